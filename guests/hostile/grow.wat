@@ -1,0 +1,16 @@
+;; grow: a command that takes memory, 1 MiB at a time, writing to every page of it, until it is refused more; then it traps.
+;; The host has to refuse at the version's limit and to report that memory ran out, not the trap that follows.
+(module
+  (memory (export "memory") 1)
+
+  (func (export "_start") (local $page i32) (local $until i32)
+    (loop $again
+      (local.set $page (memory.grow (i32.const 16)))
+      (if (i32.eq (local.get $page) (i32.const -1))
+        (then (unreachable)))
+      (local.set $until (i32.add (local.get $page) (i32.const 16)))
+      (loop $touch
+        (i32.store8 (i32.shl (local.get $page) (i32.const 16)) (i32.const 1))
+        (local.set $page (i32.add (local.get $page) (i32.const 1)))
+        (br_if $touch (i32.lt_u (local.get $page) (local.get $until))))
+      (br $again))))

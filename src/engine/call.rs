@@ -1,0 +1,99 @@
+//! What goes into one run of a guest and what comes out: plain values, no wasmtime.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::model::outcome::Failure;
+use crate::model::time::Timestamp;
+
+/// One run: what the guest gets and what it may use.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What it brings.
+    pub input: Input,
+    /// Who the guest is told it is.
+    pub identity: Arc<Identity>,
+    /// Arguments of a command, after its own name.
+    pub arguments: Vec<String>,
+    /// Environment of a command or component.
+    pub environment: BTreeMap<String, String>,
+    /// Linear memory it may have, in bytes.
+    pub memory_bytes: u64,
+    /// Wall-clock time it may take, host calls included.
+    pub timeout: Duration,
+}
+
+/// What a run brings.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A payload, which each kind of entrypoint receives in its way.
+    Payload(Bytes),
+    /// An HTTP request, for the `http` kind.
+    Request(Request),
+}
+
+/// An HTTP request as an `http` function sees it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// Path and query, as under the function's own URL.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its whole body.
+    pub body: Bytes,
+}
+
+/// What every kind of guest is told about the invocation it serves. Plain text: the engine makes nothing of it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The invocation's id.
+    pub invocation: String,
+    /// The function's name.
+    pub function: String,
+    /// The version's number.
+    pub version: u32,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Media type of the payload; empty when nobody said.
+    pub content_type: String,
+    /// When the invocation was accepted.
+    pub accepted: Timestamp,
+    /// When the run is cut off.
+    pub deadline: Timestamp,
+    /// Ids of the invocations that led here, the root first.
+    pub chain: Vec<String>,
+    /// Steps from the root of the chain.
+    pub hop: u32,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Header-like pairs that came with the invocation.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What one run gave.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The result, or why there is none.
+    pub end: Result<Reply, Failure>,
+    /// An http function's answer that counts as a failure: what a waiting caller is shown all the same.
+    pub answer: Option<Reply>,
+    /// What it wrote to stdout (where that is not the result) and stderr, cut at its bound.
+    pub log: Bytes,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// Status and headers, where the function is an `http` one.
+    pub head: Option<(StatusCode, HeaderMap)>,
+    /// Media type of the body; empty when the function did not say.
+    pub content_type: String,
+    /// The bytes.
+    pub body: Bytes,
+}

@@ -1,0 +1,11 @@
+//! Tidemill: a WebAssembly function runtime with durable asynchronous invocation.
+//!
+//! Reading order is declaration order: each module may use those above it, never those below
+//! (`tests/it/layers.rs` holds that).
+
+pub mod model;
+
+pub mod clock;
+pub mod tasks;
+
+pub mod store;

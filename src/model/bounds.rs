@@ -1,0 +1,126 @@
+//! Every limit of the program, with its unit and its reason. A bound that stands elsewhere is a mistake.
+//!
+//! Ranges that a user may choose from are `RangeInclusive`; sizes are in bytes; times are `Duration`.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Default and range of `max_retries`: attempts after the first.
+pub const DEFAULT_MAX_RETRIES: u32 = 1;
+/// 100 is what Yandex Cloud Functions allow; FunctionGraph's 0-3 is that dialect's own check.
+pub const MAX_RETRIES: RangeInclusive<u32> = 0..=100;
+
+/// Age, from first being due, after which no attempt starts.
+pub const DEFAULT_MAX_EVENT_AGE: Duration = Duration::from_secs(3_600);
+/// FunctionGraph's range of the "maximum validity of a message".
+pub const MAX_EVENT_AGE_S: RangeInclusive<u64> = 1..=86_400;
+
+/// Pause before the second attempt; doubles from there.
+pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Where the doubling stops.
+pub const DEFAULT_RETRY_DELAY_MAX: Duration = Duration::from_secs(300);
+/// Range of both retry delays, in milliseconds: up to a day, which is the longest age limit.
+pub const RETRY_DELAY_MS: RangeInclusive<u64> = 1..=86_400_000;
+
+/// Wall-clock time that one attempt may take.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Up to 72 hours, FunctionGraph's longest.
+pub const TIMEOUT_MS: RangeInclusive<u64> = 1..=72 * 3_600 * 1_000;
+
+/// Linear memory of one instance, all its memories together.
+pub const DEFAULT_MEMORY_BYTES: u64 = 128 * MIB;
+/// 4 GiB is the end of a 32-bit address space.
+pub const MEMORY_BYTES: RangeInclusive<u64> = MIB..=4 * GIB;
+
+/// How many attempts of one version may run at once; the runtime's own limit applies besides.
+pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
+/// Attempts that run at once in the whole runtime, unless told.
+pub const DEFAULT_RUNTIME_CONCURRENCY: u32 = 64;
+/// The most the runtime can be told: above it the address space of instances runs out first.
+pub const RUNTIME_CONCURRENCY: RangeInclusive<u32> = 1..=8_000;
+
+/// Steps of a chain before it is cut.
+pub const DEFAULT_HOP_LIMIT: u32 = 16;
+/// Range of the hop limit; the chain is kept in every record, 16 bytes a hop.
+pub const HOP_LIMIT: RangeInclusive<u32> = 1..=100;
+
+/// Largest payload of a synchronous invocation (FunctionGraph's 6 MB).
+pub const MAX_SYNC_PAYLOAD_BYTES: usize = 6 * MIB as usize;
+/// Largest payload of an asynchronous invocation: it is kept on disk until retention ends.
+pub const MAX_ASYNC_PAYLOAD_BYTES: usize = MIB as usize;
+/// Largest result; above it the attempt has failed.
+pub const MAX_RESULT_BYTES: usize = 6 * MIB as usize;
+/// Captured stdout and stderr of one attempt, each; the rest is dropped and the log says so.
+pub const MAX_LOG_BYTES: usize = 64 * 1_024;
+/// A payload in a destination's record; above it the record tells the size only.
+pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
+
+/// Largest module that can be deployed: room for a CPython build.
+pub const MAX_MODULE_BYTES: usize = 64 * MIB as usize;
+/// Arguments of a command, count and bytes in all.
+pub const MAX_ARGUMENTS: usize = 128;
+/// Bytes of all arguments and of all environment entries, each.
+pub const MAX_ARGUMENT_BYTES: usize = 32 * 1_024;
+/// Environment entries of a version.
+pub const MAX_ENVIRONMENT: usize = 128;
+/// Versions one function may have: they are never overwritten, so their number is what grows.
+pub const MAX_VERSIONS: u32 = 10_000;
+/// Aliases one function may have.
+pub const MAX_ALIASES: usize = 100;
+/// Functions of all namespaces: each costs memory for its settings and its place in the graph.
+pub const MAX_FUNCTIONS: usize = 20_000;
+
+/// Message of a failure as it is kept; guests write it, so it is cut.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1_024;
+/// Longest pause that a throttled function may ask for.
+pub const MAX_THROTTLE: Duration = Duration::from_secs(86_400);
+/// Attempts kept in a record. Throttled ones do not count against `max_retries`, so they are bounded here.
+pub const MAX_ATTEMPTS_KEPT: usize = 128;
+/// Attributes (header-like pairs) that travel with an invocation.
+pub const MAX_ATTRIBUTES: usize = 64;
+/// Bytes of all attributes.
+pub const MAX_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+
+/// How long a settled invocation can be looked up.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3_600);
+/// Up to thirty days.
+pub const RETENTION_S: RangeInclusive<u64> = 0..=30 * 86_400;
+
+/// Longest `?wait=` of a look-up.
+pub const MAX_WAIT: Duration = Duration::from_secs(600);
+/// Callers that wait for one another's invocations to settle.
+pub const MAX_WAITERS: usize = 10_000;
+/// Synchronous callers that may wait for a free slot, and how long.
+pub const MAX_WAITING_FOR_SLOT: usize = 1_024;
+/// After this a synchronous caller is told to come again.
+pub const MAX_SLOT_WAIT: Duration = Duration::from_secs(5);
+/// Entries of one page of a list.
+pub const PAGE: RangeInclusive<usize> = 1..=1_000;
+/// Page size unless told.
+pub const DEFAULT_PAGE: usize = 100;
+/// Records that one listing call looks at before it answers with what it has and a cursor.
+pub const MAX_SCANNED: usize = 10_000;
+/// Invocations that wait in the queue, in all: each costs about 200 bytes of memory for its place in line.
+pub const MAX_QUEUED: usize = 2_000_000;
+
+/// Payloads up to here live in the embedded database, larger ones in files of their own.
+pub const MAX_INLINE_BYTES: usize = 16 * 1_024;
+/// Changes and bytes that one commit group takes; the rest waits for the next.
+pub const MAX_GROUP_CHANGES: usize = 1_024;
+/// Bytes of one commit group.
+pub const MAX_GROUP_BYTES: usize = 8 * MIB as usize;
+/// Commits that wait for the committer before new ones wait outside.
+pub const MAX_WAITING_COMMITS: usize = 4_096;
+
+/// Compiled modules kept ready in memory.
+pub const MAX_READY_MODULES: usize = 256;
+
+/// Open connections of the listener.
+pub const MAX_CONNECTIONS: usize = 4_096;
+/// Bytes of a request's head.
+pub const MAX_HEAD_BYTES: usize = 64 * 1_024;
+/// Time for a request's head to arrive, and for the silence between two pieces of a body.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+const MIB: u64 = 1_024 * 1_024;
+const GIB: u64 = 1_024 * MIB;

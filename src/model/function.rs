@@ -1,0 +1,167 @@
+//! Functions, their versions, and how their asynchronous invocations are treated.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bounds;
+use super::destination::Destinations;
+use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use super::retry::RetryPolicy;
+use super::time::Timestamp;
+
+/// A function: a name for versions of some code, and how its asynchronous invocations are treated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its identity.
+    pub id: FunctionId,
+    /// Its name.
+    pub path: FunctionPath,
+    /// When it was first deployed.
+    pub created: Timestamp,
+    /// Its newest version.
+    pub latest: VersionNumber,
+    /// Movable names for versions.
+    pub aliases: BTreeMap<AliasName, VersionNumber>,
+    /// The configuration of all versions that have none of their own; `None` where it was never set.
+    pub async_config: Option<AsyncConfig>,
+    /// Configurations of single versions.
+    pub version_configs: BTreeMap<VersionNumber, AsyncConfig>,
+}
+
+impl Function {
+    /// The version that `qualifier` means now; `None` for an unknown alias. A number is taken as it is.
+    #[must_use]
+    pub fn resolve(&self, qualifier: &Qualifier) -> Option<VersionNumber> {
+        match qualifier {
+            Qualifier::Latest => Some(self.latest),
+            Qualifier::Version(number) => Some(*number),
+            Qualifier::Alias(alias) => self.aliases.get(alias).copied(),
+        }
+    }
+
+    /// How an asynchronous invocation of `version` is treated: its own configuration, else the function's,
+    /// else the defaults.
+    #[must_use]
+    pub fn config_of(&self, version: VersionNumber) -> AsyncConfig {
+        self.version_configs.get(&version).or(self.async_config.as_ref()).cloned().unwrap_or_default()
+    }
+
+    /// All configurations there are, for the graph.
+    pub fn configs(&self) -> impl Iterator<Item = &AsyncConfig> {
+        self.async_config.iter().chain(self.version_configs.values())
+    }
+}
+
+/// An immutable snapshot: which code runs, how it is entered, and what it may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// From 1, in order of deployment.
+    pub number: VersionNumber,
+    /// When it was deployed.
+    pub created: Timestamp,
+    /// The module.
+    pub digest: Digest,
+    /// Size of the module.
+    pub module_bytes: u64,
+    /// What in the module is called.
+    pub entrypoint: Entrypoint,
+    /// Arguments of a command, after its own name.
+    pub arguments: Vec<String>,
+    /// Environment of a command or component.
+    pub environment: BTreeMap<String, String>,
+    /// What one attempt may use.
+    pub limits: Limits,
+}
+
+/// What one attempt of a version may use, and how many may run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Linear memory of the instance, in bytes.
+    pub memory_bytes: u64,
+    /// Wall-clock time, host calls included.
+    pub timeout: Duration,
+    /// Attempts of this version that run at once; `None` leaves it to the runtime's own limit.
+    pub concurrency: Option<NonZeroU32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: bounds::DEFAULT_MEMORY_BYTES, timeout: bounds::DEFAULT_TIMEOUT, concurrency: None }
+    }
+}
+
+/// What in a module is called, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Entrypoint {
+    /// A program: payload on stdin, result on stdout.
+    Command,
+    /// A function of the world in `wit/`: an event comes in, bytes or a typed failure go out.
+    Handler,
+    /// A `wasi:http` component: the payload is the body of a request, the result that of its response.
+    Http,
+}
+
+impl Entrypoint {
+    /// Every kind, in the order in which a deployment looks for one.
+    pub const ALL: [Self; 3] = [Self::Handler, Self::Http, Self::Command];
+
+    /// The kind as it is written in settings and answers.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Handler => "handler",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// The text names no entrypoint this runtime can call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an entrypoint: use `command` (or `_start`), `handler` or `http`")]
+pub struct InvalidEntrypoint(String);
+
+impl std::str::FromStr for Entrypoint {
+    type Err = InvalidEntrypoint;
+
+    /// Reads the kind, or the name of the export that makes a module one of that kind.
+    fn from_str(text: &str) -> Result<Self, InvalidEntrypoint> {
+        match text {
+            "command" | "_start" | "wasi:cli/run" => Ok(Self::Command),
+            "handler" | "handle" | "tidemill:function/handler" => Ok(Self::Handler),
+            "http" | "wasi:http/incoming-handler" => Ok(Self::Http),
+            _ => Err(InvalidEntrypoint(text.chars().take(100).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Entrypoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How asynchronous invocations are treated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsyncConfig {
+    /// How often and how far apart a failed one is tried again.
+    pub retry: RetryPolicy,
+    /// The age after which no attempt starts, counted from when it was first due.
+    pub max_event_age: Duration,
+    /// Where its outcome goes.
+    pub destinations: Destinations,
+}
+
+impl Default for AsyncConfig {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy::default(),
+            max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,
+            destinations: Destinations::default(),
+        }
+    }
+}

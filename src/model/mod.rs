@@ -1,0 +1,24 @@
+//! What Tidemill is about, as values and rules: names, functions, the life of an invocation.
+//!
+//! Pure by construction. Nothing here reads a clock, a disk or a socket, and nothing is async: time and
+//! identity come in as arguments, so every rule can be tested in microseconds and a recovery after a crash
+//! runs the very function that a normal day runs ([`invocation::Invocation::after`]).
+//!
+//! The types derive serde for one reader only, the store ([`crate::store`]); what people see on the wire
+//! is shaped by the dialects in [`crate::http`].
+
+pub mod bounds;
+pub mod time;
+
+pub mod names;
+
+pub mod retry;
+
+pub mod destination;
+pub mod graph;
+
+pub mod function;
+pub mod outcome;
+
+pub mod invocation;
+pub mod record;

@@ -1,0 +1,105 @@
+//! Instants as the store keeps them and people read them. Knows no clock: [`crate::clock`] makes them.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The instant `ms` milliseconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_ms(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it (a clock may be set back).
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// `age` before this instant, not before 1970.
+    #[must_use]
+    pub fn minus(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_ms(age)))
+    }
+
+    /// Reads RFC 3339 text such as `2026-11-21T09:00:00Z`, or plain milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`InvalidTimestamp`] when the text is neither, or before 1970.
+    pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
+        if let Ok(ms) = text.parse() {
+            return Ok(Self(ms));
+        }
+        let invalid = || InvalidTimestamp(text.to_owned());
+        let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
+        let ms = instant.unix_timestamp_nanos() / 1_000_000;
+        u64::try_from(ms).map(Self).map_err(|_| invalid())
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(whole_ms(duration)))
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-11-21T09:00:00.000Z`, the form of the destinations' record.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let nanos = i128::from(self.0) * 1_000_000;
+        match OffsetDateTime::from_unix_timestamp_nanos(nanos).map(|at| at.format(&form)) {
+            Ok(Ok(text)) => f.write_str(&text),
+            _ => write!(f, "{} ms", self.0), // beyond the year 9999
+        }
+    }
+}
+
+/// The text is no instant this program can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time: use RFC 3339 such as `2026-11-21T09:00:00Z`, or milliseconds since 1970")]
+pub struct InvalidTimestamp(String);
+
+/// `duration` in whole milliseconds, as the store and the API count.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_shown_as_rfc_3339_with_milliseconds_and_read_back() {
+        let at = Timestamp::from_ms(1_597_924_800_123);
+        assert_eq!(at.to_string(), "2020-08-20T12:00:00.123Z");
+        assert_eq!(Timestamp::parse("2020-08-20T12:00:00.123Z"), Ok(at));
+        assert_eq!(Timestamp::parse("1597924800123"), Ok(at));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused_with_the_text_in_the_message() {
+        let error = Timestamp::parse("yesterday").unwrap_err();
+        assert!(error.to_string().contains("`yesterday`"));
+        assert!(Timestamp::parse("1969-12-31T00:00:00Z").is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! The only place that starts tasks: each has a name, an owner that waits for it, and a meaning of its end.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What it means when a task ends while nobody asked it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExit {
+    /// The process only looks alive without it: shut down, also when it panicked.
+    Shutdown,
+    /// Its end concerns nobody else.
+    Ignore,
+}
+
+/// The tasks of one owner. Cheap to clone; all clones are the same set.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Tasks {
+    /// Starts a task. `name` appears in the log when its end is a problem.
+    pub fn spawn(&self, name: &'static str, on_exit: OnExit, future: impl Future<Output = ()> + Send + 'static) {
+        let guard = (on_exit == OnExit::Shutdown).then(|| ExitGuard { name, stopping: self.stopping.clone() });
+        #[expect(clippy::disallowed_methods, reason = "this is the one spawn")]
+        tokio::spawn(self.tracker.track_future(async move {
+            let _guard = guard;
+            future.await;
+        }));
+    }
+
+    /// Cancelled when the process is to stop: because somebody asked, or because a task it needs has ended.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Asks all tasks to stop.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Waits until every task has ended, at most `patience`. Returns whether all have.
+    pub async fn ended(&self, patience: Duration) -> bool {
+        self.tracker.close();
+        tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
+    }
+}
+
+/// Stops the process when dropped before the process is stopping; also while a panic unwinds.
+struct ExitGuard {
+    name: &'static str,
+    stopping: CancellationToken,
+}
+
+impl Drop for ExitGuard {
+    fn drop(&mut self) {
+        if !self.stopping.is_cancelled() {
+            tracing::error!(task = self.name, "a task that the process cannot do without has ended: shutting down");
+            self.stopping.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_the_process_cannot_do_without_takes_it_down_even_by_panicking() {
+        let tasks = Tasks::default();
+        tasks.spawn("needed", OnExit::Shutdown, async { panic!("on purpose") });
+        tasks.stopping().cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn a_task_whose_end_concerns_nobody_ends_alone() {
+        let tasks = Tasks::default();
+        tasks.spawn("step", OnExit::Ignore, async {});
+        assert!(tasks.ended(Duration::from_secs(10)).await);
+        assert!(!tasks.stopping().is_cancelled());
+    }
+}
