@@ -1,0 +1,80 @@
+//! The settings of a running server, checked: what is in here is in range. What was typed is read in `cli`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::bounds;
+
+/// Where the runtime listens unless told.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
+/// Where it keeps its data unless told.
+pub const DEFAULT_DATA: &str = "./tidemill-data";
+/// How long running attempts may go on once the process was asked to stop, unless told.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
+
+/// The settings of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens: a loopback address, since there is no authentication.
+    pub listen: SocketAddr,
+    /// Where it keeps what must survive.
+    pub keep: Keep,
+    /// How many attempts run at once.
+    pub concurrency: NonZeroU32,
+    /// Steps a chain may have.
+    pub hop_limit: u32,
+    /// How long settled invocations are kept.
+    pub retention: Duration,
+    /// How long running attempts may go on once the process was asked to stop.
+    pub drain: Duration,
+    /// Deploy the example functions at start.
+    pub examples: bool,
+    /// Let guests abort the process, for crash tests.
+    pub fault_injection: bool,
+}
+
+/// Where a server keeps its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nowhere: everything is gone when the process ends.
+    Memory,
+    /// In this folder.
+    Sled(PathBuf),
+}
+
+/// Why settings cannot be true.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidConfig {
+    /// `--concurrency` is out of range.
+    #[error("--concurrency is {0}: use {min} to {max}", min = bounds::RUNTIME_CONCURRENCY.start(), max = bounds::RUNTIME_CONCURRENCY.end())]
+    Concurrency(u32),
+    /// `--hop-limit` is out of range.
+    #[error("--hop-limit is {0}: use {min} to {max}", min = bounds::HOP_LIMIT.start(), max = bounds::HOP_LIMIT.end())]
+    HopLimit(u32),
+    /// `--retention` is out of range.
+    #[error("--retention is {0} s: use up to {max} s (30 days)", max = bounds::RETENTION_S.end())]
+    Retention(u64),
+    /// `--listen` would let others in, and there is nothing to tell them apart.
+    #[error("--listen is {0}: without authentication only loopback addresses are allowed, such as {DEFAULT_LISTEN}")]
+    NotLoopback(SocketAddr),
+}
+
+impl Config {
+    /// Checks what a type cannot.
+    pub fn check(self) -> Result<Self, InvalidConfig> {
+        let retention_s = self.retention.as_secs();
+        if !bounds::RUNTIME_CONCURRENCY.contains(&self.concurrency.get()) {
+            Err(InvalidConfig::Concurrency(self.concurrency.get()))
+        } else if !bounds::HOP_LIMIT.contains(&self.hop_limit) {
+            Err(InvalidConfig::HopLimit(self.hop_limit))
+        } else if !bounds::RETENTION_S.contains(&retention_s) {
+            Err(InvalidConfig::Retention(retention_s))
+        } else if !self.listen.ip().is_loopback() {
+            Err(InvalidConfig::NotLoopback(self.listen))
+        } else {
+            Ok(self)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Where the log goes: to standard error, one line an event, so that each line is in the kernel's hands at once.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}
+
+/// The filter does not parse.
+#[derive(Debug, thiserror::Error)]
+#[error("`{filter}` is not a log filter: write a level such as `info`, or `tidemill=debug`: {detail}")]
+pub struct InvalidFilter {
+    filter: String,
+    detail: String,
+}
+
+/// Starts logging; `filter` is a level or a list such as `info,tidemill::dispatch=debug`.
+pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
+    let invalid = |error: &dyn std::fmt::Display| InvalidFilter { filter: filter.to_owned(), detail: error.to_string() };
+    let parsed = EnvFilter::try_new(filter).map_err(|error| invalid(&error))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    started.map_err(|error| invalid(&error))
+}
