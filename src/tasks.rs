@@ -33,6 +33,20 @@ impl Tasks {
         }));
     }
 
+    /// Carries `future` to its end and returns what it gave, even when the caller stops waiting half way: for
+    /// work that must not be left between a write and what follows from it. `None` when it panicked.
+    pub async fn see_through<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.spawn(name, OnExit::Ignore, async move {
+            let _ = answer.send(future.await); // nobody may be waiting any more
+        });
+        answered.await.ok()
+    }
+
     /// Cancelled when the process is to stop: because somebody asked, or because a task it needs has ended.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping

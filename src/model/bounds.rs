@@ -45,23 +45,23 @@ pub const DEFAULT_HOP_LIMIT: u32 = 16;
 pub const HOP_LIMIT: RangeInclusive<u32> = 1..=100;
 
 /// Largest payload of a synchronous invocation (FunctionGraph's 6 MB).
-pub const MAX_SYNC_PAYLOAD_BYTES: usize = 6 * MIB as usize;
+pub const MAX_SYNC_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
 /// Largest payload of an asynchronous invocation: it is kept on disk until retention ends.
-pub const MAX_ASYNC_PAYLOAD_BYTES: usize = MIB as usize;
+pub const MAX_ASYNC_PAYLOAD_BYTES: usize = 1_024 * 1_024;
 /// Largest result; above it the attempt has failed.
-pub const MAX_RESULT_BYTES: usize = 6 * MIB as usize;
+pub const MAX_RESULT_BYTES: usize = 6 * 1_024 * 1_024;
 /// Captured stdout and stderr of one attempt, each; the rest is dropped and the log says so.
 pub const MAX_LOG_BYTES: usize = 64 * 1_024;
 /// A payload in a destination's record; above it the record tells the size only.
 pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
 
-/// Largest module that can be deployed: room for a CPython build.
-pub const MAX_MODULE_BYTES: usize = 64 * MIB as usize;
+/// Largest module that can be deployed: room for a `CPython` build.
+pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Arguments of a command, count and bytes in all.
 pub const MAX_ARGUMENTS: usize = 128;
 /// Bytes of all arguments and of all environment entries, each.
 pub const MAX_ARGUMENT_BYTES: usize = 32 * 1_024;
-/// Environment entries of a version.
+/// Environment entries of a version, count.
 pub const MAX_ENVIRONMENT: usize = 128;
 /// Versions one function may have: they are never overwritten, so their number is what grows.
 pub const MAX_VERSIONS: u32 = 10_000;
@@ -100,15 +100,15 @@ pub const PAGE: RangeInclusive<usize> = 1..=1_000;
 pub const DEFAULT_PAGE: usize = 100;
 /// Records that one listing call looks at before it answers with what it has and a cursor.
 pub const MAX_SCANNED: usize = 10_000;
-/// Invocations that wait in the queue, in all: each costs about 200 bytes of memory for its place in line.
-pub const MAX_QUEUED: usize = 2_000_000;
+/// Invocations that wait in the queue, in all: each costs about 300 bytes of memory for its place in line.
+pub const MAX_QUEUED: usize = 1_000_000;
 
 /// Payloads up to here live in the embedded database, larger ones in files of their own.
 pub const MAX_INLINE_BYTES: usize = 16 * 1_024;
 /// Changes and bytes that one commit group takes; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes of one commit group.
-pub const MAX_GROUP_BYTES: usize = 8 * MIB as usize;
+pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Commits that wait for the committer before new ones wait outside.
 pub const MAX_WAITING_COMMITS: usize = 4_096;
 
@@ -124,3 +124,28 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 const MIB: u64 = 1_024 * 1_024;
 const GIB: u64 = 1_024 * MIB;
+
+/// A number that a user chose is outside its range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}: use {min} to {max}")]
+pub struct OutOfRange {
+    /// The setting as the API names it, unit included.
+    pub field: &'static str,
+    /// What was asked for.
+    pub value: u64,
+    /// The least it may be.
+    pub min: u64,
+    /// The most it may be.
+    pub max: u64,
+}
+
+/// Checks that `value` is in `range`; `field` names it in the refusal.
+pub fn within<N>(field: &'static str, value: N, range: &RangeInclusive<N>) -> Result<(), OutOfRange>
+where
+    N: Copy + PartialOrd + Into<u64>,
+{
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(OutOfRange { field, value: value.into(), min: (*range.start()).into(), max: (*range.end()).into() })
+}

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds;
+use super::bounds::{self, OutOfRange, within};
 use super::destination::Destinations;
 use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use super::retry::RetryPolicy;
-use super::time::Timestamp;
+use super::time::{Timestamp, whole_ms};
 
 /// A function: a name for versions of some code, and how its asynchronous invocations are treated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,18 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { memory_bytes: bounds::DEFAULT_MEMORY_BYTES, timeout: bounds::DEFAULT_TIMEOUT, concurrency: None }
+    }
+}
+
+impl Limits {
+    /// Limits that are in range.
+    pub fn new(memory_bytes: u64, timeout: Duration, concurrency: Option<u32>) -> Result<Self, OutOfRange> {
+        within("memory_bytes", memory_bytes, &bounds::MEMORY_BYTES)?;
+        within("timeout_ms", whole_ms(timeout), &bounds::TIMEOUT_MS)?;
+        if let Some(concurrency) = concurrency {
+            within("concurrency", concurrency, &bounds::CONCURRENCY)?;
+        }
+        Ok(Self { memory_bytes, timeout, concurrency: concurrency.and_then(NonZeroU32::new) })
     }
 }
 

@@ -61,7 +61,9 @@ mod tests {
 
     fn graph(edges: &[(u8, u8)]) -> Graph {
         let mut graph = Graph::default();
-        edges.iter().for_each(|&(from, to)| graph.add(id(from), id(to)));
+        for &(from, to) in edges {
+            graph.add(id(from), id(to));
+        }
         graph
     }
 

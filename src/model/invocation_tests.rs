@@ -15,7 +15,7 @@ fn at(ms: u64) -> Timestamp {
 
 fn invocation(max_retries: u32, max_age_s: u64, outside: bool) -> Invocation {
     let to = Outside { kind: OutsideKind::Queue, target: "q".to_owned() };
-    let destination = outside.then(|| Destination::Outside(to));
+    let destination = outside.then_some(Destination::Outside(to));
     let retry = RetryPolicy::new(max_retries, Duration::from_secs(1), Duration::from_secs(60)).unwrap();
     Invocation {
         id: InvocationId::new(at(0), [1; 10]),
@@ -138,15 +138,15 @@ proptest! {
     }
 }
 
-fn run(invocation: &mut Invocation, now: Timestamp, end: Event) {
+fn run(invocation: &mut Invocation, now: Timestamp, end: &Event) {
     invocation.apply(&Event::Claimed(OWNER), now).unwrap();
-    invocation.apply(&end, now).unwrap();
+    invocation.apply(end, now).unwrap();
 }
 
 #[test]
 fn a_failed_attempt_makes_it_due_later_and_the_record_says_when() {
     let mut invocation = invocation(2, 3_600, false);
-    run(&mut invocation, at(0), Event::Ended(Err(failure(Advice::Retry))));
+    run(&mut invocation, at(0), &Event::Ended(Err(failure(Advice::Retry))));
     assert_eq!(invocation.state, State::Queued { due: at(500), attempt: NonZeroU32::new(2).unwrap() });
     assert_eq!(invocation.attempts[0].end.as_ref().unwrap().retry_at, Some(at(500)));
     assert!(invocation.apply(&Event::Claimed(OWNER), at(499)).is_err());
@@ -155,7 +155,7 @@ fn a_failed_attempt_makes_it_due_later_and_the_record_says_when() {
 #[test]
 fn the_last_failure_settles_it_with_retries_exhausted() {
     let mut invocation = invocation(0, 3_600, false);
-    run(&mut invocation, at(0), Event::Ended(Err(failure(Advice::Retry))));
+    run(&mut invocation, at(0), &Event::Ended(Err(failure(Advice::Retry))));
     assert_eq!(invocation.outcome(), Some((Outcome::Failed(FailedFor::RetriesExhausted), at(0))));
     assert!(invocation.is_dead_letter());
 }
@@ -163,11 +163,11 @@ fn the_last_failure_settles_it_with_retries_exhausted() {
 #[test]
 fn an_attempt_cut_short_by_a_crash_counts_and_one_given_back_does_not() {
     let mut interrupted = invocation(0, 3_600, false);
-    run(&mut interrupted, at(0), Event::Interrupted);
+    run(&mut interrupted, at(0), &Event::Interrupted);
     assert_eq!(interrupted.outcome(), Some((Outcome::Failed(FailedFor::RetriesExhausted), at(0))));
 
     let mut given_back = invocation(0, 3_600, false);
-    run(&mut given_back, at(0), Event::GivenBack);
+    run(&mut given_back, at(0), &Event::GivenBack);
     assert_eq!(given_back.state, State::Queued { due: at(0), attempt: NonZeroU32::MIN });
 }
 
@@ -175,7 +175,7 @@ fn an_attempt_cut_short_by_a_crash_counts_and_one_given_back_does_not() {
 fn one_that_would_be_too_old_for_its_next_attempt_expires_at_once() {
     let mut invocation = invocation(5, 10, false);
     let throttled = Event::Ended(Err(failure(Advice::Postpone(Duration::from_secs(11)))));
-    run(&mut invocation, at(0), throttled);
+    run(&mut invocation, at(0), &throttled);
     assert_eq!(invocation.outcome(), Some((Outcome::Expired, at(0))));
 }
 
@@ -201,7 +201,7 @@ fn a_chain_with_too_many_steps_is_cut_and_nobody_is_told_further() {
 #[test]
 fn redelivery_changes_neither_the_outcome_nor_its_time() {
     let mut invocation = invocation(0, 3_600, true);
-    run(&mut invocation, at(0), Event::Ended(Ok(())));
+    run(&mut invocation, at(0), &Event::Ended(Ok(())));
     invocation.apply(&Event::Delivered(Err(None)), at(1)).unwrap();
     assert!(matches!(&invocation.state, State::Done { undelivered, .. } if undelivered.len() == 1));
     invocation.apply(&Event::Redeliver, at(9)).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds;
+use super::bounds::{self, OutOfRange, within};
 use super::time::whole_ms;
 
 /// How often and how far apart an invocation is tried again. Checked when made: its parts are in range.
@@ -16,17 +16,9 @@ pub struct RetryPolicy {
     delay_max: Duration,
 }
 
-/// Which part of a retry policy is out of range, with the value.
+/// Which part of a retry policy is wrong, with the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRetry {
-    /// One of the delays is outside [`bounds::RETRY_DELAY_MS`].
-    #[error("{field} is {value}: use {} to {} ms", bounds::RETRY_DELAY_MS.start(), bounds::RETRY_DELAY_MS.end())]
-    Delay {
-        /// The setting's name in the API.
-        field: &'static str,
-        /// What was asked for, in milliseconds.
-        value: u64,
-    },
     /// The first delay is longer than the longest.
     #[error("retry_delay_ms is {delay} and retry_delay_max_ms is {delay_max}: the first delay cannot be longer than the longest")]
     Order {
@@ -35,9 +27,9 @@ pub enum InvalidRetry {
         /// The longest delay, in milliseconds.
         delay_max: u64,
     },
-    /// `max_retries` is outside [`bounds::MAX_RETRIES`].
-    #[error("max_retries is {0}: use {min} to {max}", min = bounds::MAX_RETRIES.start(), max = bounds::MAX_RETRIES.end())]
-    Retries(u32),
+    /// A number is out of its range.
+    #[error(transparent)]
+    Range(#[from] OutOfRange),
 }
 
 impl Default for RetryPolicy {
@@ -58,14 +50,9 @@ impl RetryPolicy {
     /// # Errors
     /// [`InvalidRetry`] when a part is out of range.
     pub fn new(max_retries: u32, delay: Duration, delay_max: Duration) -> Result<Self, InvalidRetry> {
-        if !bounds::MAX_RETRIES.contains(&max_retries) {
-            return Err(InvalidRetry::Retries(max_retries));
-        }
-        for (field, value) in [("retry_delay_ms", delay), ("retry_delay_max_ms", delay_max)] {
-            if !bounds::RETRY_DELAY_MS.contains(&whole_ms(value)) {
-                return Err(InvalidRetry::Delay { field, value: whole_ms(value) });
-            }
-        }
+        within("max_retries", max_retries, &bounds::MAX_RETRIES)?;
+        within("retry_delay_ms", whole_ms(delay), &bounds::RETRY_DELAY_MS)?;
+        within("retry_delay_max_ms", whole_ms(delay_max), &bounds::RETRY_DELAY_MS)?;
         if delay > delay_max {
             return Err(InvalidRetry::Order { delay: whole_ms(delay), delay_max: whole_ms(delay_max) });
         }
@@ -132,11 +119,9 @@ mod tests {
     #[test]
     fn a_policy_out_of_range_is_refused_with_the_value() {
         let second = Duration::from_secs(1);
-        assert_eq!(RetryPolicy::new(101, second, second), Err(InvalidRetry::Retries(101)));
-        assert!(matches!(
-            RetryPolicy::new(1, Duration::ZERO, second),
-            Err(InvalidRetry::Delay { field: "retry_delay_ms", value: 0 })
-        ));
+        let refusal = |retries, delay| RetryPolicy::new(retries, delay, second).unwrap_err().to_string();
+        assert_eq!(refusal(101, second), "max_retries is 101: use 0 to 100");
+        assert_eq!(refusal(1, Duration::ZERO), "retry_delay_ms is 0: use 1 to 86400000");
         assert!(matches!(RetryPolicy::new(1, second * 2, second), Err(InvalidRetry::Order { .. })));
     }
 
