@@ -10,6 +10,13 @@ use serde_json::value::RawValue;
 
 use crate::model::names::InvocationId;
 
+/// An answer in both forms: as it came and as it is meant.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    pub(super) raw: String,
+    pub(super) value: T,
+}
+
 /// A function and one of its versions.
 #[derive(Debug, Deserialize)]
 pub(super) struct Function {
@@ -45,7 +52,8 @@ pub(super) fn path(namespace: &str, name: &str) -> String {
 /// What one version runs, and with what.
 #[derive(Debug, Deserialize)]
 pub(super) struct Version {
-    pub(super) version: u32,
+    #[serde(rename = "version")]
+    pub(super) number: u32,
     pub(super) created_at: String,
     pub(super) digest: String,
     pub(super) module_bytes: u64,

@@ -47,7 +47,7 @@ pub(super) struct Global {
 }
 
 /// What the server logs, and how.
-#[derive(Clone, Debug, Args)]
+#[derive(Debug, Args)]
 pub(super) struct Log {
     /// What to log: a level, or a list such as `info,tidemill::dispatch=debug`
     #[arg(long = "log", value_name = "FILTER", default_value = "info", env = "TIDEMILL_LOG", hide_env_values = true)]
@@ -70,7 +70,12 @@ fn log_format(text: &str) -> LogFormat {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a server
-    Serve(Serve),
+    Serve {
+        #[command(flatten)]
+        settings: Serve,
+        #[command(flatten)]
+        log: Log,
+    },
     #[command(flatten)]
     Remote(Remote),
     /// Print the script that completes commands in a shell

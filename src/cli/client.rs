@@ -10,8 +10,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::api::{Page, Problem};
+use super::api::{Answer, Page, Problem};
 use super::error::{Error, innermost};
+use super::output::plain;
 use crate::model::bounds;
 use crate::model::names::Namespace;
 
@@ -56,13 +57,6 @@ impl Server {
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
         url
     }
-}
-
-/// An answer in both forms: as it came and as it is meant.
-#[derive(Debug)]
-pub(super) struct Answer<T> {
-    pub(super) raw: String,
-    pub(super) value: T,
 }
 
 /// Talks to one server.
@@ -175,11 +169,14 @@ impl Client {
         items: &[Box<RawValue>],
         cursor: Option<String>,
     ) -> Result<Answer<Listed<T>>, Error> {
-        let read = |item: &Box<RawValue>| {
+        let read = |item: &RawValue| {
             serde_json::from_str(item.get())
                 .map_err(|error| self.unexpected(format!("{error} in `{}`", excerpt(item.get()))))
         };
-        let value = Listed { items: items.iter().map(read).collect::<Result<_, _>>()?, has_more: cursor.is_some() };
+        let value = Listed {
+            items: items.iter().map(|item| read(item)).collect::<Result<_, _>>()?,
+            has_more: cursor.is_some(),
+        };
         let texts: Vec<_> = items.iter().map(|item| item.get()).collect();
         let cursor = serde_json::Value::from(cursor);
         Ok(Answer { raw: format!("{{\"{name}\":[{}],\"next_cursor\":{cursor}}}", texts.join(",")), value })
@@ -211,7 +208,7 @@ fn described(status: StatusCode, body: &[u8]) -> String {
 }
 
 fn excerpt(text: &str) -> String {
-    let text = super::output::plain(text.trim());
+    let text = plain(text.trim());
     if text.chars().count() <= MAX_EXCERPT { text } else { text.chars().take(MAX_EXCERPT).chain(['…']).collect() }
 }
 

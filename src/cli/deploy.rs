@@ -152,7 +152,7 @@ fn text(function: &Function, took: Duration) -> String {
     let version = &function.version;
     let size = units::show_size(version.module_bytes);
     let took = units::show_elapsed(whole_ms(took));
-    format!("{} is at version {} ({}, {size}, {took})", function.path(), version.version, version.entrypoint)
+    format!("{} is at version {} ({}, {size}, {took})", function.path(), version.number, version.entrypoint)
 }
 
 #[cfg(test)]

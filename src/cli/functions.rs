@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use reqwest::Method;
 
-use super::api::{Function, Version, Versions};
+use super::api::{Answer, Function, Version, Versions};
 use super::async_config;
-use super::client::{Answer, Client};
+use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output};
 use super::units;
@@ -120,7 +120,7 @@ fn table(functions: &[Function]) -> String {
             let (version, config) = (&function.version, &function.async_config);
             [
                 function.path(),
-                version.version.to_string(),
+                version.number.to_string(),
                 version.entrypoint.clone(),
                 units::show_size(version.module_bytes),
                 units::show_size(version.memory_bytes),
@@ -139,8 +139,8 @@ fn version_table(versions: &[Version], names: impl Fn(u32) -> Option<String>) ->
         header,
         versions.iter().map(|version| {
             [
-                version.version.to_string(),
-                output::or_dash(names(version.version)),
+                version.number.to_string(),
+                output::or_dash(names(version.number)),
                 version.entrypoint.clone(),
                 units::show_size(version.module_bytes),
                 units::show_size(version.memory_bytes),
@@ -167,7 +167,7 @@ fn text(function: &Function) -> String {
         ("created", function.created_at.clone()),
         ("latest", function.latest.to_string()),
         ("aliases", output::or_dash(aliases.join(", "))),
-        ("version", version.version.to_string()),
+        ("version", version.number.to_string()),
         ("deployed", version.created_at.clone()),
         ("digest", version.digest.clone()),
         ("size", units::show_size(version.module_bytes)),

@@ -3,8 +3,8 @@
 use clap::Args;
 use reqwest::Method;
 
-use super::api::Graph;
-use super::client::{Answer, Client};
+use super::api::{Answer, Graph};
+use super::client::Client;
 use super::drawing;
 use super::error::Error;
 use super::output::{self, Output};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::api::{self, Accepted, Invocation, Status};
-use super::client::{Answer, Client};
+use super::api::{self, Accepted, Answer, Invocation, Status};
+use super::client::Client;
 use super::error::Error;
 use super::invoke;
 use super::output::{self, Output};
@@ -290,7 +290,7 @@ ATTEMPT  STARTED  TOOK   NEXT  ERROR
 
     #[test]
     fn since_is_a_time_or_how_long_ago() {
-        assert_eq!("1h".parse::<Since>().unwrap(), Since::Ago(Duration::from_secs(3_600)));
+        assert_eq!("1h".parse::<Since>().unwrap(), Since::Ago(Duration::from_hours(1)));
         assert!(matches!("2026-11-21T09:00:00Z".parse(), Ok(Since::At(_))));
         assert!("yesterday".parse::<Since>().is_err());
     }

@@ -8,8 +8,8 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::api::{Accepted, Invocation, Problem, Status};
-use super::client::{self, Answer, Client};
+use super::api::{Accepted, Answer, Invocation, Problem, Status};
+use super::client::{self, Client};
 use super::error::Error;
 use super::output::{self, Output};
 use super::units;

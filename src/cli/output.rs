@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
-use super::client::Answer;
+use super::api::Answer;
 use super::error::Error;
 
 /// How answers are shown.

@@ -37,7 +37,7 @@ fn explained(help_or_error: &clap::Error) -> ExitCode {
 fn run(typed: Typed) -> Result<(), Error> {
     let Typed { global, command } = typed;
     match command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve { settings, log } => settings.run(&log.filter, log.format),
         Command::Completions { shell } => completions::run(shell, Typed::command()),
         Command::Remote(command) => until_interrupted(talk(global, command)),
     }

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::args::Log;
 use super::error::Error;
 use super::units;
 use crate::config::{self, Config, Keep};
 use crate::model::bounds;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -40,8 +39,6 @@ pub(super) struct Serve {
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
     drain: Duration,
-    #[command(flatten)]
-    log: Log,
     /// Let functions abort the process, for crash tests
     #[arg(long, hide = true)]
     fault_injection: bool,
@@ -61,11 +58,10 @@ fn default_concurrency() -> NonZeroU32 {
 }
 
 impl Serve {
-    /// Serves until the process is told to stop.
-    pub(super) fn run(self) -> Result<(), Error> {
-        let log = self.log.clone();
+    /// Serves until the process is told to stop. `log_filter` and `log_format` are for its log.
+    pub(super) fn run(self, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
         let config = self.config()?;
-        telemetry::start(&log.filter, log.format).map_err(|error| Error::Usage(error.to_string()))?;
+        telemetry::start(log_filter, log_format).map_err(|error| Error::Usage(error.to_string()))?;
         start(config)
     }
 
@@ -94,11 +90,10 @@ fn keep(store: Store, data: Option<PathBuf>) -> Result<Keep, Error> {
     }
 }
 
-/// Hands the settings to the server.
+/// Hands the settings to the server, and returns once it has stopped.
+#[expect(clippy::needless_pass_by_value, reason = "a server keeps its settings; there is none yet to take them")]
 fn start(config: Config) -> Result<(), Error> {
-    // Placeholder until there is a server to hand them to.
-    let listen = config.listen;
-    Err(Error::Serve(format!("nothing in this build can listen on {listen}").into()))
+    Err(Error::Serve(format!("nothing in this build can listen on {}", config.listen).into()))
 }
 
 #[cfg(test)]

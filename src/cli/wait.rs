@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use tokio::time::{Instant, sleep};
 
-use super::api::Invocation;
-use super::client::{Answer, Client};
+use super::api::{Answer, Invocation};
+use super::client::Client;
 use super::error::Error;
 use crate::model::names::InvocationId;
 
