@@ -9,7 +9,7 @@ use super::deploy::Deploy;
 use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
-use super::serve::Serve;
+use super::serve::Settings;
 use super::{async_config, functions, invocations};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -72,7 +72,7 @@ pub(super) enum Command {
     /// Run a server
     Serve {
         #[command(flatten)]
-        settings: Serve,
+        settings: Settings,
         #[command(flatten)]
         log: Log,
     },

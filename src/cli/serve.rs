@@ -14,7 +14,7 @@ use crate::model::bounds;
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
-pub(super) struct Serve {
+pub(super) struct Settings {
     /// Where to listen: a loopback address
     #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
     listen: SocketAddr,
@@ -57,7 +57,7 @@ fn default_concurrency() -> NonZeroU32 {
     NonZeroU32::new(bounds::DEFAULT_RUNTIME_CONCURRENCY).expect("the default is not zero")
 }
 
-impl Serve {
+impl Settings {
     /// Serves until the process is told to stop. `log_filter` and `log_format` are for its log.
     pub(super) fn run(self, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
         let config = self.config()?;
@@ -104,12 +104,12 @@ mod tests {
     #[derive(Parser)]
     struct Typed {
         #[command(flatten)]
-        serve: Serve,
+        settings: Settings,
     }
 
     fn config(typed: &[&str]) -> Result<Config, String> {
         let typed = Typed::try_parse_from(std::iter::once(&"test").chain(typed)).map_err(|error| error.to_string())?;
-        typed.serve.config().map_err(|error| error.to_string())
+        typed.settings.config().map_err(|error| error.to_string())
     }
 
     #[test]
