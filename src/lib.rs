@@ -11,3 +11,5 @@ pub mod tasks;
 pub mod telemetry;
 
 pub mod store;
+
+pub mod engine;
