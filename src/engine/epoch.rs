@@ -128,7 +128,7 @@ mod tests {
 
     fn ticker() -> (Ticker, std::sync::mpsc::Receiver<()>) {
         let (ticks, seen): (SyncSender<()>, _) = sync_channel(1_000);
-        (Ticker::start(move || drop(ticks.try_send(()))).unwrap(), seen)
+        (Ticker::start(move || _ = ticks.try_send(())).unwrap(), seen)
     }
 
     #[test]

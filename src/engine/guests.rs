@@ -62,6 +62,12 @@ impl Guests {
         self.shut_down();
     }
 
+    /// How many run, those included that have been told to stop.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
     /// Does not wait: a runtime must not be waited for where async code runs.
     fn shut_down(&self) {
         let runtime = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

@@ -47,8 +47,8 @@ impl Engine {
         });
         let compiler = Compiler::new(wasmtime.clone(), linkers, disk.transpose()?);
         let guests = Guests::start().map_err(EngineError::Threads)?;
-        let ticked = wasmtime.clone();
-        let ticker = Ticker::start(move || ticked.increment_epoch()).map_err(EngineError::Threads)?;
+        let epoch = wasmtime.clone();
+        let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
         Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf: Shelf::new() })))
     }
 
@@ -114,6 +114,14 @@ impl Engine {
     /// How many modules were compiled, and not found in a cache, since the start.
     pub fn compiled(&self) -> u64 {
         self.0.compiler.compiled()
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// How many guests run, those included that have been told to stop.
+    pub(super) fn guests_running(&self) -> usize {
+        self.0.guests.running()
     }
 }
 

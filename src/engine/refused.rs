@@ -67,13 +67,11 @@ fn missing_entrypoint(wanted: Option<&Entrypoint>, exports: &[String]) -> String
         [] => "this module exports nothing".to_owned(),
         _ => format!("this module exports {}", list(exports)),
     };
-    match wanted {
-        Some(wanted) => format!("{has}; a function of the kind `{wanted}` needs {}", needs(wanted)),
-        None => {
-            let kinds: Vec<_> = Entrypoint::ALL.iter().map(|kind| format!("`{kind}` needs {}", needs(kind))).collect();
-            format!("{has}; nothing of that can be called: {}", kinds.join(", "))
-        }
-    }
+    let Some(wanted) = wanted else {
+        let kinds: Vec<_> = Entrypoint::ALL.iter().map(|kind| format!("`{kind}` needs {}", needs(kind))).collect();
+        return format!("{has}; nothing of that can be called: {}", kinds.join(", "));
+    };
+    format!("{has}; a function of the kind `{wanted}` needs {}", needs(wanted))
 }
 
 const fn needs(kind: &Entrypoint) -> &'static str {

@@ -60,16 +60,15 @@ fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output,
         (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
         (Entrypoint::Handler | Entrypoint::Http, _) => Bytes::new(),
     };
-    let stdio = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
-    let mut store = Store::new(engine, Host::new(call, stdio, refused.clone()));
+    let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
+    let mut store = Store::new(engine, Host::new(call, streams, refused.clone()));
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(bounds::MAX_GUEST_HANDLES);
     let deadline = Instant::now() + call.timeout;
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| match Instant::now() < deadline {
-        true => Ok(UpdateDeadline::Yield(1)),
-        false => Err(TimedOut.into()),
+    store.epoch_deadline_callback(move |_| {
+        if Instant::now() < deadline { Ok(UpdateDeadline::Yield(1)) } else { Err(TimedOut.into()) }
     });
     store
 }

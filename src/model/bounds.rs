@@ -119,7 +119,7 @@ pub const MAX_COMPILED_BYTES: u64 = 8 * GIB;
 /// Functions of one module: a compiler takes some 20 microseconds and 5 KiB for even an empty one.
 pub const MAX_MODULE_FUNCTIONS: usize = 200_000;
 /// Code of one function: compiling takes more than proportionally longer, about a second for this much.
-pub const MAX_FUNCTION_BYTES: usize = MIB as usize;
+pub const MAX_FUNCTION_BYTES: usize = 1_024 * 1_024;
 /// Components within components of one module.
 pub const MAX_MODULE_NESTING: usize = 16;
 
@@ -136,7 +136,7 @@ pub const MAX_GUEST_TABLES: usize = 64;
 /// Open resources (streams, bodies, descriptors) of one guest.
 pub const MAX_GUEST_HANDLES: usize = 10_000;
 /// Bytes that one call between guest and host may copy: room for a result that is then found too large.
-pub const MAX_GUEST_COPY_BYTES: usize = 16 * MIB as usize;
+pub const MAX_GUEST_COPY_BYTES: usize = 16 * 1_024 * 1_024;
 /// How long guests that are told to stop may take.
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.

@@ -88,7 +88,7 @@ mod tests {
         headers.insert("tidemill-function", HeaderValue::from_static("another"));
         let uri = Uri::from_static("http://elsewhere/a/b?c=d");
         let request = call::Request { method: Method::PUT, uri, headers, body: Bytes::new() };
-        let request = build(&call(Input::Request(request)));
+        let request = build(&call(Input::Request(Box::new(request))));
         assert_eq!(request.uri().to_string(), "/a/b?c=d");
         assert_eq!(request.headers()["host"], "example.com");
         assert_eq!(request.headers()["tidemill-function"], "f");
