@@ -62,7 +62,8 @@ impl Room {
         let maps = max_maps.saturating_sub(MAPS_KEPT);
         let fits = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let guests = (wanted.saturating_add(wanted / 4).saturating_add(8)).min(fits(maps / 6)).max(1);
-        let memories = guests.saturating_mul(2).min(fits(maps.saturating_sub(2 * u64::from(guests)) / 4)).max(guests);
+        let left = fits(maps.saturating_sub(2 * u64::from(guests)) / 4);
+        let memories = each(guests, bounds::MAX_GUEST_MEMORIES).min(left).max(guests);
         Self { guests, memories }
     }
 
@@ -82,12 +83,12 @@ impl Room {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_stacks(self.guests)
             .total_component_instances(self.guests)
-            .total_core_instances(self.guests.saturating_mul(8))
-            .total_tables(self.guests.saturating_mul(4))
+            .total_core_instances(each(self.guests, bounds::MAX_GUEST_INSTANCES))
+            .total_tables(each(self.guests, bounds::MAX_GUEST_TABLES))
             .total_memories(self.memories)
             .total_gc_heaps(self.guests)
-            .max_memories_per_module(4)
-            .max_tables_per_module(8)
+            .max_memories_per_module(each(1, bounds::MAX_GUEST_MEMORIES))
+            .max_tables_per_module(each(1, bounds::MAX_GUEST_TABLES))
             .table_elements(bounds::MAX_GUEST_TABLE_ELEMENTS)
             .max_memory_size(usize::try_from(*bounds::MEMORY_BYTES.end()).unwrap_or(usize::MAX))
             .linear_memory_keep_resident(MEMORY_KEPT)
@@ -95,6 +96,11 @@ impl Room {
             .pagemap_scan(Enabled::Auto);
         pool
     }
+}
+
+/// So many of something that each guest may have as many as it is allowed: nobody takes another's share.
+fn each(guests: u32, of_one: usize) -> u32 {
+    guests.saturating_mul(u32::try_from(of_one).unwrap_or(u32::MAX))
 }
 
 /// wasmtime's configuration. What is said here and not by default is said for a reason:

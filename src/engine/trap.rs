@@ -44,6 +44,9 @@ impl Circumstances {
             None if error.is::<WasmBacktrace>() => {
                 Failure::retry(FailureKind::Trap, with_backtrace(&reason(error), error))
             }
+            None if error.to_string().starts_with(TOO_MUCH_COPIED) => {
+                Failure::retry(FailureKind::ResponseTooLarge, TooLarge.to_string())
+            }
             None => Failure::retry(FailureKind::Load, reason(error)),
         }
     }
@@ -97,6 +100,10 @@ fn reason(error: &Error) -> String {
     let causes: Vec<_> = error.chain().map(ToString::to_string).filter(|text| !text.starts_with(BACKTRACE)).collect();
     causes.join(": ")
 }
+
+/// How wasmtime says that a guest passed more than [`bounds::MAX_GUEST_COPY_BYTES`]; the type of that error is its own.
+/// Without a backtrace it was the guest's result.
+const TOO_MUCH_COPIED: &str = "too much data is being copied";
 
 /// Frames of a backtrace that are shown, and how much of each.
 const FRAMES: usize = 10;

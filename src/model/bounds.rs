@@ -130,11 +130,11 @@ pub const MAX_GUEST_TABLE_ELEMENTS: usize = 100_000;
 /// Core instances of one guest: a component is often linked from several.
 pub const MAX_GUEST_INSTANCES: usize = 64;
 /// Linear memories of one guest; their sizes count together.
-pub const MAX_GUEST_MEMORIES: usize = 8;
+pub const MAX_GUEST_MEMORIES: usize = 4;
 /// Tables of one guest.
-pub const MAX_GUEST_TABLES: usize = 64;
-/// Open resources (streams, bodies, descriptors) of one guest.
-pub const MAX_GUEST_HANDLES: usize = 10_000;
+pub const MAX_GUEST_TABLES: usize = 16;
+/// Open resources (streams, bodies, headers) of one guest: what the host keeps for one can be 64 KiB.
+pub const MAX_GUEST_HANDLES: usize = 1_000;
 /// Bytes that one call between guest and host may copy: room for a result that is then found too large.
 pub const MAX_GUEST_COPY_BYTES: usize = 16 * 1_024 * 1_024;
 /// How long guests that are told to stop may take.

@@ -61,7 +61,9 @@ impl Host {
             .socket_addr_check(|_, _| Box::pin(async { false }));
         let mut wasi = wasi.build_p1();
         wasi.ctx().table.set_max_capacity(bounds::MAX_GUEST_HANDLES);
-        Self { wasi, http: WasiHttpCtx::new(), outgoing: outgoing::Refuse, limits }
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
+        Self { wasi, http, outgoing: outgoing::Refuse, limits }
     }
 
     /// The limits on its allocations.

@@ -81,6 +81,26 @@ async fn a_result_of_a_handler_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_too_large_to_copy_is_refused_as_well() {
+    let payload = vec![0; crate::model::bounds::MAX_GUEST_COPY_BYTES + 1];
+    let failed = failure(run(guest("prebuilt/echo.wasm"), Call { memory_bytes: 512 * MIB, ..call(payload) }).await);
+    assert_eq!(failed.kind, FailureKind::ResponseTooLarge, "{}", failed.message);
+}
+
+#[tokio::test]
+async fn garbage_counts_as_memory() {
+    let module = from_text(
+        r#"(module
+             (type $bytes (array i8))
+             (func (export "_start") (loop $again
+               (drop (array.new_default $bytes (i32.const 1000000)))
+               (br $again))))"#,
+    );
+    let failed = failure(run(module, call("")).await);
+    assert_eq!(failed.kind, FailureKind::OutOfMemory, "{}", failed.message);
+}
+
+#[tokio::test]
 async fn others_are_answered_while_many_guests_spin() {
     let engine = engine();
     let spin = deploy(&engine, guest("hostile/spin.wat")).await;

@@ -17,7 +17,7 @@ fn status(reply: &Reply) -> StatusCode {
 #[tokio::test]
 async fn an_http_function_answers_a_request_with_status_and_headers() {
     let reply = run(guest("prebuilt/hello-http.wasm"), get("/")).await.end.unwrap();
-    assert_eq!((status(&reply), &reply.body[..]), (StatusCode::OK, &b"hello from tidemill"[..]));
+    assert_eq!((status(&reply), &reply.body[..]), (StatusCode::OK, &b"hello from tidemill\n"[..]));
     assert!(reply.content_type.starts_with("text/plain"), "{}", reply.content_type);
 }
 
@@ -63,6 +63,13 @@ async fn a_failing_status_is_a_failure_and_the_answer_is_kept() {
 async fn an_http_function_that_sleeps_too_long_is_stopped() {
     let call = Call { timeout: Duration::from_millis(50), ..get("/slow?ms=60000") };
     assert_eq!(failure(run(guest("prebuilt/hello-http.wasm"), call).await).kind, FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_response_that_is_too_large_is_refused() {
+    let payload = vec![0; crate::model::bounds::MAX_RESULT_BYTES + 1];
+    let failed = failure(run(guest("prebuilt/hello-http.wasm"), call(payload)).await);
+    assert_eq!(failed.kind, FailureKind::ResponseTooLarge);
 }
 
 /// What an http function written by hand needs of `wasi:http/types`; `$body` is that of its `handle`.

@@ -106,7 +106,7 @@ async fn a_guest_has_no_network() {
              (export "create-tcp-socket"
                (func (param "address-family" $fam) (result (result (own $sock) (error $code)))))))
            (alias export $create "create-tcp-socket" (func $ask))"#,
-        r#"(core func $ask (canon lower (func $ask) (memory $m "memory")))"#,
+        r#"(core func $ask (canon lower (func $ask) (memory (core memory $m "memory"))))"#,
         "(call $ask (i32.const 0) (i32.const 0))",
     );
     run(module, call("")).await.end.unwrap();
