@@ -12,4 +12,6 @@ pub mod telemetry;
 
 pub mod store;
 
+pub mod engine;
+
 pub mod cli;
