@@ -131,9 +131,7 @@ impl FromStr for DestinationText {
             return Err(InvalidDestination::Target(text.to_owned()));
         }
         match kind {
-            "function" => {
-                function(target).map_err(|source| InvalidDestination::Name { text: text.to_owned(), source })
-            }
+            "function" => function(target).map_err(|source| InvalidDestination::Name { text: text.to_owned(), source }),
             "object" => Ok(outside(OutsideKind::Object, target)),
             "queue" => Ok(outside(OutsideKind::Queue, target)),
             "stream" => Ok(outside(OutsideKind::Stream, target)),

@@ -310,9 +310,7 @@ impl Invocation {
             (State::Done { outcome, at, undelivered }, Event::Redeliver) if !undelivered.is_empty() => {
                 Ok(delivering(*outcome, *at, restarted(undelivered, now), Vec::new()))
             }
-            (state, event) => {
-                Err(IllegalTransition { state: Box::new(state.clone()), event: Box::new(event.clone()) })
-            }
+            (state, event) => Err(IllegalTransition { state: Box::new(state.clone()), event: Box::new(event.clone()) }),
         }
     }
 

@@ -55,11 +55,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0u64..100).prop_map(|s| Advice::Postpone(Duration::from_secs(s))),
         1 => Just(Advice::GiveUp),
     ];
-    let tried = prop_oneof![
-        Just(Ok(())),
-        (0u64..1_000).prop_map(|ms| Err(Some(at(ms)))),
-        Just(Err(None)),
-    ];
+    let tried = prop_oneof![Just(Ok(())), (0u64..1_000).prop_map(|ms| Err(Some(at(ms)))), Just(Err(None)),];
     prop_oneof![
         10 => Just(Event::Claimed(OWNER)),
         1 => Just(Event::Ended(Ok(()))),

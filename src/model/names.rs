@@ -17,7 +17,9 @@ const MAX_NAME: usize = 63;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {what}: use 1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`")]
+#[error(
+    "`{text}` is not a {what}: use 1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`"
+)]
 pub struct InvalidName {
     what: &'static str,
     text: String,

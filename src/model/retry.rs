@@ -20,7 +20,9 @@ pub struct RetryPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRetry {
     /// The first delay is longer than the longest.
-    #[error("retry_delay_ms is {delay} and retry_delay_max_ms is {delay_max}: the first delay cannot be longer than the longest")]
+    #[error(
+        "retry_delay_ms is {delay} and retry_delay_max_ms is {delay_max}: the first delay cannot be longer than the longest"
+    )]
     Order {
         /// The first delay, in milliseconds.
         delay: u64,
