@@ -91,7 +91,7 @@ impl Kept {
                 if let Some(invocation) = self.invocations.remove(&id) {
                     self.times.remove(&Cursor(invocation.accepted, id));
                 }
-                Part::ALL.iter().for_each(|part| drop(self.blobs.remove(&(id, *part))));
+                self.blobs.retain(|(of, _), _| *of != id);
             }
             Change::PutFunction(function) => {
                 self.functions.insert(function.id, *function);

@@ -108,7 +108,9 @@ impl Writer {
     fn commit(&mut self, gathering: Vec<Job>) {
         if let Some(reason) = &self.stopped {
             let stopped = StoreError::Stopped(reason.clone());
-            gathering.into_iter().for_each(|job| tell(job.answer, Err(stopped.clone())));
+            for job in gathering {
+                tell(job.answer, Err(stopped.clone()));
+            }
             return;
         }
         let mut when = Durability::Written;

@@ -110,9 +110,11 @@ impl Unsynced {
 }
 
 fn name(key: &[u8], file: FileRef) -> String {
-    let (tag, rest) = key.split_at_checked(1).unwrap_or_default();
-    let hex: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{hex}-{:016x}-{:016x}", String::from_utf8_lossy(tag), file.session, file.sequence)
+    let mut name = String::new();
+    for (place, byte) in key.iter().enumerate() {
+        name += &if place == 0 { format!("{}-", char::from(*byte)) } else { format!("{byte:02x}") };
+    }
+    name + &format!("-{:016x}-{:016x}", file.session, file.sequence)
 }
 
 /// The key and the file that a name stands for; the size is not in it. `None` for a name that is not ours.

@@ -134,8 +134,8 @@ impl<'a> Staging<'a> {
         if let Some(Accepted { accepted }) = accepted {
             return Ok(Some(keys::time(Cursor(accepted, id))));
         }
-        let places = self.db.scan_prefix([keys::TIME]).keys();
-        let found = places.filter(|place| place.as_ref().map_or(true, |place| place.ends_with(id.as_bytes()))).next();
+        let mut places = self.db.scan_prefix([keys::TIME]).keys();
+        let found = places.find(|place| place.as_ref().map_or(true, |place| place.ends_with(id.as_bytes())));
         found.transpose().map(|place| place.map(|place| place.to_vec())).map_err(|error| unread(&error))
     }
 

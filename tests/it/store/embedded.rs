@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tidemill::model::bounds;
 use tidemill::model::names::Digest;
 use tidemill::store::sled::SledStore;
 use tidemill::store::{Change, Durability, Group, Part, Query, Store, StoreError};
@@ -58,8 +59,8 @@ async fn nothing_of_ours_ever_enters_sleds_own_unsynced_files() {
     // Neighbours of the largest size that stays inline, written over and over so that pages are rewritten whole.
     for round in 0..6u8 {
         for base in (0..240u8).step_by(30) {
-            let blobs =
-                (base..base + 30).map(|n| Change::PutBlob(id(n), Part::Payload, large(4_096 - usize::from(round))));
+            let blobs = (base..base + 30)
+                .map(|n| Change::PutBlob(id(n), Part::Payload, large(bounds::MAX_INLINE_BYTES - usize::from(round))));
             commit(&store, blobs).await;
         }
         commit(&store, (0..240u8).filter(|n| n % 7 == round).map(|n| Change::RemoveInvocation(id(n)))).await;
