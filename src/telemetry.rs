@@ -24,7 +24,8 @@ pub struct InvalidFilter {
 
 /// Starts logging; `filter` is a level or a list such as `info,tidemill::dispatch=debug`.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
-    let invalid = |error: &dyn std::fmt::Display| InvalidFilter { filter: filter.to_owned(), detail: error.to_string() };
+    let invalid =
+        |error: &dyn std::fmt::Display| InvalidFilter { filter: filter.to_owned(), detail: error.to_string() };
     let parsed = EnvFilter::try_new(filter).map_err(|error| invalid(&error))?;
     let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     let started = match format {

@@ -110,9 +110,7 @@ pub(super) fn read_time(key: &[u8]) -> Option<Cursor> {
 }
 
 fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = vec![tag];
-    parts.iter().for_each(|part| key.extend_from_slice(part));
-    key
+    [&[tag], parts.concat().as_slice()].concat()
 }
 
 #[cfg(test)]

@@ -91,7 +91,9 @@ impl Kept {
                 if let Some(invocation) = self.invocations.remove(&id) {
                     self.times.remove(&Cursor(invocation.accepted, id));
                 }
-                self.blobs.retain(|(of, _), _| *of != id);
+                for part in Part::ALL {
+                    self.blobs.remove(&(id, part));
+                }
             }
             Change::PutFunction(function) => {
                 self.functions.insert(function.id, *function);

@@ -1,7 +1,7 @@
 //! Records as bytes: one byte that says in which format, then the value. Decides nothing but the form; knows
 //! neither keys nor a database.
 //!
-//! Format 1 is MessagePack with named fields. So a field may be added where the model gives it a default, and
+//! Format 1 is `MessagePack` with named fields. So a field may be added where the model gives it a default, and
 //! a program that does not know it yet passes over it; anything else that changes the form is format 2, and
 //! format 1 stays readable. The bytes in `tests/fixtures/store` were written by the first program of format 1.
 

@@ -127,7 +127,9 @@ impl Writer {
         }
         let staged = staging.finish();
         let answer = if waiters.is_empty() { Ok(()) } else { self.write(staged, when) };
-        waiters.into_iter().for_each(|waiter| tell(waiter, answer.clone()));
+        for waiter in waiters {
+            tell(waiter, answer.clone());
+        }
     }
 
     fn write(&mut self, mut staged: Staged, when: Durability) -> Answer {
@@ -162,7 +164,7 @@ impl Writer {
             match self.db.flush().map_err(io::Error::from).and_then(|_| (self.sync)()) {
                 Ok(()) => self.synced(),
                 Err(error) => {
-                    tracing::error!(%error, "the store was not synced at its end: a power cut now may cost what was only written")
+                    tracing::error!(%error, "the store was not synced at its end: a power cut may cost what was only written");
                 }
             }
         }

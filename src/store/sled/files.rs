@@ -6,6 +6,7 @@
 //! folder, and one sync of it makes all their names durable.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -110,11 +111,17 @@ impl Unsynced {
 }
 
 fn name(key: &[u8], file: FileRef) -> String {
-    let mut name = String::new();
-    for (place, byte) in key.iter().enumerate() {
-        name += &if place == 0 { format!("{}-", char::from(*byte)) } else { format!("{byte:02x}") };
+    let (tag, rest) = key.split_at_checked(1).unwrap_or_default();
+    format!("{}-{}-{:016x}-{:016x}", String::from_utf8_lossy(tag), Hex(rest), file.session, file.sequence)
+}
+
+/// Bytes in hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
-    name + &format!("-{:016x}-{:016x}", file.session, file.sequence)
 }
 
 /// The key and the file that a name stands for; the size is not in it. `None` for a name that is not ours.

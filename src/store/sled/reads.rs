@@ -106,7 +106,7 @@ impl Reader {
                     versions.extend(version.map(|version| (number, version)));
                 }
                 None => {
-                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over")
+                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over");
                 }
             }
         }

@@ -81,7 +81,9 @@ async fn files_that_a_crash_left_are_swept_and_others_stay() {
     // As if a commit had been cut short behind the writing of its file.
     let name = kept.file_name().unwrap().to_str().unwrap();
     let orphans = [name.replace("p-01", "p-02"), format!("{}f", &name[..name.len() - 1])];
-    orphans.iter().for_each(|orphan| fs::write(folder.join(orphan), b"x").unwrap());
+    for orphan in &orphans {
+        fs::write(folder.join(orphan), b"x").unwrap();
+    }
     fs::write(folder.join("a-note-of-somebody"), b"x").unwrap();
     fs::write(dir.path().join("modules/.new-cut-short"), b"x").unwrap();
 
@@ -239,7 +241,7 @@ async fn damaged_bytes_and_modules_are_named_in_the_error() {
 
 #[track_caller]
 fn refused(dir: &Path, parts: &[&str]) {
-    let error = SledStore::open(dir).err().expect("it is not to be opened");
+    let error = SledStore::open(dir).expect_err("it is not to be opened");
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
     contains(&error.to_string(), parts);
 }
@@ -253,7 +255,9 @@ fn damaged<T>(answer: Result<T, StoreError>, parts: &[&str]) {
 
 #[track_caller]
 fn contains(text: &str, parts: &[&str]) {
-    parts.iter().for_each(|part| assert!(text.contains(part), "`{part}` in `{text}`"));
+    for part in parts {
+        assert!(text.contains(part), "`{part}` in `{text}`");
+    }
 }
 
 /// Works on the database of a store that is closed.
