@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Says whose fault a failed answer is, also where its body is the function's own.
 pub(super) const FAULT_HEADER: HeaderName = HeaderName::from_static("tidemill-fault");
@@ -49,14 +49,14 @@ pub(super) struct Problem {
     effect: Effect,
     fault: Fault,
     retry_after: Option<Duration>,
-    more: Map<String, Value>,
+    more: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
         debug_assert!(status.is_client_error() || status.is_server_error(), "a problem is no success");
         let (effect, fault) = (Effect::None, Fault::Caller);
-        Self { status, code, detail, effect, fault, retry_after: None, more: Map::new() }
+        Self { status, code, detail, effect, fault, retry_after: None, more: Vec::new() }
     }
 
     pub(super) fn effect(self, effect: Effect) -> Self {
@@ -72,8 +72,8 @@ impl Problem {
     }
 
     /// Adds a member of this problem's own.
-    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((name, value.into()));
         self
     }
 }
@@ -94,7 +94,7 @@ impl IntoResponse for Problem {
             "fault": self.fault.as_str(),
         });
         if let Value::Object(members) = &mut body {
-            members.extend(self.more);
+            members.extend(self.more.into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();

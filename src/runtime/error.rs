@@ -21,7 +21,7 @@ pub enum Error {
         status: &'static str,
     },
     /// The function ran and failed.
-    #[error("the function failed: {}: {}", failure.kind.as_str(), failure.message)]
+    #[error("{}: {}", failure.kind.as_str(), failure.message)]
     Function {
         /// The invocation.
         id: InvocationId,

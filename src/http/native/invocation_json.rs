@@ -136,19 +136,23 @@ impl PayloadOut {
 
 impl ResultOut {
     /// JSON is embedded as it stands, other text as a string, other bytes as base64; what is large is left out
-    /// and can be had by itself.
+    /// and can be had by itself. Without `result` only the facts about it are told.
     fn of(info: &PayloadInfo, result: Option<&[u8]>) -> Self {
         let (bytes, content_type) = (info.bytes, info.content_type.clone());
-        let shown =
-            result.filter(|result| result.len() as u64 == bytes && result.len() <= bounds::MAX_RECORD_PAYLOAD_BYTES);
-        let Some(result) = shown else {
-            return Self { bytes, content_type, body: None, encoding: None, omitted: Some(true) };
-        };
-        let (body, encoding) = match std::str::from_utf8(result) {
-            Ok(text) => (RawValue::from_string(text.to_owned()).or_else(|_| to_raw_value(text)).ok(), None),
-            Err(_) => (to_raw_value(&STANDARD.encode(result)).ok(), Some("base64")),
-        };
-        Self { bytes, content_type, body, encoding, omitted: None }
+        let facts = Self { bytes, content_type, body: None, encoding: None, omitted: None };
+        match result.map(|result| (result, std::str::from_utf8(result))) {
+            None => facts,
+            Some((result, _)) if result.len() as u64 != bytes || result.len() > bounds::MAX_RECORD_PAYLOAD_BYTES => {
+                Self { omitted: Some(true), ..facts }
+            }
+            Some((_, Ok(text))) => {
+                let body = RawValue::from_string(text.to_owned()).or_else(|_| to_raw_value(text)).ok();
+                Self { body, ..facts }
+            }
+            Some((result, Err(_))) => {
+                Self { body: to_raw_value(&STANDARD.encode(result)).ok(), encoding: Some("base64"), ..facts }
+            }
+        }
     }
 }
 
