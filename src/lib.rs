@@ -11,3 +11,19 @@ pub mod tasks;
 pub mod telemetry;
 
 pub mod store;
+
+pub mod engine;
+
+pub mod registry;
+pub mod worker;
+
+pub mod dispatch;
+
+pub mod runtime;
+
+pub mod http;
+
+pub mod examples;
+pub mod serve;
+
+pub mod cli;

@@ -33,7 +33,7 @@ pub enum Input {
     /// A payload, which each kind of entrypoint receives in its way.
     Payload(Bytes),
     /// An HTTP request, for the `http` kind.
-    Request(Request),
+    Request(Box<Request>),
 }
 
 /// An HTTP request as an `http` function sees it.

@@ -122,6 +122,33 @@ pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
 
 /// Compiled modules kept ready in memory.
 pub const MAX_READY_MODULES: usize = 256;
+/// Compiled modules kept on disk, in bytes; the oldest give way.
+pub const MAX_COMPILED_BYTES: u64 = 8 * GIB;
+/// Functions of one module: a compiler takes some 20 microseconds and 5 KiB for even an empty one.
+pub const MAX_MODULE_FUNCTIONS: usize = 200_000;
+/// Code of one function: compiling takes more than proportionally longer, about a second for this much.
+pub const MAX_FUNCTION_BYTES: usize = 1_024 * 1_024;
+/// Components within components of one module.
+pub const MAX_MODULE_NESTING: usize = 16;
+
+/// Stack of a guest; the host's calls on its behalf have their own besides.
+pub const GUEST_STACK_BYTES: usize = 512 * 1_024;
+/// Elements of one table of a guest; each is a pointer of the host's.
+pub const MAX_GUEST_TABLE_ELEMENTS: usize = 100_000;
+/// Core instances of one guest: a component is often linked from several.
+pub const MAX_GUEST_INSTANCES: usize = 64;
+/// Linear memories of one guest; their sizes count together.
+pub const MAX_GUEST_MEMORIES: usize = 4;
+/// Tables of one guest.
+pub const MAX_GUEST_TABLES: usize = 16;
+/// Open resources (streams, bodies, headers) of one guest: what the host keeps for one can be 64 KiB.
+pub const MAX_GUEST_HANDLES: usize = 1_000;
+/// Bytes that one call between guest and host may copy: room for a result that is then found too large.
+pub const MAX_GUEST_COPY_BYTES: usize = 16 * 1_024 * 1_024;
+/// How long guests that are told to stop may take.
+pub const GUEST_STOP: Duration = Duration::from_secs(2);
+/// When to come again where there was no room for another instance.
+pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
 
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;

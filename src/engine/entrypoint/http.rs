@@ -1,0 +1,65 @@
+//! `wasi:http` components: an HTTP request goes in, an HTTP response comes out, and its status says how it went.
+
+mod request;
+mod response;
+
+use http::Response;
+use tokio::sync::oneshot;
+use wasmtime::component::{Component, Resource};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
+
+use super::{End, Run, link};
+use crate::engine::code::Code;
+use crate::engine::host::{Host, Linkers};
+use crate::engine::refused::Refused;
+
+/// An http function, ready to run.
+pub(in crate::engine) struct Http(ProxyPre<Host>);
+
+/// What the guest sets as its response.
+type Set = Result<Response<HyperOutgoingBody>, ErrorCode>;
+
+/// Found in any version that is compatible with this one.
+const INTERFACE: &str = "wasi:http/incoming-handler@0.2.0";
+
+pub(super) fn is_offered_by(component: &Component) -> bool {
+    component.get_export_index(None, INTERFACE).is_some()
+}
+
+impl Http {
+    pub(super) fn new(linkers: &Linkers, code: &Code) -> Result<Self, Refused> {
+        let wrong = || Refused::WrongSignature {
+            export: INTERFACE.to_owned(),
+            expected: "it must be the interface of `wasi:http`, with `handle: func(request, response-out)`",
+        };
+        let Code::Component(component) = code else { return Err(wrong()) };
+        ProxyPre::new(link(linkers, component)?).map(Self).map_err(|_| wrong())
+    }
+
+    /// The guest and the reader of its response go on together: a guest waits while its body is not read. The store
+    /// ends with the guest, and with it whatever of the response the guest never sent.
+    pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
+        let Run { mut store, call, .. } = run;
+        let (set, response) = oneshot::channel::<Set>();
+        let mut http = store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request::build(call))?;
+        let out = http.new_response_outparam(set)?;
+        let guest = self.enter(store, request, out);
+        let ((), response) = futures::future::try_join(guest, response::collect(response)).await?;
+        Ok(response::judge(response))
+    }
+
+    async fn enter(
+        &self,
+        mut store: wasmtime::Store<Host>,
+        request: Resource<HostIncomingRequest>,
+        out: Resource<HostResponseOutparam>,
+    ) -> wasmtime::Result<()> {
+        let instance = self.0.instantiate_async(&mut store).await?;
+        instance.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+    }
+}

@@ -1,0 +1,139 @@
+//! The engine as others hold it: deploy, load, run, stop.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::JoinError;
+
+use super::call::{Call, Ran};
+use super::compile::Compiler;
+use super::disk::Disk;
+use super::epoch::Ticker;
+use super::guests::Guests;
+use super::host::Linkers;
+use super::ready::{Ready, Shelf};
+use super::refused::{LoadError, Refused};
+use super::run::{Output, circumstances, run};
+use super::settings::{EngineError, Room, Settings, config};
+use super::trap;
+use crate::model::function::Entrypoint;
+use crate::model::names::Digest;
+use crate::model::outcome::{Failure, FailureKind};
+
+/// Compiles modules and runs guests. Cheap to clone; all clones are the same engine.
+///
+/// When the last clone goes, guests that still run are stopped and the engine's threads end.
+#[derive(Clone)]
+pub struct Engine(Arc<Parts>);
+
+/// Dropped in this order: the ticker goes on until the guests it reminds are gone.
+struct Parts {
+    guests: Guests,
+    ticker: Ticker,
+    wasmtime: wasmtime::Engine,
+    compiler: Compiler,
+    shelf: Shelf,
+}
+
+impl Engine {
+    /// Starts an engine and its threads.
+    pub fn start(settings: &Settings) -> Result<Self, EngineError> {
+        let refused = |error: &wasmtime::Error| EngineError::Wasmtime(trap::told(error));
+        let wasmtime = wasmtime::Engine::new(&config(Room::here(settings.concurrency))).map_err(|e| refused(&e))?;
+        let linkers = Linkers::new(&wasmtime, settings.fault_injection).map_err(|e| refused(&e))?;
+        let disk = settings.cache_dir.as_deref().map(|dir| {
+            Disk::open(dir, &wasmtime).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source })
+        });
+        let compiler = Compiler::new(wasmtime.clone(), linkers, disk.transpose()?);
+        let guests = Guests::start().map_err(EngineError::Threads)?;
+        let epoch = wasmtime.clone();
+        let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
+        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf: Shelf::new() })))
+    }
+
+    /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
+    ///
+    /// `digest` is the module's. Compiles for up to seconds, away from the async threads.
+    pub async fn inspect(
+        &self,
+        digest: Digest,
+        module: Bytes,
+        wanted: Option<Entrypoint>,
+    ) -> Result<Entrypoint, Refused> {
+        let ready = self.0.compiler.prepare(digest, module, wanted).await?;
+        let entrypoint = ready.entrypoint();
+        self.0.shelf.put((digest, entrypoint.clone()), ready);
+        Ok(entrypoint)
+    }
+
+    /// A module that is ready to run: from memory, from the disk, or compiled from what `module` gives. Of those who
+    /// ask for one at once, one loads it.
+    pub async fn load<F>(&self, digest: Digest, entrypoint: &Entrypoint, module: F) -> Result<Ready, LoadError>
+    where
+        F: Future<Output = Result<Bytes, String>> + Send,
+    {
+        let compiler = &self.0.compiler;
+        let load = async {
+            if let Some(ready) = compiler.recall(digest, entrypoint.clone()).await {
+                return Ok(ready);
+            }
+            let module = module.await.map_err(LoadError::Module)?;
+            Ok(compiler.prepare(digest, module, Some(entrypoint.clone())).await?)
+        };
+        self.0.shelf.get((digest, entrypoint.clone()), load).await
+    }
+
+    /// Runs a guest in a fresh instance. Its misbehaviour is a failure in the answer, and the answer comes in time
+    /// also where the guest itself ends a few milliseconds later.
+    ///
+    /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
+    pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
+        let (timeout, known) = (call.timeout, circumstances(&call, false));
+        let output = Output::of(&ready.entrypoint());
+        let ticking = self.0.ticker.ticking();
+        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output.clone());
+        let guest = self.0.guests.spawn(async move {
+            let _ticking = ticking;
+            work.await
+        });
+        let end = match tokio::time::timeout(timeout, guest).await {
+            Ok(Ok(Some(end))) => end,
+            Ok(Ok(None)) => Err(interrupted()).into(),
+            Ok(Err(error)) => Err(broken(&error)).into(),
+            Err(_elapsed) => Err(known.timed_out()).into(),
+        };
+        output.ran(end)
+    }
+
+    /// Stops all guests and their threads; runs that have not ended are answered as interrupted.
+    pub async fn stop(&self) {
+        self.0.guests.stop().await;
+    }
+
+    /// How many modules were compiled, and not found in a cache, since the start.
+    pub fn compiled(&self) -> u64 {
+        self.0.compiler.compiled()
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// How many guests run, those included that have been told to stop.
+    pub(super) fn guests_running(&self) -> usize {
+        self.0.guests.running()
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::retry(FailureKind::Interrupted, "the runtime was stopped while the function ran")
+}
+
+/// Our fault, not the guest's; or the engine was stopped before the guest began.
+fn broken(error: &JoinError) -> Failure {
+    if error.is_cancelled() {
+        return interrupted();
+    }
+    tracing::error!(%error, "the engine failed while it ran a function");
+    Failure::retry(FailureKind::Interrupted, "the runtime failed while it ran the function; its log says how")
+}

@@ -1,0 +1,46 @@
+//! How a guest is told who it is: one list, as environment variables and as headers.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::engine::call::{Call, Identity};
+
+/// A command's environment: what its version says, and besides who it is; the latter cannot be overridden.
+pub(super) fn environment(call: &Call) -> Vec<(String, String)> {
+    let identity = &*call.identity;
+    let mut environment: BTreeMap<_, _> = call.environment.clone();
+    for (name, value) in facts(identity) {
+        environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
+    }
+    environment.insert("TIDEMILL_CONTENT_TYPE".to_owned(), identity.content_type.clone());
+    match &identity.traceparent {
+        Some(traceparent) => environment.insert("TRACEPARENT".to_owned(), traceparent.clone()),
+        None => environment.remove("TRACEPARENT"),
+    };
+    environment.into_iter().collect()
+}
+
+/// Sets the headers that tell an http function who it is, in place of any of the same names.
+pub(in crate::engine) fn headers(identity: &Identity, headers: &mut HeaderMap) {
+    let traceparent = identity.traceparent.clone().map(|value| ("traceparent", value));
+    for (name, value) in facts(identity).into_iter().chain(traceparent) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        } else {
+            headers.remove(name); // not the caller's either
+        }
+    }
+}
+
+fn facts(identity: &Identity) -> [(&'static str, String); 7] {
+    [
+        ("tidemill-invocation-id", identity.invocation.clone()),
+        ("tidemill-function", identity.function.clone()),
+        ("tidemill-version", identity.version.to_string()),
+        ("tidemill-attempt", identity.attempt.to_string()),
+        ("tidemill-deadline-ms", identity.deadline.as_ms().to_string()),
+        ("tidemill-chain", identity.chain.join(",")),
+        ("tidemill-hop", identity.hop.to_string()),
+    ]
+}

@@ -1,0 +1,41 @@
+//! Runs guests: a module and what it may use go in, a result or a failure comes out.
+//!
+//! It decides what a module's entrypoint is, keeps compiled code, and holds each run to its memory and its
+//! time. It knows no store, no retries and no HTTP connections; whether to run again is for others to decide,
+//! and a guest's misbehaviour is a [`call::Ran`] like any other.
+//!
+//! Guests have threads of their own (`guests`), so that one that computes without end slows down neither the
+//! listener nor the store. Every guest gives its thread back each millisecond (`epoch`).
+
+pub mod call;
+
+mod settings;
+
+mod epoch;
+mod guests;
+mod limits;
+mod output;
+mod refused;
+mod trap;
+
+mod host;
+
+mod code;
+mod disk;
+mod imports;
+mod scan;
+
+mod entrypoint;
+
+mod compile;
+mod handle;
+mod ready;
+mod run;
+
+pub use handle::Engine;
+pub use ready::Ready;
+pub use refused::{LoadError, Refused};
+pub use settings::{EngineError, Settings};
+
+#[cfg(test)]
+mod tests;

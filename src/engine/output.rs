@@ -1,0 +1,170 @@
+//! What a guest writes: caught in memory, up to a bound, past which a log is cut and a result is an error.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
+
+use crate::model::bounds;
+
+/// The guest wrote more than a result may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the result is larger than {} bytes", bounds::MAX_RESULT_BYTES)]
+pub(super) struct TooLarge;
+
+/// Something a guest writes to. Cheap to clone; all clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Capture {
+    written: Arc<Mutex<Written>>,
+    bound: usize,
+    past_it: Past,
+}
+
+/// What happens past the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    /// The rest is dropped, and the guest does not notice.
+    Cut,
+    /// The guest is stopped.
+    Stop,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    bytes: Vec<u8>,
+    dropped: u64,
+}
+
+/// How much a guest may hand over at once.
+const CHUNK_BYTES: usize = 64 * 1_024;
+
+impl Capture {
+    /// A log: cut at [`bounds::MAX_LOG_BYTES`].
+    pub(super) fn log() -> Self {
+        Self::new(bounds::MAX_LOG_BYTES, Past::Cut)
+    }
+
+    /// A result: a guest that writes more than [`bounds::MAX_RESULT_BYTES`] is stopped with [`TooLarge`].
+    pub(super) fn result() -> Self {
+        Self::new(bounds::MAX_RESULT_BYTES, Past::Stop)
+    }
+
+    fn new(bound: usize, past_it: Past) -> Self {
+        Self { written: Arc::default(), bound, past_it }
+    }
+
+    /// Takes what was written so far, and says on a last line how much was dropped.
+    pub(super) fn take(&self) -> Bytes {
+        let Written { mut bytes, dropped } = std::mem::take(&mut *self.written());
+        if dropped > 0 {
+            bytes.extend_from_slice(format!("\n({dropped} more bytes were written and dropped)\n").as_bytes());
+        }
+        bytes.into()
+    }
+
+    /// The last line that is not blank, without what is around it.
+    pub(super) fn last_line(&self) -> Option<String> {
+        let written = self.written();
+        let text = String::from_utf8_lossy(&written.bytes);
+        text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    }
+
+    fn push(&self, bytes: &[u8]) -> Result<(), TooLarge> {
+        let mut written = self.written();
+        let room = self.bound - written.bytes.len();
+        let fits = &bytes[..bytes.len().min(room)];
+        written.bytes.extend_from_slice(fits);
+        let rest = bytes.len() - fits.len();
+        written.dropped += u64::try_from(rest).unwrap_or(u64::MAX);
+        if rest > 0 && self.past_it == Past::Stop { Err(TooLarge) } else { Ok(()) }
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl IsTerminal for Capture {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Capture {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Capture {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Capture {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        self.push(&bytes).map_err(|too_large| StreamError::Trap(too_large.into()))
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(CHUNK_BYTES)
+    }
+}
+
+impl AsyncWrite for Capture {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(self.push(bytes).map(|()| bytes.len()).map_err(std::io::Error::other))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_cut_at_its_bound_and_says_by_how_much() {
+        let mut log = Capture::log();
+        for _ in 0..3 {
+            log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES / 2])).unwrap();
+        }
+        let text = String::from_utf8(log.take().into()).unwrap();
+        assert!(text.starts_with(&"x".repeat(bounds::MAX_LOG_BYTES)));
+        assert_eq!(text.lines().last(), Some("(32768 more bytes were written and dropped)"));
+    }
+
+    #[test]
+    fn a_result_past_its_bound_stops_the_guest() {
+        let mut result = Capture::result();
+        result.write(Bytes::from(vec![0; bounds::MAX_RESULT_BYTES])).unwrap();
+        let Err(StreamError::Trap(error)) = result.write(Bytes::from_static(b"1")) else { panic!("no trap") };
+        assert_eq!(error.downcast_ref(), Some(&TooLarge));
+    }
+
+    #[test]
+    fn the_last_line_is_the_last_that_is_not_blank() {
+        let mut log = Capture::log();
+        assert_eq!(log.last_line(), None);
+        log.write(Bytes::from_static(b"one\n  two  \n\n")).unwrap();
+        assert_eq!(log.last_line().as_deref(), Some("two"));
+    }
+}

@@ -1,0 +1,120 @@
+//! What is said of a module that cannot be run. Deciding it is the other files' business.
+
+use crate::model::function::Entrypoint;
+
+/// Why a module was not deployed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is no WebAssembly, or invalid.
+    #[error("this is not a valid WebAssembly module: {detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// It has no export that can be called, or not the one that was asked for.
+    #[error("{}", missing_entrypoint(wanted.as_ref(), exports))]
+    MissingEntrypoint {
+        /// What was asked for, if anything was.
+        wanted: Option<Entrypoint>,
+        /// What the module does export.
+        exports: Vec<String>,
+    },
+    /// It imports what nothing provides: every such name is here.
+    #[error("this module imports what this runtime does not provide: {}", list(names))]
+    MissingImports {
+        /// Names of interfaces (`wasi:keyvalue/store@0.2.0`) or of functions (`env.log`).
+        names: Vec<String>,
+    },
+    /// It is larger than this runtime compiles.
+    #[error("this module is too large: {what} is {size}, and at most {limit} is allowed")]
+    TooLarge {
+        /// What of it.
+        what: &'static str,
+        /// How large that is.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// It is valid, and uses something this runtime cannot give.
+    #[error("this module cannot be run here: {detail}")]
+    Unsupported {
+        /// What that is.
+        detail: String,
+    },
+    /// The export has the right name and the wrong type.
+    #[error("the export `{export}` has the wrong type: {expected}")]
+    WrongSignature {
+        /// Its name.
+        export: String,
+        /// What its type must be.
+        expected: &'static str,
+    },
+}
+
+/// Why a deployed module cannot be run now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// Its bytes could not be fetched.
+    #[error("the module cannot be read: {0}")]
+    Module(String),
+    /// It was deployed, and this build of the runtime no longer takes it.
+    #[error("the module no longer loads: {0}")]
+    Refused(#[from] Refused),
+}
+
+fn missing_entrypoint(wanted: Option<&Entrypoint>, exports: &[String]) -> String {
+    let has = match exports {
+        [] => "this module exports nothing".to_owned(),
+        _ => format!("this module exports {}", list(exports)),
+    };
+    let Some(wanted) = wanted else {
+        let kinds: Vec<_> = Entrypoint::ALL.iter().map(|kind| format!("`{kind}` needs {}", needs(kind))).collect();
+        return format!("{has}; nothing of that can be called: {}", kinds.join(", "));
+    };
+    format!("{has}; a function of the kind `{wanted}` needs {}", needs(wanted))
+}
+
+const fn needs(kind: &Entrypoint) -> &'static str {
+    match kind {
+        Entrypoint::Command => "`_start` or `wasi:cli/run@0.2`",
+        Entrypoint::Handler => "`tidemill:function/handler@1` or `handle`",
+        Entrypoint::Http => "`wasi:http/incoming-handler@0.2`",
+    }
+}
+
+/// At most this many names are listed; a module may have thousands.
+const LISTED: usize = 20;
+
+fn list(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(LISTED).map(|name| format!("`{}`", short(name))).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Names are the module's to choose, so their length is not.
+fn short(name: &str) -> &str {
+    &name[..name.floor_char_boundary(100)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_entrypoint_is_told_with_what_there_is_and_what_is_needed() {
+        let refused = Refused::MissingEntrypoint { wanted: None, exports: vec!["memory".into(), "answer".into()] };
+        let text = refused.to_string();
+        assert!(text.starts_with("this module exports `memory`, `answer`; nothing of that can be called"), "{text}");
+        assert!(text.contains("`command` needs `_start` or `wasi:cli/run@0.2`"), "{text}");
+        let refused = Refused::MissingEntrypoint { wanted: Some(Entrypoint::Http), exports: vec![] };
+        assert!(refused.to_string().contains("of the kind `http` needs `wasi:http/incoming-handler@0.2`"));
+    }
+
+    #[test]
+    fn a_thousand_names_are_not_listed() {
+        let names: Vec<_> = (0..1_000).map(|n| format!("env.f{n}")).collect();
+        assert!(Refused::MissingImports { names }.to_string().ends_with("`env.f19` and 980 more"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What an engine is started with, and what wasmtime is told in consequence.
+
+use std::path::PathBuf;
+
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
+
+use crate::model::bounds;
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where compiled code is kept over restarts; without it, every start compiles again.
+    pub cache_dir: Option<PathBuf>,
+    /// How many guests run at once.
+    pub concurrency: u32,
+    /// Whether modules may import `tidemill-fault`, which ends the process: for tests of crashes alone.
+    pub fault_injection: bool,
+}
+
+/// Why an engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The directory for compiled code cannot be used.
+    #[error("cannot use `{}` for compiled code", path.display())]
+    CacheDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A thread could not be started.
+    #[error("cannot start the threads for guests")]
+    Threads(#[source] std::io::Error),
+    /// wasmtime refused its settings, mostly for want of address space.
+    #[error("cannot set up wasmtime: {0}")]
+    Wasmtime(String),
+}
+
+/// Room for guests: how many of each thing the pool holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) guests: u32,
+    memories: u32,
+}
+
+/// Maps that are left to everything but guests: code, threads, files, the allocator.
+const MAPS_KEPT: u64 = 8_192;
+/// What Linux allows a process unless told otherwise.
+const DEFAULT_MAX_MAPS: u64 = 65_530;
+/// Linear memory that stays with a slot of the pool between guests: a guest that touches no more starts fast.
+const MEMORY_KEPT: usize = 1_024 * 1_024;
+const TABLE_KEPT: usize = 64 * 1_024;
+
+impl Room {
+    /// Room for `wanted` guests at once, as far as the system's limit on memory maps goes.
+    ///
+    /// A guest that has been told to stop keeps its slot for another millisecond or two, so there are a few more
+    /// slots than guests. Past the limit on maps an ordinary allocation fails and takes the process down, which is
+    /// why the pool stays below it: two maps for each stack, four for each memory.
+    pub(super) fn within(wanted: u32, max_maps: u64) -> Self {
+        let maps = max_maps.saturating_sub(MAPS_KEPT);
+        let fits = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let guests = (wanted.saturating_add(wanted / 4).saturating_add(8)).min(fits(maps / 6)).max(1);
+        let left = fits(maps.saturating_sub(2 * u64::from(guests)) / 4);
+        let memories = each(guests, bounds::MAX_GUEST_MEMORIES).min(left).max(guests);
+        Self { guests, memories }
+    }
+
+    /// Room for `wanted` guests on this machine.
+    pub(super) fn here(wanted: u32) -> Self {
+        let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+        let room =
+            Self::within(wanted, limit.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(DEFAULT_MAX_MAPS));
+        if room.guests < wanted {
+            let guests = room.guests;
+            tracing::warn!(wanted, guests, "fewer functions can run at once than configured: raise vm.max_map_count");
+        }
+        room
+    }
+
+    fn pool(self) -> PoolingAllocationConfig {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_stacks(self.guests)
+            .total_component_instances(self.guests)
+            .total_core_instances(each(self.guests, bounds::MAX_GUEST_INSTANCES))
+            .total_tables(each(self.guests, bounds::MAX_GUEST_TABLES))
+            .total_memories(self.memories)
+            .total_gc_heaps(self.guests)
+            .max_memories_per_module(each(1, bounds::MAX_GUEST_MEMORIES))
+            .max_tables_per_module(each(1, bounds::MAX_GUEST_TABLES))
+            .table_elements(bounds::MAX_GUEST_TABLE_ELEMENTS)
+            .max_memory_size(usize::try_from(*bounds::MEMORY_BYTES.end()).unwrap_or(usize::MAX))
+            .linear_memory_keep_resident(MEMORY_KEPT)
+            .table_keep_resident(TABLE_KEPT)
+            .pagemap_scan(Enabled::Auto);
+        pool
+    }
+}
+
+/// So many of something that each guest may have as many as it is allowed: nobody takes another's share.
+fn each(guests: u32, of_one: usize) -> u32 {
+    guests.saturating_mul(u32::try_from(of_one).unwrap_or(u32::MAX))
+}
+
+/// wasmtime's configuration. What is said here and not by default is said for a reason:
+/// without `concurrency_support` a call costs a third; shared memories would escape the limits on memory.
+pub(super) fn config(room: Room) -> Config {
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(room.pool()))
+        .concurrency_support(false)
+        .shared_memory(false)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(bounds::GUEST_STACK_BYTES)
+        .async_stack_size(bounds::GUEST_STACK_BYTES * 4)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_stays_below_the_systems_limit_on_maps() {
+        for wanted in [1, 64, 8_000, 100_000] {
+            let room = Room::within(wanted, DEFAULT_MAX_MAPS);
+            assert!(u64::from(2 * room.guests + 4 * room.memories) <= DEFAULT_MAX_MAPS - MAPS_KEPT, "{room:?}");
+        }
+        assert!(Room::within(8_000, DEFAULT_MAX_MAPS).guests >= 8_000);
+        assert_eq!(Room::within(64, 0), Room { guests: 1, memories: 1 });
+    }
+}

@@ -1,0 +1,94 @@
+//! The engine as a whole: real modules, deployed, loaded and run. Those in `guests/hostile` try to do harm.
+
+mod cache;
+mod deploy;
+mod hostile;
+mod http;
+mod isolation;
+mod ordinary;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::call::{Call, Identity, Input, Ran, Reply, Request};
+use super::{Engine, Ready, Refused, Settings};
+use crate::model::function::Entrypoint;
+use crate::model::names::Digest;
+use crate::model::outcome::{Advice, Failure, FailureKind};
+use crate::model::time::Timestamp;
+
+const MIB: u64 = 1_024 * 1_024;
+
+fn engine() -> Engine {
+    Engine::start(&settings(None)).unwrap()
+}
+
+fn settings(cache_dir: Option<&Path>) -> Settings {
+    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, fault_injection: false }
+}
+
+/// A guest of `guests/`, such as `hostile/spin.wat` or `prebuilt/echo.wasm`.
+fn guest(path: &str) -> Bytes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(path);
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
+}
+
+fn from_text(text: &str) -> Bytes {
+    wat::parse_str(text).unwrap().into()
+}
+
+fn digest(module: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(module).into())
+}
+
+async fn deploy(engine: &Engine, module: Bytes) -> Ready {
+    let digest = digest(&module);
+    let entrypoint = engine.inspect(digest, module, None).await.unwrap();
+    engine.load(digest, &entrypoint, async { Err("it is in memory".to_owned()) }).await.unwrap()
+}
+
+fn call(payload: impl Into<Bytes>) -> Call {
+    let identity = Identity {
+        invocation: "0197a0c8-0000-7000-8000-000000000001".to_owned(),
+        function: "guest".to_owned(),
+        version: 3,
+        attempt: 2,
+        content_type: "text/plain".to_owned(),
+        accepted: Timestamp::from_ms(1_000),
+        deadline: Timestamp::from_ms(31_000),
+        chain: vec!["first".to_owned(), "second".to_owned()],
+        hop: 2,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        attributes: vec![("colour".to_owned(), "red".to_owned())],
+    };
+    Call {
+        input: Input::Payload(payload.into()),
+        identity: Arc::new(identity),
+        arguments: vec![],
+        environment: BTreeMap::new(),
+        memory_bytes: 64 * MIB,
+        timeout: Duration::from_secs(60),
+    }
+}
+
+async fn run(module: Bytes, call: Call) -> Ran {
+    let engine = engine();
+    let ready = deploy(&engine, module).await;
+    engine.run(&ready, call).await
+}
+
+#[track_caller]
+fn body(ran: Ran) -> String {
+    String::from_utf8(ran.end.unwrap().body.into()).unwrap()
+}
+
+#[track_caller]
+fn failure(ran: Ran) -> Failure {
+    ran.end.unwrap_err()
+}

@@ -1,0 +1,116 @@
+use super::*;
+
+#[tokio::test]
+async fn a_command_reads_its_payload_on_stdin_and_answers_on_stdout() {
+    let ran = run(guest("prebuilt/word-count.wasm"), call("one two\nthree")).await;
+    assert!(!ran.log.is_empty());
+    assert_eq!(body(ran).trim(), r#"{"lines":2,"words":3,"bytes":13}"#);
+}
+
+#[tokio::test]
+async fn a_command_component_gets_its_arguments_and_environment() {
+    let engine = engine();
+    let hello = deploy(&engine, guest("prebuilt/hello-command.wasm")).await;
+    assert_eq!(body(engine.run(&hello, call("")).await), "hello, world\n");
+    let environment = BTreeMap::from([("GREETING".to_owned(), "ahoy".to_owned())]);
+    let told = Call { arguments: vec!["Ada".to_owned()], environment, ..call("") };
+    assert_eq!(body(engine.run(&hello, told).await), "ahoy, Ada\n");
+}
+
+#[tokio::test]
+async fn a_command_ends_with_the_exit_code_it_gives() {
+    let engine = engine();
+    let exit = deploy(&engine, guest("hostile/exit.wat")).await;
+    let with = |code: &str| Call { arguments: vec![code.to_owned()], ..call("") };
+    assert!(engine.run(&exit, with("0")).await.end.is_ok());
+    let failed = failure(engine.run(&exit, with("3")).await);
+    assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(3), Advice::Retry));
+    let failed = failure(engine.run(&exit, with("65")).await);
+    assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(65), Advice::GiveUp));
+}
+
+#[tokio::test]
+async fn a_failed_commands_message_ends_with_its_last_line_of_stderr() {
+    let failed = failure(run(guest("prebuilt/word-count.wasm"), call(&b"\xff\xfe"[..])).await);
+    assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(65), Advice::GiveUp));
+    assert!(failed.message.starts_with("exit code 65: the text is not UTF-8"), "{}", failed.message);
+}
+
+#[tokio::test]
+async fn a_handler_answers_an_event() {
+    assert_eq!(body(run(guest("prebuilt/echo.wasm"), call("tide")).await), "tide");
+    assert_eq!(body(run(guest("hostile/echo.wat"), call("mill")).await), "mill");
+    assert_eq!(body(run(guest("prebuilt/upper.wasm"), call("tide")).await), "TIDE");
+}
+
+#[tokio::test]
+async fn a_handler_is_told_everything_about_its_invocation() {
+    let told = body(run(guest("prebuilt/describe.wasm"), call("{}")).await);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let expected = serde_json::json!({
+        "id": "0197a0c8-0000-7000-8000-000000000001",
+        "function": "guest",
+        "version": 3,
+        "attempt": 2,
+        "content_type": "text/plain",
+        "accepted_ms": 1_000,
+        "deadline_ms": 31_000,
+        "chain": ["first", "second"],
+        "hop": 2,
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "attributes": [["colour", "red"]],
+        "payload": {},
+        "payload_bytes": 2,
+    });
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_handler_says_how_it_failed() {
+    let engine = engine();
+    let flaky = deploy(&engine, guest("prebuilt/flaky.wasm")).await;
+    let fails = async |kind: &str| {
+        let plan = format!(r#"{{"always": true, "kind": "{kind}", "delay_ms": 2500}}"#);
+        let failed = failure(engine.run(&flaky, call(plan)).await);
+        assert!(!failed.message.is_empty());
+        (failed.kind, failed.advice)
+    };
+    assert_eq!(fails("retryable").await, (FailureKind::Retryable, Advice::Retry));
+    assert_eq!(fails("permanent").await, (FailureKind::Permanent, Advice::GiveUp));
+    let pause = Duration::from_millis(2_500);
+    assert_eq!(fails("throttled").await, (FailureKind::Throttled, Advice::Postpone(pause)));
+    assert_eq!(fails("panic").await, (FailureKind::Trap, Advice::Retry));
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_told_with_where_it_happened() {
+    let failed = failure(run(guest("prebuilt/flaky.wasm"), call(r#"{"always": true, "kind": "panic"}"#)).await);
+    assert!(failed.message.contains("unreachable"), "{}", failed.message);
+    assert!(failed.message.contains("panic"), "{}", failed.message);
+}
+
+#[tokio::test]
+async fn a_payload_of_megabytes_comes_back_whole() {
+    let payload = Bytes::from(vec![7; 6 * 1_024 * 1_024]);
+    let ran = run(guest("prebuilt/echo.wasm"), call(payload.clone())).await;
+    assert_eq!(ran.end.unwrap().body, payload);
+}
+
+#[tokio::test]
+async fn every_run_gets_a_fresh_instance() {
+    let counts = from_text(
+        r#"(module
+             (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+             (global $runs (mut i32) (i32.const 0))
+             (memory (export "memory") 1)
+             (func (export "_start")
+               (if (i32.or (global.get $runs) (i32.load (i32.const 100))) (then (call $exit (i32.const 9))))
+               (global.set $runs (i32.const 1))
+               (i32.store (i32.const 100) (i32.const 1))))"#,
+    );
+    let engine = engine();
+    let ready = deploy(&engine, counts).await;
+    for _ in 0..50 {
+        engine.run(&ready, call("")).await.end.unwrap();
+    }
+}
