@@ -25,6 +25,7 @@ fn world(mut sync: impl FnMut(usize) -> io::Result<()> + Send + 'static) -> Worl
     let dir = tempfile::tempdir().unwrap();
     let payloads = dir.path().join("payloads");
     fs::create_dir(&payloads).unwrap();
+    Files::create_folders(&payloads).unwrap();
     let db = ::sled::Config::new().path(dir.path().join("db")).open().unwrap();
     let syncs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&syncs);
@@ -145,7 +146,7 @@ fn after_a_failed_sync_nothing_is_synced_or_written_again() {
 #[test]
 fn a_group_whose_file_cannot_be_written_is_refused_alone() {
     let world = world(|_| Ok(()));
-    fs::remove_dir(world.dir.path().join("payloads")).unwrap();
+    fs::remove_dir_all(world.dir.path().join("payloads")).unwrap();
     let large = world.commit(b"p1", 1 << 20, Durability::Synced);
     assert!(matches!(&large, Err(StoreError::Refused(reason)) if reason.contains("payloads")), "{large:?}");
     assert_eq!(world.db.get(b"p1").unwrap(), None);

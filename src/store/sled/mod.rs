@@ -190,5 +190,6 @@ fn check_database(db: &Db, layout: &Layout) -> Result<(), StoreError> {
 fn create(db: &Db, layout: &mut Layout) -> io::Result<()> {
     db.insert(keys::META_FORMAT, &keys::FORMAT.to_be_bytes())?;
     db.flush()?;
+    Files::create_folders(&layout.payloads())?;
     layout.complete()
 }
