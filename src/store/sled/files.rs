@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use super::value::FileRef;
 
-/// How many folders the files are spread over.
-const FOLDERS: u64 = 256;
+/// How many folders the files are spread over: a million files are some 60,000 in each, which file systems with
+/// indexed folders take with ease, and to make more of them would be felt when a store is made.
+const FOLDERS: u64 = 16;
 
 /// The folder of the files, and what this session calls its own.
 #[derive(Debug)]
