@@ -121,6 +121,11 @@ impl Engine {
 impl Engine {
     /// How many guests run, those included that have been told to stop.
     pub(super) fn guests_running(&self) -> usize {
+        self.guests_tracker().len()
+    }
+
+    /// Outlives the engine.
+    pub(super) fn guests_tracker(&self) -> tokio_util::task::TaskTracker {
         self.0.guests.running()
     }
 }

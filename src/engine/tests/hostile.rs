@@ -149,6 +149,36 @@ async fn dropping_a_run_stops_its_guest() {
 }
 
 #[tokio::test]
+async fn runs_that_were_dropped_leave_no_slot_behind() {
+    let engine = engine();
+    let spin = deploy(&engine, guest("hostile/spin.wat")).await;
+    let echo = deploy(&engine, guest("prebuilt/echo.wasm")).await;
+    for _ in 0..200 {
+        let run = tokio::time::timeout(Duration::from_millis(2), engine.run(&spin, call("")));
+        assert!(run.await.is_err());
+    }
+    while engine.guests_running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    for ran in futures::future::join_all((0..16).map(|_| engine.run(&echo, call("tide")))).await {
+        assert_eq!(body(ran), "tide");
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_engine_ends_guests_that_lag() {
+    let engine = engine();
+    let spin = deploy(&engine, guest("hostile/spin.wat")).await;
+    for _ in 0..8 {
+        drop(tokio::time::timeout(Duration::from_millis(2), engine.run(&spin, call(""))).await);
+    }
+    let running = engine.guests_tracker();
+    drop(engine);
+    running.close();
+    running.wait().await;
+}
+
+#[tokio::test]
 async fn stopping_the_engine_ends_its_guests() {
     let engine = engine();
     let spin = deploy(&engine, guest("hostile/spin.wat")).await;
