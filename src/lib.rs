@@ -13,3 +13,5 @@ pub mod telemetry;
 pub mod store;
 
 pub mod engine;
+
+pub mod cli;

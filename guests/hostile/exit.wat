@@ -1,8 +1,10 @@
 ;; exit: a command that ends with the exit code that its first argument says, in decimal; 0 without one.
 ;; Anything else in the argument ends the number: `7x` is 7, `x` is 0.
 (module
-  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param $count i32) (param $bytes i32) (result i32)))
-  (import "wasi_snapshot_preview1" "args_get" (func $args_get (param $pointers i32) (param $bytes i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get"
+    (func $args_sizes_get (param $count i32) (param $bytes i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_get"
+    (func $args_get (param $pointers i32) (param $bytes i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param $code i32)))
 
   ;; 0: the number of arguments; 4: how many bytes they have; 0x1000: pointers to them; 0x10000: the bytes.

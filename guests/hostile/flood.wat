@@ -1,5 +1,6 @@
 ;; flood: a command that writes 1 GiB to stdout, 64 KiB at a time, and then ends well.
-;; It takes no notice of errors: the host has to keep its own memory bounded whatever comes, and to say that the result was too large.
+;; It takes no notice of errors: the host has to keep its own memory bounded whatever comes,
+;; and to say that the result was too large.
 (module
   (import "wasi_snapshot_preview1" "fd_write"
     (func $fd_write (param $fd i32) (param $list i32) (param $count i32) (param $written i32) (result i32)))

@@ -1,4 +1,5 @@
-;; forever-grow: a command that takes memory, 1 MiB at a time, writing to every page of it, until it is refused more; then it spins.
+;; forever-grow: a command that takes memory, 1 MiB at a time, writing to every page of it, until it is refused more;
+;; then it spins.
 ;; The host has to refuse at the version's limit and to stop it at the deadline with its memory still in use.
 (module
   (memory (export "memory") 1)

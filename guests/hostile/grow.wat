@@ -1,4 +1,5 @@
-;; grow: a command that takes memory, 1 MiB at a time, writing to every page of it, until it is refused more; then it traps.
+;; grow: a command that takes memory, 1 MiB at a time, writing to every page of it, until it is refused more;
+;; then it traps.
 ;; The host has to refuse at the version's limit and to report that memory ran out, not the trap that follows.
 (module
   (memory (export "memory") 1)

@@ -103,14 +103,22 @@ pub const MAX_SCANNED: usize = 10_000;
 /// Invocations that wait in the queue, in all: each costs about 300 bytes of memory for its place in line.
 pub const MAX_QUEUED: usize = 1_000_000;
 
-/// Payloads up to here live in the embedded database, larger ones in files of their own.
-pub const MAX_INLINE_BYTES: usize = 16 * 1_024;
-/// Changes and bytes that one commit group takes; the rest waits for the next.
+/// Records, payloads and results up to here live in the embedded database, larger ones in files of their own.
+///
+/// The database keeps about sixteen neighbours in one page, and a page of 128 KiB and more goes to files that
+/// it never syncs: after a power cut it then cannot be opened. 24 values of this size are still below that.
+pub const MAX_INLINE_BYTES: usize = 4 * 1_024;
+/// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
-/// Bytes of one commit group.
+/// Bytes that one commit takes together. A single group may be larger; it then is committed alone.
 pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
-/// Commits that wait for the committer before new ones wait outside.
-pub const MAX_WAITING_COMMITS: usize = 4_096;
+/// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
+/// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
+pub const MAX_WAITING_COMMITS: usize = 16_384;
+/// Files no longer needed that wait for a sync to be removed; past it a commit syncs without being asked.
+pub const MAX_UNNEEDED_FILES: usize = 1_024;
+/// Memory that the embedded database uses for its pages.
+pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
 
 /// Compiled modules kept ready in memory.
 pub const MAX_READY_MODULES: usize = 256;

@@ -4,6 +4,12 @@
 //! A [`Group`] is the unit of atomicity: an outcome, the removal from the queue and what follows from it are
 //! one group, so no crash can leave a part of them.
 
+pub mod memory;
+pub mod sled;
+
+mod keys;
+mod record;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,8 +29,8 @@ pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// Every method may be called from async code: what blocks runs on threads of the store's own. A call whose
 /// future is dropped has still been made: a commit that was handed over is carried out.
 pub trait Store: Send + Sync + 'static {
-    /// Carries out all changes of `group` or none. Groups take effect in the order of the calls; the answer
-    /// comes when the promise of `when` holds.
+    /// Carries out all changes of `group` or none. Groups take effect in the order of the calls, not of the
+    /// polls: the call hands over. The answer comes when the promise of `when` holds.
     fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()>;
 
     /// One invocation.
@@ -36,7 +42,7 @@ pub trait Store: Send + Sync + 'static {
     /// Invocations by time of acceptance, the newest first, from behind the cursor.
     fn list(&self, query: Query) -> Stored<'_, Listed>;
 
-    /// The ids of settled invocations among the oldest accepted before `before`, at most `limit`.
+    /// The ids of the oldest invocations that are `Done` and were accepted before `before`, at most `limit`.
     fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>>;
 
     /// At open: everything that is not `Done`, to rebuild the due order; and every function.
@@ -65,7 +71,8 @@ pub struct Group(pub Vec<Change>);
 /// One change.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// Writes an invocation in place of the one with its id. It is live unless it is `Done`.
+    /// Writes an invocation in place of the one with its id, whose time of acceptance and function it shares.
+    /// It is live unless it is `Done`.
     PutInvocation(Box<Invocation>),
     /// Writes bytes that belong to an invocation.
     PutBlob(InvocationId, Part, Bytes),
@@ -104,7 +111,8 @@ pub struct Query {
     pub since: Option<Timestamp>,
     /// From behind this place: the last entry of the page before.
     pub after: Option<Cursor>,
-    /// How many invocations to look at. The caller filters by state, so a page may come out shorter.
+    /// How many invocations to look at, those of other functions included. The caller filters by state
+    /// besides, so a page may come out shorter.
     pub limit: usize,
 }
 
@@ -149,6 +157,9 @@ pub enum StoreError {
         /// Why, and what to do.
         detail: String,
     },
+    /// It did not take the change: too many wait already, or there is no room for it. Nothing was changed.
+    #[error("the store did not take the change: {0}; nothing was changed")]
+    Refused(String),
     /// It failed before and takes no more changes until the process is started again. Nothing was changed.
     #[error("the store takes no changes since an earlier write failed ({0}): nothing was changed; restart the process")]
     Stopped(String),

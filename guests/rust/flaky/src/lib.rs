@@ -10,8 +10,8 @@
 //! | `delay_ms` | for `throttled`: how long to wait before the next call; 1000 if left out |
 //!
 //! A throttled attempt is not counted, so a `throttled` one comes back with the same number until the invocation is
-//! too old. Success is answered with `{"ok_on_attempt":N,"failed_attempts":N-1}`. An empty payload succeeds; one that makes no
-//! sense is a permanent failure.
+//! too old. Success is answered with `{"ok_on_attempt":N,"failed_attempts":N-1}`. An empty payload succeeds; one that
+//! makes no sense is a permanent failure.
 
 wit_bindgen::generate!({ path: "../../../wit", world: "function" });
 

@@ -31,6 +31,9 @@ struct Total {
     total_cents: u64,
 }
 
+const NO_ORDER: &str = "the payload is neither an order (an object with `customer` and `items`) nor a record with one \
+                        in `response_payload` or `request_payload`";
+
 struct OrderTotal;
 
 impl Guest for OrderTotal {
@@ -61,8 +64,7 @@ fn find_order(mut document: Value) -> Result<(&'static str, Value), String> {
             let inner = document.get_mut(place)?.take();
             looks_like_an_order(&inner).then_some((place, inner))
         })
-        .ok_or_else(|| "the payload is neither an order (an object with `customer` and `items`) nor a record with one \
-                        in `response_payload` or `request_payload`".to_owned())
+        .ok_or_else(|| NO_ORDER.to_owned())
 }
 
 fn looks_like_an_order(value: &Value) -> bool {

@@ -2,8 +2,8 @@
 //! frequent words as `"top":[{"word":"the","count":3},...]`, those of equal count in alphabetical order.
 //!
 //! A word is what stands between white space, as it is written; the last line counts with or without its line end.
-//! One line of log goes to stderr. Exit codes: 0, 64 for arguments it does not know, 65 for text that is not UTF-8 (which makes
-//! the failure a permanent one), 74 when stdin or stdout cannot be used.
+//! One line of log goes to stderr. Exit codes: 0, 64 for arguments it does not know, 65 for text that is not UTF-8
+//! (which makes the failure a permanent one), 74 when stdin or stdout cannot be used.
 
 use std::{
     cmp::Reverse,
@@ -68,10 +68,9 @@ fn read_arguments() -> Result<Option<usize>, Refusal> {
     let arguments: Vec<_> = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => Ok(None),
-        ["--top", number] => number
-            .parse()
-            .map(Some)
-            .map_err(|error| refusal(USAGE, "--top wants a number of words", error)),
+        ["--top", number] => {
+            number.parse().map(Some).map_err(|error| refusal(USAGE, "--top wants a number of words", error))
+        }
         _ => Err(refusal(USAGE, "the only arguments are `--top N`, not", arguments.join(" "))),
     }
 }

@@ -1,0 +1,163 @@
+//! What can be typed, and the only place where the environment is read.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::client::Server;
+use super::deploy::Deploy;
+use super::error::exit;
+use super::graph::Show;
+use super::invoke::Invoke;
+use super::serve::Settings;
+use super::{async_config, functions, invocations};
+use crate::model::names::Namespace;
+use crate::telemetry::LogFormat;
+
+/// A WebAssembly function runtime with durable asynchronous invocation
+#[derive(Debug, Parser)]
+#[command(name = "tidemill", version, after_help = exit::HELP, disable_help_subcommand = true)]
+pub(super) struct Typed {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// The server to talk to
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8090",
+        env = "TIDEMILL_SERVER",
+        hide_env_values = true
+    )]
+    pub(super) server: Server,
+    /// The namespace of the functions [default: default]
+    #[arg(long, global = true, value_name = "NAME", env = "TIDEMILL_NAMESPACE", hide_env_values = true)]
+    pub(super) namespace: Option<Namespace>,
+    /// Print the API's JSON instead of tables
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// What the server logs, and how.
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    /// What to log: a level, or a list such as `info,tidemill::dispatch=debug`
+    #[arg(long = "log", value_name = "FILTER", default_value = "info", env = "TIDEMILL_LOG", hide_env_values = true)]
+    pub(super) filter: String,
+    /// How log lines look
+    #[arg(
+        long = "log-format",
+        value_name = "FORMAT",
+        default_value = "text",
+        value_parser = PossibleValuesParser::new(["text", "json"]).map(|text| log_format(&text))
+    )]
+    pub(super) format: LogFormat,
+}
+
+fn log_format(text: &str) -> LogFormat {
+    if text == "json" { LogFormat::Json } else { LogFormat::Text }
+}
+
+/// The commands, in the order in which one meets them.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a server
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        log: Log,
+    },
+    #[command(flatten)]
+    Remote(Remote),
+    /// Print the script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The commands that talk to a server.
+#[derive(Debug, Subcommand)]
+pub(super) enum Remote {
+    /// Deploy a module as a function, or as a new version of one
+    Deploy(Deploy),
+    /// Invoke a function
+    Invoke(Invoke),
+    /// List, show, name and delete functions
+    #[command(subcommand)]
+    Functions(functions::Command),
+    /// Retries, age and destinations of a function's asynchronous invocations
+    #[command(subcommand)]
+    AsyncConfig(async_config::Command),
+    /// List, show, cancel and retry invocations
+    #[command(subcommand)]
+    Invocations(invocations::Command),
+    /// Draw which functions lead to which
+    Graph(Show),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_is_what_the_snapshot_says() {
+        let help = Typed::command().term_width(100).render_help().to_string();
+        assert_eq!(help.trim_end(), include_str!("help.txt").trim_end());
+    }
+
+    #[track_caller]
+    fn check(typed: &str, accepted: bool) {
+        let result = Typed::try_parse_from(typed.split(' '));
+        assert_eq!(result.is_ok(), accepted, "{typed}: {}", result.err().map(|e| e.to_string()).unwrap_or_default());
+    }
+
+    #[test]
+    fn flags_that_need_or_exclude_one_another_say_so() {
+        check("tidemill invoke a --async --wait", true);
+        check("tidemill invoke a --async --wait 5s --delay 1s", true);
+        check("tidemill invoke a --wait", false);
+        check("tidemill invoke a --delay 1s", false);
+        check("tidemill invoke a --data x --file y", false);
+        check("tidemill invoke a --data -1", true);
+        check("tidemill graph --dot", true);
+        check("tidemill invocations list --limit 3", true);
+        check("tidemill invocations list --all --limit 3", false);
+        check("tidemill invocations list --all", true);
+        check("tidemill invocations list --limit 0", false);
+        check("tidemill invocations list --status retrying", true);
+        check("tidemill invocations list --status lost", false);
+    }
+
+    #[test]
+    fn what_is_no_name_never_becomes_a_part_of_an_address() {
+        check("tidemill functions show a", true);
+        check("tidemill functions show ..", false);
+        check("tidemill functions show a/b", false);
+        check("tidemill functions alias a latest 1", false);
+        check("tidemill functions alias a prod 0", false);
+        check("tidemill invocations show ../functions", false);
+        check("tidemill --namespace a/b functions list", false);
+        check("tidemill --server https://host functions list", false);
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_command() {
+        check("tidemill functions list --json --server http://host:1 --namespace shop", true);
+    }
+}

@@ -1,0 +1,256 @@
+//! Requests to a server and its answers. Knows addresses, headers and errors; knows no command.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::api::{Answer, Page, Problem};
+use super::error::{Error, innermost};
+use super::output::plain;
+use crate::model::bounds;
+use crate::model::names::Namespace;
+
+/// A server that does not take the connection by then is not there. Answers may take as long as they take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Characters of an answer that is no answer which are repeated in the error.
+const MAX_EXCERPT: usize = 200;
+
+/// The address of a server: `http://HOST:PORT`, perhaps with a path in front of the API's.
+#[derive(Clone, Debug)]
+pub(super) struct Server(Url);
+
+/// The text is no address of a server.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is not the address of a server: write `http://HOST:PORT`")]
+pub(super) struct InvalidServer(String);
+
+impl FromStr for Server {
+    type Err = InvalidServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidServer> {
+        let url = Url::parse(text).map_err(|_| InvalidServer(text.to_owned()))?;
+        let is_address = url.scheme() == "http" && url.has_host() && url.username().is_empty();
+        if is_address && url.password().is_none() && url.query().is_none() && url.fragment().is_none() {
+            Ok(Self(url))
+        } else {
+            Err(InvalidServer(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl Server {
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.clone();
+        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
+        url
+    }
+}
+
+/// Talks to one server.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    server: Server,
+    namespace: Option<Namespace>,
+}
+
+impl Client {
+    /// A client; connects when it is used.
+    pub(super) fn new(server: Server, namespace: Option<Namespace>) -> Result<Self, Error> {
+        // A redirect is an answer that a function may give, and proxies would come from the environment.
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Usage(innermost(&error)))?;
+        Ok(Self { http, server, namespace })
+    }
+
+    /// A request to `/v1/` and `segments`.
+    pub(super) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        let segments: Vec<_> = std::iter::once("v1").chain(segments.iter().copied()).collect();
+        self.http.request(method, self.server.url(&segments))
+    }
+
+    /// A request about what has a name, and so needs to know in which namespace.
+    pub(super) fn in_namespace(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        let namespace = self.namespace.as_ref().map(|namespace| ("namespace", namespace.as_str()));
+        self.request(method, segments).query(namespace.as_slice())
+    }
+
+    /// Sends `request` and returns whatever comes back.
+    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Response, Error> {
+        request.send().await.map_err(|error| {
+            let (server, cause) = (self.server.to_string(), innermost(&error));
+            if error.is_connect() { Error::Unreachable { server, cause } } else { Error::Lost { server, cause } }
+        })
+    }
+
+    /// Sends `request` and returns the answer if it is a yes.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let response = self.exchange(request).await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    /// Sends `request` and reads the JSON that answers it.
+    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Answer<T>, Error> {
+        let response = self.send(request).await?;
+        self.read(response).await
+    }
+
+    /// Reads the JSON of a yes.
+    pub(super) async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>, Error> {
+        let raw = response.text().await.map_err(|error| self.lost(&error))?;
+        match serde_json::from_str(&raw) {
+            Ok(value) => Ok(Answer { raw, value }),
+            Err(error) => Err(self.unexpected(format!("{error} in `{}`", excerpt(&raw)))),
+        }
+    }
+
+    /// What an answer that is a no means.
+    pub(super) async fn refused(&self, response: Response) -> Error {
+        let (status, headers) = (response.status(), response.headers().clone());
+        match response.bytes().await {
+            Ok(body) => match problem(&headers, &body) {
+                Some(problem) => Error::Refused(Box::new(problem)),
+                None => self.unexpected(described(status, &body)),
+            },
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    /// The connection broke in the middle of an answer.
+    pub(super) fn lost(&self, error: &reqwest::Error) -> Error {
+        Error::Lost { server: self.server.to_string(), cause: innermost(error) }
+    }
+
+    fn unexpected(&self, what: String) -> Error {
+        Error::Unexpected { server: self.server.to_string(), what }
+    }
+
+    /// Collects the items of a list page by page, up to `limit`. `request` makes the request for a page.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        limit: usize,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer<Listed<T>>, Error> {
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page_size = (limit - items.len()).min(*bounds::PAGE.end());
+            let query = [("limit", Some(page_size.to_string())), ("cursor", cursor)];
+            let page: Answer<Page> = self.json(request().query(&query)).await?;
+            items.extend(page.value.items);
+            cursor = page.value.next_cursor;
+            if cursor.is_none() || items.len() >= limit {
+                return self.listed(name, &items, cursor);
+            }
+        }
+    }
+
+    fn listed<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        items: &[Box<RawValue>],
+        cursor: Option<String>,
+    ) -> Result<Answer<Listed<T>>, Error> {
+        let read = |item: &RawValue| {
+            serde_json::from_str(item.get())
+                .map_err(|error| self.unexpected(format!("{error} in `{}`", excerpt(item.get()))))
+        };
+        let value = Listed {
+            items: items.iter().map(|item| read(item)).collect::<Result<_, _>>()?,
+            has_more: cursor.is_some(),
+        };
+        let texts: Vec<_> = items.iter().map(|item| item.get()).collect();
+        let cursor = serde_json::Value::from(cursor);
+        Ok(Answer { raw: format!("{{\"{name}\":[{}],\"next_cursor\":{cursor}}}", texts.join(",")), value })
+    }
+}
+
+/// The items of a list that were asked for.
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    pub(super) items: Vec<T>,
+    /// Whether the server has more of them.
+    pub(super) has_more: bool,
+}
+
+/// The problem that an answer describes; `None` where it describes none.
+pub(super) fn problem(headers: &HeaderMap, body: &[u8]) -> Option<Problem> {
+    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !content_type.starts_with("application/problem+json") {
+        return None;
+    }
+    let problem: Problem = serde_json::from_slice(body).ok()?;
+    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    (!problem.message().is_empty()).then_some(Problem { retry_after, ..problem })
+}
+
+fn described(status: StatusCode, body: &[u8]) -> String {
+    let body = String::from_utf8_lossy(body);
+    if body.trim().is_empty() { status.to_string() } else { format!("{status}: {}", excerpt(&body)) }
+}
+
+fn excerpt(text: &str) -> String {
+    let text = plain(text.trim());
+    if text.chars().count() <= MAX_EXCERPT { text } else { text.chars().take(MAX_EXCERPT).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(server: &str, segments: &[&str], expected: Option<&str>) {
+        let url = server.parse::<Server>().ok().map(|server| server.url(segments).to_string());
+        assert_eq!(url.as_deref(), expected, "{server}");
+    }
+
+    #[test]
+    fn a_server_is_an_http_address_with_or_without_a_path() {
+        check("http://127.0.0.1:8090", &["v1", "functions"], Some("http://127.0.0.1:8090/v1/functions"));
+        check("http://localhost:8090/", &["v1"], Some("http://localhost:8090/v1"));
+        check("http://host/mill", &["v1"], Some("http://host/mill/v1"));
+        for server in ["127.0.0.1:8090", "localhost:8090", "https://host", "http://u:p@host", "http://host?a", ""] {
+            check(server, &[], None);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_path_cannot_leave_it() {
+        check("http://host", &["a/b", "c?d", "ä"], Some("http://host/a%2Fb/c%3Fd/%C3%A4"));
+    }
+
+    #[test]
+    fn an_answer_is_a_problem_by_its_content_type_only() {
+        let mut headers = HeaderMap::new();
+        let body = br#"{"title":"Not found","code":"function_not_found"}"#;
+        assert!(problem(&headers, body).is_none());
+        headers.insert(CONTENT_TYPE, "application/problem+json; charset=utf-8".parse().unwrap());
+        headers.insert(RETRY_AFTER, "3".parse().unwrap());
+        let problem = problem(&headers, body).unwrap();
+        assert_eq!((problem.message(), problem.retry_after.as_deref()), ("Not found", Some("3")));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_understood_is_repeated_but_not_all_of_it() {
+        assert_eq!(described(StatusCode::BAD_GATEWAY, b""), "502 Bad Gateway");
+        assert!(described(StatusCode::OK, &[b'x'; 10_000]).len() < 300);
+    }
+}

@@ -1,0 +1,205 @@
+//! `deploy`: a module and its settings go up in one request; a new version comes back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method};
+use serde::Serialize;
+
+use super::api::Function;
+use super::async_config::{self, Flags};
+use super::client::Client;
+use super::error::{Error, innermost};
+use super::output::Output;
+use super::progress::Upload;
+use super::units;
+use crate::model::bounds;
+use crate::model::function::Entrypoint;
+use crate::model::names::FunctionName;
+use crate::model::time::whole_ms;
+
+#[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// The module: a core module or a component, as `.wasm`
+    file: PathBuf,
+    /// What to call the function; one of that name gets a new version
+    #[arg(long)]
+    name: FunctionName,
+    /// What in the module is called: `command`, `handler` or `http` [default: what the module offers]
+    #[arg(long)]
+    entrypoint: Option<Entrypoint>,
+    /// An argument of a command; may be given again
+    #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    arguments: Vec<String>,
+    /// Memory of one instance, such as `64MiB` [default: 128MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    memory: Option<u64>,
+    /// Time that one attempt may take, such as `5s` [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    timeout: Option<Duration>,
+    /// How many attempts of it may run at once [default: as many as the server runs at all]
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+    /// A variable of its environment; may be given again
+    #[arg(long = "env", value_name = "KEY=VALUE")]
+    environment: Vec<Variable>,
+    #[command(flatten)]
+    config: Flags,
+}
+
+/// A variable of an environment.
+#[derive(Clone, Debug)]
+struct Variable {
+    key: String,
+    value: String,
+}
+
+/// The text is no variable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("write `KEY=VALUE`")]
+struct InvalidVariable;
+
+impl FromStr for Variable {
+    type Err = InvalidVariable;
+
+    fn from_str(text: &str) -> Result<Self, InvalidVariable> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            _ => Err(InvalidVariable),
+        }
+    }
+}
+
+/// The settings as the API reads them; what is absent is the server's to choose.
+#[derive(Debug, Serialize)]
+struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entrypoint: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    arguments: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    async_config: Option<async_config::Body>,
+}
+
+impl Deploy {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
+        let module = read(&self.file).await?;
+        let upload = Upload::new(module.len() as u64);
+        let form = form(&upload, module, &self.settings()?)?;
+        let request = client.in_namespace(Method::PUT, &["functions", self.name.as_str()]).multipart(form);
+        let (answer, took) = upload.watch(client.json(request)).await;
+        output.answer(&answer?, |function| text(function, took))
+    }
+
+    fn settings(&self) -> Result<Settings, Error> {
+        Ok(Settings {
+            entrypoint: self.entrypoint.as_ref().map(Entrypoint::as_str),
+            arguments: self.arguments.clone(),
+            environment: environment(&self.environment)?,
+            memory_bytes: self.memory,
+            timeout_ms: self.timeout.map(whole_ms),
+            concurrency: self.concurrency,
+            async_config: self.config.given()?,
+        })
+    }
+}
+
+fn environment(variables: &[Variable]) -> Result<BTreeMap<String, String>, Error> {
+    let mut environment = BTreeMap::new();
+    for Variable { key, value } in variables {
+        if environment.insert(key.clone(), value.clone()).is_some() {
+            return Err(Error::Usage(format!("--env gives `{key}` twice")));
+        }
+    }
+    Ok(environment)
+}
+
+async fn read(path: &Path) -> Result<Bytes, Error> {
+    let unreadable = |cause| Error::Unreadable { path: path.to_owned(), cause };
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > bounds::MAX_MODULE_BYTES as u64 {
+        let (size, most) = (units::show_size(size), units::show_size(bounds::MAX_MODULE_BYTES as u64));
+        return Err(Error::Usage(format!("{} has {size}: a module has at most {most}", path.display())));
+    }
+    tokio::fs::read(path).await.map(Bytes::from).map_err(unreadable)
+}
+
+/// The settings go first, so that the server knows them before it takes the module.
+fn form(upload: &Upload, module: Bytes, settings: &Settings) -> Result<Form, Error> {
+    let usage = |error: &dyn std::error::Error| Error::Usage(innermost(error));
+    let settings = serde_json::to_vec(settings).map_err(|error| usage(&error))?;
+    let settings = Part::bytes(settings).mime_str("application/json").map_err(|error| usage(&error))?;
+    let length = module.len() as u64;
+    let module = Part::stream_with_length(Body::wrap_stream(upload.counted(module)), length);
+    let module = module.file_name("module.wasm").mime_str("application/wasm").map_err(|error| usage(&error))?;
+    Ok(Form::new().part("settings", settings).part("module", module))
+}
+
+fn text(function: &Function, took: Duration) -> String {
+    let version = &function.version;
+    let size = units::show_size(version.module_bytes);
+    let took = units::show_elapsed(whole_ms(took));
+    format!("{} is at version {} ({}, {size}, {took})", function.path(), version.number, version.entrypoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        deploy: Deploy,
+    }
+
+    fn settings(typed: &[&str]) -> Result<serde_json::Value, Error> {
+        let typed = ["test", "a.wasm", "--name", "a"].iter().chain(typed);
+        let settings = Typed::try_parse_from(typed).unwrap().deploy.settings()?;
+        Ok(serde_json::to_value(settings).unwrap())
+    }
+
+    #[test]
+    fn settings_that_were_not_given_are_not_sent() {
+        assert_eq!(settings(&[]).unwrap(), serde_json::json!({}));
+    }
+
+    #[test]
+    fn settings_are_sent_in_the_units_of_the_api() {
+        let typed = [
+            ["--entrypoint", "_start"],
+            ["--arg", "-v"],
+            ["--arg", "x"],
+            ["--memory", "64MiB"],
+            ["--timeout", "5s"],
+            ["--concurrency", "3"],
+            ["--env", "A=b=c"],
+            ["--max-retries", "2"],
+        ];
+        let expected = serde_json::json!({
+            "entrypoint": "command", "arguments": ["-v", "x"], "memory_bytes": 67_108_864, "timeout_ms": 5000,
+            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
+        });
+        assert_eq!(settings(typed.as_flattened()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_variable_has_a_name_and_is_given_once() {
+        assert!("A".parse::<Variable>().is_err());
+        assert!("=b".parse::<Variable>().is_err());
+        assert!(matches!(settings(&["--env", "A=1", "--env", "A=2"]), Err(Error::Usage(_))));
+    }
+}

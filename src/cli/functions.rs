@@ -1,0 +1,238 @@
+//! `functions`: what is deployed.
+
+use clap::Subcommand;
+use reqwest::Method;
+
+use super::api::{Answer, Function, Version, Versions};
+use super::async_config;
+use super::client::Client;
+use super::error::Error;
+use super::output::{self, Output};
+use super::units;
+use crate::model::bounds;
+use crate::model::names::{AliasName, FunctionName, Qualifier, VersionNumber};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the functions
+    List,
+    /// Show a function and one of its versions
+    Show {
+        /// The function
+        name: FunctionName,
+        /// Which version: a number, an alias or `latest`
+        #[arg(long)]
+        qualifier: Option<Qualifier>,
+    },
+    /// List the versions of a function
+    Versions {
+        /// The function
+        name: FunctionName,
+    },
+    /// Delete a function with all its versions
+    Delete {
+        /// The function
+        name: FunctionName,
+        /// Also when it is the destination of others, which lose it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Give a version another name, or move the name to it
+    Alias {
+        /// The function
+        name: FunctionName,
+        /// The name for the version, such as `prod`
+        alias: AliasName,
+        /// The number of the version
+        version: VersionNumber,
+    },
+    /// Take away a name of a version; the version stays
+    Unalias {
+        /// The function
+        name: FunctionName,
+        /// The name to take away
+        alias: AliasName,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
+        match self {
+            Self::List => list(client, output).await,
+            Self::Show { name, qualifier } => {
+                let request = client.in_namespace(Method::GET, &["functions", name.as_str()]);
+                let qualifier = qualifier.map(|qualifier| qualifier.to_string());
+                output.answer(&client.json(request.query(&[("qualifier", qualifier)])).await?, text)
+            }
+            Self::Versions { name } => versions(client, output, &name).await,
+            Self::Delete { name, force } => {
+                let request = client.in_namespace(Method::DELETE, &["functions", name.as_str()]);
+                client.send(request.query(force.then_some(("force", "true")).as_slice())).await?;
+                output::note(&format!("deleted {name}"));
+                Ok(())
+            }
+            Self::Alias { name, alias, version } => {
+                let request = client.in_namespace(Method::PUT, &alias_path(&name, &alias));
+                let request = request.json(&serde_json::json!({ "version": version }));
+                output.answer(&client.json(request).await?, |function: &Function| {
+                    format!("{}@{alias} is version {version}", function.path())
+                })
+            }
+            Self::Unalias { name, alias } => {
+                client.send(client.in_namespace(Method::DELETE, &alias_path(&name, &alias))).await?;
+                output::note(&format!("took away {name}@{alias}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn alias_path<'a>(name: &'a FunctionName, alias: &'a AliasName) -> [&'a str; 4] {
+    ["functions", name.as_str(), "aliases", alias.as_str()]
+}
+
+async fn list(client: &Client, output: Output) -> Result<(), Error> {
+    let request = || client.in_namespace(Method::GET, &["functions"]);
+    let functions = client.list("functions", bounds::MAX_FUNCTIONS, request).await?;
+    if functions.value.items.is_empty() && !output.json {
+        output::note("no functions: deploy one with `tidemill deploy FILE --name NAME`");
+        return Ok(());
+    }
+    output.answer(&functions, |functions| table(&functions.items))
+}
+
+async fn versions(client: &Client, output: Output, name: &FunctionName) -> Result<(), Error> {
+    // Only the function itself knows the names of its versions.
+    let function = client.in_namespace(Method::GET, &["functions", name.as_str()]);
+    let function: Option<Answer<Function>> = if output.json { None } else { Some(client.json(function).await?) };
+    let request = client.in_namespace(Method::GET, &["functions", name.as_str(), "versions"]);
+    output.answer(&client.json(request).await?, |versions: &Versions| {
+        let names = |number| function.as_ref().map(|function| function.value.aliases_of(number));
+        version_table(&versions.versions, names)
+    })
+}
+
+fn table(functions: &[Function]) -> String {
+    let header = ["NAME", "VERSION", "ENTRYPOINT", "SIZE", "MEMORY", "TIMEOUT", "ON SUCCESS", "ON FAILURE", "DEPLOYED"];
+    output::table(
+        header,
+        functions.iter().map(|function| {
+            let (version, config) = (&function.version, &function.async_config);
+            [
+                function.path(),
+                version.number.to_string(),
+                version.entrypoint.clone(),
+                units::show_size(version.module_bytes),
+                units::show_size(version.memory_bytes),
+                units::show_duration(version.timeout_ms),
+                output::or_dash(config.on_success.as_ref().map(|target| target.to.clone())),
+                output::or_dash(config.on_failure.as_ref().map(|target| target.to.clone())),
+                version.created_at.clone(),
+            ]
+        }),
+    )
+}
+
+fn version_table(versions: &[Version], names: impl Fn(u32) -> Option<String>) -> String {
+    let header = ["VERSION", "ALIASES", "ENTRYPOINT", "SIZE", "MEMORY", "TIMEOUT", "DIGEST", "DEPLOYED"];
+    output::table(
+        header,
+        versions.iter().map(|version| {
+            [
+                version.number.to_string(),
+                output::or_dash(names(version.number)),
+                version.entrypoint.clone(),
+                units::show_size(version.module_bytes),
+                units::show_size(version.memory_bytes),
+                units::show_duration(version.timeout_ms),
+                shortened(&version.digest),
+                version.created_at.clone(),
+            ]
+        }),
+    )
+}
+
+/// Enough of a digest to tell versions apart; all of it stands in `functions show`.
+fn shortened(digest: &str) -> String {
+    digest.trim_start_matches("sha256:").chars().take(12).collect()
+}
+
+fn text(function: &Function) -> String {
+    let version = &function.version;
+    let aliases: Vec<_> = function.aliases.iter().map(|(name, number)| format!("{name}={number}")).collect();
+    let environment: Vec<_> = version.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let rows = [
+        ("name", function.path()),
+        ("urn", function.urn.clone()),
+        ("created", function.created_at.clone()),
+        ("latest", function.latest.to_string()),
+        ("aliases", output::or_dash(aliases.join(", "))),
+        ("version", version.number.to_string()),
+        ("deployed", version.created_at.clone()),
+        ("digest", version.digest.clone()),
+        ("size", units::show_size(version.module_bytes)),
+        ("entrypoint", version.entrypoint.clone()),
+        ("arguments", output::or_dash(version.arguments.join(" "))),
+        ("environment", output::or_dash(environment.join(" "))),
+        ("memory", units::show_size(version.memory_bytes)),
+        ("timeout", units::show_duration(version.timeout_ms)),
+        ("concurrency", version.concurrency.map_or_else(|| "as the server's".to_owned(), |n| n.to_string())),
+    ];
+    let [_set, config @ ..] = async_config::rows(&function.async_config);
+    output::pairs(rows.into_iter().chain(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn function(namespace: &str) -> Function {
+        serde_json::from_value(json!({
+            "id": "7", "namespace": namespace, "name": "resize", "urn": "urn:x", "created_at": "2026-01-01T00:00:00.000Z",
+            "latest": 2, "aliases": {"prod": 2, "old": 1, "blue": 2},
+            "version": {
+                "version": 2, "created_at": "2026-01-02T00:00:00.000Z", "digest": "sha256:0123456789abcdef",
+                "module_bytes": 1536, "entrypoint": "handler", "arguments": [], "environment": {"A": "b"},
+                "memory_bytes": 134_217_728, "timeout_ms": 30000, "concurrency": null,
+            },
+            "async_config": {
+                "set": true, "max_retries": 1, "max_event_age_s": 3600, "retry_delay_ms": 1000,
+                "retry_delay_max_ms": 300_000, "on_success": {"to": "function:b"}, "on_failure": null,
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn functions_are_a_table_and_a_namespace_is_told_where_it_is_not_the_default() {
+        let expected = "\
+NAME         VERSION  ENTRYPOINT  SIZE     MEMORY   TIMEOUT  ON SUCCESS  ON FAILURE  DEPLOYED
+resize       2        handler     1.5 KiB  128 MiB  30s      function:b  -           2026-01-02T00:00:00.000Z
+shop/resize  2        handler     1.5 KiB  128 MiB  30s      function:b  -           2026-01-02T00:00:00.000Z";
+        assert_eq!(table(&[function("default"), function("shop")]), expected);
+    }
+
+    #[test]
+    fn versions_are_a_table_with_their_names() {
+        let function = function("default");
+        let expected = "\
+VERSION  ALIASES     ENTRYPOINT  SIZE     MEMORY   TIMEOUT  DIGEST        DEPLOYED
+2        blue, prod  handler     1.5 KiB  128 MiB  30s      0123456789ab  2026-01-02T00:00:00.000Z";
+        let names = |number| Some(function.aliases_of(number));
+        assert_eq!(version_table(std::slice::from_ref(&function.version), names), expected);
+    }
+
+    #[test]
+    fn a_function_is_shown_with_everything_that_decides_how_it_runs() {
+        let text = text(&function("default"));
+        for line in [
+            "aliases          blue=2, old=1, prod=2",
+            "max age          1h",
+            "environment      A=b",
+            "on failure       -",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line:?} in\n{text}");
+        }
+    }
+}

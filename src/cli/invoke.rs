@@ -1,0 +1,243 @@
+//! `invoke`: a payload goes in; the result comes out as it is, or the id of what will have one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, RequestBuilder, Response};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::api::{Accepted, Answer, Invocation, Problem, Status};
+use super::client::{self, Client};
+use super::error::Error;
+use super::output::{self, Output};
+use super::units;
+use super::wait::{self, Patience};
+use crate::model::bounds;
+use crate::model::names::{FunctionName, InvocationId, Qualifier};
+
+const INVOCATION_ID: &str = "tidemill-invocation-id";
+const FAULT: &str = "tidemill-fault";
+const DELAY: &str = "tidemill-delay";
+const PREFER: &str = "prefer";
+
+#[derive(Debug, Args)]
+pub(super) struct Invoke {
+    /// The function
+    name: FunctionName,
+    /// Which version: a number, an alias or `latest`
+    #[arg(long)]
+    qualifier: Option<Qualifier>,
+    /// The payload [default: what is piped in]
+    #[arg(long, value_name = "TEXT", conflicts_with = "file", allow_hyphen_values = true)]
+    data: Option<String>,
+    /// A file that holds the payload; `-` is standard input
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// What the payload is [default: JSON, text or bytes, by the look of it]
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Do not wait for the result: print the invocation's id once it is safely queued
+    #[arg(long = "async")]
+    asynchronous: bool,
+    /// Wait for the result all the same, for ever or that long
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, requires = "asynchronous", value_parser = units::duration)]
+    #[expect(clippy::option_option, reason = "this is how clap tells a flag without a value from no flag")]
+    wait: Option<Option<Duration>>,
+    /// Run it that much later
+    #[arg(long, value_name = "DURATION", requires = "asynchronous", value_parser = units::duration)]
+    delay: Option<Duration>,
+}
+
+impl Invoke {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
+        let request = self.request(client, self.payload().await?);
+        if !self.asynchronous {
+            return show_result(client, client.exchange(request).await?).await;
+        }
+        let accepted: Answer<Accepted> = client.json(request.header(PREFER, "respond-async")).await?;
+        match self.wait {
+            None => output.answer(&accepted, |accepted| accepted.id.to_string()),
+            Some(patience) => {
+                let patience = patience.map_or(Patience::Endless, Patience::AtMost);
+                show_settled(client, output, accepted.value.id, patience).await
+            }
+        }
+    }
+
+    fn request(&self, client: &Client, payload: Vec<u8>) -> RequestBuilder {
+        let content_type = self.content_type.as_deref().or_else(|| content_type(&payload));
+        let request = client
+            .in_namespace(Method::POST, &["functions", self.name.as_str(), "invocations"])
+            .query(&[("qualifier", self.qualifier.as_ref().map(ToString::to_string))]);
+        let request = content_type.into_iter().fold(request, |request, kind| request.header(CONTENT_TYPE, kind));
+        // Never earlier than asked: the header counts in whole seconds.
+        let delay = self.delay.map(|delay| delay.as_millis().div_ceil(1_000));
+        delay.into_iter().fold(request, |request, seconds| request.header(DELAY, seconds.to_string())).body(payload)
+    }
+
+    async fn payload(&self) -> Result<Vec<u8>, Error> {
+        match (&self.data, &self.file) {
+            (Some(text), _) => Ok(text.clone().into_bytes()),
+            (None, Some(path)) if path == Path::new("-") => read(tokio::io::stdin(), path).await,
+            (None, Some(path)) => {
+                let file = tokio::fs::File::open(path).await;
+                read(file.map_err(|cause| Error::Unreadable { path: path.clone(), cause })?, path).await
+            }
+            (None, None) if output::is_stdin_piped() => read(tokio::io::stdin(), Path::new("-")).await,
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Reads a payload, but not more than any server takes.
+async fn read(from: impl AsyncRead + Unpin, path: &Path) -> Result<Vec<u8>, Error> {
+    let most = bounds::MAX_SYNC_PAYLOAD_BYTES;
+    let mut payload = Vec::new();
+    let read = from.take(most as u64 + 1).read_to_end(&mut payload).await;
+    read.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
+    if payload.len() > most {
+        let most = units::show_size(most as u64);
+        return Err(Error::Usage(format!("the payload is too large: at most {most} can be sent")));
+    }
+    Ok(payload)
+}
+
+/// What a payload seems to be; nothing is said of an empty one.
+fn content_type(payload: &[u8]) -> Option<&'static str> {
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok();
+    match std::str::from_utf8(payload) {
+        Ok("") => None,
+        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json() => Some("application/json"),
+        Ok(_) => Some("text/plain; charset=utf-8"),
+        Err(_) => Some("application/octet-stream"),
+    }
+}
+
+/// Shows the answer to a synchronous invocation: the result, or why there is none.
+async fn show_result(client: &Client, response: Response) -> Result<(), Error> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (invocation, status) = (header(INVOCATION_ID), response.status());
+    let by_function = header(FAULT).as_deref() == Some("function");
+    if !by_function && !status.is_client_error() && !status.is_server_error() {
+        return copy(client, response).await;
+    }
+    if !by_function {
+        return Err(match client.refused(response).await {
+            Error::Refused(problem) if problem.is_functions_fault() => failed(*problem, invocation),
+            error => error,
+        });
+    }
+    let headers = response.headers().clone();
+    let body = response.bytes().await.map_err(|error| client.lost(&error))?;
+    if let Some(problem) = client::problem(&headers, &body).filter(Problem::is_functions_fault) {
+        return Err(failed(problem, invocation));
+    }
+    output::bytes(&body)?;
+    output::end_line(body.last().copied())?;
+    Err(Error::FunctionFailed { message: format!("it answered {status}"), invocation })
+}
+
+fn failed(problem: Problem, invocation: Option<String>) -> Error {
+    let message = match &problem.kind {
+        Some(kind) if !problem.message().contains(kind.as_str()) => format!("{kind}: {}", problem.message()),
+        _ => problem.message().to_owned(),
+    };
+    Error::FunctionFailed { message, invocation: problem.invocation_id.or(invocation) }
+}
+
+/// Copies a body to standard output as it arrives.
+pub(super) async fn copy(client: &Client, mut response: Response) -> Result<(), Error> {
+    let mut last = None;
+    while let Some(piece) = response.chunk().await.map_err(|error| client.lost(&error))? {
+        output::bytes(&piece)?;
+        last = piece.last().copied().or(last);
+    }
+    output::end_line(last)
+}
+
+/// Waits for an asynchronous invocation and shows what has become of it.
+async fn show_settled(client: &Client, output: Output, id: InvocationId, patience: Patience) -> Result<(), Error> {
+    output::note(&format!("waiting for {id}"));
+    let answer = wait::settled(client, id, patience).await?;
+    let invocation = &answer.value;
+    if output.json {
+        output::line(&answer.raw)?;
+    } else if invocation.status == Status::Succeeded {
+        let request = client.request(Method::GET, &["invocations", &id.to_string(), "result"]);
+        copy(client, client.send(request).await?).await?;
+    }
+    verdict(invocation)
+}
+
+/// Whether a settled invocation succeeded.
+fn verdict(invocation: &Invocation) -> Result<(), Error> {
+    let id = invocation.id.clone();
+    match invocation.status {
+        Status::Succeeded => Ok(()),
+        Status::Queued | Status::Retrying | Status::Running => Err(Error::NotSettled { id, status: invocation.status }),
+        Status::Failed | Status::Expired | Status::Cancelled => {
+            Err(Error::FunctionFailed { message: invocation.reason(), invocation: Some(id) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(payload: &[u8], expected: Option<&str>) {
+        assert_eq!(content_type(payload), expected);
+    }
+
+    #[test]
+    fn a_payload_is_json_text_or_bytes_by_the_look_of_it() {
+        check(b"", None);
+        check(b" {\"a\": 1}", Some("application/json"));
+        check(b"[1, 2]", Some("application/json"));
+        check(b"{not json", Some("text/plain; charset=utf-8"));
+        check(b"42", Some("text/plain; charset=utf-8"));
+        check(b"hello", Some("text/plain; charset=utf-8"));
+        check(&[0xff], Some("application/octet-stream"));
+    }
+
+    #[tokio::test]
+    async fn a_payload_that_no_server_takes_is_not_read_to_its_end() {
+        let error = read(tokio::io::repeat(b'x'), Path::new("-")).await.unwrap_err();
+        assert!(matches!(error, Error::Usage(text) if text.contains("6 MiB")));
+    }
+
+    #[test]
+    fn a_problem_of_the_function_is_told_with_its_kind() {
+        let problem = |detail: &str| serde_json::from_value(json!({"detail": detail, "kind": "trap"})).unwrap();
+        let message = |detail| failed(problem(detail), None).to_string();
+        assert_eq!(message("unreachable"), "the function failed: trap: unreachable");
+        assert_eq!(message("a trap: unreachable"), "the function failed: a trap: unreachable");
+    }
+
+    fn invocation(status: &str, condition: &str, attempts: &serde_json::Value) -> Invocation {
+        serde_json::from_value(json!({
+            "id": "7", "function": "a", "namespace": "default", "version": 1, "mode": "async", "status": status,
+            "condition": condition, "accepted_at": "", "due_at": null, "expires_at": "", "settled_at": null,
+            "attempts": attempts, "delivery": "none", "dead_letter": false, "chain": [], "hop": 0, "retry_of": null,
+            "next": null, "payload": {"bytes": 0, "content_type": null}, "result": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_settled_invocation_is_a_success_a_failure_with_its_reason_or_not_settled_yet() {
+        assert!(verdict(&invocation("succeeded", "", &json!([]))).is_ok());
+        let attempts = json!([{
+            "number": 1, "started_at": "", "ended_at": null, "duration_ms": 1, "retry_at": null,
+            "error": {"kind": "exit_code", "message": "exit code 1"},
+        }]);
+        let failed = verdict(&invocation("failed", "RetriesExhausted", &attempts)).unwrap_err();
+        assert_eq!(failed.to_string(), "the function failed: RetriesExhausted (1 attempt): exit_code: exit code 1");
+        let running = verdict(&invocation("running", "", &json!([]))).unwrap_err();
+        assert_eq!(running.to_string(), "invocation 7 is still running");
+    }
+}

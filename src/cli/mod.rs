@@ -1,0 +1,37 @@
+//! The command line: what was typed goes in, requests to a server go out, and the answers come back as tables
+//! or JSON. Talks to a server over HTTP only; `serve` is the one command that becomes a server itself.
+//!
+//! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
+//! a file uses those declared above it.
+
+mod units;
+
+mod api;
+mod error;
+
+mod output;
+
+mod client;
+
+mod progress;
+mod wait;
+
+mod async_config;
+
+mod deploy;
+mod functions;
+mod invoke;
+
+mod drawing;
+mod invocations;
+
+mod completions;
+mod graph;
+mod serve;
+
+mod args;
+
+mod run;
+
+pub use error::exit;
+pub use run::main;

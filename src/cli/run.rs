@@ -1,0 +1,71 @@
+//! From what was typed to an exit code.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::args::{Command, Global, Remote, Typed};
+use super::client::Client;
+use super::completions;
+use super::error::{Error, exit};
+use super::output::{self, Output};
+
+/// The program: reads what was typed, carries it out, and tells how it went.
+pub fn main() -> ExitCode {
+    let typed = match Typed::try_parse() {
+        Ok(typed) => typed,
+        Err(help_or_error) => return explained(&help_or_error),
+    };
+    match run(typed) {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(error) => {
+            if let Some(report) = error.report() {
+                output::note(&report);
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Shows the help that was asked for, or what is wrong with what was typed.
+fn explained(help_or_error: &clap::Error) -> ExitCode {
+    // What cannot be shown is not worth another error.
+    let _ = help_or_error.print();
+    ExitCode::from(if help_or_error.use_stderr() { exit::USAGE } else { exit::DONE })
+}
+
+fn run(typed: Typed) -> Result<(), Error> {
+    let Typed { global, command } = typed;
+    match command {
+        Command::Serve { settings, log } => settings.run(&log.filter, log.format),
+        Command::Completions { shell } => completions::run(shell, Typed::command()),
+        Command::Remote(command) => until_interrupted(talk(global, command)),
+    }
+}
+
+/// Carries out a command that talks to a server.
+async fn talk(global: Global, command: Remote) -> Result<(), Error> {
+    let client = &Client::new(global.server, global.namespace)?;
+    let output = Output { json: global.json };
+    match command {
+        Remote::AsyncConfig(command) => command.run(client, output).await,
+        Remote::Deploy(deploy) => deploy.run(client, output).await,
+        Remote::Functions(command) => command.run(client, output).await,
+        Remote::Graph(show) => show.run(client, output).await,
+        Remote::Invocations(command) => command.run(client, output).await,
+        Remote::Invoke(invoke) => invoke.run(client, output).await,
+    }
+}
+
+/// Runs `command` to its end, or to Ctrl-C. A read of standard input that still waits is left behind.
+fn until_interrupted(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = command => done,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+        }
+    });
+    runtime.shutdown_background();
+    done
+}

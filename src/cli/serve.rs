@@ -1,0 +1,158 @@
+//! `serve`: the settings of a server as they are typed, checked before anything is opened.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::error::Error;
+use super::units;
+use crate::config::{self, Config, Keep};
+use crate::model::bounds;
+use crate::telemetry::{self, LogFormat};
+
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// Where to listen: a loopback address
+    #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
+    listen: SocketAddr,
+    /// The folder for what must survive [default: ./tidemill-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+    /// What keeps it
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Store::Sled)]
+    store: Store,
+    /// Deploy the example functions
+    #[arg(long)]
+    examples: bool,
+    /// How many attempts run at once
+    #[arg(long, value_name = "N", default_value_t = default_concurrency())]
+    concurrency: NonZeroU32,
+    /// Steps that a chain of invocations may have
+    #[arg(long, value_name = "N", default_value_t = bounds::DEFAULT_HOP_LIMIT)]
+    hop_limit: u32,
+    /// How long settled invocations can be looked up
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = units::duration)]
+    retention: Duration,
+    /// How long running attempts may go on once the server is to stop
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
+    drain: Duration,
+    /// Let functions abort the process, for crash tests
+    #[arg(long, hide = true)]
+    fault_injection: bool,
+}
+
+/// The kinds of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// Nothing does: all is gone when the server ends
+    Memory,
+    /// A database in the folder
+    Sled,
+}
+
+fn default_concurrency() -> NonZeroU32 {
+    NonZeroU32::new(bounds::DEFAULT_RUNTIME_CONCURRENCY).expect("the default is not zero")
+}
+
+impl Settings {
+    /// Serves until the process is told to stop. `log_filter` and `log_format` are for its log.
+    pub(super) fn run(self, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
+        let config = self.config()?;
+        telemetry::start(log_filter, log_format).map_err(|error| Error::Usage(error.to_string()))?;
+        start(config)
+    }
+
+    fn config(self) -> Result<Config, Error> {
+        let config = Config {
+            listen: self.listen,
+            keep: keep(self.store, self.data)?,
+            concurrency: self.concurrency,
+            hop_limit: self.hop_limit,
+            retention: self.retention,
+            drain: self.drain,
+            examples: self.examples,
+            fault_injection: self.fault_injection,
+        };
+        config.check().map_err(|error| Error::Usage(error.to_string()))
+    }
+}
+
+fn keep(store: Store, data: Option<PathBuf>) -> Result<Keep, Error> {
+    match (store, data) {
+        (Store::Memory, None) => Ok(Keep::Memory),
+        (Store::Memory, Some(_)) => {
+            Err(Error::Usage("--store memory keeps nothing: leave out --data, or keep it with --store sled".to_owned()))
+        }
+        (Store::Sled, data) => Ok(Keep::Sled(data.unwrap_or_else(|| config::DEFAULT_DATA.into()))),
+    }
+}
+
+/// Hands the settings to the server, and returns once it has stopped.
+#[expect(clippy::needless_pass_by_value, reason = "a server keeps its settings; there is none yet to take them")]
+fn start(config: Config) -> Result<(), Error> {
+    Err(Error::Serve(format!("nothing in this build can listen on {}", config.listen).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn config(typed: &[&str]) -> Result<Config, String> {
+        let typed = Typed::try_parse_from(std::iter::once(&"test").chain(typed)).map_err(|error| error.to_string())?;
+        typed.settings.config().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_configuration() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), config::DEFAULT_LISTEN);
+        assert_eq!(config.keep, Keep::Sled(config::DEFAULT_DATA.into()));
+        assert_eq!(config.concurrency.get(), bounds::DEFAULT_RUNTIME_CONCURRENCY);
+        assert_eq!((config.retention, config.drain), (bounds::DEFAULT_RETENTION, config::DEFAULT_DRAIN));
+        assert!(!config.examples && !config.fault_injection);
+    }
+
+    #[test]
+    fn every_setting_can_be_typed() {
+        let typed = [
+            ["--listen", "[::1]:0"],
+            ["--data", "/d"],
+            ["--concurrency", "2"],
+            ["--hop-limit", "3"],
+            ["--retention", "0"],
+            ["--drain", "1500ms"],
+        ];
+        let config = config(&[typed.as_flattened(), &["--examples", "--fault-injection"]].concat()).unwrap();
+        assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
+        assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
+        assert_eq!((config.retention, config.drain), (Duration::ZERO, Duration::from_millis(1_500)));
+        assert!(config.examples && config.fault_injection);
+        assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
+    }
+
+    #[track_caller]
+    fn check_refused(typed: &[&str], part: &str) {
+        let error = config(typed).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_true_is_refused_with_the_flag() {
+        check_refused(&["--listen", "0.0.0.0:80"], "--listen is 0.0.0.0:80");
+        check_refused(&["--listen", "localhost"], "--listen");
+        check_refused(&["--concurrency", "0"], "--concurrency");
+        check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
+        check_refused(&["--retention", "31d"], "--retention is");
+        check_refused(&["--store", "memory", "--data", "/d"], "--store memory keeps nothing");
+    }
+}

@@ -1,0 +1,101 @@
+//! The values that the stores' tests keep. Ids are a byte repeated, times milliseconds after an instant.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use bytes::Bytes;
+use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use tidemill::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
+use tidemill::model::names::{Digest, FunctionId, FunctionPath, InvocationId, VersionNumber};
+use tidemill::model::outcome::Outcome;
+use tidemill::model::time::Timestamp;
+use tidemill::store::{Change, Durability, Group, Query, Store};
+
+/// What [`listed`] says of an empty list.
+pub(super) const NOTHING: [u8; 0] = [];
+
+pub(super) async fn commit(store: &impl Store, changes: impl IntoIterator<Item = Change>) {
+    store.commit(Group(changes.into_iter().collect()), Durability::Synced).await.unwrap();
+}
+
+/// The first bytes of the ids that are listed.
+pub(super) async fn listed(store: &impl Store, query: Query) -> Vec<u8> {
+    let page = store.list(query).await.unwrap();
+    page.invocations.iter().map(|invocation| invocation.id.as_bytes()[0]).collect()
+}
+
+pub(super) fn put(invocation: &Invocation) -> Change {
+    Change::PutInvocation(Box::new(invocation.clone()))
+}
+
+/// Bytes that differ from place to place.
+pub(super) fn large(bytes: usize) -> Bytes {
+    (0..bytes).map(|n| u8::try_from(n % 251).expect("less than 256")).collect()
+}
+
+pub(super) fn at(ms: u8) -> Timestamp {
+    Timestamp::from_ms(1_790_000_000_000 + u64::from(ms))
+}
+
+pub(super) fn id(byte: u8) -> InvocationId {
+    InvocationId::from_bytes([byte; 16])
+}
+
+pub(super) fn function_id(byte: u8) -> FunctionId {
+    FunctionId::from_bytes([byte; 16])
+}
+
+pub(super) fn number(number: u32) -> VersionNumber {
+    VersionNumber::new(number).expect("tests count from 1")
+}
+
+pub(super) fn path(name: &str) -> FunctionPath {
+    FunctionPath { namespace: "default".parse().expect("a name"), name: name.parse().expect("a name") }
+}
+
+pub(super) fn queued(byte: u8, accepted: u8) -> Invocation {
+    Invocation {
+        id: id(byte),
+        target: Target { function: function_id(1), path: path("f"), version: Some(number(1)) },
+        mode: Mode::Async,
+        accepted: at(accepted),
+        first_due: at(accepted),
+        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+        lineage: Lineage::default(),
+        policy: Policy { config: AsyncConfig::default(), hop_limit: 16 },
+        spread: 0,
+        attempts: Vec::new(),
+        state: State::Queued { due: at(accepted), attempt: NonZeroU32::MIN },
+        result: None,
+    }
+}
+
+pub(super) fn done(byte: u8, accepted: u8) -> Invocation {
+    let state = State::Done { outcome: Outcome::Succeeded, at: at(accepted), undelivered: Vec::new() };
+    Invocation { state, ..queued(byte, accepted) }
+}
+
+pub(super) fn function(byte: u8) -> Function {
+    Function {
+        id: function_id(byte),
+        path: path("f"),
+        created: at(0),
+        latest: number(1),
+        aliases: BTreeMap::new(),
+        async_config: None,
+        version_configs: BTreeMap::new(),
+    }
+}
+
+pub(super) fn version(n: u32) -> Version {
+    Version {
+        number: number(n),
+        created: at(0),
+        digest: Digest::from_bytes([7; 32]),
+        module_bytes: 1,
+        entrypoint: Entrypoint::Command,
+        arguments: Vec::new(),
+        environment: BTreeMap::new(),
+        limits: Limits::default(),
+    }
+}
