@@ -6,6 +6,12 @@ fn within(timeout: Duration) -> Call {
 
 const SHORT: Duration = Duration::from_millis(100);
 
+/// Waits until no guest runs, a good deal shorter than guests here may run.
+async fn ended(running: tokio_util::task::TaskTracker) {
+    running.close();
+    tokio::time::timeout(SHORT * 100, running.wait()).await.expect("guests go on");
+}
+
 #[tokio::test]
 async fn a_guest_that_never_ends_is_stopped_at_its_deadline() {
     let engine = engine();
@@ -16,6 +22,14 @@ async fn a_guest_that_never_ends_is_stopped_at_its_deadline() {
     assert_eq!((failed.kind, failed.advice), (FailureKind::Timeout, Advice::Retry));
     assert_eq!(failed.message, "the function ran longer than its time limit of 100ms");
     assert!(took >= SHORT && took < SHORT * 20, "{took:?}");
+}
+
+#[tokio::test]
+async fn the_epoch_alone_stops_a_guest_at_its_deadline_too() {
+    let engine = engine();
+    let spin = deploy(&engine, guest("hostile/spin.wat")).await;
+    let spun = tokio::time::timeout(SHORT * 100, engine.run_unwatched(&spin, within(SHORT))).await;
+    assert_eq!(failure(spun.unwrap()).kind, FailureKind::Timeout);
 }
 
 #[tokio::test]
@@ -143,9 +157,7 @@ async fn dropping_a_run_stops_its_guest() {
         let started = tokio::time::timeout(Duration::from_millis(5), engine.run(&spin, call(""))).await;
         assert!(started.is_err());
     }
-    while engine.guests_running() > 0 {
-        tokio::task::yield_now().await;
-    }
+    ended(engine.guests_tracker()).await;
 }
 
 #[tokio::test]
@@ -157,9 +169,7 @@ async fn runs_that_were_dropped_leave_no_slot_behind() {
         let run = tokio::time::timeout(Duration::from_millis(2), engine.run(&spin, call("")));
         assert!(run.await.is_err());
     }
-    while engine.guests_running() > 0 {
-        tokio::task::yield_now().await;
-    }
+    ended(engine.guests_tracker()).await;
     for ran in futures::future::join_all((0..16).map(|_| engine.run(&echo, call("tide")))).await {
         assert_eq!(body(ran), "tide");
     }
@@ -174,8 +184,7 @@ async fn dropping_the_engine_ends_guests_that_lag() {
     }
     let running = engine.guests_tracker();
     drop(engine);
-    running.close();
-    running.wait().await;
+    ended(running).await;
 }
 
 #[tokio::test]
