@@ -28,8 +28,8 @@ async fn a_guest_that_never_ends_is_stopped_at_its_deadline() {
 async fn the_epoch_alone_stops_a_guest_at_its_deadline_too() {
     let engine = engine();
     let spin = deploy(&engine, guest("hostile/spin.wat")).await;
-    let spun = tokio::time::timeout(SHORT * 100, engine.run_unwatched(&spin, within(SHORT))).await;
-    assert_eq!(failure(spun.unwrap()).kind, FailureKind::Timeout);
+    let ran = tokio::time::timeout(SHORT * 100, engine.run_unwatched(&spin, within(SHORT))).await;
+    assert_eq!(failure(ran.unwrap()).kind, FailureKind::Timeout);
 }
 
 #[tokio::test]
