@@ -14,4 +14,16 @@ pub mod store;
 
 pub mod engine;
 
+pub mod registry;
+pub mod worker;
+
+pub mod dispatch;
+
+pub mod runtime;
+
+pub mod http;
+
+pub mod examples;
+pub mod serve;
+
 pub mod cli;

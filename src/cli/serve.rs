@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::error::Error;
-use super::units;
+use super::{output, units};
 use crate::config::{self, Config, Keep};
+use crate::examples;
 use crate::model::bounds;
+use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
@@ -62,7 +64,7 @@ impl Settings {
     pub(super) fn run(self, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
         let config = self.config()?;
         telemetry::start(log_filter, log_format).map_err(|error| Error::Usage(error.to_string()))?;
-        start(config)
+        start(&config)
     }
 
     fn config(self) -> Result<Config, Error> {
@@ -90,10 +92,22 @@ fn keep(store: Store, data: Option<PathBuf>) -> Result<Keep, Error> {
     }
 }
 
-/// Hands the settings to the server, and returns once it has stopped.
-#[expect(clippy::needless_pass_by_value, reason = "a server keeps its settings; there is none yet to take them")]
-fn start(config: Config) -> Result<(), Error> {
-    Err(Error::Serve(format!("nothing in this build can listen on {}", config.listen).into()))
+/// Runs a server until it is told to stop.
+fn start(config: &Config) -> Result<(), Error> {
+    let failed = |error: ServeError| Error::Serve(Box::new(error));
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads = threads.map_err(|error| Error::Serve(Box::new(error)))?;
+    threads.block_on(async {
+        let signals = Signals::listen().map_err(failed)?;
+        let server = Server::start(config).await.map_err(failed)?;
+        // Tests and scripts read this line for the port.
+        output::line(&format!("tidemill listens on http://{}", server.address))?;
+        if config.examples {
+            let deployed = examples::deploy(&server.runtime).await.map_err(|error| Error::Serve(Box::new(error)))?;
+            output::line(&deployed.commands(server.address))?;
+        }
+        server.run(signals).await.map_err(failed)
+    })
 }
 
 #[cfg(test)]

@@ -77,6 +77,14 @@ pub struct Version {
     pub limits: Limits,
 }
 
+impl Version {
+    /// Whether deploying `other` on top of this one would change nothing but the number.
+    #[must_use]
+    pub fn is_same_but_for_number(&self, other: &Self) -> bool {
+        *self == Self { number: self.number, created: self.created, ..other.clone() }
+    }
+}
+
 /// What one attempt of a version may use, and how many may run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

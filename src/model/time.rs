@@ -84,6 +84,28 @@ pub fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The text is no length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a length of time: write for example `500ms`, `30s`, `10m`, `2h` or `1d`")]
+pub struct InvalidDuration(String);
+
+/// Reads a length of time such as `500ms`, `30s`, `10m`, `2h`, `1d`; a bare number is seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
+    let invalid = || InvalidDuration(text.chars().take(50).collect());
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(invalid()),
+    };
+    let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    ms.map(Duration::from_millis).ok_or_else(invalid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +116,16 @@ mod tests {
         assert_eq!(at.to_string(), "2020-08-20T12:00:00.123Z");
         assert_eq!(Timestamp::parse("2020-08-20T12:00:00.123Z"), Ok(at));
         assert_eq!(Timestamp::parse("1597924800123"), Ok(at));
+    }
+
+    #[test]
+    fn a_length_of_time_has_a_number_and_a_unit_or_is_in_seconds() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_duration("1d"), Ok(Duration::from_secs(86_400)));
+        for text in ["", "s", "-1s", "1w", "1.5s", "99999999999999999999s", "99999999999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
     }
 
     #[test]

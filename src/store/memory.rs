@@ -60,7 +60,7 @@ impl Store for MemoryStore {
     fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>> {
         let kept = self.kept();
         let oldest = kept.times.iter().take_while(|Cursor(accepted, _)| *accepted < before);
-        answer(oldest.map(|Cursor(_, id)| *id).filter(|id| kept.is_done(id)).take(limit).collect())
+        answer(oldest.map(|Cursor(_, id)| *id).filter(|id| kept.is_done_before(id, before)).take(limit).collect())
     }
 
     fn scan(&self) -> Stored<'_, Live> {
@@ -119,8 +119,9 @@ impl Kept {
         Listed { invocations: invocations.filter(wanted).cloned().collect(), next }
     }
 
-    fn is_done(&self, id: &InvocationId) -> bool {
-        self.invocations.get(id).is_some_and(|invocation| matches!(invocation.state, State::Done { .. }))
+    fn is_done_before(&self, id: &InvocationId, before: Timestamp) -> bool {
+        let state = self.invocations.get(id).map(|invocation| &invocation.state);
+        matches!(state, Some(State::Done { at, .. }) if *at < before)
     }
 
     fn live(&self) -> Live {

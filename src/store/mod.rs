@@ -42,7 +42,7 @@ pub trait Store: Send + Sync + 'static {
     /// Invocations by time of acceptance, the newest first, from behind the cursor.
     fn list(&self, query: Query) -> Stored<'_, Listed>;
 
-    /// The ids of the oldest invocations that are `Done` and were accepted before `before`, at most `limit`.
+    /// Ids of invocations that are `Done` and settled before `before`, at most `limit`, the oldest accepted first.
     fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>>;
 
     /// At open: everything that is not `Done`, to rebuild the due order; and every function.

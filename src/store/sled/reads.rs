@@ -69,14 +69,15 @@ impl Reader {
         Ok(Listed { next: None, ..listed })
     }
 
-    /// Looks at keys only, so it may pass over many live ones in front.
+    /// Looks at keys only while it passes over live ones in front, of which there may be many.
     pub(super) fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<InvocationId>, StoreError> {
         let mut settled = Vec::new();
         let mut entries = self.db.range(keys::time_from(Timestamp::from_ms(0))..keys::time_from(before));
         while settled.len() < limit {
             let Some(entry) = entries.next() else { break };
             let (Cursor(_, id), _) = read_place(&entry.map_err(unreadable)?)?;
-            if self.db.contains_key(keys::done(id)).map_err(unreadable)? {
+            let done: Option<Invocation> = self.record(&keys::done(id), || format!("invocation {id}"))?;
+            if done.and_then(|done| done.outcome()).is_some_and(|(_, at)| at < before) {
                 settled.push(id);
             }
         }

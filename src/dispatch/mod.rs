@@ -1,0 +1,311 @@
+//! The queue's hands: accepts invocations, takes what is due, has it run, and writes what follows.
+//!
+//! It alone decides and writes: `worker` returns what happened, [`crate::model::invocation::Invocation::apply`]
+//! says what that means, and [`settle`] turns it into one commit. It works by looking at due times; a wake-up
+//! is a hint. Nothing here is kept that the store does not have: dropped at any line, it is rebuilt at open.
+
+mod line;
+mod retention;
+mod settle;
+mod step;
+mod waiters;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::model::bounds;
+use crate::model::invocation::{Invocation, Lease, State};
+use crate::model::names::{FunctionId, InvocationId};
+use crate::model::time::Timestamp;
+use crate::registry::Registry;
+use crate::store::{Change, Durability, Group, Live, Part, Store, StoreError};
+use crate::tasks::{OnExit, Tasks};
+use crate::worker::{Slots, Worker};
+use line::{Line, Place};
+use waiters::Waiters;
+
+/// The longest pause between two looks at what is due: a lost wake-up costs this, never an invocation.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Invocations that grew too old and are being settled at once, outside the slots.
+const MAX_EXPIRING: usize = 64;
+/// Records of synchronous invocations that are being written at once.
+const MAX_RECORDING: usize = 1_024;
+
+/// What dispatch works with.
+pub struct Needs {
+    /// Where invocations are kept.
+    pub store: Arc<dyn Store>,
+    /// Which functions there are.
+    pub registry: Registry,
+    /// Runs attempts.
+    pub worker: Worker,
+    /// The places to run them in.
+    pub slots: Slots,
+    /// Told when a slot is free again.
+    pub wake: Arc<Notify>,
+    /// The time.
+    pub clock: Clock,
+    /// Owner of what is started here.
+    pub tasks: Tasks,
+    /// How long settled invocations are kept.
+    pub retention: Duration,
+}
+
+/// The handle. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatch {
+    parts: Arc<Parts>,
+}
+
+type Held = HashMap<InvocationId, CancellationToken>;
+
+struct Parts {
+    needs: Needs,
+    line: Mutex<Line>,
+    /// Invocations in the hands of a step, with what cuts their attempt short.
+    held: Mutex<Held>,
+    waiters: Waiters,
+    /// This process, as the owner of leases.
+    lease: Lease,
+    expiring: Arc<Semaphore>,
+    recording: Arc<Semaphore>,
+    /// No more is taken.
+    closed: AtomicBool,
+    /// Attempts that still run are to be given back.
+    give_back: CancellationToken,
+}
+
+/// Why an invocation was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAccepted {
+    /// As many wait as there may.
+    #[error("{} invocations wait already: come again later", bounds::MAX_QUEUED)]
+    Full,
+    /// The process is going down, or a part of it failed.
+    #[error("the runtime is shutting down: the invocation may or may not have been accepted")]
+    Stopping,
+    /// The store did not keep it.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// What cancelling did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelAsked {
+    /// It waits for a step to settle it as cancelled; look again.
+    Underway,
+    /// Nothing of that id waits or runs here.
+    NotLive,
+}
+
+impl Dispatch {
+    /// Takes over what was live when the store was opened, and starts working.
+    pub fn start(needs: Needs, live: &Live) -> Self {
+        let tasks = needs.tasks.clone();
+        let parts = Arc::new(Parts {
+            needs,
+            line: Mutex::default(),
+            held: Mutex::default(),
+            waiters: Waiters::default(),
+            lease: Lease { owner: uuid::Uuid::new_v4() },
+            expiring: Arc::new(Semaphore::new(MAX_EXPIRING)),
+            recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            closed: AtomicBool::new(false),
+            give_back: CancellationToken::new(),
+        });
+        parts.line().extend(live.invocations.iter().filter_map(place_of));
+        tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
+        tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
+        Self { parts }
+    }
+
+    /// Accepts an asynchronous invocation. Returns once it would survive a power cut; only then may a client
+    /// be told so. A caller that goes away meanwhile changes nothing.
+    pub async fn accept(&self, invocation: Invocation, payload: Bytes) -> Result<(), NotAccepted> {
+        if self.parts.line().len() >= bounds::MAX_QUEUED {
+            return Err(NotAccepted::Full);
+        }
+        let parts = self.parts.clone();
+        let accepted = async move {
+            let place = place_of(&invocation);
+            let id = invocation.id;
+            let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
+            parts.needs.store.commit(Group(group), Durability::Synced).await?;
+            parts.line().extend(place);
+            parts.needs.wake.notify_one();
+            Ok(())
+        };
+        let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
+        accepted.ok_or(NotAccepted::Stopping)?.map_err(NotAccepted::Store)
+    }
+
+    /// Keeps the record of a synchronous invocation that has ended. The write is not waited for, unless so many
+    /// are under way that waiting is what bounds them.
+    pub async fn keep_record(&self, invocation: Invocation, log: Bytes) {
+        let parts = self.parts.clone();
+        let Ok(permit) = parts.recording.clone().acquire_owned().await else { return }; // it is never closed
+        let id = invocation.id;
+        let mut group = vec![Change::PutInvocation(Box::new(invocation))];
+        if !log.is_empty() {
+            group.push(Change::PutBlob(id, Part::Log, log));
+        }
+        self.parts.needs.tasks.spawn("record", OnExit::Ignore, async move {
+            if let Err(error) = parts.needs.store.commit(Group(group), Durability::Written).await {
+                tracing::warn!(invocation = %id, %error, "the record of a synchronous invocation was not kept");
+            }
+            drop(permit);
+        });
+    }
+
+    /// Asks for an invocation to be cancelled: what waits is taken out of the line, what runs is cut short.
+    pub fn cancel(&self, id: InvocationId) -> CancelAsked {
+        let mut held = self.parts.held();
+        if let Some(cut) = held.get(&id) {
+            cut.cancel();
+            return CancelAsked::Underway;
+        }
+        let Some(place) = self.parts.line().remove(id) else { return CancelAsked::NotLive };
+        self.parts.begin(&mut held, place, step::Task::Cancel);
+        CancelAsked::Underway
+    }
+
+    /// Waits until an invocation has settled, at most `patience`, and returns it as it then is. `None` when
+    /// there is none of that id.
+    pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Option<Invocation>, StoreError> {
+        let store = &self.parts.needs.store;
+        let Some(waiter) = self.parts.waiters.register(id) else { return store.invocation(id).await };
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let settled = waiter.settled();
+            let found = store.invocation(id).await?;
+            let pending = found.as_ref().is_some_and(|invocation| invocation.outcome().is_none());
+            if !pending || tokio::time::timeout_at(until, settled).await.is_err() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Makes what waits for a function due now, because the function is gone and it can only be settled.
+    pub fn function_removed(&self, function: FunctionId) {
+        self.parts.line().expedite(function, self.parts.needs.clock.now());
+        self.parts.needs.wake.notify_one();
+    }
+
+    /// How many invocations wait.
+    pub fn waiting(&self) -> usize {
+        self.parts.line().len()
+    }
+
+    /// Stops taking, lets what runs go on for `patience`, then has the rest given back.
+    pub async fn drain(&self, patience: Duration) {
+        self.parts.closed.store(true, Ordering::SeqCst);
+        let until = tokio::time::Instant::now() + patience;
+        while !self.parts.held().is_empty() && tokio::time::Instant::now() < until {
+            tokio::select! {
+                () = self.parts.needs.wake.notified() => (),
+                () = tokio::time::sleep(Duration::from_millis(50)) => (),
+            }
+        }
+        self.parts.give_back.cancel();
+    }
+}
+
+impl Parts {
+    async fn work(self: Arc<Self>) {
+        let stopping = self.needs.tasks.stopping().clone();
+        loop {
+            let pause = self.turn();
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.needs.wake.notified() => (),
+                () = tokio::time::sleep(pause) => (),
+            }
+        }
+    }
+
+    /// Starts everything that is due and fits; returns how long to wait before looking again.
+    fn turn(self: &Arc<Self>) -> Duration {
+        let now = self.needs.clock.now();
+        let mut more = true;
+        while more {
+            more = !self.closed.load(Ordering::SeqCst) && self.start_one(now);
+        }
+        let next = self.line().next_look().map_or(LOOK_AGAIN, |at| at.since(now));
+        next.clamp(Duration::from_millis(1), LOOK_AGAIN)
+    }
+
+    /// Starts a step for one that is too old or due and fits; returns whether there was one.
+    fn start_one(self: &Arc<Self>, now: Timestamp) -> bool {
+        // Both locks over the move, always in this order: whoever cancels finds it in one place or the other.
+        let mut held = self.held();
+        let mut line = self.line();
+        if let Ok(permit) = self.expiring.clone().try_acquire_owned()
+            && let Some(place) = line.take_expired(now)
+        {
+            self.begin(&mut held, place, step::Task::Expire(permit));
+            return true;
+        }
+        if !self.needs.slots.any_free() {
+            return false;
+        }
+        let Some((place, slot)) = line.take(now, |place| self.slot_for(place)) else { return false };
+        self.begin(&mut held, place, step::Task::Run(slot));
+        true
+    }
+
+    fn slot_for(&self, place: &Place) -> Option<crate::worker::Slot> {
+        let version = place.version.and_then(|number| self.needs.registry.version(place.function, number));
+        self.needs.slots.try_take(place.function, version.as_deref())
+    }
+
+    /// Puts an invocation that has left the line into the hands of a step.
+    fn begin(self: &Arc<Self>, held: &mut Held, place: Place, task: step::Task) {
+        let cut = CancellationToken::new();
+        held.insert(place.id, cut.clone());
+        self.needs.tasks.spawn("step", OnExit::Ignore, step::run(self.clone(), place, task, cut));
+    }
+
+    /// Takes an invocation out of the hands of a step, back into the line if it stands there again. Whoever
+    /// asked for it to be cancelled too late for the step has not asked in vain.
+    fn finish(self: &Arc<Self>, id: InvocationId, back: Option<Place>) {
+        let mut held = self.held();
+        let cancelled = held.remove(&id).is_some_and(|cut| cut.is_cancelled());
+        match back {
+            Some(place) if cancelled => self.begin(&mut held, place, step::Task::Cancel),
+            back => self.line().extend(back),
+        }
+        drop(held);
+        self.needs.wake.notify_one();
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where an invocation stands in the line. One that was running when the last process ended is due at once.
+fn place_of(invocation: &Invocation) -> Option<Place> {
+    let due = match &invocation.state {
+        State::Queued { due, .. } => *due,
+        State::Running { .. } => invocation.first_due,
+        State::Delivering { .. } | State::Done { .. } => return None,
+    };
+    Some(Place {
+        id: invocation.id,
+        function: invocation.target.function,
+        version: invocation.target.version,
+        due,
+        expires: invocation.expires(),
+    })
+}

@@ -1,0 +1,87 @@
+//! What follows from an outcome: the next invocation of the chain. Decides nothing about the outcome itself.
+
+use bytes::Bytes;
+
+use super::Parts;
+use crate::clock;
+use crate::model::destination::{Destination, FunctionTarget};
+use crate::model::function::AsyncConfig;
+use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
+use crate::model::names::InvocationId;
+use crate::model::outcome::Outcome;
+use crate::model::record;
+use crate::model::time::Timestamp;
+
+/// What a settled invocation brought and gave.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Payloads {
+    /// What it brought.
+    pub(super) request: Bytes,
+    /// What it gave.
+    pub(super) response: Bytes,
+}
+
+/// The invocation that `invocation`, which has just settled, causes along its destination, with its payload.
+/// Its id is derived, so the same settling causes the same invocation however often it is written.
+pub(super) fn next(
+    parts: &Parts,
+    invocation: &Invocation,
+    payloads: &Payloads,
+    now: Timestamp,
+) -> Option<(Invocation, Bytes)> {
+    let (outcome, _) = invocation.outcome()?;
+    let destinations = &invocation.policy.config.destinations;
+    let (edge, target) = match destinations.of(outcome).filter(|_| outcome.is_passed_on())? {
+        (edge, Destination::Function(target)) => (edge, target),
+        (_, Destination::Outside(_)) => return None,
+    };
+    let record = rendered(invocation, outcome, payloads);
+    let (target, config) = resolved(parts, target);
+    let payload = PayloadInfo { bytes: record.len() as u64, content_type: record::CONTENT_TYPE.to_owned() };
+    let next = Invocation {
+        id: invocation.id.next(edge),
+        target,
+        mode: Mode::Async,
+        accepted: now,
+        first_due: now,
+        request: Request {
+            payload,
+            traceparent: invocation.request.traceparent.clone(),
+            attributes: vec![("tidemill-edge".to_owned(), edge.as_str().to_owned())],
+        },
+        lineage: Lineage { chain: lengthened(invocation), retry_of: None },
+        policy: Policy { config, hop_limit: invocation.policy.hop_limit },
+        spread: clock::spread(),
+        attempts: Vec::new(),
+        state: State::Queued { due: now, attempt: std::num::NonZeroU32::MIN },
+        result: None,
+    };
+    Some((next, record))
+}
+
+fn rendered(invocation: &Invocation, outcome: Outcome, payloads: &Payloads) -> Bytes {
+    match record::render(invocation, outcome, &payloads.request, &payloads.response) {
+        Ok(record) => Bytes::from(record),
+        Err(error) => {
+            // A bug of ours must not lose the step: the chain goes on with an empty record, and this says so.
+            tracing::error!(invocation = %invocation.id, %error, "the record of an outcome could not be written");
+            Bytes::new()
+        }
+    }
+}
+
+/// The function as it is now. One that is gone keeps its name and has no version: its invocation will say so.
+fn resolved(parts: &Parts, target: &FunctionTarget) -> (Target, AsyncConfig) {
+    let Some((function, version)) = parts.needs.registry.resolve_id(target.id, &target.qualifier) else {
+        let gone = Target { function: target.id, path: target.path.clone(), version: None };
+        return (gone, AsyncConfig::default());
+    };
+    let config = function.config_of(version.number);
+    (Target { function: target.id, path: function.path.clone(), version: Some(version.number) }, config)
+}
+
+fn lengthened(invocation: &Invocation) -> Vec<InvocationId> {
+    let mut chain = invocation.lineage.chain.clone();
+    chain.push(invocation.id);
+    chain
+}

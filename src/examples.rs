@@ -1,0 +1,124 @@
+//! The example functions that `serve --examples` deploys: real guests, carried in the binary, so that a newcomer
+//! needs nothing else. Deploying them again changes nothing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::engine::call::Input;
+use crate::model::bounds;
+use crate::model::destination::DestinationText;
+use crate::model::function::Limits;
+use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
+use crate::model::retry::RetryPolicy;
+use crate::registry::{ConfigText, Deployment};
+use crate::runtime::{Ask, Error, Runtime};
+
+/// An order that the examples begin with.
+const ORDER: &str = r#"{"customer":"Ada","items":[{"name":"tea","quantity":2,"unit_price_cents":450}]}"#;
+
+/// A function of the examples.
+struct Example {
+    name: &'static str,
+    module: &'static [u8],
+    max_retries: u32,
+    on_success: Option<&'static str>,
+    on_failure: Option<&'static str>,
+}
+
+const fn example(name: &'static str, module: &'static [u8]) -> Example {
+    Example { name, module, max_retries: bounds::DEFAULT_MAX_RETRIES, on_success: None, on_failure: None }
+}
+
+/// In an order in which each destination is there before it is named.
+fn examples() -> [Example; 6] {
+    [
+        example("echo", include_bytes!("../guests/prebuilt/echo.wasm")),
+        example("describe", include_bytes!("../guests/prebuilt/describe.wasm")),
+        example("word-count", include_bytes!("../guests/prebuilt/word-count.wasm")),
+        example("hello-http", include_bytes!("../guests/prebuilt/hello-http.wasm")),
+        Example {
+            on_success: Some("function:describe"),
+            ..example("order-total", include_bytes!("../guests/prebuilt/order-total.wasm"))
+        },
+        Example {
+            max_retries: 2,
+            on_failure: Some("function:describe"),
+            ..example("flaky", include_bytes!("../guests/prebuilt/flaky.wasm"))
+        },
+    ]
+}
+
+/// What was deployed.
+pub struct Deployed {
+    /// The functions' names.
+    pub names: Vec<&'static str>,
+    /// An asynchronous invocation of `order-total`, already accepted.
+    pub invocation: InvocationId,
+}
+
+/// Deploys the examples and leaves one invocation to the queue.
+pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
+    let mut names = Vec::new();
+    for example in examples() {
+        names.push(example.name);
+        let path = path(example.name);
+        runtime.deploy(path, deployment(&example)).await?;
+    }
+    let ask = Ask {
+        path: path("order-total"),
+        qualifier: Qualifier::Latest,
+        input: Input::Payload(Bytes::from_static(ORDER.as_bytes())),
+        content_type: "application/json".to_owned(),
+        traceparent: None,
+        attributes: Vec::new(),
+        chain: Vec::new(),
+        delay: Duration::ZERO,
+    };
+    let invocation = runtime.accept(ask).await?.id;
+    Ok(Deployed { names, invocation })
+}
+
+impl Deployed {
+    /// Commands to try, for people; every line can be pasted as it stands.
+    pub fn commands(&self, address: std::net::SocketAddr) -> String {
+        let (names, id) = (self.names.join(", "), self.invocation);
+        format!(
+            "deployed: {names}\n\
+             \n\
+             # run a function and wait for its answer\n\
+             curl -d 'hello' http://{address}/v1/functions/echo/invocations\n\
+             # leave one to the queue: it fails twice, is tried again, and succeeds\n\
+             curl -i -H 'Prefer: respond-async' -d '{{\"fail_attempts\":2}}' http://{address}/v1/functions/flaky/invocations\n\
+             # look at one that is being worked on: an order, whose total goes on to the next function\n\
+             curl 'http://{address}/v1/invocations/{id}?wait=10s'\n\
+             # see what leads to what\n\
+             tidemill --server http://{address} graph"
+        )
+    }
+}
+
+fn path(name: &str) -> FunctionPath {
+    FunctionPath { namespace: Namespace::default(), name: name.parse().expect("the examples have valid names") }
+}
+
+fn deployment(example: &Example) -> Deployment {
+    let destination = |text: Option<&str>| -> Option<DestinationText> {
+        text.map(|text| text.parse().expect("the examples have valid destinations"))
+    };
+    let retry = RetryPolicy::new(example.max_retries, bounds::DEFAULT_RETRY_DELAY, bounds::DEFAULT_RETRY_DELAY_MAX)
+        .expect("the examples' retries are in range");
+    Deployment {
+        module: Bytes::from_static(example.module),
+        entrypoint: None,
+        arguments: Vec::new(),
+        environment: std::collections::BTreeMap::new(),
+        limits: Limits::default(),
+        config: Some(ConfigText {
+            retry,
+            max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,
+            on_success: destination(example.on_success),
+            on_failure: destination(example.on_failure),
+        }),
+    }
+}

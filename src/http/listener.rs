@@ -1,0 +1,105 @@
+//! The listener: accepts connections up to a limit and serves HTTP/1.1 on each. A slow or silent client costs
+//! one connection and no more. Knows no paths.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::bounds;
+use crate::tasks::{OnExit, Tasks};
+
+/// Pause after an accept that failed, for want of file descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound address.
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// The address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct NotBound {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 lets the system choose one.
+    pub async fn bind(address: SocketAddr) -> Result<Self, NotBound> {
+        let not_bound = |source| NotBound { address, source };
+        let socket = TcpListener::bind(address).await.map_err(not_bound)?;
+        let address = socket.local_addr().map_err(not_bound)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address, with the port that was chosen.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `routes` until `closing`; connections then finish the request they are at.
+    pub fn serve(self, routes: Router, tasks: &Tasks, closing: CancellationToken) {
+        let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
+        tasks.spawn("listener", OnExit::Ignore, accept(self.socket, routes, tasks.clone(), closing, connections));
+    }
+}
+
+async fn accept(
+    socket: TcpListener,
+    routes: Router,
+    tasks: Tasks,
+    closing: CancellationToken,
+    connections: Arc<Semaphore>,
+) {
+    loop {
+        // The permit first: who does not fit waits in the kernel's backlog.
+        let permit = tokio::select! {
+            () = closing.cancelled() => return,
+            permit = connections.clone().acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { return };
+        let accepted = tokio::select! {
+            () = closing.cancelled() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let served = connection(stream, routes.clone(), closing.clone(), permit);
+                tasks.spawn("connection", OnExit::Ignore, served);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, routes: Router, closing: CancellationToken, _permit: OwnedSemaphorePermit) {
+    let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds::READ_TIMEOUT)
+        .max_buf_size(bounds::MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = closing.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

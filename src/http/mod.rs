@@ -1,0 +1,47 @@
+//! The way in over HTTP: the listener with its limits, and one folder per dialect. A dialect parses requests
+//! into calls of the [`crate::runtime::Runtime`] and renders what they return; only here are status codes known.
+
+mod body;
+mod listener;
+mod native;
+mod origin;
+mod problem;
+
+pub use listener::{Listener, NotBound};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::runtime::Runtime;
+use problem::{Effect, Fault, Problem};
+
+/// Everything that is served.
+pub fn routes(runtime: Runtime) -> Router {
+    native::routes()
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn(origin::guard))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .with_state(runtime)
+}
+
+async fn no_such_path(uri: axum::http::Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", format!("there is nothing at `{}`", uri.path()))
+}
+
+async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    let detail = format!("`{}` cannot be used on `{}`", method, uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("?"), "a bug: a request's handler panicked");
+    let detail = "the runtime has a bug: the log has more";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", detail.to_owned())
+        .effect(Effect::Unknown)
+        .fault(Fault::Platform)
+        .into_response()
+}

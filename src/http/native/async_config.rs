@@ -1,0 +1,163 @@
+//! `/v1/functions/{name}/async-config`: how asynchronous invocations of a function are treated.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+
+use super::query::{self, Named, bad};
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::bounds;
+use crate::model::destination::{Destination, DestinationText};
+use crate::model::function::{AsyncConfig, Function};
+use crate::model::names::{FunctionPath, Qualifier, VersionNumber};
+use crate::model::retry::RetryPolicy;
+use crate::model::time::whole_ms;
+use crate::registry::{ConfigText, RegistryError, Subject};
+use crate::runtime::{Error, Runtime};
+
+/// Settings documents are small.
+pub(super) const MAX_JSON_BYTES: usize = 64 * 1_024;
+
+/// A configuration as clients write it; what is absent has its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigIn {
+    max_retries: Option<u32>,
+    max_event_age_s: Option<u64>,
+    retry_delay_ms: Option<u64>,
+    retry_delay_max_ms: Option<u64>,
+    on_success: Option<DestinationIn>,
+    on_failure: Option<DestinationIn>,
+    /// Part of what [`show`] answers; accepted so that an answer can be sent back.
+    #[serde(rename = "set")]
+    _set: Option<bool>,
+}
+
+/// `"function:b"`, or `{"to": "function:b"}`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a destination is a string such as \"function:b\", or {\"to\": \"function:b\"}")]
+enum DestinationIn {
+    Text(String),
+    Object(DestinationObject),
+}
+
+/// The object form of a destination.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DestinationObject {
+    to: String,
+}
+
+/// A configuration as it is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct ConfigOut {
+    set: bool,
+    max_retries: u32,
+    max_event_age_s: u64,
+    retry_delay_ms: u64,
+    retry_delay_max_ms: u64,
+    on_success: Option<DestinationObject>,
+    on_failure: Option<DestinationObject>,
+}
+
+impl ConfigIn {
+    /// The configuration that is meant, with names still to be looked up.
+    pub(super) fn meant(self) -> Result<ConfigText, Problem> {
+        let ms = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
+        let retry = RetryPolicy::new(
+            self.max_retries.unwrap_or(bounds::DEFAULT_MAX_RETRIES),
+            ms(self.retry_delay_ms, bounds::DEFAULT_RETRY_DELAY),
+            ms(self.retry_delay_max_ms, bounds::DEFAULT_RETRY_DELAY_MAX),
+        );
+        let retry = retry.map_err(|error| Error::Registry(RegistryError::Retry(error)))?;
+        Ok(ConfigText {
+            retry,
+            max_event_age: self.max_event_age_s.map_or(bounds::DEFAULT_MAX_EVENT_AGE, Duration::from_secs),
+            on_success: self.on_success.map(DestinationIn::meant).transpose()?,
+            on_failure: self.on_failure.map(DestinationIn::meant).transpose()?,
+        })
+    }
+}
+
+impl DestinationIn {
+    fn meant(self) -> Result<DestinationText, Problem> {
+        let (Self::Text(text) | Self::Object(DestinationObject { to: text })) = self;
+        text.parse().map_err(|error| Error::Registry(RegistryError::Destination(error)).into())
+    }
+}
+
+impl ConfigOut {
+    /// The configuration that applies to `version` of `function`.
+    pub(super) fn of(function: &Function, version: VersionNumber) -> Self {
+        let set = function.async_config.is_some() || function.version_configs.contains_key(&version);
+        let AsyncConfig { retry, max_event_age, destinations } = function.config_of(version);
+        let object = |to: Option<Destination>| to.map(|to| DestinationObject { to: to.to_string() });
+        Self {
+            set,
+            max_retries: retry.max_retries(),
+            max_event_age_s: max_event_age.as_secs(),
+            retry_delay_ms: whole_ms(retry.delay()),
+            retry_delay_max_ms: whole_ms(retry.delay_max()),
+            on_success: object(destinations.on_success),
+            on_failure: object(destinations.on_failure),
+        }
+    }
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<ConfigOut>, Problem> {
+    let (path, qualifier) = addressed(&uri, &name)?;
+    let described = runtime.describe(&path, &qualifier)?;
+    Ok(Json(ConfigOut::of(&described.function, described.version.number)))
+}
+
+pub(super) async fn set(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Result<Json<ConfigOut>, Problem> {
+    let (path, qualifier) = addressed(&uri, &name)?;
+    let body = body::read(body, MAX_JSON_BYTES, "configuration").await?;
+    let config: ConfigIn = query::json(&body, "configuration")?;
+    runtime.configure(&path, subject(&qualifier)?, config.meant()?).await?;
+    let described = runtime.describe(&path, &qualifier)?;
+    Ok(Json(ConfigOut::of(&described.function, described.version.number)))
+}
+
+pub(super) async fn delete(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    let (path, qualifier) = addressed(&uri, &name)?;
+    runtime.remove_config(&path, subject(&qualifier)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn addressed(uri: &Uri, name: &str) -> Result<(FunctionPath, Qualifier), Problem> {
+    let named: Named = query::query(uri)?;
+    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
+    Ok((query::path(named.namespace.as_deref(), name)?, qualifier))
+}
+
+/// What a configuration is set on. An alias moves, so it cannot have one of its own (nor can it in FunctionGraph).
+fn subject(qualifier: &Qualifier) -> Result<Subject, Problem> {
+    match qualifier {
+        Qualifier::Latest => Ok(Subject::Function),
+        Qualifier::Version(number) => Ok(Subject::Version(*number)),
+        Qualifier::Alias(alias) => {
+            let detail =
+                format!("`{alias}` is an alias: set the configuration on the function or on a version's number");
+            Err(bad("alias_has_no_config", detail))
+        }
+    }
+}

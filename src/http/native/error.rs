@@ -1,0 +1,113 @@
+//! What the runtime's errors are in HTTP: status, code, effect and fault, one line each.
+
+use axum::http::StatusCode as S;
+
+use crate::dispatch::NotAccepted;
+use crate::http::problem::{Effect, Fault, Problem};
+use crate::model::names::FunctionPath;
+use crate::model::outcome::FailureKind;
+use crate::registry::RegistryError;
+use crate::runtime::Error;
+use crate::store::StoreError;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, code, effect, fault) = facts(&error);
+        if fault == Fault::Platform {
+            tracing::error!(code, %error, "a request failed");
+        }
+        let problem = Self::new(status, code, error.to_string()).effect(effect).fault(fault);
+        more(&error, problem).retry_after(error.retry_after())
+    }
+}
+
+type Facts = (S, &'static str, Effect, Fault);
+
+const fn caller(status: S, code: &'static str) -> Facts {
+    (status, code, Effect::None, Fault::Caller)
+}
+
+fn facts(error: &Error) -> Facts {
+    match error {
+        Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Function { failure, .. } => {
+            (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
+        }
+        // A circle of functions is the functions' doing; the request itself was turned away.
+        Error::HopLimit { .. } => (S::LOOP_DETECTED, "hop_limit_exceeded", Effect::None, Fault::Function),
+        Error::InvocationUnknown(_) => caller(S::NOT_FOUND, "invocation_not_found"),
+        Error::NotAccepted(NotAccepted::Full) => caller(S::TOO_MANY_REQUESTS, "queue_full"),
+        Error::NotAccepted(NotAccepted::Stopping) => {
+            (S::SERVICE_UNAVAILABLE, "shutting_down", Effect::Unknown, Fault::Platform)
+        }
+        Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
+        Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
+        Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
+        Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        Error::Registry(error) => registry(error),
+    }
+}
+
+/// A guest's failure as a gateway tells it: it answered wrongly, too late, or asked for patience.
+fn function_status(kind: FailureKind) -> S {
+    match kind {
+        FailureKind::Timeout => S::GATEWAY_TIMEOUT,
+        FailureKind::Throttled => S::TOO_MANY_REQUESTS,
+        FailureKind::HttpStatus(status) => S::from_u16(status).unwrap_or(S::BAD_GATEWAY),
+        FailureKind::Load => S::SERVICE_UNAVAILABLE,
+        FailureKind::ExitCode(_)
+        | FailureKind::Interrupted
+        | FailureKind::OutOfMemory
+        | FailureKind::Permanent
+        | FailureKind::ResponseTooLarge
+        | FailureKind::Retryable
+        | FailureKind::StackOverflow
+        | FailureKind::Trap => S::BAD_GATEWAY,
+    }
+}
+
+fn registry(error: &RegistryError) -> Facts {
+    match error {
+        RegistryError::CannotDeliver(_) => caller(S::BAD_REQUEST, "destination_not_supported"),
+        RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
+        RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
+        RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
+        RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
+        RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
+        RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
+        RegistryError::Store(error) => store(error),
+        RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
+    }
+}
+
+fn store(error: &StoreError) -> Facts {
+    match error {
+        StoreError::Damaged { .. } | StoreError::Open { .. } | StoreError::Unreadable(_) => {
+            (S::INTERNAL_SERVER_ERROR, "store_damaged", Effect::None, Fault::Platform)
+        }
+        StoreError::Refused(_) => (S::SERVICE_UNAVAILABLE, "store_full", Effect::None, Fault::Platform),
+        StoreError::Stopped(_) => (S::SERVICE_UNAVAILABLE, "store_stopped", Effect::None, Fault::Platform),
+        StoreError::Unknown(_) => (S::SERVICE_UNAVAILABLE, "store_unknown", Effect::Unknown, Fault::Platform),
+    }
+}
+
+/// Members that only one kind of problem has.
+fn more(error: &Error, problem: Problem) -> Problem {
+    let names = |paths: &[FunctionPath]| paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>();
+    match error {
+        Error::Function { id, failure, .. } => {
+            let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
+            match failure.kind {
+                FailureKind::ExitCode(code) => problem.with("exit_code", code),
+                _ => problem,
+            }
+        }
+        Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
+        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),
+        _ => problem,
+    }
+}

@@ -1,0 +1,109 @@
+//! `/fn/{name}/...`: a function's own URL. An `http` function gets the request as it is, with the path behind
+//! its name; the others get the body as payload, and method, path and query as attributes.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::invoke::{answer, attributes, chain, without_connection_headers};
+use super::query::{self, bad};
+use crate::engine::call::{Input, Request};
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::bounds;
+use crate::model::function::Entrypoint;
+use crate::model::names::{FunctionPath, Qualifier};
+use crate::runtime::{Ask, Runtime};
+
+/// What stands behind `/fn/`.
+struct Addressed {
+    path: FunctionPath,
+    /// Path and query for the function.
+    rest: Uri,
+}
+
+pub(super) async fn call(
+    State(runtime): State<Runtime>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Addressed { path, rest } = addressed(&uri)?;
+    let described = runtime.describe(&path, &Qualifier::Latest)?;
+    let body = body::read(body, bounds::MAX_SYNC_PAYLOAD_BYTES, "payload").await?;
+    let (chain, mut attributes) = (chain(&headers)?, attributes(&headers)?);
+    let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default().to_owned();
+    let traceparent = query::header(&headers, "traceparent")?.map(ToOwned::to_owned);
+    let input = match described.version.entrypoint {
+        Entrypoint::Http => Input::Request(Box::new(request(method, rest, headers, body))),
+        Entrypoint::Command | Entrypoint::Handler => {
+            attributes.extend(told(&method, &rest));
+            Input::Payload(body)
+        }
+    };
+    let qualifier = Qualifier::Version(described.version.number);
+    let delay = std::time::Duration::ZERO;
+    let ask = Ask { path, qualifier, input, content_type, traceparent, attributes, chain, delay };
+    Ok(answer(runtime.invoke(ask).await))
+}
+
+fn request(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request {
+    Request { method, uri, headers: without_connection_headers(headers), body }
+}
+
+fn told(method: &Method, rest: &Uri) -> [(String, String); 3] {
+    let attribute = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    [
+        attribute("http-method", method.as_str()),
+        attribute("http-path", rest.path()),
+        attribute("http-query", rest.query().unwrap_or_default()),
+    ]
+}
+
+/// Takes `/fn/NAME/...` or `/fn/~NAMESPACE/NAME/...` apart. By hand, for the path must reach the function as it
+/// was sent, escapes and doubled slashes included.
+fn addressed(uri: &Uri) -> Result<Addressed, Problem> {
+    let behind = uri.path().strip_prefix("/fn/").unwrap_or_default();
+    let (namespace, behind) = match behind.strip_prefix('~') {
+        Some(named) => {
+            let (namespace, behind) = named.split_once('/').unwrap_or((named, ""));
+            (Some(namespace), behind)
+        }
+        None => (None, behind),
+    };
+    let (name, rest) = match behind.find('/') {
+        Some(slash) => behind.split_at(slash),
+        None => (behind, "/"),
+    };
+    let rest = match uri.query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    let rest = rest.parse().map_err(|error| bad("bad_path", format!("`{rest}` is not a path: {error}")))?;
+    Ok(Addressed { path: query::path(namespace, name)?, rest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(uri: &str, path: &str, rest: &str) {
+        let addressed = addressed(&uri.parse().unwrap()).unwrap();
+        assert_eq!((addressed.path.to_string().as_str(), addressed.rest.to_string().as_str()), (path, rest));
+    }
+
+    #[test]
+    fn the_path_behind_the_name_reaches_the_function_as_it_was_sent() {
+        check("/fn/a", "a", "/");
+        check("/fn/a/", "a", "/");
+        check("/fn/a/b//c%2Fd?q=1&r", "a", "/b//c%2Fd?q=1&r");
+        check("/fn/~shop/a/b", "shop/a", "/b");
+        assert!(addressed(&"/fn/~shop".parse().unwrap()).is_err());
+        assert!(addressed(&"/fn/9".parse().unwrap()).is_err());
+    }
+}

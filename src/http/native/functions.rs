@@ -1,0 +1,258 @@
+//! `/v1/functions`: deploy, show, list, delete, versions, aliases.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
+use super::query::{self, Named, bad};
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::bounds;
+use crate::model::function::{Entrypoint, Limits, Version};
+use crate::model::names::{FunctionPath, Namespace, VersionNumber};
+use crate::model::time::whole_ms;
+use crate::registry::Deployment;
+use crate::runtime::{Described, Runtime};
+
+/// Settings of a deployment; what is absent has its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    entrypoint: Option<String>,
+    #[serde(default)]
+    arguments: Vec<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    memory_bytes: Option<u64>,
+    timeout_ms: Option<u64>,
+    concurrency: Option<u32>,
+    async_config: Option<ConfigIn>,
+}
+
+/// A function as it is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct FunctionOut {
+    id: String,
+    namespace: String,
+    name: String,
+    urn: String,
+    created_at: String,
+    latest: VersionNumber,
+    aliases: BTreeMap<String, VersionNumber>,
+    version: VersionOut,
+    async_config: ConfigOut,
+}
+
+/// A version as it is answered.
+#[derive(Debug, Serialize)]
+struct VersionOut {
+    version: VersionNumber,
+    created_at: String,
+    digest: String,
+    module_bytes: u64,
+    entrypoint: &'static str,
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    memory_bytes: u64,
+    timeout_ms: u64,
+    concurrency: Option<u32>,
+}
+
+impl FunctionOut {
+    fn of(described: &Described) -> Self {
+        let Described { function, version } = described;
+        Self {
+            id: function.id.to_string(),
+            namespace: function.path.namespace.to_string(),
+            name: function.path.name.to_string(),
+            urn: function.path.urn(&version.number),
+            created_at: function.created.to_string(),
+            latest: function.latest,
+            aliases: function.aliases.iter().map(|(alias, number)| (alias.to_string(), *number)).collect(),
+            version: VersionOut::of(version),
+            async_config: ConfigOut::of(function, version.number),
+        }
+    }
+}
+
+impl VersionOut {
+    fn of(version: &Version) -> Self {
+        Self {
+            version: version.number,
+            created_at: version.created.to_string(),
+            digest: format!("sha256:{}", version.digest),
+            module_bytes: version.module_bytes,
+            entrypoint: version.entrypoint.as_str(),
+            arguments: version.arguments.clone(),
+            environment: version.environment.clone(),
+            memory_bytes: version.limits.memory_bytes,
+            timeout_ms: whole_ms(version.limits.timeout),
+            concurrency: version.limits.concurrency.map(std::num::NonZeroU32::get),
+        }
+    }
+}
+
+impl Settings {
+    fn deployment(self, module: Bytes) -> Result<Deployment, Problem> {
+        let limits = Limits::new(
+            self.memory_bytes.unwrap_or(bounds::DEFAULT_MEMORY_BYTES),
+            self.timeout_ms.map_or(bounds::DEFAULT_TIMEOUT, Duration::from_millis),
+            self.concurrency,
+        );
+        let entrypoint = self.entrypoint.as_deref().map(str::parse::<Entrypoint>).transpose();
+        Ok(Deployment {
+            module,
+            entrypoint: entrypoint.map_err(|error| bad("bad_entrypoint", error.to_string()))?,
+            arguments: self.arguments,
+            environment: self.environment,
+            limits: limits.map_err(|error| bad("bad_range", error.to_string()))?,
+            config: self.async_config.map(ConfigIn::meant).transpose()?,
+        })
+    }
+}
+
+pub(super) async fn deploy(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<FunctionOut>), Problem> {
+    let (path, _) = named(&uri, &name)?;
+    let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default();
+    let (settings, module) = match multer::parse_boundary(content_type) {
+        Ok(boundary) => parts(body, boundary).await?,
+        Err(_) => (Settings::default(), body::read(body, bounds::MAX_MODULE_BYTES, "module").await?),
+    };
+    let (described, created) = runtime.deploy(path, settings.deployment(module)?).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(FunctionOut::of(&described))))
+}
+
+/// The two parts of a deployment with settings.
+async fn parts(body: Body, boundary: String) -> Result<(Settings, Bytes), Problem> {
+    let body = body::read(body, bounds::MAX_MODULE_BYTES + MAX_JSON_BYTES, "deployment").await?;
+    let mut form = multer::Multipart::new(futures::stream::iter([Ok::<_, std::io::Error>(body)]), boundary);
+    let (mut settings, mut module) = (Settings::default(), None);
+    let broken = |error: multer::Error| bad("bad_multipart", format!("the parts cannot be read: {error}"));
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        match field.name() {
+            Some("settings") => settings = query::json(&field.bytes().await.map_err(broken)?, "part `settings`")?,
+            Some("module") => module = Some(field.bytes().await.map_err(broken)?),
+            other => {
+                let detail = format!("there is no part `{}`: send `settings` and `module`", other.unwrap_or_default());
+                return Err(bad("bad_multipart", detail));
+            }
+        }
+    }
+    let missing =
+        || bad("bad_multipart", "the part `module` is missing: it has the bytes of the .wasm file".to_owned());
+    Ok((settings, module.ok_or_else(missing)?))
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<FunctionOut>, Problem> {
+    let (path, named) = named(&uri, &name)?;
+    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
+    Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    namespace: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let page: Page = query::query(&uri)?;
+    let namespace = page.namespace.as_deref().map(query::parsed::<Namespace>).transpose()?;
+    let after = page.cursor.as_deref().map(behind).transpose()?;
+    let listed = runtime.functions(namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
+    let functions: Vec<_> = listed.functions.iter().map(FunctionOut::of).collect();
+    let next = listed.next.map(|path| format!("{}/{}", path.namespace, path.name));
+    Ok(Json(json!({ "functions": functions, "next_cursor": next })))
+}
+
+/// Where a page of functions goes on: the last name of the page before.
+fn behind(cursor: &str) -> Result<FunctionPath, Problem> {
+    match cursor.split_once('/') {
+        Some((namespace, name)) => query::path(Some(namespace), name),
+        None => Err(bad("bad_cursor", format!("`{cursor}` is not a cursor: take `next_cursor` as it is"))),
+    }
+}
+
+pub(super) async fn versions(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let (path, _) = named(&uri, &name)?;
+    let versions: Vec<_> = runtime.versions(&path)?.iter().map(|version| VersionOut::of(version)).collect();
+    Ok(Json(json!({ "versions": versions })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deletion {
+    namespace: Option<String>,
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn delete(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    let deletion: Deletion = query::query(&uri)?;
+    runtime.delete(query::path(deletion.namespace.as_deref(), &name)?, deletion.force).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasIn {
+    version: VersionNumber,
+}
+
+pub(super) async fn set_alias(
+    State(runtime): State<Runtime>,
+    Path((name, alias)): Path<(String, String)>,
+    uri: Uri,
+    body: Body,
+) -> Result<Json<FunctionOut>, Problem> {
+    let (path, _) = named(&uri, &name)?;
+    let body = body::read(body, MAX_JSON_BYTES, "alias").await?;
+    let to: AliasIn = query::json(&body, "alias")?;
+    let described = runtime.alias(&path, query::parsed(&alias)?, Some(to.version)).await?;
+    Ok(Json(FunctionOut::of(&described)))
+}
+
+pub(super) async fn delete_alias(
+    State(runtime): State<Runtime>,
+    Path((name, alias)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    let (path, _) = named(&uri, &name)?;
+    runtime.alias(&path, query::parsed(&alias)?, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn named(uri: &Uri, name: &str) -> Result<(FunctionPath, Named), Problem> {
+    let named: Named = query::query(uri)?;
+    Ok((query::path(named.namespace.as_deref(), name)?, named))
+}

@@ -1,0 +1,127 @@
+//! `/v1/invocations`: look up, list, cancel, repeat, and read what was captured.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::invocation_json::InvocationOut;
+use super::invoke::accepted;
+use super::query::{self, bad};
+use crate::http::problem::Problem;
+use crate::model::invocation::Invocation;
+use crate::model::names::InvocationId;
+use crate::model::status::Status;
+use crate::model::time::{Timestamp, parse_duration};
+use crate::runtime::{Filter, Runtime};
+use crate::store::Part;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waiting {
+    wait: Option<String>,
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<InvocationOut>, Problem> {
+    let id = query::parsed(&id)?;
+    let waiting: Waiting = query::query(&uri)?;
+    let wait = waiting.wait.as_deref().map(parse_duration).transpose();
+    let wait = wait.map_err(|error| bad("bad_query", error.to_string()))?;
+    let invocation = runtime.wait(id, wait.unwrap_or(Duration::ZERO)).await?;
+    whole(&runtime, &invocation).await
+}
+
+/// An invocation with its result.
+async fn whole(runtime: &Runtime, invocation: &Invocation) -> Result<Json<InvocationOut>, Problem> {
+    let result = match &invocation.result {
+        Some(_) => Some(runtime.bytes(invocation.id, Part::Result).await?),
+        None => None,
+    };
+    Ok(Json(InvocationOut::of(invocation, result.as_deref())))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    namespace: Option<String>,
+    function: Option<String>,
+    status: Option<Status>,
+    #[serde(default)]
+    dead_letter: bool,
+    since: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let which: Which = query::query(&uri)?;
+    let function = which.function.as_deref().map(|name| query::path(which.namespace.as_deref(), name)).transpose()?;
+    let since = which.since.as_deref().map(Timestamp::parse).transpose();
+    let page = runtime
+        .list(Filter {
+            function,
+            status: which.status,
+            dead_letters: which.dead_letter,
+            since: since.map_err(|error| bad("bad_query", error.to_string()))?,
+            after: which.cursor.as_deref().map(query::cursor).transpose()?,
+            limit: query::limit(which.limit)?,
+        })
+        .await?;
+    let invocations: Vec<_> = page.invocations.iter().map(|invocation| InvocationOut::of(invocation, None)).collect();
+    Ok(Json(json!({ "invocations": invocations, "next_cursor": page.next.map(query::cursor_text) })))
+}
+
+pub(super) async fn cancel(
+    State(runtime): State<Runtime>,
+    Path(id): Path<String>,
+) -> Result<Json<InvocationOut>, Problem> {
+    let invocation = runtime.cancel(query::parsed(&id)?).await?;
+    whole(&runtime, &invocation).await
+}
+
+pub(super) async fn retry(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(accepted(&runtime.retry(query::parsed(&id)?).await?))
+}
+
+pub(super) async fn logs(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id = query::parsed::<InvocationId>(&id)?;
+    runtime.invocation(id).await?;
+    let log = runtime.bytes(id, Part::Log).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], String::from_utf8_lossy(&log).into_owned()).into_response())
+}
+
+pub(super) async fn payload(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id = query::parsed::<InvocationId>(&id)?;
+    let invocation = runtime.invocation(id).await?;
+    let payload = runtime.bytes(id, Part::Payload).await?;
+    if payload.len() as u64 != invocation.request.payload.bytes {
+        let detail = format!("the payload of {id} is not kept, because it was synchronous");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "payload_not_kept", detail));
+    }
+    Ok(([(CONTENT_TYPE, media_type(&invocation.request.payload.content_type))], payload).into_response())
+}
+
+pub(super) async fn result(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id = query::parsed::<InvocationId>(&id)?;
+    let invocation = runtime.invocation(id).await?;
+    let result = runtime.bytes(id, Part::Result).await?;
+    if let Some(info) = invocation.result.filter(|info| info.bytes == result.len() as u64) {
+        return Ok(([(CONTENT_TYPE, media_type(&info.content_type))], result).into_response());
+    }
+    let detail = format!("there is no result of {id}: it has not succeeded, or it was synchronous");
+    Err(Problem::new(StatusCode::NOT_FOUND, "no_result", detail))
+}
+
+/// What was said, or that nobody said.
+fn media_type(content_type: &str) -> String {
+    if content_type.is_empty() { "application/octet-stream".to_owned() } else { content_type.to_owned() }
+}

@@ -1,0 +1,329 @@
+//! Changes of functions: deploy, configure, alias, delete. Each is checked, committed and then published,
+//! under one lock; a caller that goes away does not stop a change half way.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::{Catalogue, Registry, RegistryError};
+use crate::model::bounds::{self, OutOfRange, within};
+use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
+use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use crate::model::retry::RetryPolicy;
+use crate::model::time::{Timestamp, whole_ms};
+use crate::store::{Change, Durability, Group};
+
+/// What is deployed under a name.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The module.
+    pub module: Bytes,
+    /// What in it is to be called; `None` lets the module decide.
+    pub entrypoint: Option<Entrypoint>,
+    /// Arguments of a command.
+    pub arguments: Vec<String>,
+    /// Environment of a command or component.
+    pub environment: BTreeMap<String, String>,
+    /// What one attempt may use.
+    pub limits: Limits,
+    /// A configuration to set with it, in the same commit.
+    pub config: Option<ConfigText>,
+}
+
+/// An asynchronous configuration as people write it: destinations by name.
+#[derive(Clone, Debug)]
+pub struct ConfigText {
+    /// How often and how far apart.
+    pub retry: RetryPolicy,
+    /// The age after which no attempt starts.
+    pub max_event_age: Duration,
+    /// Where successes go.
+    pub on_success: Option<DestinationText>,
+    /// Where everything else goes.
+    pub on_failure: Option<DestinationText>,
+}
+
+/// What a configuration belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// All versions that have none of their own.
+    Function,
+    /// This version alone.
+    Version(VersionNumber),
+}
+
+/// What a change does to the catalogue once it is committed.
+type Publish = Box<dyn FnOnce(&mut Catalogue) + Send>;
+
+impl Registry {
+    /// Deploys a module: makes a new version of the function, and the function where there is none of that
+    /// name. The same deployment again makes no version. Returns whether the function is new.
+    pub async fn deploy(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
+        self.change(move |registry| async move { registry.deployed(path, deployment).await }).await
+    }
+
+    /// Sets the asynchronous configuration of a function or of one version; the one before is replaced whole.
+    pub async fn configure(&self, path: FunctionPath, subject: Subject, text: ConfigText) -> Result<(), RegistryError> {
+        self.update(path, move |registry, function| {
+            let config = registry.checked(function, &text)?;
+            match subject {
+                Subject::Function => function.async_config = Some(config),
+                Subject::Version(number) => {
+                    registry.existing(function, number)?;
+                    function.version_configs.insert(number, config);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a configuration, where there is one; the defaults apply again.
+    pub async fn remove_config(&self, path: FunctionPath, subject: Subject) -> Result<(), RegistryError> {
+        self.update(path, move |_, function| {
+            match subject {
+                Subject::Function => function.async_config = None,
+                Subject::Version(number) => drop(function.version_configs.remove(&number)),
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Points an alias at a version, or removes it.
+    pub async fn alias(
+        &self,
+        path: FunctionPath,
+        alias: AliasName,
+        to: Option<VersionNumber>,
+    ) -> Result<(), RegistryError> {
+        self.update(path, move |registry, function| {
+            let Some(number) = to else {
+                return match function.aliases.remove(&alias) {
+                    Some(_) => Ok(()),
+                    None => Err(unknown(function, Qualifier::Alias(alias))),
+                };
+            };
+            registry.existing(function, number)?;
+            function.aliases.insert(alias, number);
+            limited("another alias", function.aliases.len(), bounds::MAX_ALIASES)
+        })
+        .await
+    }
+
+    /// Deletes a function and its versions. Refused while it is a destination, unless forced. Returns its id.
+    pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<FunctionId, RegistryError> {
+        self.change(move |registry| async move {
+            let _changing = registry.parts.changing.lock().await;
+            let id = registry.function(&path)?.id;
+            let used_by = registry.read(|catalogue| catalogue.leading_to(id));
+            if !force && !used_by.is_empty() {
+                return Err(RegistryError::InUse { path, used_by });
+            }
+            registry.commit(vec![Change::RemoveFunction(id)], Box::new(move |catalogue| catalogue.remove(id))).await?;
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
+        deployment.check()?;
+        let digest = digest(deployment.module.clone()).await;
+        let parts = &self.parts;
+        let entrypoint = parts
+            .engine
+            .inspect(digest, deployment.module.clone(), deployment.entrypoint.clone())
+            .await
+            .map_err(RegistryError::Module)?;
+        let module_bytes = deployment.module.len() as u64;
+        parts.store.put_module(digest, deployment.module.clone()).await.map_err(RegistryError::Store)?;
+
+        let _changing = parts.changing.lock().await;
+        let before = self.function(&path).ok();
+        let number = match &before {
+            Some(function) => following(function.latest)?,
+            None => NonZeroU32::MIN,
+        };
+        let version = deployment.version(number, digest, module_bytes, entrypoint, parts.clock.now());
+        let mut function = match &before {
+            Some(function) => (**function).clone(),
+            None => self.new_function(path)?,
+        };
+        if let Some(text) = &deployment.config {
+            function.async_config = Some(self.checked(&function, text)?);
+        }
+        let repeated = before.is_some()
+            && self.version(function.id, function.latest).is_some_and(|latest| latest.is_same_but_for_number(&version));
+        if !repeated {
+            function.latest = number;
+        }
+        self.keep(function, (!repeated).then_some(version)).await?;
+        Ok(before.is_none())
+    }
+
+    fn new_function(&self, path: FunctionPath) -> Result<Function, RegistryError> {
+        limited("another function", self.read(Catalogue::len) + 1, bounds::MAX_FUNCTIONS)?;
+        Ok(Function {
+            id: self.parts.clock.function_id(),
+            path,
+            created: self.parts.clock.now(),
+            latest: NonZeroU32::MIN,
+            aliases: BTreeMap::new(),
+            async_config: None,
+            version_configs: BTreeMap::new(),
+        })
+    }
+
+    /// The configuration that `text` means on `function`, whose other edges count too.
+    fn checked(&self, function: &Function, text: &ConfigText) -> Result<AsyncConfig, RegistryError> {
+        within("max_event_age_s", text.max_event_age.as_secs(), &bounds::MAX_EVENT_AGE_S)
+            .map_err(RegistryError::Range)?;
+        let destinations = Destinations {
+            on_success: self.destination(function, text.on_success.as_ref())?,
+            on_failure: self.destination(function, text.on_failure.as_ref())?,
+        };
+        self.read(|catalogue| {
+            let graph = catalogue.graph_without(function.id);
+            for (_, target) in destinations.functions() {
+                if let Some(cycle) = graph.cycle_with(function.id, target.id) {
+                    let path = |id: &FunctionId| match catalogue.function(*id) {
+                        Some(function) => function.path.clone(),
+                        None => function.path.clone(), // only `function` itself can be new
+                    };
+                    return Err(RegistryError::Cycle(cycle.iter().map(path).collect()));
+                }
+            }
+            Ok(AsyncConfig { retry: text.retry, max_event_age: text.max_event_age, destinations })
+        })
+    }
+
+    fn destination(
+        &self,
+        owner: &Function,
+        text: Option<&DestinationText>,
+    ) -> Result<Option<Destination>, RegistryError> {
+        let (namespace, name, qualifier) = match text {
+            None => return Ok(None),
+            Some(DestinationText::Outside(outside)) => return Err(RegistryError::CannotDeliver(outside.to_string())),
+            Some(DestinationText::Function { namespace, name, qualifier }) => (namespace, name, qualifier),
+        };
+        let namespace = namespace.clone().unwrap_or_else(|| owner.path.namespace.clone());
+        let path = FunctionPath { namespace, name: name.clone() };
+        let target = |id| FunctionTarget { id, path: path.clone(), qualifier: qualifier.clone() };
+        if path == owner.path {
+            return Ok(Some(Destination::Function(target(owner.id)))); // a cycle, which the graph tells
+        }
+        if let Ok((function, _)) = self.resolve(&path, qualifier) {
+            return Ok(Some(Destination::Function(target(function.id))));
+        }
+        let destination = Destination::Function(target(owner.id)).to_string();
+        Err(RegistryError::DestinationUnknown { destination })
+    }
+
+    fn existing(&self, function: &Function, number: VersionNumber) -> Result<(), RegistryError> {
+        let missing = || unknown(function, Qualifier::Version(number));
+        self.version(function.id, number).map(|_| ()).ok_or_else(missing)
+    }
+
+    /// A change of a function's settings.
+    async fn update(
+        &self,
+        path: FunctionPath,
+        edit: impl FnOnce(&Self, &mut Function) -> Result<(), RegistryError> + Send + 'static,
+    ) -> Result<(), RegistryError> {
+        self.change(move |registry| async move {
+            let _changing = registry.parts.changing.lock().await;
+            let mut function = (*registry.function(&path)?).clone();
+            edit(&registry, &mut function)?;
+            registry.keep(function, None).await
+        })
+        .await
+    }
+
+    async fn keep(&self, function: Function, version: Option<Version>) -> Result<(), RegistryError> {
+        let id = function.id;
+        let mut changes = vec![Change::PutFunction(Box::new(function.clone()))];
+        changes.extend(version.clone().map(|version| Change::PutVersion(id, Box::new(version))));
+        let publish = move |catalogue: &mut Catalogue| {
+            catalogue.put(Arc::new(function));
+            if let Some(version) = version {
+                catalogue.put_version(id, Arc::new(version));
+            }
+        };
+        self.commit(changes, Box::new(publish)).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>, publish: Publish) -> Result<(), RegistryError> {
+        self.parts.store.commit(Group(changes), Durability::Synced).await.map_err(RegistryError::Store)?;
+        publish(&mut self.parts.catalogue.write().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
+    }
+
+    /// Sees a change through, also when the caller goes away.
+    async fn change<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, RegistryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RegistryError>> + Send + 'static,
+    {
+        self.parts.tasks.see_through("change", change(self.clone())).await.unwrap_or(Err(RegistryError::Interrupted))
+    }
+}
+
+impl Deployment {
+    /// Checks what the engine does not: sizes and counts.
+    fn check(&self) -> Result<(), RegistryError> {
+        let argument_bytes: usize = self.arguments.iter().map(String::len).sum();
+        let environment_bytes: usize = self.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+        limited("the arguments", self.arguments.len(), bounds::MAX_ARGUMENTS)?;
+        limited("the bytes of the arguments", argument_bytes, bounds::MAX_ARGUMENT_BYTES)?;
+        limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
+        limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
+        let timeout_ms = whole_ms(self.limits.timeout);
+        within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
+    }
+
+    fn version(
+        &self,
+        number: VersionNumber,
+        digest: Digest,
+        module_bytes: u64,
+        entrypoint: Entrypoint,
+        created: Timestamp,
+    ) -> Version {
+        Version {
+            number,
+            created,
+            digest,
+            module_bytes,
+            entrypoint,
+            arguments: self.arguments.clone(),
+            environment: self.environment.clone(),
+            limits: self.limits,
+        }
+    }
+}
+
+fn following(number: VersionNumber) -> Result<VersionNumber, RegistryError> {
+    limited("another version", number.get() as usize + 1, bounds::MAX_VERSIONS as usize)?;
+    Ok(number.saturating_add(1))
+}
+
+fn limited(what: &'static str, count: usize, limit: usize) -> Result<(), RegistryError> {
+    if count <= limit { Ok(()) } else { Err(RegistryError::TooMany { what, limit }) }
+}
+
+fn unknown(function: &Function, qualifier: Qualifier) -> RegistryError {
+    RegistryError::VersionUnknown { path: function.path.clone(), qualifier }
+}
+
+/// SHA-256 of a module, on a thread that may take its time.
+async fn digest(module: Bytes) -> Digest {
+    let hash = move || Digest::from_bytes(Sha256::digest(&module).into());
+    tokio::task::spawn_blocking(hash).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}

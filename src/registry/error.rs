@@ -1,0 +1,78 @@
+//! Why the registry did not do what it was asked. Knows no status codes.
+
+use crate::engine::Refused;
+use crate::model::bounds::OutOfRange;
+use crate::model::destination::InvalidDestination;
+use crate::model::names::{FunctionPath, Qualifier};
+use crate::model::retry::InvalidRetry;
+use crate::store::StoreError;
+
+/// Why a function could not be found or changed. Unless it is [`RegistryError::Store`], nothing has changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RegistryError {
+    /// A destination of a kind that nothing here delivers to.
+    #[error("nothing here delivers to `{0}`: destinations are functions, written `function:NAME`")]
+    CannotDeliver(String),
+    /// The destination would close a cycle: the functions on it, the first again at the end.
+    #[error("this destination would close a cycle: {}", arrows(.0))]
+    Cycle(Vec<FunctionPath>),
+    /// A destination is no destination.
+    #[error(transparent)]
+    Destination(InvalidDestination),
+    /// A destination names a function that is not there.
+    #[error("the destination `{destination}` names a function or version that does not exist: deploy it first")]
+    DestinationUnknown {
+        /// The destination as it was written.
+        destination: String,
+    },
+    /// There is no such function.
+    #[error("there is no function `{0}`: deploy it first")]
+    FunctionUnknown(FunctionPath),
+    /// Other functions have it as a destination.
+    #[error("`{path}` is a destination of {}: change their configuration first, or delete with `force`", listed(.used_by))]
+    InUse {
+        /// The function.
+        path: FunctionPath,
+        /// Those whose destination it is.
+        used_by: Vec<FunctionPath>,
+    },
+    /// The process is shutting down or the change panicked.
+    #[error("the change was interrupted; it may or may not have taken effect: look, and repeat it if it did not")]
+    Interrupted,
+    /// The module cannot run here.
+    #[error(transparent)]
+    Module(Refused),
+    /// A number is out of its range.
+    #[error(transparent)]
+    Range(OutOfRange),
+    /// The retry policy is wrong.
+    #[error(transparent)]
+    Retry(InvalidRetry),
+    /// The store did not answer as hoped.
+    #[error("the change could not be kept: {0}")]
+    Store(StoreError),
+    /// One more would be over a limit.
+    #[error("{what} would be over the limit of {limit}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// There is no such version or alias.
+    #[error("the function `{path}` has no version or alias `{qualifier}`")]
+    VersionUnknown {
+        /// The function.
+        path: FunctionPath,
+        /// What was asked for.
+        qualifier: Qualifier,
+    },
+}
+
+fn arrows(paths: &[FunctionPath]) -> String {
+    paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>().join(" -> ")
+}
+
+fn listed(paths: &[FunctionPath]) -> String {
+    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+}

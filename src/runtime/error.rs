@@ -1,0 +1,76 @@
+//! Why a use case did not do what it was asked. Facts only: what they mean in HTTP is each dialect's business.
+
+use std::time::Duration;
+
+use crate::dispatch::NotAccepted;
+use crate::engine::call::Reply;
+use crate::model::names::InvocationId;
+use crate::model::outcome::Failure;
+use crate::model::status::Status;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It has settled already, so it cannot be cancelled.
+    #[error("the invocation {id} has {status} already: there is nothing left to cancel")]
+    AlreadySettled {
+        /// Which.
+        id: InvocationId,
+        /// How it ended.
+        status: Status,
+    },
+    /// The function ran and failed.
+    #[error("{}: {}", failure.kind.as_str(), failure.message)]
+    Function {
+        /// The invocation.
+        id: InvocationId,
+        /// How it failed.
+        failure: Failure,
+        /// An http function's own answer, which the caller may want to see.
+        answer: Option<Box<Reply>>,
+    },
+    /// Its chain has as many steps as allowed.
+    #[error(
+        "this invocation would be step {hop} of its chain, and the limit is {limit}: functions seem to call each other in a circle"
+    )]
+    HopLimit {
+        /// The step it would be.
+        hop: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// There is no such invocation, or it is no longer kept.
+    #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
+    InvocationUnknown(InvocationId),
+    /// The queue did not take it.
+    #[error(transparent)]
+    NotAccepted(NotAccepted),
+    /// It is not settled, so it cannot be repeated.
+    #[error("the invocation {0} has not ended: it can be repeated once it has, or cancelled now")]
+    NotSettled(InvocationId),
+    /// The payload of a synchronous invocation is not kept.
+    #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]
+    PayloadNotKept(InvocationId),
+    /// A payload is over its limit.
+    #[error("the payload has {bytes} bytes, and the limit is {limit}")]
+    PayloadTooLarge {
+        /// Its size, or as much of it as was read.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No slot came free in time.
+    #[error("no slot came free for it in {} s: the runtime or the function's version is at its concurrency limit", .waited.as_secs())]
+    Overloaded {
+        /// How long it waited.
+        waited: Duration,
+    },
+    /// A function could not be found or changed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,106 @@
+//! Use cases around functions: deploy, look up, configure, delete, draw.
+
+use std::sync::Arc;
+
+use super::{Error, Runtime};
+use crate::model::function::{Function, Version};
+use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
+use crate::registry::{ConfigText, Deployment, Link, Subject};
+
+/// A function with one of its versions.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The function.
+    pub function: Arc<Function>,
+    /// The version that was asked for; the latest unless told.
+    pub version: Arc<Version>,
+}
+
+/// Part of the list of functions.
+#[derive(Clone, Debug)]
+pub struct FunctionPage {
+    /// The functions, in order of name.
+    pub functions: Vec<Described>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<FunctionPath>,
+}
+
+/// Functions and where their outcomes lead.
+#[derive(Clone, Debug)]
+pub struct GraphView {
+    /// Every function, in order of name.
+    pub functions: Vec<FunctionPath>,
+    /// Every edge between them.
+    pub links: Vec<Link>,
+}
+
+impl Runtime {
+    /// Deploys a module. Returns the function, and whether it is new.
+    pub async fn deploy(&self, path: FunctionPath, deployment: Deployment) -> Result<(Described, bool), Error> {
+        let created = self.parts.registry.deploy(path.clone(), deployment).await?;
+        Ok((self.describe(&path, &Qualifier::Latest)?, created))
+    }
+
+    /// A function and one of its versions.
+    pub fn describe(&self, path: &FunctionPath, qualifier: &Qualifier) -> Result<Described, Error> {
+        let (function, version) = self.parts.registry.resolve(path, qualifier)?;
+        Ok(Described { function, version })
+    }
+
+    /// Functions in order of name, from behind `after`, at most `limit`.
+    pub fn functions(&self, namespace: Option<&Namespace>, after: Option<&FunctionPath>, limit: usize) -> FunctionPage {
+        self.parts.registry.read(|catalogue| {
+            let mut all = catalogue.functions(namespace, after);
+            let described = |function: &Arc<Function>| {
+                let version = catalogue.version(function.id, function.latest)?.clone();
+                Some(Described { function: function.clone(), version })
+            };
+            let functions: Vec<_> = all.by_ref().take(limit).filter_map(described).collect();
+            let last = functions.last().map(|last| last.function.path.clone());
+            FunctionPage { next: all.next().and(last), functions }
+        })
+    }
+
+    /// Every version of a function, the oldest first.
+    pub fn versions(&self, path: &FunctionPath) -> Result<Vec<Arc<Version>>, Error> {
+        let function = self.parts.registry.function(path)?;
+        Ok(self.parts.registry.versions(function.id))
+    }
+
+    /// Deletes a function. What waits for it in the queue settles as failed, with `FunctionRemoved`.
+    pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<(), Error> {
+        let id = self.parts.registry.delete(path, force).await?;
+        self.parts.dispatch.function_removed(id);
+        Ok(())
+    }
+
+    /// Points an alias at a version, or removes it where there is none.
+    pub async fn alias(
+        &self,
+        path: &FunctionPath,
+        alias: AliasName,
+        to: Option<VersionNumber>,
+    ) -> Result<Described, Error> {
+        self.parts.registry.alias(path.clone(), alias, to).await?;
+        self.describe(path, &Qualifier::Latest)
+    }
+
+    /// Sets an asynchronous configuration.
+    pub async fn configure(&self, path: &FunctionPath, subject: Subject, text: ConfigText) -> Result<(), Error> {
+        Ok(self.parts.registry.configure(path.clone(), subject, text).await?)
+    }
+
+    /// Removes an asynchronous configuration.
+    pub async fn remove_config(&self, path: &FunctionPath, subject: Subject) -> Result<(), Error> {
+        Ok(self.parts.registry.remove_config(path.clone(), subject).await?)
+    }
+
+    /// Functions and where their outcomes lead, of one namespace or of all.
+    pub fn graph(&self, namespace: Option<&Namespace>) -> GraphView {
+        let here = |path: &FunctionPath| namespace.is_none_or(|namespace| path.namespace == *namespace);
+        self.parts.registry.read(|catalogue| GraphView {
+            functions: catalogue.functions(namespace, None).map(|function| function.path.clone()).collect(),
+            links: catalogue.links().into_iter().filter(|link| here(&link.from) || here(&link.to)).collect(),
+        })
+    }
+}

@@ -1,0 +1,310 @@
+//! Use cases around invocations: invoke and wait, accept, look up, list, cancel, repeat.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Error, Runtime};
+use crate::clock;
+use crate::dispatch::{CancelAsked, NotAccepted};
+use crate::engine::call::{Input, Reply};
+use crate::model::bounds;
+use crate::model::function::{Function, Version};
+use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
+use crate::model::names::{FunctionPath, InvocationId, Qualifier};
+use crate::model::outcome::{Advice, Outcome};
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+use crate::store::{Cursor, Part, Query};
+use crate::worker::Slots;
+
+/// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a caller asks to have run.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The function.
+    pub path: FunctionPath,
+    /// Which of its versions.
+    pub qualifier: Qualifier,
+    /// What it brings.
+    pub input: Input,
+    /// Its media type; empty when nobody said.
+    pub content_type: String,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Header-like pairs to tell the function.
+    pub attributes: Vec<(String, String)>,
+    /// The invocations that led to this request, where a function made it.
+    pub chain: Vec<InvocationId>,
+    /// How long it is to wait before its first attempt; for asynchronous ones.
+    pub delay: Duration,
+}
+
+/// An accepted asynchronous invocation.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub id: InvocationId,
+    /// What will run.
+    pub target: Target,
+}
+
+/// The answer to a synchronous invocation.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its id.
+    pub id: InvocationId,
+    /// What the function gave.
+    pub reply: Reply,
+}
+
+/// Which invocations to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those of this function.
+    pub function: Option<FunctionPath>,
+    /// Only those in this state.
+    pub status: Option<Status>,
+    /// Only dead letters.
+    pub dead_letters: bool,
+    /// Only those accepted then or later.
+    pub since: Option<Timestamp>,
+    /// From behind this place.
+    pub after: Option<Cursor>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// Part of the list of invocations.
+#[derive(Clone, Debug, Default)]
+pub struct InvocationPage {
+    /// The invocations, the newest first.
+    pub invocations: Vec<Invocation>,
+    /// Where to go on; `None` at the end. A page may be short and have more behind it.
+    pub next: Option<Cursor>,
+}
+
+impl Runtime {
+    /// Runs a function now and returns what it gave.
+    pub async fn invoke(&self, ask: Ask) -> Result<Answered, Error> {
+        let (function, version) = self.resolve(&ask, bounds::MAX_SYNC_PAYLOAD_BYTES)?;
+        let slots = &self.parts.slots;
+        let slot = slots.take(function.id, &version).await;
+        let slot = slot.ok_or(Error::Overloaded { waited: bounds::MAX_SLOT_WAIT })?;
+        let mut invocation = self.synchronous(&ask, &function, &version);
+        let ran = self.parts.worker.attempt(&slot, &invocation, &version, ask.input).await;
+        drop(slot);
+
+        let end = ran.end.as_ref().map(|_| ()).map_err(Clone::clone);
+        if let Err(illegal) = invocation.apply(&Event::Ended(end), self.parts.clock.now()) {
+            tracing::error!(invocation = %invocation.id, %illegal, "a bug: a synchronous invocation could not settle");
+        }
+        let id = invocation.id;
+        if let Ok(reply) = &ran.end {
+            let content_type = reply.content_type.clone();
+            invocation.result = Some(PayloadInfo { bytes: reply.body.len() as u64, content_type });
+        }
+        self.parts.dispatch.keep_record(invocation, ran.log).await;
+        match ran.end {
+            Ok(reply) => Ok(Answered { id, reply }),
+            Err(failure) => Err(Error::Function { id, failure, answer: ran.answer.map(Box::new) }),
+        }
+    }
+
+    /// Accepts an invocation to be run later. When this returns, it would survive a power cut.
+    pub async fn accept(&self, ask: Ask) -> Result<Accepted, Error> {
+        let (function, version) = self.resolve(&ask, bounds::MAX_ASYNC_PAYLOAD_BYTES)?;
+        let lineage = Lineage { chain: ask.chain, retry_of: None };
+        let payload = match ask.input {
+            Input::Payload(payload) => payload,
+            Input::Request(request) => request.body,
+        };
+        let request = Request {
+            payload: PayloadInfo { bytes: payload.len() as u64, content_type: ask.content_type },
+            traceparent: ask.traceparent,
+            attributes: ask.attributes,
+        };
+        self.enqueue(&function, &version, request, lineage, payload, ask.delay).await
+    }
+
+    /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
+    pub async fn retry(&self, id: InvocationId) -> Result<Accepted, Error> {
+        let old = self.invocation(id).await?;
+        if old.outcome().is_none() {
+            return Err(Error::NotSettled(id));
+        }
+        if old.mode == Mode::Sync {
+            return Err(Error::PayloadNotKept(id));
+        }
+        let payload = self.parts.store.blob(id, Part::Payload).await?.unwrap_or_default();
+        let function = self.parts.registry.function(&old.target.path)?;
+        let (function, version) = match old.target.version.filter(|_| function.id == old.target.function) {
+            Some(number) => self.parts.registry.resolve(&function.path, &Qualifier::Version(number))?,
+            None => self.parts.registry.resolve(&function.path, &Qualifier::Latest)?,
+        };
+        let lineage = Lineage { retry_of: Some(id), ..old.lineage };
+        self.enqueue(&function, &version, old.request, lineage, payload, Duration::ZERO).await
+    }
+
+    /// One invocation; waits up to `patience` for it to settle.
+    pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Invocation, Error> {
+        let found = self.parts.dispatch.wait(id, patience.min(bounds::MAX_WAIT)).await?;
+        found.ok_or(Error::InvocationUnknown(id))
+    }
+
+    /// One invocation as it is now.
+    pub async fn invocation(&self, id: InvocationId) -> Result<Invocation, Error> {
+        self.parts.store.invocation(id).await?.ok_or(Error::InvocationUnknown(id))
+    }
+
+    /// Bytes that belong to an invocation; empty where there are none.
+    pub async fn bytes(&self, id: InvocationId, part: Part) -> Result<Bytes, Error> {
+        Ok(self.parts.store.blob(id, part).await?.unwrap_or_default())
+    }
+
+    /// Cancels an invocation, whether it waits or runs, and returns it settled.
+    pub async fn cancel(&self, id: InvocationId) -> Result<Invocation, Error> {
+        let asked = self.parts.dispatch.cancel(id);
+        let invocation = match asked {
+            CancelAsked::Underway => self.wait(id, CANCEL_PATIENCE).await?,
+            CancelAsked::NotLive => self.invocation(id).await?,
+        };
+        match invocation.outcome() {
+            Some((Outcome::Cancelled, _)) if asked == CancelAsked::Underway => Ok(invocation),
+            None => Ok(invocation), // it is being stopped; the caller sees the state it is in
+            Some(_) => Err(Error::AlreadySettled { id, status: Status::of(&invocation) }),
+        }
+    }
+
+    /// Invocations, the newest first.
+    pub async fn list(&self, filter: Filter) -> Result<InvocationPage, Error> {
+        let function = filter.function.as_ref().map(|path| self.parts.registry.function(path)).transpose()?;
+        let mut page = InvocationPage { invocations: Vec::new(), next: filter.after };
+        let mut scanned = 0;
+        while page.invocations.len() < filter.limit && scanned < bounds::MAX_SCANNED {
+            let query = Query {
+                function: function.as_ref().map(|function| function.id),
+                since: filter.since,
+                after: page.next,
+                limit: bounds::DEFAULT_PAGE.max(filter.limit),
+            };
+            scanned += query.limit;
+            let listed = self.parts.store.list(query).await?;
+            page.next = listed.next;
+            for invocation in listed.invocations.into_iter().filter(|invocation| filter.keeps(invocation)) {
+                if page.invocations.len() == filter.limit {
+                    page.next = page.invocations.last().map(|last| Cursor(last.accepted, last.id));
+                    return Ok(page);
+                }
+                page.invocations.push(invocation);
+            }
+            if page.next.is_none() {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
+        let bytes = match &ask.input {
+            Input::Payload(payload) => payload.len(),
+            Input::Request(request) => request.body.len(),
+        };
+        if bytes > limit {
+            return Err(Error::PayloadTooLarge { bytes, limit });
+        }
+        let hop = u32::try_from(ask.chain.len()).unwrap_or(u32::MAX);
+        if hop > self.parts.hop_limit {
+            return Err(Error::HopLimit { hop, limit: self.parts.hop_limit });
+        }
+        Ok(self.parts.registry.resolve(&ask.path, &ask.qualifier)?)
+    }
+
+    async fn enqueue(
+        &self,
+        function: &Function,
+        version: &Version,
+        request: Request,
+        lineage: Lineage,
+        payload: Bytes,
+        delay: Duration,
+    ) -> Result<Accepted, Error> {
+        let now = self.parts.clock.now();
+        let invocation = Invocation {
+            id: self.parts.clock.invocation_id(),
+            target: target(function, version),
+            mode: Mode::Async,
+            accepted: now,
+            first_due: now + delay,
+            request,
+            lineage,
+            policy: Policy { config: function.config_of(version.number), hop_limit: self.parts.hop_limit },
+            spread: clock::spread(),
+            attempts: Vec::new(),
+            state: State::Queued { due: now + delay, attempt: NonZeroU32::MIN },
+            result: None,
+        };
+        let accepted = Accepted { id: invocation.id, target: invocation.target.clone() };
+        self.parts.dispatch.accept(invocation, payload).await.map_err(Error::NotAccepted)?;
+        Ok(accepted)
+    }
+
+    /// A synchronous invocation in the only state it ever waits in: claimed.
+    fn synchronous(&self, ask: &Ask, function: &Function, version: &Version) -> Invocation {
+        let now = self.parts.clock.now();
+        let bytes = match &ask.input {
+            Input::Payload(payload) => payload.len(),
+            Input::Request(request) => request.body.len(),
+        };
+        let mut invocation = Invocation {
+            id: self.parts.clock.invocation_id(),
+            target: target(function, version),
+            mode: Mode::Sync,
+            accepted: now,
+            first_due: now,
+            request: Request {
+                payload: PayloadInfo { bytes: bytes as u64, content_type: ask.content_type.clone() },
+                traceparent: ask.traceparent.clone(),
+                attributes: ask.attributes.clone(),
+            },
+            lineage: Lineage { chain: ask.chain.clone(), retry_of: None },
+            policy: Policy::once(self.parts.hop_limit),
+            spread: 0,
+            attempts: Vec::new(),
+            state: State::Queued { due: now, attempt: NonZeroU32::MIN },
+            result: None,
+        };
+        let claimed = invocation.apply(&Event::Claimed(Lease { owner: uuid::Uuid::nil() }), now);
+        debug_assert!(claimed.is_ok(), "what was accepted now is due now");
+        invocation
+    }
+}
+
+fn target(function: &Function, version: &Version) -> Target {
+    Target { function: function.id, path: function.path.clone(), version: Some(version.number) }
+}
+
+impl Filter {
+    fn keeps(&self, invocation: &Invocation) -> bool {
+        self.status.is_none_or(|status| status == Status::of(invocation))
+            && (!self.dead_letters || invocation.is_dead_letter())
+    }
+}
+
+impl Error {
+    /// How long the caller should wait before trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { .. } | Self::NotAccepted(NotAccepted::Full) => Some(Slots::retry_after()),
+            Self::Function { failure, .. } => match failure.advice {
+                Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
+                Advice::GiveUp | Advice::Retry => None,
+            },
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The use cases: what can be asked of Tidemill, one method each. A dialect parses its requests into these
+//! calls and renders what they return; it may call nothing else.
+
+mod error;
+mod functions;
+mod invocations;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use error::Error;
+pub use functions::{Described, FunctionPage, GraphView};
+pub use invocations::{Accepted, Answered, Ask, Filter, InvocationPage};
+
+use crate::clock::Clock;
+use crate::dispatch::Dispatch;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::worker::{Slots, Worker};
+
+/// A running Tidemill. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Runtime {
+    parts: Arc<Parts>,
+}
+
+/// What a runtime is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Which functions there are.
+    pub registry: Registry,
+    /// The queue's hands.
+    pub dispatch: Dispatch,
+    /// Runs attempts.
+    pub worker: Worker,
+    /// The places to run them in.
+    pub slots: Slots,
+    /// The time.
+    pub clock: Clock,
+    /// Steps a chain may have.
+    pub hop_limit: u32,
+    /// Whether it takes requests: false until it is open, and again once it shuts down.
+    pub ready: AtomicBool,
+}
+
+impl Runtime {
+    /// A runtime made of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Whether requests should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.parts.ready.load(Ordering::SeqCst)
+    }
+
+    /// Says that requests should not be sent here any more.
+    pub fn retire(&self) {
+        self.parts.ready.store(false, Ordering::SeqCst);
+    }
+}

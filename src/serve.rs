@@ -1,0 +1,164 @@
+//! The composition root: opens, starts, listens, and stops in order. The only file that names everything.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, Keep};
+use crate::dispatch::{Dispatch, Needs};
+use crate::engine::{Engine, EngineError, Settings};
+use crate::http::{Listener, NotBound, routes};
+use crate::registry::Registry;
+use crate::runtime::{Parts, Runtime};
+use crate::store::memory::MemoryStore;
+use crate::store::sled::SledStore;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+use crate::worker::{Slots, Worker};
+
+/// How long the last writes and connections may take once attempts have ended.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Why a server did not start, or not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A part of the server failed while it ran.
+    #[error("a part of the runtime failed; the log says which")]
+    Failed,
+    /// The address could not be bound.
+    #[error(transparent)]
+    NotBound(#[from] NotBound),
+    /// The system did not let it listen for signals.
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+    /// The store could not be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A server that runs.
+pub struct Server {
+    /// What answers.
+    pub runtime: Runtime,
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    dispatch: Dispatch,
+    engine: Engine,
+    tasks: Tasks,
+    closing: CancellationToken,
+    drain: Duration,
+}
+
+impl Server {
+    /// Opens the store, takes up what is live in it, and listens.
+    pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        let listener = Listener::bind(config.listen).await?; // before the store is touched
+        let (store, cache_dir) = open(&config.keep).await?;
+        let engine = Engine::start(&Settings {
+            cache_dir,
+            concurrency: config.concurrency.get(),
+            fault_injection: config.fault_injection,
+        })?;
+        let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
+        let live = store.scan().await?;
+        let registry = Registry::open(store.clone(), engine.clone(), clock, tasks.clone(), &live);
+        let worker = Worker::new(registry.clone(), engine.clone(), clock);
+        let slots = Slots::new(config.concurrency.get(), wake.clone());
+        let needs = Needs {
+            store: store.clone(),
+            registry: registry.clone(),
+            worker: worker.clone(),
+            slots: slots.clone(),
+            wake,
+            clock,
+            tasks: tasks.clone(),
+            retention: config.retention,
+        };
+        let dispatch = Dispatch::start(needs, &live);
+        let runtime = Runtime::new(Parts {
+            store,
+            registry,
+            dispatch: dispatch.clone(),
+            worker,
+            slots,
+            clock,
+            hop_limit: config.hop_limit,
+            ready: AtomicBool::new(true),
+        });
+        let (address, closing) = (listener.address(), CancellationToken::new());
+        listener.serve(routes(runtime.clone()), &tasks, closing.clone());
+        tracing::info!(%address, functions = live.functions.len(), live = live.invocations.len(), "serving");
+        Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
+    }
+
+    /// Waits until the process is asked to stop, by a signal or by a part of it that failed; then stops.
+    pub async fn run(self, mut signals: Signals) -> Result<(), ServeError> {
+        let ended = tokio::select! {
+            () = signals.received() => Ok(()),
+            () = self.tasks.stopping().cancelled() => Err(ServeError::Failed),
+        };
+        self.stop(signals).await;
+        ended
+    }
+
+    /// Stops: no new connections, no new attempts; what runs may end until the drain time is over, or until a
+    /// second signal, and is then given back to the queue; the last writes; the engine.
+    async fn stop(self, mut signals: Signals) {
+        tracing::info!(seconds = self.drain.as_secs(), "shutting down: letting running attempts end");
+        self.runtime.retire();
+        self.closing.cancel();
+        tokio::select! {
+            () = self.dispatch.drain(self.drain) => (),
+            () = signals.received() => self.dispatch.drain(Duration::ZERO).await,
+        }
+        self.tasks.stop();
+        if !self.tasks.ended(LAST_WRITES).await {
+            tracing::warn!("some tasks did not end in time; what they held is taken up at the next start");
+        }
+        self.engine.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The signals that ask the process to stop. Made before anything else is started, so that none is missed.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Starts listening for them.
+    pub fn listen() -> Result<Self, ServeError> {
+        let terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}
+
+/// The store, and where compiled code is kept.
+async fn open(keep: &Keep) -> Result<(Arc<dyn Store>, Option<std::path::PathBuf>), ServeError> {
+    match keep {
+        Keep::Memory => Ok((Arc::new(MemoryStore::default()), None)),
+        Keep::Sled(data) => {
+            let (folder, cache) = (data.clone(), data.join("cache"));
+            let opened = tokio::task::spawn_blocking(move || SledStore::open(&folder)).await;
+            let store = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+            Ok((Arc::new(store), Some(cache)))
+        }
+    }
+}
