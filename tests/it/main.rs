@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "the whole program is a test; clippy knows only functions marked as one")]
 
 mod store;
+mod third_party;
