@@ -4,7 +4,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use super::refused::Refused;
-use super::{scan, trap};
+use super::trap;
 
 /// Compiled code. Cheap to clone.
 #[derive(Clone)]
@@ -17,7 +17,6 @@ impl Code {
     /// Compiles a binary; text is refused as such. Takes up to seconds and cannot be interrupted.
     pub(super) fn compile(engine: &wasmtime::Engine, module: &[u8]) -> Result<Self, Refused> {
         let is_component = is_component(module)?;
-        scan::check(module)?;
         let compiled = if is_component {
             Component::from_binary(engine, module).map(Self::Component)
         } else {

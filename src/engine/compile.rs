@@ -14,6 +14,7 @@ use super::guests::cores;
 use super::host::Linkers;
 use super::ready::Ready;
 use super::refused::Refused;
+use super::{imports, scan};
 use crate::model::function::Entrypoint;
 use crate::model::names::Digest;
 
@@ -81,6 +82,7 @@ impl Parts {
         if let Some(code) = self.recall(digest) {
             return Target::choose(&self.linkers, &code, wanted).map(Ready::new);
         }
+        imports::refuse_unknown(&self.linkers, &self.wasmtime, &scan::outline(module)?)?;
         let code = Code::compile(&self.wasmtime, module)?;
         self.compiled.fetch_add(1, Ordering::Relaxed);
         let target = Target::choose(&self.linkers, &code, wanted)?;

@@ -5,7 +5,20 @@ use wasmtime::component::{Component, LinkerInstance, ResourceType};
 use wasmtime::{Engine, Module, Store};
 
 use super::host::{Host, Linkers};
+use super::refused::Refused;
+use super::scan::Outline;
 use super::trap;
+
+/// Refuses a core module for imports that nobody has under any type, before it is compiled: that may take minutes.
+pub(super) fn refuse_unknown(linkers: &Linkers, engine: &Engine, outline: &Outline) -> Result<(), Refused> {
+    let mut store = Store::new(engine, Host::empty());
+    let mut is_unknown = |(module, name): &&(String, String)| linkers.core.get(&mut store, module, name).is_err();
+    let unknown: Vec<_> = outline.imports.iter().filter(&mut is_unknown).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Refused::MissingImports { names: unknown.iter().map(|(module, name)| format!("{module}.{name}")).collect() })
+}
 
 /// The imports of a core module that the linker lacks, as `module.name`.
 pub(super) fn missing_from_core(linkers: &Linkers, module: &Module, host: Host) -> Vec<String> {

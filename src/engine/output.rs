@@ -66,6 +66,22 @@ impl Capture {
         bytes.into()
     }
 
+    /// Whether both catch the same output.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.written, &other.written)
+    }
+
+    /// Adds the end of what `other` caught, up to this one's bound.
+    pub(super) fn append_end_of(&self, other: &Self) {
+        let written = other.take();
+        let end = &written[written.len().saturating_sub(self.bound)..];
+        if !end.is_empty() {
+            let mut own = self.written();
+            own.bytes.extend_from_slice(b"\n(stdout of the failed command:)\n");
+            own.bytes.extend_from_slice(end);
+        }
+    }
+
     /// The last line that is not blank, without what is around it.
     pub(super) fn last_line(&self) -> Option<String> {
         let written = self.written();
@@ -158,6 +174,15 @@ mod tests {
         result.write(Bytes::from(vec![0; bounds::MAX_RESULT_BYTES])).unwrap();
         let Err(StreamError::Trap(error)) = result.write(Bytes::from_static(b"1")) else { panic!("no trap") };
         assert_eq!(error.downcast_ref(), Some(&TooLarge));
+    }
+
+    #[test]
+    fn the_end_of_another_output_can_be_added_even_to_a_full_log() {
+        let (mut log, mut result) = (Capture::log(), Capture::result());
+        log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES])).unwrap();
+        result.write(Bytes::from_static(b"PHP Fatal error")).unwrap();
+        log.append_end_of(&result);
+        assert!(log.take().ends_with(b"(stdout of the failed command:)\nPHP Fatal error"));
     }
 
     #[test]

@@ -32,8 +32,11 @@ impl Output {
         Self { stdout, log }
     }
 
-    /// What the run is to its caller.
+    /// What the run is to its caller. A command that failed has no result, and may have said why on stdout.
     pub(super) fn ran(&self, end: End) -> Ran {
+        if end.end.is_err() && !self.stdout.is_same(&self.log) {
+            self.log.append_end_of(&self.stdout);
+        }
         Ran { end: end.end, answer: end.answer, log: self.log.take() }
     }
 }
