@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole program is a test; clippy knows only functions marked as one")]
 
+mod layers;
+mod process;
 mod store;
