@@ -1,7 +1,7 @@
 //! The queue's hands: accepts invocations, takes what is due, has it run, and writes what follows.
 //!
 //! It alone decides and writes: `worker` returns what happened, [`crate::model::invocation::Invocation::apply`]
-//! says what that means, and [`settle`] turns it into one commit. It works by looking at due times; a wake-up
+//! says what that means, and `settle` turns it into one commit. It works by looking at due times; a wake-up
 //! is a hint. Nothing here is kept that the store does not have: dropped at any line, it is rebuilt at open.
 
 mod line;

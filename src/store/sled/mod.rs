@@ -84,7 +84,6 @@ impl SledStore {
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let mut layout = Layout::open(data_dir)?;
         let db = open_database(&layout)?;
-        check_database(&db, &layout)?;
         if !layout.is_whole() {
             create(&db, &mut layout).map_err(|error| layout.refused(error.to_string()))?;
         }
@@ -152,18 +151,20 @@ impl Store for SledStore {
     }
 }
 
-/// sled panics on some damage, so a panic is one more way of not opening.
+/// sled panics over some damage, when it opens or at the first look inside: one more way of not opening.
 fn open_database(layout: &Layout) -> Result<Db, StoreError> {
+    let advice = "restore the directory from a backup, or move it away to start anew";
     let config = Config::new()
         .path(layout.database())
         .cache_capacity(bounds::STORE_CACHE_BYTES)
         .flush_every_ms(Some(TIDY_EVERY_MS));
-    let advice = "restore the directory from a backup, or move it away to start anew";
-    match panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(error)) => Err(layout.refused(format!("its database cannot be read ({error}): {advice}"))),
-        Err(_) => Err(layout.refused(format!("its database is damaged: {advice}"))),
-    }
+    let opened = panic::catch_unwind(AssertUnwindSafe(|| {
+        let unread = |error| layout.refused(format!("its database cannot be read ({error}): {advice}"));
+        let db = config.open().map_err(unread)?;
+        check_database(&db, layout)?;
+        Ok(db)
+    }));
+    opened.unwrap_or_else(|_| Err(layout.refused(format!("its database is damaged: {advice}"))))
 }
 
 /// Whether the database is the one that belongs here. An empty one in a directory that was whole has lost
@@ -189,5 +190,6 @@ fn check_database(db: &Db, layout: &Layout) -> Result<(), StoreError> {
 fn create(db: &Db, layout: &mut Layout) -> io::Result<()> {
     db.insert(keys::META_FORMAT, &keys::FORMAT.to_be_bytes())?;
     db.flush()?;
+    Files::create_folders(&layout.payloads())?;
     layout.complete()
 }

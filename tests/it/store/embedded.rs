@@ -197,6 +197,30 @@ async fn a_lost_or_damaged_database_is_refused_and_never_taken_for_an_empty_one(
 }
 
 #[tokio::test]
+async fn a_database_over_which_sled_panics_is_refused_with_a_sentence() {
+    let dir = TempDir::new().unwrap();
+    drop(SledStore::open(dir.path()).unwrap());
+    // What a power cut does to values that are too large for sled, and why none of ours is given to it.
+    directly(dir.path(), |db| {
+        drop(db.insert(b"x", vec![7; 1 << 20]).unwrap());
+        db.flush().unwrap();
+        for n in 0..5_000u32 {
+            drop(db.insert(n.to_be_bytes(), vec![7; 500]).unwrap());
+        }
+    });
+    for entry in fs::read_dir(dir.path().join("db")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for blob in fs::read_dir(dir.path().join("db/blobs")).unwrap() {
+        fs::write(blob.unwrap().path(), b"torn").unwrap();
+    }
+    refused(dir.path(), &["its database"]);
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_named_in_the_error() {
     let dir = TempDir::new().unwrap();
     let store = SledStore::open(dir.path()).unwrap();
