@@ -126,8 +126,11 @@ async fn a_function_that_takes_the_process_down_does_so_a_bounded_number_of_time
     server.deploy("echo", prebuilt("echo")).await;
     let beside = server.accept_with("echo", "beside", &[("tidemill-delay", "1h")]).await;
     let id = server.accept("abort", "").await;
-    let server = server.ended().await.restarted_with(&["--fault-injection"]).await;
-    let server = server.ended().await.restarted_with(&["--fault-injection"]).await;
+    let crashed = server.ended().await;
+    assert_eq!(crashed.code, None, "by the signal of an abort");
+    let crashed = crashed.runs_out(&["--fault-injection"]).await;
+    assert_eq!(crashed.code, None, "by the second attempt");
+    let server = crashed.restarted_with(&["--fault-injection"]).await;
     let invocation = server.settled(&id, "failed").await;
     assert_eq!(attempts(&invocation), [(1, "interrupted"), (2, "interrupted")]);
     assert_eq!(server.look(&beside).await["status"], "queued");
@@ -240,8 +243,10 @@ async fn a_folder_of_a_newer_format_is_refused_and_left_as_it_is() {
     let newer = text.replace('1', "2");
     assert_ne!(newer, text);
     fs::write(&format, &newer).unwrap();
-    let (code, said) = stopped.refused().await;
-    assert_eq!(code, Some(4));
+    let refused = stopped.runs_out(&[]).await;
+    let said = refused.log();
+    assert_eq!(refused.code, Some(4), "{said}");
+    assert_eq!(fs::read_to_string(&format).unwrap(), newer);
     assert!(said.contains("it is in format 2 and this program reads format 1"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }

@@ -261,11 +261,16 @@ impl Stopped {
         self.home.folder.path().join("tidemill-data")
     }
 
-    /// Tries to start one that is expected to refuse, and returns its exit code and what it said.
-    pub(in crate::process) async fn refused(self) -> (Option<i32>, String) {
-        let (mut child, _) = spawn(self.home.folder.path(), &[]);
-        let status = until("the server's refusal", async || child.try_wait().unwrap()).await;
-        (status.code(), self.home.log())
+    /// Starts one on the same folder that is expected to end by itself, perhaps before it answers anything.
+    pub(in crate::process) async fn runs_out(self, arguments: &[&str]) -> Self {
+        let (mut child, _) = spawn(self.home.folder.path(), arguments);
+        let status = until("the server's own end", async || child.try_wait().unwrap()).await;
+        Self { code: status.code(), ..self }
+    }
+
+    /// What was logged in this folder so far.
+    pub(in crate::process) fn log(&self) -> String {
+        self.home.log()
     }
 }
 
