@@ -200,12 +200,14 @@ async fn deleting_a_destination_is_refused_with_who_would_lose_it_and_force_lose
 }
 
 #[tokio::test]
-async fn deleting_a_function_ends_what_runs() {
+async fn what_runs_when_its_function_is_deleted_goes_on_and_is_not_tried_again() {
     let server = Server::in_memory().await;
-    server.deploy("spin", hostile("spin")).await;
-    let id = server.accept("spin", "").await;
-    server.reaches(&id, "running").await;
+    let settings = json!({"timeout_ms": 1_000, "async_config": {"max_retries": 3, "retry_delay_ms": 10}});
+    server.deploy_with("spin", hostile("spin"), &settings).await;
+    let running = server.accept("spin", "").await;
+    server.reaches(&running, "running").await;
     server.delete("/v1/functions/spin").await.is(204);
-    server.post(&format!("/v1/invocations/{id}/cancel"), "").await.is(200);
-    server.settled(&id, "cancelled").await;
+    assert_eq!(server.look(&running).await["status"], "running");
+    let ended = server.settled(&running, "failed").await;
+    assert_eq!((&ended["condition"], attempts(&ended)), (&json!("FunctionRemoved"), vec![(1, "timeout")]));
 }

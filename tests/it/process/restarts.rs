@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::{Server, attempts, hostile, prebuilt};
+use super::support::{Server, attempts, hostile, prebuilt, until};
 
 /// Ways for a server to end.
 #[derive(Clone, Copy, Debug)]
@@ -109,8 +109,10 @@ async fn an_attempt_cut_short_by_kill_9_counts() {
     let id = server.accept("spin", "").await;
     server.reaches(&id, "running").await;
     let server = server.killed().await.restarted().await;
-    let running = server.reaches(&id, "running").await;
-    assert_eq!(attempts(&running), [(1, "interrupted"), (2, "")]);
+    until("the second attempt", async || {
+        Some(attempts(&server.look(&id).await) == [(1, "interrupted"), (2, "")]).filter(|begun| *begun)
+    })
+    .await;
     // The second is the last, however it ends: a function that takes the process down cannot do so for ever.
     let server = server.killed().await.restarted().await;
     let invocation = server.settled(&id, "failed").await;
