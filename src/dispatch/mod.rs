@@ -31,8 +31,9 @@ use crate::worker::{Slots, Worker};
 use line::{Line, Place};
 use waiters::Waiters;
 
-/// The longest pause between two looks at what is due: a lost wake-up costs this, never an invocation.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at what is due: a lost wake-up, or a machine that was asleep, costs this and
+/// never an invocation.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Invocations that grew too old and are being settled at once, outside the slots.
 const MAX_EXPIRING: usize = 64;
 /// Records of synchronous invocations that are being written at once.
@@ -137,10 +138,13 @@ impl Dispatch {
             let place = place_of(&invocation);
             let id = invocation.id;
             let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
-            parts.needs.store.commit(Group(group), Durability::Synced).await?;
-            parts.line().extend(place);
-            parts.needs.wake.notify_one();
-            Ok(())
+            let kept = parts.needs.store.commit(Group(group), Durability::Synced).await;
+            // What may have been kept has to be looked for in the store, or it would lie there until the next start.
+            if matches!(kept, Ok(()) | Err(StoreError::Unknown(_))) {
+                parts.line().extend(place);
+                parts.needs.wake.notify_one();
+            }
+            kept
         };
         let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
         accepted.ok_or(NotAccepted::Stopping)?.map_err(NotAccepted::Store)
@@ -238,7 +242,7 @@ impl Parts {
         while more {
             more = !self.closed.load(Ordering::SeqCst) && self.start_one(now);
         }
-        let next = self.line().next_look().map_or(LOOK_AGAIN, |at| at.since(now));
+        let next = self.line().next_look(now).map_or(LOOK_AGAIN, |at| at.since(now));
         next.clamp(Duration::from_millis(1), LOOK_AGAIN)
     }
 
@@ -310,3 +314,6 @@ fn place_of(invocation: &Invocation) -> Option<Place> {
         expires: invocation.expires(),
     })
 }
+
+#[cfg(test)]
+mod tests;

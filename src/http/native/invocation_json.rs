@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::model::bounds;
-use crate::model::destination::Destination;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
 use crate::model::names::{Edge, InvocationId, VersionNumber};
 use crate::model::status::Status;
@@ -167,11 +166,7 @@ fn delivery(invocation: &Invocation) -> &'static str {
 }
 
 fn next(invocation: &Invocation) -> Option<NextOut> {
-    let (outcome, _) = invocation.outcome()?;
-    let destinations = &invocation.policy.config.destinations;
-    let (edge, Destination::Function(target)) = destinations.of(outcome).filter(|_| outcome.is_passed_on())? else {
-        return None;
-    };
+    let (edge, target) = invocation.leads_to()?;
     let on = match edge {
         Edge::OnSuccess => "success",
         Edge::OnFailure => "failure",
