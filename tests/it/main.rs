@@ -5,3 +5,4 @@
 mod layers;
 mod process;
 mod store;
+mod third_party;

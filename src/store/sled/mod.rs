@@ -98,7 +98,12 @@ impl SledStore {
         let sync = Box::new(move || file.sync_data());
         let committer = Committer::start(db.clone(), Arc::clone(&files), sync).map_err(failed)?;
         let sweep = Sweep::start(db.clone(), Arc::clone(&files)).map_err(failed)?;
-        let shared = Shared { reader: Reader::new(db, files), modules, _lock: layout.into_lock() };
+        let reader = Reader::new(db, files);
+        // A version that cannot be read may need any of them.
+        if let Ok(needed) = reader.modules() {
+            modules.keep_only(&needed).map_err(failed)?;
+        }
+        let shared = Shared { reader, modules, _lock: layout.into_lock() };
         Ok(Self { committer, _sweep: sweep, shared: Arc::new(shared) })
     }
 
