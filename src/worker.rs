@@ -79,6 +79,7 @@ pub struct Slots {
 
 struct SlotParts {
     all: Arc<Semaphore>,
+    concurrency: usize,
     versions: Mutex<HashMap<Key, Arc<Semaphore>>>,
     waiting: Semaphore,
     /// Told whenever a slot is free again.
@@ -97,9 +98,15 @@ pub struct Slot {
 impl Slots {
     /// `concurrency` slots; `freed` is told when one is given back.
     pub fn new(concurrency: u32, freed: Arc<Notify>) -> Self {
-        let all = Arc::new(Semaphore::new(concurrency as usize));
+        let concurrency = concurrency as usize;
+        let all = Arc::new(Semaphore::new(concurrency));
         let waiting = Semaphore::new(bounds::MAX_WAITING_FOR_SLOT);
-        Self { parts: Arc::new(SlotParts { all, versions: Mutex::default(), waiting, freed }) }
+        Self { parts: Arc::new(SlotParts { all, concurrency, versions: Mutex::default(), waiting, freed }) }
+    }
+
+    /// Whether nothing runs.
+    pub fn all_free(&self) -> bool {
+        self.parts.all.available_permits() == self.parts.concurrency
     }
 
     /// Whether any slot is free at all.

@@ -207,11 +207,12 @@ impl Dispatch {
         self.parts.line().len()
     }
 
-    /// Stops taking, lets what runs go on for `patience`, then has the rest given back.
+    /// Stops taking, lets what runs go on for `patience`, whoever waits for it, then has the rest given back.
     pub async fn drain(&self, patience: Duration) {
         self.parts.closed.store(true, Ordering::SeqCst);
         let until = tokio::time::Instant::now() + patience;
-        while !self.parts.held().is_empty() && tokio::time::Instant::now() < until {
+        let busy = || !self.parts.held().is_empty() || !self.parts.needs.slots.all_free();
+        while busy() && tokio::time::Instant::now() < until {
             tokio::select! {
                 () = self.parts.needs.wake.notified() => (),
                 () = tokio::time::sleep(Duration::from_millis(50)) => (),

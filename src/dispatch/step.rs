@@ -71,7 +71,10 @@ async fn carry_out(
     }
     let now = parts.needs.clock.now();
     match (&invocation.state, &task) {
-        (State::Queued { due, .. }, Task::Run(_)) if *due > now => return Ok(place_of(&invocation)),
+        // Without its function it has nothing to wait for.
+        (State::Queued { due, .. }, Task::Run(_)) if *due > now && version(parts, &invocation).is_some() => {
+            return Ok(place_of(&invocation));
+        }
         _ => (),
     }
     let _permit; // held until the end is written
@@ -113,8 +116,7 @@ async fn attempt(
     cut: &CancellationToken,
 ) -> Result<Option<Place>, Stuck> {
     let needs = &parts.needs;
-    let version =
-        invocation.target.version.and_then(|number| needs.registry.version(invocation.target.function, number));
+    let version = version(parts, &invocation);
     let event = if version.is_some() { Event::Claimed(parts.lease) } else { Event::FunctionRemoved };
     invocation.apply(&event, needs.clock.now())?;
     let request = payload(parts, invocation.id).await?;
@@ -139,6 +141,11 @@ async fn attempt(
         invocation.result = Some(PayloadInfo { bytes: reply.body.len() as u64, content_type: reply.content_type });
     }
     write(parts, Written { invocation, payloads: Payloads { request, response: reply.body }, log }).await
+}
+
+/// The version that is to run; `None` once it is gone.
+fn version(parts: &Parts, invocation: &Invocation) -> Option<Arc<Version>> {
+    parts.needs.registry.version(invocation.target.function, invocation.target.version?)
 }
 
 /// Runs the guest until it ends or is cut short, and gives its slot back.

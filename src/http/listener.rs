@@ -17,6 +17,8 @@ use crate::tasks::{OnExit, Tasks};
 
 /// Pause after an accept that failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long the last answers may take once everything else is told to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A bound address.
 pub struct Listener {
@@ -46,7 +48,8 @@ impl Listener {
         self.address
     }
 
-    /// Serves `routes` until `closing`; connections then finish the request they are at.
+    /// Serves `routes` until `closing`; connections then finish the request they are at, unless that takes until
+    /// all tasks are told to stop.
     pub fn serve(self, routes: Router, tasks: &Tasks, closing: CancellationToken) {
         let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
         tasks.spawn("listener", OnExit::Ignore, accept(self.socket, routes, tasks.clone(), closing, connections));
@@ -73,7 +76,8 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                let served = connection(stream, routes.clone(), closing.clone(), permit);
+                let stopping = tasks.stopping().clone();
+                let served = connection(stream, routes.clone(), Ending { closing: closing.clone(), stopping }, permit);
                 tasks.spawn("connection", OnExit::Ignore, served);
             }
             Err(error) => {
@@ -84,7 +88,15 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, routes: Router, closing: CancellationToken, _permit: OwnedSemaphorePermit) {
+/// What ends a connection from this side.
+struct Ending {
+    /// No more requests.
+    closing: CancellationToken,
+    /// No more of the one it is at: its client may never send the rest of it.
+    stopping: CancellationToken,
+}
+
+async fn connection(stream: TcpStream, routes: Router, ending: Ending, _permit: OwnedSemaphorePermit) {
     let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -94,9 +106,16 @@ async fn connection(stream: TcpStream, routes: Router, closing: CancellationToke
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
-        () = closing.cancelled() => {
+        () = ending.closing.cancelled() => {
             served.as_mut().graceful_shutdown();
-            served.await
+            let stopped = async {
+                ending.stopping.cancelled().await;
+                tokio::time::sleep(LAST_ANSWERS).await;
+            };
+            tokio::select! {
+                ended = served => ended,
+                () = stopped => return,
+            }
         }
     };
     if let Err(error) = ended {

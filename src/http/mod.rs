@@ -10,11 +10,15 @@ mod problem;
 pub use listener::{Listener, NotBound};
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
 
 use crate::runtime::Runtime;
-use problem::{Effect, Fault, Problem};
+use problem::{Effect, FAULT_HEADER, Fault, Problem};
 
 /// Everything that is served.
 pub fn routes(runtime: Runtime) -> Router {
@@ -22,8 +26,21 @@ pub fn routes(runtime: Runtime) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn(origin::guard))
+        .layer(axum::middleware::from_fn(part_after_refusal))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime)
+}
+
+/// Ends the connection after a request with a body that was refused, and says so: the body may not have been read
+/// to its end, and a client that is not told sends its next request on a connection that is gone.
+async fn part_after_refusal(request: Request, next: Next) -> Response {
+    let has_body = request.body().size_hint().upper() != Some(0);
+    let mut response = next.run(request).await;
+    let refused = response.headers().get(FAULT_HEADER).is_some_and(|fault| fault == Fault::Caller.as_str());
+    if has_body && refused {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn no_such_path(uri: axum::http::Uri) -> Problem {

@@ -276,10 +276,16 @@ impl Registry {
 }
 
 impl Deployment {
-    /// Checks what the engine does not: sizes and counts.
+    /// Checks what the engine does not: what can be told at all, sizes and counts.
     fn check(&self) -> Result<(), RegistryError> {
         let argument_bytes: usize = self.arguments.iter().map(String::len).sum();
         let environment_bytes: usize = self.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let nul = |text: &String| text.contains('\0');
+        let mut variables = self.environment.iter();
+        let bad = variables.find(|(name, value)| name.is_empty() || name.contains('=') || nul(name) || nul(value));
+        if let Some(bad) = bad.map(|(name, _)| name).or_else(|| self.arguments.iter().find(|argument| nul(argument))) {
+            return Err(RegistryError::Environment(bad.escape_default().take(100).collect()));
+        }
         limited("the arguments", self.arguments.len(), bounds::MAX_ARGUMENTS)?;
         limited("the bytes of the arguments", argument_bytes, bounds::MAX_ARGUMENT_BYTES)?;
         limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;

@@ -36,6 +36,9 @@ pub enum RegistryError {
         /// Those whose destination it is.
         used_by: Vec<FunctionPath>,
     },
+    /// A variable of the environment, or an argument, that no program could be given.
+    #[error("`{0}` cannot be told to a program: names are not empty and have no `=`, and nothing has a NUL character")]
+    Environment(String),
     /// The process is shutting down or the change panicked.
     #[error("the change was interrupted; it may or may not have taken effect: look, and repeat it if it did not")]
     Interrupted,

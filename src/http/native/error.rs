@@ -73,6 +73,7 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
         RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
         RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::Environment(_) => caller(S::BAD_REQUEST, "bad_environment"),
         RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),

@@ -1,0 +1,184 @@
+//! The commands of the program, against a real server: what they print and how they exit.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::support::{Finished, Server, prebuilt, prebuilt_path, run, run_with, write_hostile};
+
+/// Runs a command that is written with spaces between its words.
+async fn tidemill(server: &Server, words: &str) -> Finished {
+    run(server, &words.split(' ').collect::<Vec<_>>()).await
+}
+
+/// Deploys a prebuilt guest.
+async fn deploy(server: &Server, guest: &str, more: &str) -> Finished {
+    let mut words = vec![OsString::from("deploy"), prebuilt_path(guest).into()];
+    words.extend(more.split(' ').map(OsString::from));
+    run(server, &words).await
+}
+
+#[tokio::test]
+async fn a_function_is_deployed_invoked_named_and_deleted() {
+    let server = Server::in_memory().await;
+    let deployed = deploy(&server, "echo", "--name echo").await.exits(0);
+    assert!(deployed.text().contains("echo"), "{}", deployed.text());
+    let answer = tidemill(&server, "invoke echo --data hello").await.exits(0);
+    assert_eq!((answer.text().as_str(), answer.err.as_str()), ("hello", ""));
+    let piped = run_with(&server.url(""), &["invoke", "echo"], b"from a pipe\xff").await.exits(0);
+    assert_eq!(piped.out, b"from a pipe\xff");
+    deploy(&server, "describe", "--name echo --timeout 5s --memory 64MiB --env A=b").await.exits(0);
+    tidemill(&server, "functions alias echo first 1").await.exits(0);
+    assert_eq!(tidemill(&server, "invoke echo --qualifier first --data one").await.exits(0).text(), "one");
+    let shown = tidemill(&server, "functions show echo --json").await.exits(0).json();
+    assert_eq!((&shown["latest"], &shown["version"]["timeout_ms"]), (&json!(2), &json!(5_000)));
+    assert_eq!(shown["version"]["environment"], json!({"A": "b"}));
+    let versions = tidemill(&server, "functions versions echo").await.exits(0).text();
+    assert!(versions.lines().any(|line| line.starts_with('1') && line.contains("first")), "{versions}");
+    let list = tidemill(&server, "functions list").await.exits(0).text();
+    assert!(list.contains("echo") && list.lines().count() == 2, "{list}");
+    tidemill(&server, "functions delete echo").await.exits(0);
+    let listed = tidemill(&server, "functions list --json").await.exits(0).json();
+    assert_eq!(listed["functions"], json!([]));
+}
+
+#[tokio::test]
+async fn an_asynchronous_invocation_is_left_waited_for_and_looked_at() {
+    let server = Server::in_memory().await;
+    deploy(&server, "flaky", "--name flaky --max-retries 2 --retry-delay 10ms").await.exits(0);
+    let waited = run(&server, &["invoke", "flaky", "--async", "--wait", "--data", r#"{"fail_attempts":2}"#]).await;
+    assert_eq!(waited.exits(0).json(), json!({"ok_on_attempt": 3, "failed_attempts": 2}));
+    let left = tidemill(&server, "invoke flaky --async").await.exits(0).text();
+    let id = left.trim();
+    let shown = tidemill(&server, &format!("invocations show {id} --wait 30s --json")).await.exits(0).json();
+    assert_eq!((&shown["status"], &shown["id"]), (&json!("succeeded"), &json!(id)));
+    let text = tidemill(&server, &format!("invocations show {id}")).await.exits(0).text();
+    assert!(text.contains("succeeded") && text.contains("ATTEMPT"), "{text}");
+    let result = tidemill(&server, &format!("invocations result {id}")).await.exits(0);
+    assert_eq!(result.json()["ok_on_attempt"], 1);
+    let delayed = tidemill(&server, "invoke flaky --async --delay 1h").await.exits(0).text();
+    let late = tidemill(&server, &format!("invocations show {} --wait 100ms", delayed.trim())).await;
+    assert!(late.exits(0).text().contains("queued"));
+    tidemill(&server, &format!("invocations cancel {}", delayed.trim())).await.exits(0);
+    let list = tidemill(&server, "invocations list --status cancelled --json").await.exits(0).json();
+    assert_eq!(list["invocations"][0]["id"], delayed.trim());
+    let again = tidemill(&server, &format!("invocations retry {id}")).await.exits(0).text();
+    tidemill(&server, &format!("invocations show {} --wait", again.trim())).await.exits(0);
+    let all = tidemill(&server, "invocations list").await.exits(0).text();
+    assert_eq!(all.lines().count(), 5, "{all}");
+}
+
+#[tokio::test]
+async fn configurations_are_set_shown_and_drawn() {
+    let server = Server::in_memory().await;
+    deploy(&server, "describe", "--name b").await.exits(0);
+    deploy(&server, "echo", "--name a --on-success function:b").await.exits(0);
+    let graph = tidemill(&server, "graph").await.exits(0).text();
+    assert_eq!(graph, "a\n└─ on success ─> b\n");
+    assert!(tidemill(&server, "graph --dot").await.exits(0).text().contains("\"a\" -> \"b\""));
+    assert_eq!(tidemill(&server, "graph --json").await.exits(0).json()["edges"][0]["to"], "b");
+    let shown = tidemill(&server, "async-config get a --json").await.exits(0).json();
+    assert_eq!(shown["on_success"], json!({"to": "function:b"}));
+    let refused = tidemill(&server, "async-config set b --on-success function:a").await.exits(4);
+    assert!(refused.err.contains("b -> a -> b"), "{}", refused.err);
+    let refused = tidemill(&server, "functions delete b").await.exits(4);
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    tidemill(&server, "async-config set a --max-retries 3").await.exits(0);
+    let replaced = tidemill(&server, "async-config get a --json").await.exits(0).json();
+    assert_eq!((&replaced["max_retries"], &replaced["on_success"]), (&json!(3), &json!(null)));
+    tidemill(&server, "async-config delete a").await.exits(0);
+    assert_eq!(tidemill(&server, "async-config get a --json").await.exits(0).json()["set"], false);
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
+    let server = Server::in_memory().await;
+    let trap = write_hostile(server.folder(), "trap");
+    run(&server, &[&OsString::from("deploy"), &trap.into(), &"--name".into(), &"trap".into()]).await.exits(0);
+    let failed = tidemill(&server, "invoke trap").await.exits(1);
+    assert!(failed.err.starts_with("error: the function failed: trap: ") && failed.out.is_empty(), "{}", failed.err);
+    assert!(failed.err.contains("hint: `tidemill invocations logs "), "{}", failed.err);
+    tidemill(&server, "async-config set trap --max-retries 0").await.exits(0);
+    let failed = tidemill(&server, "invoke trap --async --wait").await.exits(1);
+    assert!(failed.err.contains("RetriesExhausted"), "{}", failed.err);
+
+    tidemill(&server, "invoke").await.exits(2);
+    tidemill(&server, "frobnicate").await.exits(2);
+    let missing = tidemill(&server, "deploy /nowhere.wasm --name x").await.exits(2);
+    assert!(missing.err.contains("/nowhere.wasm"), "{}", missing.err);
+
+    let nobody = run_with("http://127.0.0.1:1", &["functions", "list"], b"").await.exits(3);
+    assert!(nobody.err.contains("tidemill serve"), "{}", nobody.err);
+
+    let unknown = tidemill(&server, "invoke nobody").await.exits(4);
+    assert!(unknown.err.contains("there is no function `nobody`"), "{}", unknown.err);
+    let refused = run(&server, &["deploy", "Cargo.toml", "--name", "x"]).await.exits(4);
+    assert!(refused.err.contains("not a valid WebAssembly module"), "{}", refused.err);
+    let pending = tidemill(&server, "invoke trap --async --delay 1h --wait 100ms").await.exits(4);
+    assert!(pending.err.contains("is still queued"), "{}", pending.err);
+    tidemill(&server, "serve --listen 0.0.0.0:0").await.exits(2);
+    tidemill(&server, "serve --hop-limit 0 --store memory").await.exits(2);
+    let taken = tidemill(&server, &format!("serve --store memory --listen {}", server.address())).await.exits(4);
+    assert!(taken.err.contains(server.address()), "{}", taken.err);
+}
+
+#[tokio::test]
+async fn an_http_function_that_answers_with_a_failure_shows_its_answer_and_fails() {
+    let server = Server::in_memory().await;
+    server.deploy("web", prebuilt("hello-http")).await;
+    let fine = tidemill(&server, "invoke web --data hello").await.exits(0);
+    assert_eq!(fine.text(), "hello");
+}
+
+#[tokio::test]
+async fn completions_help_and_version_need_no_server() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run_with("http://127.0.0.1:1", &["completions", shell], b"").await.exits(0).text();
+        assert!(script.contains("tidemill") && script.contains("async-config"), "{shell}");
+    }
+    assert!(run_with("", &["--version"], b"").await.exits(0).text().starts_with("tidemill "));
+    assert!(run_with("", &["invoke", "--help"], b"").await.exits(0).text().contains("--qualifier"));
+}
+
+#[tokio::test]
+async fn the_examples_print_commands_that_work_as_they_stand() {
+    let server = Server::with(&["--store", "memory", "--examples"]).await;
+    let printed = super::support::until("the examples", async || {
+        Some(server.printed()).filter(|printed| printed.trim_end().ends_with(" graph"))
+    })
+    .await;
+    assert!(printed.contains("deployed: echo, describe, word-count, hello-http, order-total, flaky"), "{printed}");
+    let curl = std::process::Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    let lines = printed.lines().filter(|line| line.starts_with("curl ") || line.starts_with("tidemill --server"));
+    let lines: Vec<_> = lines.filter(|line| curl.is_ok() || !line.starts_with("curl ")).collect();
+    assert!(lines.len() == 4 || curl.is_err(), "{printed}");
+    let mut said = Vec::new();
+    for line in lines {
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_tidemill")).parent().unwrap();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+        let output = tokio::process::Command::new("sh").args(["-c", line]).env("PATH", path).output().await.unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        said.push(String::from_utf8(output.stdout).unwrap());
+    }
+    assert!(said.last().unwrap().contains("order-total\n└─ on success ─> describe"), "{said:?}");
+    if curl.is_err() {
+        skipped("the curl lines of the examples: curl is not installed");
+        return;
+    }
+    assert_eq!(said[0], "hello");
+    assert!(said[1].starts_with("HTTP/1.1 202 Accepted"), "{}", said[1]);
+    let invocation: serde_json::Value = serde_json::from_str(&said[2]).unwrap();
+    assert_eq!(
+        (&invocation["status"], &invocation["result"]["body"]["total_cents"]),
+        (&json!("succeeded"), &json!(900))
+    );
+    let id: serde_json::Value = serde_json::from_str(said[1].lines().last().unwrap()).unwrap();
+    let flaky = server.settled(id["id"].as_str().unwrap(), "succeeded").await;
+    assert_eq!(flaky["attempts"].as_array().unwrap().len(), 3);
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is not run says so")]
+fn skipped(what: &str) {
+    eprintln!("skipped: {what}");
+}

@@ -1,0 +1,17 @@
+//! The real program as a child of the test: what it promises to people and programs, over real sockets, through
+//! restarts and `kill -9`. Each server has a folder and a port of its own.
+
+mod support;
+
+mod cancelling;
+mod chains;
+mod command_line;
+mod cycles;
+mod hostile;
+mod invoking;
+mod listing;
+mod restarts;
+mod retries;
+mod slow_clients;
+mod versions;
+mod wrong_input;

@@ -1,0 +1,308 @@
+//! A server: the real program on a folder of its own. What it warns of without being expected to fails the test.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method, RequestBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Answer, until};
+
+/// A server that runs. Dropping it ends it with `kill -9`.
+pub(in crate::process) struct Server {
+    child: Child,
+    address: String,
+    http: reqwest::Client,
+    /// `None` once it has been handed on.
+    home: Option<Home>,
+}
+
+/// A server that has stopped; its folder is still there.
+pub(in crate::process) struct Stopped {
+    home: Home,
+    /// The exit code; `None` when a signal ended it.
+    pub(in crate::process) code: Option<i32>,
+}
+
+/// The folder of a server, and what its log may warn of.
+struct Home {
+    folder: TempDir,
+    expected: Vec<&'static str>,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), expected: Vec::new() }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    /// What the log warns of without being expected to.
+    fn warnings(&self) -> Vec<String> {
+        let log = self.log();
+        let warned = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+        warned.filter(|line| !self.expected.iter().any(|part| line.contains(part))).map(str::to_owned).collect()
+    }
+}
+
+impl Server {
+    /// One that keeps nothing: the quickest to start.
+    pub(in crate::process) async fn in_memory() -> Self {
+        Self::with(&["--store", "memory"]).await
+    }
+
+    /// One that keeps its data in its folder.
+    pub(in crate::process) async fn durable() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One with these arguments behind `serve`.
+    pub(in crate::process) async fn with(arguments: &[&str]) -> Self {
+        Self::at(Home::new(), arguments).await
+    }
+
+    async fn at(home: Home, arguments: &[&str]) -> Self {
+        let (child, out) = spawn(home.folder.path(), arguments);
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let mut server = Self { child, address: String::new(), http, home: Some(home) };
+        server.address = until("the address", async || {
+            assert_eq!(server.child.try_wait().unwrap(), None, "it did not start:\n{}", server.log());
+            let text = fs::read_to_string(&out).unwrap();
+            let (line, _) = text.strip_prefix("tidemill listens on http://")?.split_once('\n')?;
+            Some(line.to_owned())
+        })
+        .await;
+        server.get("/readyz").await.is(200);
+        server
+    }
+
+    /// Lets the log warn of lines that contain one of these.
+    pub(in crate::process) fn expecting(mut self, parts: &[&'static str]) -> Self {
+        self.home.as_mut().unwrap().expected.extend(parts);
+        self
+    }
+
+    /// Asks it to stop and waits until it has, with success.
+    pub(in crate::process) async fn terminated(self) -> Stopped {
+        self.ask_to_stop().await;
+        let stopped = self.ended().await;
+        assert_eq!(stopped.code, Some(0), "{}", stopped.home.log());
+        stopped
+    }
+
+    /// Sends SIGTERM, and no more.
+    pub(in crate::process) async fn ask_to_stop(&self) {
+        let id = self.child.id().to_string();
+        // The shell has `kill` built in; a program of that name may be missing.
+        let told = tokio::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().await.unwrap();
+        assert!(told.success());
+    }
+
+    /// Ends it without warning.
+    pub(in crate::process) async fn killed(mut self) -> Stopped {
+        self.child.kill().unwrap();
+        self.ended().await
+    }
+
+    /// Waits until it has ended.
+    pub(in crate::process) async fn ended(mut self) -> Stopped {
+        let status = until("the server's end", async || self.child.try_wait().unwrap()).await;
+        let home = self.home.take().unwrap();
+        assert_eq!(home.warnings(), [""; 0], "{}", home.log());
+        Stopped { home, code: status.code() }
+    }
+
+    /// Its folder; the data is in `tidemill-data` there.
+    pub(in crate::process) fn folder(&self) -> &Path {
+        self.home.as_ref().unwrap().folder.path()
+    }
+
+    /// What it has logged so far.
+    pub(in crate::process) fn log(&self) -> String {
+        self.home.as_ref().unwrap().log()
+    }
+
+    /// Everything it has printed.
+    pub(in crate::process) fn printed(&self) -> String {
+        fs::read_to_string(self.folder().join("stdout")).unwrap()
+    }
+
+    /// `HOST:PORT`.
+    pub(in crate::process) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(in crate::process) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(in crate::process) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub(in crate::process) async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub(in crate::process) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    pub(in crate::process) async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    pub(in crate::process) async fn put(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(self.request(Method::PUT, path).body(body)).await
+    }
+
+    pub(in crate::process) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(self.request(Method::POST, path).body(body)).await
+    }
+
+    /// Deploys a module as it is.
+    pub(in crate::process) async fn deploy(&self, name: &str, module: Vec<u8>) -> Value {
+        let answer = self.put(&format!("/v1/functions/{name}"), module).await;
+        assert!([200, 201].contains(&answer.status), "{}", answer.text());
+        answer.json()
+    }
+
+    /// Sends a deployment with settings.
+    pub(in crate::process) async fn deployment(&self, name: &str, module: Vec<u8>, settings: &Value) -> Answer {
+        let form = Form::new().part("settings", Part::text(settings.to_string())).part("module", Part::bytes(module));
+        self.send(self.request(Method::PUT, &format!("/v1/functions/{name}")).multipart(form)).await
+    }
+
+    /// Deploys a module with settings.
+    pub(in crate::process) async fn deploy_with(&self, name: &str, module: Vec<u8>, settings: &Value) -> Value {
+        let answer = self.deployment(name, module, settings).await;
+        assert!([200, 201].contains(&answer.status), "{}", answer.text());
+        answer.json()
+    }
+
+    /// Sets an asynchronous configuration.
+    pub(in crate::process) async fn configure(&self, name: &str, config: &Value) -> Answer {
+        self.put(&format!("/v1/functions/{name}/async-config"), config.to_string()).await
+    }
+
+    /// Invokes a function and waits for its answer.
+    pub(in crate::process) async fn invoke(&self, name: &str, payload: impl Into<Body>) -> Answer {
+        self.post(&format!("/v1/functions/{name}/invocations"), payload).await
+    }
+
+    /// Leaves an invocation to the queue and returns its id.
+    pub(in crate::process) async fn accept(&self, name: &str, payload: impl Into<Body>) -> String {
+        self.accept_with(name, payload, &[]).await
+    }
+
+    /// Leaves an invocation with these headers to the queue and returns its id.
+    pub(in crate::process) async fn accept_with(
+        &self,
+        name: &str,
+        payload: impl Into<Body>,
+        headers: &[(&str, &str)],
+    ) -> String {
+        let path = format!("/v1/functions/{name}/invocations?mode=async");
+        let request = self.request(Method::POST, &path).body(payload);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = self.send(request).await.is(202);
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// An invocation as it is now.
+    pub(in crate::process) async fn look(&self, id: &str) -> Value {
+        self.get(&format!("/v1/invocations/{id}")).await.is(200).json()
+    }
+
+    /// The record of the synchronous invocation that `answer` is of. It is written while the answer is on its way.
+    pub(in crate::process) async fn recorded(&self, answer: &Answer) -> Value {
+        let path = format!("/v1/invocations/{}", answer.header("tidemill-invocation-id"));
+        until("the record", async || Some(self.get(&path).await).filter(|answer| answer.status == 200)).await.json()
+    }
+
+    /// An invocation once it is settled, with this status.
+    pub(in crate::process) async fn settled(&self, id: &str, status: &str) -> Value {
+        let invocation = self.get(&format!("/v1/invocations/{id}?wait=60s")).await.is(200).json();
+        assert_eq!(invocation["status"], status, "{invocation:#}");
+        invocation
+    }
+
+    /// An invocation once it has this status.
+    pub(in crate::process) async fn reaches(&self, id: &str, status: &str) -> Value {
+        until(status, async || Some(self.look(id).await).filter(|invocation| invocation["status"] == status)).await
+    }
+
+    /// The ids of the invocations that `query` finds, the newest first.
+    pub(in crate::process) async fn listed(&self, query: &str) -> Vec<String> {
+        let page = self.get(&format!("/v1/invocations?{query}")).await.is(200).json();
+        let invocations = page["invocations"].as_array().unwrap().iter();
+        invocations.map(|invocation| invocation["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Stopped {
+    /// Starts one on the same folder.
+    pub(in crate::process) async fn restarted(self) -> Server {
+        self.restarted_with(&[]).await
+    }
+
+    /// Starts one on the same folder with these arguments.
+    pub(in crate::process) async fn restarted_with(self, arguments: &[&str]) -> Server {
+        Server::at(self.home, arguments).await
+    }
+
+    /// Where the data is.
+    pub(in crate::process) fn data(&self) -> PathBuf {
+        self.home.folder.path().join("tidemill-data")
+    }
+
+    /// Starts one on the same folder that is expected to end by itself, perhaps before it answers anything.
+    pub(in crate::process) async fn runs_out(self, arguments: &[&str]) -> Self {
+        let (mut child, _) = spawn(self.home.folder.path(), arguments);
+        let status = until("the server's own end", async || child.try_wait().unwrap()).await;
+        Self { code: status.code(), ..self }
+    }
+
+    /// What was logged in this folder so far.
+    pub(in crate::process) fn log(&self) -> String {
+        self.home.log()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let Some(home) = self.home.take() else { return };
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            #[expect(clippy::print_stderr, reason = "the test has failed: this is what it leaves behind")]
+            {
+                eprintln!("the server's log:\n{}", home.log());
+            }
+        } else {
+            assert_eq!(home.warnings(), [""; 0], "{}", home.log());
+        }
+    }
+}
+
+/// Starts the program; returns it with the file that it prints to.
+fn spawn(folder: &Path, arguments: &[&str]) -> (Child, PathBuf) {
+    let out = folder.join("stdout");
+    let log = OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("TIDEMILL_LOG")
+        .stdin(Stdio::null())
+        .stdout(File::create(&out).unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    (child, out)
+}

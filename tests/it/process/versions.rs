@@ -1,0 +1,82 @@
+//! Versions and the names for them.
+
+use serde_json::json;
+
+use super::support::{Server, prebuilt};
+
+#[tokio::test]
+async fn each_deployment_makes_a_version_and_the_same_one_again_makes_none() {
+    let server = Server::durable().await;
+    let first = server.put("/v1/functions/f", prebuilt("echo")).await.is(201).json();
+    assert_eq!(first["latest"], 1);
+    let again = server.put("/v1/functions/f", prebuilt("echo")).await.is(200).json();
+    assert_eq!((&again["latest"], &again["id"]), (&json!(1), &first["id"]));
+    let second = server.deploy("f", prebuilt("describe")).await;
+    assert_eq!((&second["latest"], &second["id"]), (&json!(2), &first["id"]));
+    let third = server.deploy_with("f", prebuilt("describe"), &json!({"timeout_ms": 5_000})).await;
+    assert_eq!((&third["latest"], &third["version"]["timeout_ms"]), (&json!(3), &json!(5_000)));
+    let versions = server.get("/v1/functions/f/versions").await.is(200).json();
+    let numbers: Vec<_> = versions["versions"].as_array().unwrap().iter().map(|it| it["version"].as_u64()).collect();
+    assert_eq!(numbers, [Some(1), Some(2), Some(3)]);
+    assert_ne!(versions["versions"][0]["digest"], versions["versions"][1]["digest"]);
+    assert_eq!(versions["versions"][1]["digest"], versions["versions"][2]["digest"]);
+}
+
+#[tokio::test]
+async fn a_version_is_invoked_by_its_number_or_by_a_name_that_moves() {
+    let server = Server::in_memory().await;
+    server.deploy("f", prebuilt("echo")).await;
+    server.deploy("f", prebuilt("describe")).await;
+    let function = server.put("/v1/functions/f/aliases/prod", r#"{"version": 1}"#).await.is(200).json();
+    assert_eq!(function["aliases"], json!({"prod": 1}));
+    let invoke = async |qualifier: &str| {
+        server.post(&format!("/v1/functions/f/invocations?qualifier={qualifier}"), "hello").await
+    };
+    assert_eq!(invoke("1").await.is(200).text(), "hello");
+    assert_eq!(invoke("prod").await.is(200).text(), "hello");
+    assert_eq!(invoke("2").await.is(200).json()["version"], 2);
+    assert_eq!(invoke("latest").await.is(200).json()["version"], 2);
+    server.put("/v1/functions/f/aliases/prod", r#"{"version": 2}"#).await.is(200);
+    assert_eq!(invoke("prod").await.is(200).json()["version"], 2);
+    assert_eq!(server.get("/v1/functions/f?qualifier=1").await.is(200).json()["version"]["version"], 1);
+
+    invoke("3").await.refusal(404, "version_not_found", "`3`");
+    invoke("nobody").await.refusal(404, "version_not_found", "`nobody`");
+    invoke("no%20name").await.refusal(400, "bad_name", "no name");
+    let missing = server.put("/v1/functions/f/aliases/prod", r#"{"version": 3}"#).await;
+    missing.refusal(404, "version_not_found", "`3`");
+    server.put("/v1/functions/f/aliases/latest", r#"{"version": 1}"#).await.refusal(400, "bad_name", "latest");
+    server.delete("/v1/functions/f/aliases/prod").await.is(204);
+    server.delete("/v1/functions/f/aliases/prod").await.refusal(404, "version_not_found", "`prod`");
+    invoke("prod").await.refusal(404, "version_not_found", "`prod`");
+}
+
+#[tokio::test]
+async fn a_configuration_of_one_version_wins_over_that_of_the_function() {
+    let server = Server::in_memory().await;
+    server.deploy("f", prebuilt("echo")).await;
+    server.deploy("f", prebuilt("describe")).await;
+    let shown = async |query: &str| server.get(&format!("/v1/functions/f/async-config{query}")).await.is(200).json();
+    assert_eq!((&shown("").await["set"], &shown("").await["max_retries"]), (&json!(false), &json!(1)));
+    server.configure("f", &json!({"max_retries": 5})).await.is(200);
+    server.put("/v1/functions/f/async-config?qualifier=1", r#"{"max_retries": 0}"#).await.is(200);
+    assert_eq!(shown("?qualifier=1").await["max_retries"], 0);
+    assert_eq!(shown("?qualifier=2").await["max_retries"], 5);
+    // What is shown can be sent back.
+    server.configure("f", &shown("").await).await.is(200);
+    server.delete("/v1/functions/f/async-config?qualifier=1").await.is(204);
+    assert_eq!(shown("?qualifier=1").await["max_retries"], 5);
+    server.put("/v1/functions/f/aliases/prod", r#"{"version": 1}"#).await.is(200);
+    let answer = server.put("/v1/functions/f/async-config?qualifier=prod", "{}").await;
+    answer.refusal(400, "alias_has_no_config", "`prod`");
+    let answer = server.put("/v1/functions/f/async-config?qualifier=9", "{}").await;
+    answer.refusal(404, "version_not_found", "`9`");
+}
+
+#[tokio::test]
+async fn a_deployment_without_a_configuration_leaves_the_one_there_is() {
+    let server = Server::in_memory().await;
+    server.deploy_with("f", prebuilt("echo"), &json!({"async_config": {"max_retries": 7}})).await;
+    server.deploy("f", prebuilt("describe")).await;
+    assert_eq!(server.get("/v1/functions/f/async-config").await.json()["max_retries"], 7);
+}
