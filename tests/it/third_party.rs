@@ -1,4 +1,5 @@
-//! Modules that others wrote and compiled, unchanged, on the real program: `tests/third-party/fetch` brings them.
+//! Modules that are not in the repository, on the real program: those that others wrote and compiled, unchanged
+//! (`tests/third-party/fetch` brings them), and the one guest that is too large to commit (`guests/build` makes it).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,16 @@ fn php_runs_a_page_and_ends_with_its_exit_code() {
     assert!(failed.contains("exit code 255: low tide"), "{failed}");
 }
 
+#[test]
+fn a_handler_in_javascript_answers_and_says_what_is_wrong() {
+    let Some(module) = present("guests/built/greet.wasm", "guests/build") else { return };
+    let server = Server::start();
+    server.deploy(&module, "greet", &[]);
+    assert_eq!(server.invoke("greet", r#"{"name":"Ada"}"#, &[]).unwrap(), r#"{"greeting":"hello, Ada"}"#);
+    let failed = server.invoke("greet", "[]", &[]).unwrap_err();
+    assert!(failed.contains("permanent: the payload has no text called `name`"), "{failed}");
+}
+
 #[tokio::test]
 async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function() {
     let Some(module) = module("wstd-0.6.8-http_server.wasm") else { return };
@@ -66,19 +77,22 @@ async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function(
     assert_eq!(echoed.bytes().await.unwrap(), body);
 }
 
-/// The path of a module, if it is here. That it is not is said, and is a failure where everything must be tested.
+/// The path of a module that others wrote, if it is here.
 fn module(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/third-party").join(name);
-    if path.exists() {
-        return Some(path);
+    present(&format!("target/third-party/{name}"), "tests/third-party/fetch")
+}
+
+/// The path of a file, if it is here. That it is not is said, with the script that `brings` it, and is a failure where
+/// everything must be tested.
+fn present(path: &str, brings: &str) -> Option<PathBuf> {
+    let absolute = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if absolute.exists() {
+        return Some(absolute);
     }
-    assert!(
-        std::env::var_os("TIDEMILL_TEST_ALL").is_none_or(|all| all != "1"),
-        "{} is missing; run tests/third-party/fetch",
-        path.display()
-    );
+    let everything = std::env::var_os("TIDEMILL_TEST_ALL").is_some_and(|all| all == "1");
+    assert!(!everything, "{path} is missing; run {brings}");
     #[expect(clippy::explicit_write, reason = "what `eprintln!` writes is shown for failed tests alone")]
-    writeln!(std::io::stderr(), "skipped: third-party modules are not here; run tests/third-party/fetch").unwrap();
+    writeln!(std::io::stderr(), "skipped: {path} is not here; run {brings}").unwrap();
     None
 }
 

@@ -61,6 +61,7 @@ pub(super) async fn invoke(
         Wait::ForResult => bounds::MAX_SYNC_PAYLOAD_BYTES,
         Wait::ForAcceptance => bounds::MAX_ASYNC_PAYLOAD_BYTES,
     };
+    refuse_idempotency_key(wait, &headers)?;
     runtime.describe(&path, &qualifier)?; // before megabytes are read for a function that is not there
     let payload = body::read(body, limit, "payload").await?;
     let ask = Ask {
@@ -90,6 +91,15 @@ fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
         Some("sync") | None => Ok(Wait::ForResult),
         Some(other) => Err(bad("bad_query", format!("mode is `{other}`: use `sync` or `async`"))),
     }
+}
+
+/// Whoever sends a key relies on it when sending again: to ignore it would run the function twice.
+fn refuse_idempotency_key(wait: Wait, headers: &HeaderMap) -> Result<(), Problem> {
+    if wait == Wait::ForAcceptance && headers.contains_key("idempotency-key") {
+        let detail = "Idempotency-Key is not honoured yet: leave it out, and look for the invocation before sending again";
+        return Err(bad("idempotency_key_not_supported", detail.to_owned()));
+    }
+    Ok(())
 }
 
 fn delay(headers: &HeaderMap) -> Result<Duration, Problem> {

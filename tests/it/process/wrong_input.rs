@@ -160,6 +160,7 @@ async fn queries_and_headers_that_cannot_be_read_are_refused() {
         ("tidemill-delay", "soon", "bad_header", "`soon`"),
         ("tidemill-delay", "16d", "bad_range", "15 days"),
         ("tidemill-chain", "x", "bad_name", "`x`"),
+        ("idempotency-key", "k", "idempotency_key_not_supported", "not honoured"),
         ("tidemill-attribute-long", &"x".repeat(16 * 1024 + 1), "bad_range", "attributes"),
     ] {
         let path = format!("{invocations}?mode=async");
