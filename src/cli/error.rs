@@ -87,11 +87,9 @@ impl Error {
             Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::Bench(_)
-            | Self::NotSettled { .. }
-            | Self::Refused(_)
-            | Self::Serve(_)
-            | Self::Unexpected { .. } => exit::REFUSED,
+            Self::Bench(_) | Self::NotSettled { .. } | Self::Refused(_) | Self::Serve(_) | Self::Unexpected { .. } => {
+                exit::REFUSED
+            }
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Usage(_) => exit::USAGE,

@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole program is a test; clippy knows only functions marked as one")]
 
+mod crash;
 mod store;

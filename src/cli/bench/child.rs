@@ -68,7 +68,7 @@ impl Child {
     /// Asks it to stop.
     pub(super) fn terminate(&self) -> Result<(), Error> {
         match self.pid() {
-            Some(pid) => kill_process(pid, Signal::TERM).map_err(|error| failed(error.into())),
+            Some(pid) => kill_process(pid, Signal::TERM).map_err(failed),
             None => Ok(()), // it has ended
         }
     }
@@ -84,6 +84,6 @@ impl Child {
     }
 }
 
-fn failed(cause: io::Error) -> Error {
-    Error::Bench(format!("the server cannot be run: {cause}"))
+fn failed(cause: impl Into<io::Error>) -> Error {
+    Error::Bench(format!("the server cannot be run: {}", cause.into()))
 }

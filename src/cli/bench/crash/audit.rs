@@ -118,7 +118,8 @@ fn unfounded(driven: &Driven, parent: InvocationId, child: &Record) -> Option<St
 
 fn over_the_limit(driven: &Driven) -> Offences {
     let mut offences = Offences::new();
-    let limit = |record: &Record| load::function(&record.function).map_or(u32::MAX, |function| function.max_retries + 1);
+    let limit =
+        |record: &Record| load::function(&record.function).map_or(u32::MAX, |function| function.max_retries + 1);
     for record in driven.records.iter() {
         let limit = limit(record);
         if let Some(attempt) = record.attempts.iter().find(|attempt| attempt.number > limit) {
@@ -199,7 +200,9 @@ mod tests {
     }
 
     fn did(driven: &mut Driven, n: u8, deeds: &[(usize, Deed)]) {
-        deeds.iter().for_each(|(life, deed)| driven.ledger.enter(id(n), Entry { life: *life, deed: *deed }));
+        for (life, deed) in deeds {
+            driven.ledger.enter(id(n), Entry { life: *life, deed: *deed });
+        }
     }
 
     /// What the audit finds once `spoil` has changed what is sound: ids of the lost, the settled twice, and those
@@ -211,7 +214,7 @@ mod tests {
         let findings = audit(&driven);
         let found = [&findings.lost, &findings.settled_twice, &findings.over_the_limit];
         let found = found.map(|offences| offences.keys().copied().collect::<Vec<_>>());
-        assert_eq!(found, expected.map(|ids| ids.iter().map(|n| id(*n)).collect()), "{findings:#?}");
+        assert_eq!(found, expected.map(|ids| ids.iter().map(|n| id(*n)).collect::<Vec<_>>()), "{findings:#?}");
     }
 
     #[test]

@@ -55,8 +55,9 @@ pub(super) struct Driver {
     deployed: bool,
     /// When the last rounds began, this one included.
     begun: [Timestamp; 3],
-    /// How long the server took to listen, each time.
-    starts: Vec<Duration>,
+    /// How long the server took to listen in this round, and in the round in which it took longest.
+    listened: Option<Duration>,
+    longest_start: Duration,
     told_lines: usize,
 }
 
@@ -72,7 +73,8 @@ impl Driver {
             driven: Driven::default(),
             deployed: false,
             begun: [clock.now(); 3],
-            starts: Vec::new(),
+            listened: None,
+            longest_start: Duration::ZERO,
             told_lines: 0,
         }
     }
@@ -114,7 +116,8 @@ impl Driver {
     async fn listening(&mut self, life: &mut Life) -> Result<Option<Client>, Error> {
         let started = Instant::now();
         let client = life.listening().await?;
-        self.starts.push(started.elapsed());
+        self.listened = client.is_some().then(|| started.elapsed());
+        self.longest_start = self.longest_start.max(started.elapsed());
         Ok(client)
     }
 
@@ -162,13 +165,13 @@ impl Driver {
         let mut looked = false;
         while Instant::now() < until {
             let mut life = self.start()?;
-            if let Some(client) = self.listening(&mut life).await? {
-                if unless_gone(self.watch(&client, &mut looked, until).await)? {
-                    life.stop()?;
-                    let death = life.ended().await?;
-                    self.end(death);
-                    break;
-                }
+            if let Some(client) = self.listening(&mut life).await?
+                && unless_gone(self.watch(&client, &mut looked, until).await)?
+            {
+                life.stop()?;
+                let death = life.ended().await?;
+                self.end(death);
+                break;
             }
             let death = timeout(END_PATIENCE, life.ended()).await;
             let death = death.map_err(|_| Error::Bench("the server lives, but does not answer".to_owned()))??;
@@ -198,32 +201,21 @@ impl Driver {
         }
     }
 
+    /// A life behind the last round has ended.
     fn end(&mut self, death: Death) {
         self.driven.deaths.push(death);
         let live = self.driven.records.live().map_or(0, |(_, live)| live);
-        let how = match death {
-            Death::Aborted => "aborted by a function",
-            Death::Killed => "killed",
-            Death::Stopped => "stopped",
-        };
-        let longest = self.starts.iter().max().copied().unwrap_or_default();
-        let longest = units::show_elapsed(whole_ms(longest));
-        let records = self.driven.records.len();
-        output::note(&format!("settling: {how}, {live} of {records} not settled; the longest start took {longest}"));
+        let (records, longest) = (self.driven.records.len(), units::show_elapsed(whole_ms(self.longest_start)));
+        output::note(&format!("settling: {live} of {records} live when it {death}; its longest start took {longest}"));
         self.tell_lines();
     }
 
     fn tell(&mut self, round: u32, death: Death, took: Duration) {
-        let how = match death {
-            Death::Aborted => "aborted by a function",
-            Death::Killed => "killed",
-            Death::Stopped => "stopped",
-        };
-        let (took, acknowledged) = (units::show_elapsed(whole_ms(took)), self.driven.acknowledged.len());
-        let start = self.starts.last().map(|start| units::show_elapsed(whole_ms(*start))).unwrap_or_default();
-        output::note(&format!(
-            "round {round}: {acknowledged} acknowledged so far; {how} after {took}, of which the last start took {start}"
-        ));
+        let acknowledged = self.driven.acknowledged.len();
+        let took = units::show_elapsed(whole_ms(took));
+        let listened = self.listened.take().map(|after| units::show_elapsed(whole_ms(after)));
+        let listened = listened.map_or_else(|| "never listened".to_owned(), |after| format!("listened after {after}"));
+        output::note(&format!("round {round}: {listened}, {death} after {took}; {acknowledged} acknowledged so far"));
         self.tell_lines();
     }
 

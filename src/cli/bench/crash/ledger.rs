@@ -50,10 +50,10 @@ struct Fields {
 
 impl Ledger {
     /// Takes up a line that the server wrote in its life number `life`.
-    pub(super) fn read(&mut self, life: usize, line: &str) {
-        match deed(line) {
+    pub(super) fn read(&mut self, life: usize, text: &str) {
+        match deed(text) {
             Some((id, deed)) => self.enter(id, Entry { life, deed }),
-            None if self.other.len() < MAX_OTHER_LINES => self.other.push(line.to_owned()),
+            None if self.other.len() < MAX_OTHER_LINES => self.other.push(text.to_owned()),
             None => (),
         }
     }

@@ -1,5 +1,6 @@
 //! One life of the server: a process, what it writes into the ledger until its end, and how it ends.
 
+use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -32,6 +33,16 @@ pub(super) enum Death {
     Killed,
     /// It was asked to stop, and may have given attempts back.
     Stopped,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aborted => "was aborted by a function",
+            Self::Killed => "was killed",
+            Self::Stopped => "was stopped",
+        })
+    }
 }
 
 /// The ledger, as those that write into it and those that read it share it.

@@ -19,6 +19,8 @@ use crate::model::names::InvocationId;
 const CLIENTS: usize = 4;
 /// Invocations that one client sends in one round.
 const MAX_SENT: usize = 75;
+/// The step of a client by which it sends poison: most rounds get that far.
+const LAST_POISON: u64 = 6;
 /// Above this a payload is a file of its own in the server's data.
 const LARGE_PAYLOAD_BYTES: usize = 8 * 1_024;
 /// Attempts after the first of what only a crash makes fail.
@@ -123,7 +125,7 @@ pub(super) struct Promised {
 pub(super) async fn run(client: &Client, random: &mut Random, poison: bool, promised: &RefCell<Promised>) {
     let clients = (0..CLIENTS).map(|number| {
         let mut random = random.fork();
-        let poison_at = (poison && number == 0).then(|| random.within(&(0..=MAX_SENT as u64 / 2)));
+        let poison_at = (poison && number == 0).then(|| random.within(&(0..=LAST_POISON)));
         async move {
             for step in 0..MAX_SENT as u64 {
                 let sent = if poison_at == Some(step) { Sent::Poison } else { Sent::draw(&mut random) };

@@ -1,15 +1,17 @@
 //! `bench neighbours`: how long a function takes alone, and how long beside functions that do harm. It tells
 //! numbers and judges none: they are the machine's, and the clients that measure run on it too.
 //!
-//! | file      | decides                                    |
-//! | --------- | ------------------------------------------ |
-//! | `latency` | how long answers took, summed up           |
-//! | `clients` | who invokes what, and for how long         |
-//! | `report`  | how it is told                             |
+//! | file      | decides                                     |
+//! | --------- | ------------------------------------------- |
+//! | `latency` | how long answers took, summed up            |
+//! | `clients` | who invokes what, and for how long          |
+//! | `memory`  | what the system says of the server's memory |
+//! | `report`  | how it is told                              |
 
 mod latency;
 
 mod clients;
+mod memory;
 mod report;
 
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use clap::Args;
 use rustix::process::Pid;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::child::Child;
 use super::deployed::Deployed;
@@ -28,7 +30,8 @@ use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::cli::output::{self, Output};
 use clients::{Counts, Measured};
-use report::{Memory, Report};
+use memory::Memory;
+use report::Report;
 
 /// The one whose time is measured.
 const ECHO: Deployed = Deployed::new("echo", guests::ECHO);
@@ -41,8 +44,6 @@ const HOSTILE: [Deployed; 4] = [
 ];
 /// Clients of each hostile function.
 const CLIENTS_EACH: usize = 2;
-/// Pause between two looks at the server's memory.
-const LOOK_AT_MEMORY: Duration = Duration::from_millis(50);
 /// Invocations before anything is measured: what is loaded at first use is loaded then.
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -73,42 +74,24 @@ impl Neighbours {
         clients::measured(client, ECHO.name, WARM_UP).await?;
         let duration = Duration::from_secs(self.seconds);
         let alone = clients::measured(client, ECHO.name, duration).await?;
-        let before = resident(server).await;
-        let (beside, neighbours, max) = beside(client, server, duration).await?;
-        Ok(Report { seconds: self.seconds, alone, beside, neighbours, memory: Memory { before, max: max.max(before) } })
+        let before = memory::resident(server).await;
+        memory::forget_peak(server).await;
+        let (beside, neighbours) = beside(client, duration).await?;
+        let memory = Memory { before, peak: memory::peak(server).await };
+        Ok(Report { seconds: self.seconds, alone, beside, neighbours, memory })
     }
 }
 
 /// Measures while the hostile functions are invoked.
-async fn beside(
-    client: &Client,
-    server: Option<Pid>,
-    duration: Duration,
-) -> Result<(Measured, BTreeMap<&'static str, Counts>, Option<u64>), Error> {
+async fn beside(client: &Client, duration: Duration) -> Result<(Measured, BTreeMap<&'static str, Counts>), Error> {
     let until = Instant::now() + duration;
     let hostile = HOSTILE.iter().flat_map(|function| std::iter::repeat_n(function.name, CLIENTS_EACH));
     let hostile = hostile.map(|name| async move { (name, clients::invoking(client, name, until).await) });
-    let watching = async {
-        let mut max = None;
-        while Instant::now() < until {
-            max = max.max(resident(server).await);
-            sleep(LOOK_AT_MEMORY).await;
-        }
-        max
-    };
     let measuring = clients::measured(client, ECHO.name, duration);
-    let (measured, hostile, max) = futures::join!(measuring, futures::future::join_all(hostile), watching);
+    let (measured, hostile) = futures::join!(measuring, futures::future::join_all(hostile));
     let mut neighbours = BTreeMap::new();
     for (name, counts) in hostile {
         clients::add(neighbours.entry(name).or_default(), counts?);
     }
-    Ok((measured?, neighbours, max))
-}
-
-/// Bytes of memory that the server has; `None` where the system does not tell.
-async fn resident(server: Option<Pid>) -> Option<u64> {
-    let status = tokio::fs::read_to_string(format!("/proc/{}/status", server?.as_raw_nonzero())).await.ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1_024)
+    Ok((measured?, neighbours))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::clients::{Counts, Measured};
+use super::memory::Memory;
 use crate::cli::output;
 use crate::cli::units;
 
@@ -18,15 +19,6 @@ pub(super) struct Report {
     /// How the invocations of each hostile function ended.
     pub(super) neighbours: BTreeMap<&'static str, Counts>,
     pub(super) memory: Memory,
-}
-
-/// The server's memory in bytes, where the system tells.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
-    /// Before the hostile functions.
-    pub(super) before: Option<u64>,
-    /// The most that was seen.
-    pub(super) max: Option<u64>,
 }
 
 impl Report {
@@ -43,20 +35,21 @@ impl Report {
         );
         let memory = |bytes: Option<u64>| output::or_dash(bytes.map(units::show_size));
         let memory = output::table(
-            ["SERVER'S MEMORY", "BEFORE", "MAX"],
-            [["resident".to_owned(), memory(self.memory.before), memory(self.memory.max)]],
+            ["SERVER'S MEMORY", "BEFORE", "PEAK"],
+            [["resident".to_owned(), memory(self.memory.before), memory(self.memory.peak)]],
         );
         format!("{echo}\n\n{neighbours}\n\n{memory}")
     }
 
     pub(super) fn json(&self) -> String {
-        let neighbours: Vec<_> = self.neighbours.iter().map(|(name, ends)| json!({"function": name, "ends": ends})).collect();
+        let neighbours: Vec<_> =
+            self.neighbours.iter().map(|(name, ends)| json!({"function": name, "ends": ends})).collect();
         json!({
             "seconds": self.seconds,
             "alone": value(&self.alone),
             "beside": value(&self.beside),
             "neighbours": neighbours,
-            "memory": { "before_bytes": self.memory.before, "max_bytes": self.memory.max },
+            "memory": { "before_bytes": self.memory.before, "peak_bytes": self.memory.peak },
         })
         .to_string()
     }
@@ -118,7 +111,7 @@ mod tests {
             alone: measured(1_000),
             beside: Measured { failures: Counts::from([("overloaded".to_owned(), 3)]), ..measured(500) },
             neighbours: BTreeMap::from([("spin", counts)]),
-            memory: Memory { before: Some(64 << 20), max: None },
+            memory: Memory { before: Some(64 << 20), peak: None },
         }
     }
 
@@ -132,7 +125,7 @@ beside the others  500          250/s  1.23 ms  5.00 ms  60.00 ms  3
 NEIGHBOUR  ENDED AS  TIMES
 spin       timeout   8
 
-SERVER'S MEMORY  BEFORE  MAX
+SERVER'S MEMORY  BEFORE  PEAK
 resident         64 MiB  -";
         assert_eq!(report().text(), expected);
     }
