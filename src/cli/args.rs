@@ -78,7 +78,7 @@ pub(super) enum Command {
     },
     #[command(flatten)]
     Remote(Remote),
-    /// Try what a server of this machine withstands
+    /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
     Bench(bench::Command),
     /// Print the script that completes commands in a shell
