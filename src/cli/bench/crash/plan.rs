@@ -33,7 +33,7 @@ impl Plan {
             1..=2 => Ending::Stop(load_time(&mut random)),
             _ => Ending::Kill(load_time(&mut random)),
         };
-        Self { ending, poison: random.one_in(3), random }
+        Self { ending, poison: random.one_in(5), random }
     }
 }
 
