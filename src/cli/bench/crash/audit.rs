@@ -46,7 +46,8 @@ fn lost(driven: &Driven) -> Offences {
         offend(&mut offences, *id, "it was acknowledged, and there is no record of it");
     }
     for (id, entries) in driven.ledger.entries().filter(|(id, _)| missing(&id)) {
-        offend(&mut offences, id, format!("it was worked on ({entries:?}), and there is no record of it"));
+        let last = entries.last().map_or(0, |entry| entry.life);
+        offend(&mut offences, id, format!("it was worked on, last in life {last}, and there is no record of it"));
     }
     for record in driven.records.iter() {
         if let Some(what) = broken_chain(driven, record) {

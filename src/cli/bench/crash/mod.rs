@@ -95,7 +95,6 @@ impl Crash {
         output::note(&format!("crash: {} rounds, seed {seed}, data in {}", self.rounds, data.path().display()));
         let driven = match Driver::new(data.path(), seed, self.max_round).drive(self.rounds).await {
             Ok(driven) => driven,
-            Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {
                 data.keep();
                 return Err(error);
