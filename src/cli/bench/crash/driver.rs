@@ -206,7 +206,9 @@ impl Driver {
         self.driven.deaths.push(death);
         let live = self.driven.records.live().map_or(0, |(_, live)| live);
         let (records, longest) = (self.driven.records.len(), units::show_elapsed(whole_ms(self.longest_start)));
-        output::note(&format!("settling: {live} of {records} live when it {death}; its longest start took {longest}"));
+        output::note(&format!(
+            "settling: {live} of {records} not seen to settle when it {death}; the longest start took {longest}"
+        ));
         self.tell_lines();
     }
 
