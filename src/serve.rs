@@ -69,8 +69,8 @@ impl Server {
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
         let live = store.scan().await?;
-        let registry = Registry::open(store.clone(), engine.clone(), clock, tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine.clone(), clock);
+        let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
+        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -78,7 +78,7 @@ impl Server {
             worker: worker.clone(),
             slots: slots.clone(),
             wake,
-            clock,
+            clock: clock.clone(),
             tasks: tasks.clone(),
             retention: config.retention,
         };

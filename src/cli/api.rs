@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::names::InvocationId;
+use crate::model::status::Status;
 
 /// An answer in both forms: as it came and as it is meant.
 #[derive(Debug)]
@@ -145,55 +145,6 @@ impl Invocation {
             Some(error) => format!("{condition} ({tried}): {error}"),
             None => format!("{condition} ({tried})"),
         }
-    }
-}
-
-/// Where an invocation stands, in order of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Status {
-    /// Accepted, not yet attempted.
-    Queued,
-    /// Waiting for its next attempt.
-    Retrying,
-    /// An attempt is going on.
-    Running,
-    /// An attempt gave a result.
-    Succeeded,
-    /// No attempt is going to succeed.
-    Failed,
-    /// It grew too old.
-    Expired,
-    /// Somebody asked for it to stop.
-    Cancelled,
-}
-
-impl Status {
-    /// As the API writes it.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Retrying => "retrying",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether the outcome is known.
-    pub(super) const fn is_settled(self) -> bool {
-        match self {
-            Self::Queued | Self::Retrying | Self::Running => false,
-            Self::Succeeded | Self::Failed | Self::Expired | Self::Cancelled => true,
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-use super::api::{Problem, Status};
+use super::api::Problem;
+use crate::model::status::Status;
 
 /// Exit codes: part of the interface, so they do not change.
 pub mod exit {

@@ -3,10 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::api::{self, Accepted, Answer, Invocation, Status};
+use super::api::{self, Accepted, Answer, Invocation};
 use super::client::Client;
 use super::error::Error;
 use super::invoke;
@@ -16,6 +17,7 @@ use super::wait::{self, Patience};
 use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::names::{FunctionName, InvocationId};
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
 #[derive(Debug, Subcommand)]
@@ -58,13 +60,18 @@ pub(super) enum Command {
     },
 }
 
+/// Knows every status, for the help and for completions.
+fn status_parser() -> impl clap::builder::TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+}
+
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Only those of this function
     #[arg(long, value_name = "NAME")]
     function: Option<FunctionName>,
     /// Only those that stand there
-    #[arg(long)]
+    #[arg(long, value_parser = status_parser())]
     status: Option<Status>,
     /// Only those accepted since: a time such as `2026-11-21T09:00:00Z`, or how long ago, such as `1h`
     #[arg(long, value_name = "TIME")]
@@ -96,8 +103,8 @@ impl FromStr for Since {
     type Err = InvalidSince;
 
     fn from_str(text: &str) -> Result<Self, InvalidSince> {
-        let ago = units::duration(text).map(Self::Ago);
-        ago.or_else(|_| Timestamp::parse(text).map(Self::At)).map_err(|_| InvalidSince)
+        let at = Timestamp::parse(text).map(Self::At);
+        at.or_else(|_| units::duration(text).map(Self::Ago)).map_err(|_| InvalidSince)
     }
 }
 

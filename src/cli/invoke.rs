@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::api::{Accepted, Answer, Invocation, Problem, Status};
+use super::api::{Accepted, Answer, Invocation, Problem};
 use super::client::{self, Client};
 use super::error::Error;
 use super::output::{self, Output};
@@ -16,6 +16,7 @@ use super::units;
 use super::wait::{self, Patience};
 use crate::model::bounds;
 use crate::model::names::{FunctionName, InvocationId, Qualifier};
+use crate::model::status::Status;
 
 const INVOCATION_ID: &str = "tidemill-invocation-id";
 const FAULT: &str = "tidemill-fault";

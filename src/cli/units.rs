@@ -1,6 +1,6 @@
 //! Sizes and durations as people type and read them. `K`, `M` and `G` count in 1,024s, with and without `iB`.
 
-use std::time::Duration;
+pub(super) use crate::model::time::parse_duration as duration;
 
 const SIZES: [(&str, u64); 8] = [
     ("", 1),
@@ -16,26 +16,14 @@ const SIZES: [(&str, u64); 8] = [
 /// In milliseconds.
 const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// The text is no size or no duration.
+/// The text is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidUnit {
-    #[error("`{0}` is not a duration: write a whole number and `ms`, `s`, `m`, `h` or `d`, for example `500ms`")]
-    Duration(String),
-    #[error("`{0}` is not a size: write a whole number of bytes, or of `KiB`, `MiB` or `GiB`, for example `64MiB`")]
-    Size(String),
-}
+#[error("`{0}` is not a size: write a whole number of bytes, or of `KiB`, `MiB` or `GiB`, for example `64MiB`")]
+pub(super) struct InvalidSize(String);
 
 /// Reads a size such as `64MiB`, `64M` or `67108864`, in bytes.
-pub(super) fn size(text: &str) -> Result<u64, InvalidUnit> {
-    counted(text, &SIZES).ok_or_else(|| InvalidUnit::Size(text.to_owned()))
-}
-
-/// Reads a duration such as `500ms`, `5s` or `1d`; nothing but `0` goes without a unit.
-pub(super) fn duration(text: &str) -> Result<Duration, InvalidUnit> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    counted(text, &DURATIONS).map(Duration::from_millis).ok_or_else(|| InvalidUnit::Duration(text.to_owned()))
+pub(super) fn size(text: &str) -> Result<u64, InvalidSize> {
+    counted(text, &SIZES).ok_or_else(|| InvalidSize(text.to_owned()))
 }
 
 fn counted(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -81,15 +69,11 @@ pub(super) fn show_elapsed(ms: u64) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[track_caller]
     fn check_size(text: &str, expected: Option<u64>) {
         assert_eq!(size(text).ok(), expected, "{text:?}");
-    }
-
-    #[track_caller]
-    fn check_duration(text: &str, expected_ms: Option<u64>) {
-        assert_eq!(duration(text).ok(), expected_ms.map(Duration::from_millis), "{text:?}");
     }
 
     #[test]
@@ -108,22 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_a_whole_number_and_a_unit() {
-        check_duration("500ms", Some(500));
-        check_duration("5s", Some(5_000));
-        check_duration("10m", Some(600_000));
-        check_duration("2h", Some(7_200_000));
-        check_duration("1d", Some(86_400_000));
-        check_duration("0", Some(0));
-        for text in ["", "5", "s", "1.5s", "-1s", "5 minutes", "5S", "18446744073709551615d"] {
-            check_duration(text, None);
-        }
-    }
-
-    #[test]
     fn a_refused_value_is_repeated_with_an_example() {
         assert!(size("64MB").unwrap_err().to_string().contains("`64MB` is not a size"));
-        assert!(duration("5").unwrap_err().to_string().contains("for example `500ms`"));
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl Line {
 
     /// When to look again, if nothing else happens: the next time something becomes due or too old. What is
     /// due already and only lacks a slot is no reason to look: a freed slot is told.
-    pub(super) fn next_look(&self) -> Option<Timestamp> {
+    pub(super) fn next_look(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.wake(now);
         let due = self.sleeping.first().map(|(due, _)| *due);
         let too_old = self.expiry.first().map(|(expires, _)| *expires + std::time::Duration::from_millis(1));
         due.into_iter().chain(too_old).min()
@@ -203,9 +204,16 @@ mod tests {
         let mut line = Line::default();
         line.insert(place(1, 1, 500));
         assert_eq!(take(&mut line, 499), None);
-        assert_eq!(line.next_look(), Some(at(500)));
+        assert_eq!(line.next_look(at(499)), Some(at(500)));
         assert_eq!(take(&mut line, 500).map(|place| place.due), Some(at(500)));
-        assert_eq!((line.next_look(), line.len()), (None, 0));
+        assert_eq!((line.next_look(at(500)), line.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_is_due_and_only_lacks_a_slot_is_no_reason_to_look_again_soon() {
+        let mut line = Line::default();
+        line.insert(place(1, 1, 0));
+        assert_eq!(line.next_look(at(9)), Some(at(1_001)), "when it is too old");
     }
 
     #[test]

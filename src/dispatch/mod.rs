@@ -1,7 +1,7 @@
 //! The queue's hands: accepts invocations, takes what is due, has it run, and writes what follows.
 //!
 //! It alone decides and writes: `worker` returns what happened, [`crate::model::invocation::Invocation::apply`]
-//! says what that means, and [`settle`] turns it into one commit. It works by looking at due times; a wake-up
+//! says what that means, and `settle` turns it into one commit. It works by looking at due times; a wake-up
 //! is a hint. Nothing here is kept that the store does not have: dropped at any line, it is rebuilt at open.
 
 mod line;
@@ -31,8 +31,9 @@ use crate::worker::{Slots, Worker};
 use line::{Line, Place};
 use waiters::Waiters;
 
-/// The longest pause between two looks at what is due: a lost wake-up costs this, never an invocation.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at what is due: a lost wake-up, or a machine that was asleep, costs this and
+/// never an invocation.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Invocations that grew too old and are being settled at once, outside the slots.
 const MAX_EXPIRING: usize = 64;
 /// Records of synchronous invocations that are being written at once.
@@ -137,10 +138,13 @@ impl Dispatch {
             let place = place_of(&invocation);
             let id = invocation.id;
             let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
-            parts.needs.store.commit(Group(group), Durability::Synced).await?;
-            parts.line().extend(place);
-            parts.needs.wake.notify_one();
-            Ok(())
+            let kept = parts.needs.store.commit(Group(group), Durability::Synced).await;
+            // What may have been kept has to be looked for in the store, or it would lie there until the next start.
+            if matches!(kept, Ok(()) | Err(StoreError::Unknown(_))) {
+                parts.line().extend(place);
+                parts.needs.wake.notify_one();
+            }
+            kept
         };
         let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
         accepted.ok_or(NotAccepted::Stopping)?.map_err(NotAccepted::Store)
@@ -237,7 +241,7 @@ impl Parts {
         while more {
             more = !self.closed.load(Ordering::SeqCst) && self.start_one(now);
         }
-        let next = self.line().next_look().map_or(LOOK_AGAIN, |at| at.since(now));
+        let next = self.line().next_look(now).map_or(LOOK_AGAIN, |at| at.since(now));
         next.clamp(Duration::from_millis(1), LOOK_AGAIN)
     }
 
@@ -309,3 +313,6 @@ fn place_of(invocation: &Invocation) -> Option<Place> {
         expires: invocation.expires(),
     })
 }
+
+#[cfg(test)]
+mod tests;

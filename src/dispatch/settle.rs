@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Parts;
 use crate::clock;
-use crate::model::destination::{Destination, FunctionTarget};
+use crate::model::destination::FunctionTarget;
 use crate::model::function::AsyncConfig;
 use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::InvocationId;
@@ -30,11 +30,7 @@ pub(super) fn next(
     now: Timestamp,
 ) -> Option<(Invocation, Bytes)> {
     let (outcome, _) = invocation.outcome()?;
-    let destinations = &invocation.policy.config.destinations;
-    let (edge, target) = match destinations.of(outcome).filter(|_| outcome.is_passed_on())? {
-        (edge, Destination::Function(target)) => (edge, target),
-        (_, Destination::Outside(_)) => return None,
-    };
+    let (edge, target) = invocation.leads_to()?;
     let record = rendered(invocation, outcome, payloads);
     let (target, config) = resolved(parts, target);
     let payload = PayloadInfo { bytes: record.len() as u64, content_type: record::CONTENT_TYPE.to_owned() };

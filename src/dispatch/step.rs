@@ -63,12 +63,16 @@ async fn carry_out(
     task: Task,
     cut: &CancellationToken,
 ) -> Result<Option<Place>, Stuck> {
-    let Some(mut invocation) = parts.needs.store.invocation(id).await? else {
-        tracing::warn!(invocation = %id, "an invocation in line is not in the store: it was removed meanwhile");
-        return Ok(None);
-    };
+    // Not there: an acceptance that failed, or a record that was removed meanwhile.
+    let Some(mut invocation) = parts.needs.store.invocation(id).await? else { return Ok(None) };
     if invocation.outcome().is_some() {
+        take_up_next(parts, &invocation).await?;
         return Ok(None);
+    }
+    let now = parts.needs.clock.now();
+    match (&invocation.state, &task) {
+        (State::Queued { due, .. }, Task::Run(_)) if *due > now => return Ok(place_of(&invocation)),
+        _ => (),
     }
     let _permit; // held until the end is written
     let event = match (&invocation.state, task) {
@@ -81,10 +85,24 @@ async fn carry_out(
         }
         (_, Task::Run(slot)) => return attempt(parts, invocation, slot, cut).await,
     };
-    invocation.apply(&event, parts.needs.clock.now())?;
+    invocation.apply(&event, now)?;
     let request = payload(parts, id).await?;
     write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: Bytes::new() })
         .await
+}
+
+/// Settled, and yet in line: the write that settled it was answered with `unknown` and had taken effect. What it
+/// caused then stands in the store and nowhere else.
+async fn take_up_next(parts: &Parts, invocation: &Invocation) -> Result<(), StoreError> {
+    parts.waiters.tell(invocation.id);
+    let Some((edge, _)) = invocation.leads_to() else { return Ok(()) };
+    let id = invocation.id.next(edge);
+    let next = parts.needs.store.invocation(id).await?;
+    let held = parts.held(); // before the line, and over the look at both: it must not stand in two places
+    if !held.contains_key(&id) {
+        parts.line().extend(next.as_ref().and_then(place_of));
+    }
+    Ok(())
 }
 
 /// Claims the invocation, runs it, writes what came of it.

@@ -5,10 +5,10 @@
 //! Whoever can write here can run native code as this process, so the directory is its owner's alone.
 
 use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -34,13 +34,13 @@ impl Disk {
     /// Opens the directory, creates it where it is missing, and removes what a crash left unfinished.
     pub(super) fn open(dir: &Path, engine: &Engine) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        fs::set_permissions(dir, Permissions::from_mode(0o700))?;
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
                 fs::remove_file(entry.path())?;
             }
         }
+        refuse_if_others_write(dir)?;
         let mut settings = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut settings);
         Ok(Self { dir: dir.to_owned(), settings: settings.finish() })
@@ -76,7 +76,7 @@ impl Disk {
         };
         let bytes = bytes.map_err(|error| io::Error::other(trap::told(&error)))?;
         self.make_room(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        let mut file: NamedTempFile = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
+        let mut file = unfinished(&self.dir)?;
         file.write_all(&bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
@@ -110,10 +110,27 @@ impl Disk {
     }
 }
 
+/// The owner of a new file here is this process; root could write anyway.
+fn refuse_if_others_write(dir: &Path) -> io::Result<()> {
+    let own = unfinished(dir)?.as_file().metadata()?.uid();
+    let meta = fs::metadata(dir)?;
+    let others = meta.mode() & 0o022 != 0 || ![own, 0].contains(&meta.uid());
+    if others {
+        let message = "other users can write here, and could have this process run their code: make it mode 0700";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    Ok(())
+}
+
+/// A file that becomes compiled code once it is whole; it goes when dropped before.
+fn unfinished(dir: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)
+}
+
 fn map(engine: &Engine, path: &Path, kind: Precompiled) -> wasmtime::Result<Code> {
     #[expect(unsafe_code, reason = "mapping compiled code is what makes a cold start fast")]
-    // SAFETY: wasmtime takes the file for what `serialize` wrote. Only this program writes into the directory, which
-    // no other user can (mode 0700), it renames whole files only, and the name holds the digest of the module and
+    // SAFETY: wasmtime takes the file for what `serialize` wrote. Only this program writes into the directory, where
+    // no other user can (checked when it was opened), it renames whole files only, and the name holds the digest of the module and
     // the hash of the settings it was compiled with. wasmtime checks its own version and settings besides.
     unsafe {
         match kind {

@@ -62,10 +62,10 @@ impl Guests {
         self.shut_down();
     }
 
-    /// How many run, those included that have been told to stop.
+    /// Those that run, those included that have been told to stop.
     #[cfg(test)]
-    pub(super) fn running(&self) -> usize {
-        self.running.len()
+    pub(super) fn running(&self) -> TaskTracker {
+        self.running.clone()
     }
 
     /// Does not wait: a runtime must not be waited for where async code runs.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::call::{Call, Ran};
 use super::compile::Compiler;
 use super::disk::Disk;
+use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
 use super::host::Linkers;
@@ -91,19 +93,23 @@ impl Engine {
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
         let (timeout, known) = (call.timeout, circumstances(&call, false));
         let output = Output::of(&ready.entrypoint());
-        let ticking = self.0.ticker.ticking();
-        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output.clone());
-        let guest = self.0.guests.spawn(async move {
-            let _ticking = ticking;
-            work.await
-        });
-        let end = match tokio::time::timeout(timeout, guest).await {
+        let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
             Ok(Ok(Some(end))) => end,
             Ok(Ok(None)) => Err(interrupted()).into(),
             Ok(Err(error)) => Err(broken(&error)).into(),
             Err(_elapsed) => Err(known.timed_out()).into(),
         };
         output.ran(end)
+    }
+
+    /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
+    fn begin(&self, ready: &Ready, call: Call, output: Output) -> AbortOnDropHandle<Option<End>> {
+        let ticking = self.0.ticker.ticking();
+        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output);
+        self.0.guests.spawn(async move {
+            let _ticking = ticking;
+            work.await
+        })
     }
 
     /// Stops all guests and their threads; runs that have not ended are answered as interrupted.
@@ -121,6 +127,18 @@ impl Engine {
 impl Engine {
     /// How many guests run, those included that have been told to stop.
     pub(super) fn guests_running(&self) -> usize {
+        self.guests_tracker().len()
+    }
+
+    /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
+    pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
+        let output = Output::of(&ready.entrypoint());
+        let end = self.begin(ready, call, output.clone()).await.unwrap().unwrap();
+        output.ran(end)
+    }
+
+    /// Outlives the engine.
+    pub(super) fn guests_tracker(&self) -> tokio_util::task::TaskTracker {
         self.0.guests.running()
     }
 }

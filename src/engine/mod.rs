@@ -20,17 +20,20 @@ mod trap;
 
 mod host;
 
+mod scan;
+
 mod code;
 mod disk;
 mod imports;
-mod scan;
 
 mod entrypoint;
 
-mod compile;
-mod handle;
 mod ready;
+
+mod compile;
 mod run;
+
+mod handle;
 
 pub use handle::Engine;
 pub use ready::Ready;

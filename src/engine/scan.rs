@@ -84,36 +84,85 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    const CORE: [u8; 8] = *b"\0asm\x01\0\0\0";
+    const NESTED: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+    fn sized(content: &[u8]) -> Vec<u8> {
+        let mut length = content.len();
+        let mut bytes = Vec::new();
+        while length >= 0x80 {
+            bytes.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
+        }
+        bytes.push(u8::try_from(length).unwrap());
+        bytes.extend_from_slice(content);
+        bytes
+    }
+
+    fn section(preamble: [u8; 8], id: u8, content: &[u8]) -> Vec<u8> {
+        [&preamble[..], &[id], &sized(content)].concat()
+    }
+
+    /// A core module with one function of that length.
+    fn function(bytes: usize) -> Vec<u8> {
+        section(CORE, CODE_SECTION, &[&[1], &sized(&vec![0; bytes])[..]].concat())
+    }
+
+    /// A core module that says that it has so many functions.
+    fn functions(count: u32) -> Vec<u8> {
+        let count = [0, 7, 14, 21].map(|shift| u8::try_from(count >> shift & 0x7f).unwrap() | 0x80);
+        section(CORE, CODE_SECTION, &[&count[..], &[0]].concat())
+    }
+
+    fn in_component(id: u8, content: &[u8]) -> Vec<u8> {
+        section(NESTED, id, content)
+    }
+
     #[track_caller]
-    fn check(text: &str, what: Option<&str>) {
-        let refused = super::check(&wat::parse_str(text).unwrap()).err();
-        let told = refused.map(|refused| match refused {
-            Refused::TooLarge { what, .. } => what,
-            other => panic!("{other}"),
-        });
-        assert_eq!(told, what);
+    fn check(module: &[u8], expected: Option<&str>) {
+        let told = match super::check(module) {
+            Ok(()) => None,
+            Err(Refused::TooLarge { what, .. }) => Some(what),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(told, expected);
     }
 
     #[test]
     fn a_function_that_would_compile_for_too_long_is_refused_also_inside_a_component() {
-        let long = format!("(func {})", "nop ".repeat(bounds::MAX_FUNCTION_BYTES));
-        check(&format!("(module {long})"), Some("a function"));
-        check(&format!("(component (core module {long}))"), Some("a function"));
-        check(&format!("(component (component (core module {long})))"), Some("a function"));
-        check("(module (func nop))", None);
+        check(&function(bounds::MAX_FUNCTION_BYTES), None);
+        let long = function(bounds::MAX_FUNCTION_BYTES + 1);
+        check(&long, Some("a function"));
+        let once = in_component(CORE_MODULE_SECTION, &long);
+        check(&once, Some("a function"));
+        check(&in_component(COMPONENT_SECTION, &once), Some("a function"));
     }
 
     #[test]
-    fn too_many_functions_are_refused() {
-        let many = "(func)".repeat(bounds::MAX_MODULE_FUNCTIONS / 2 + 1);
-        check(&format!("(module {many})"), None);
-        check(&format!("(component (core module {many}) (core module {many}))"), Some("the number of functions"));
+    fn too_many_functions_are_refused_wherever_they_are() {
+        let half = functions(u32::try_from(bounds::MAX_MODULE_FUNCTIONS / 2 + 1).unwrap());
+        check(&half, None);
+        let mut two = in_component(CORE_MODULE_SECTION, &half);
+        two.extend_from_slice(&in_component(CORE_MODULE_SECTION, &half)[8..]);
+        check(&two, Some("the number of functions"));
+    }
+
+    #[test]
+    fn components_are_not_nested_without_end() {
+        let deep = (0..50).fold(NESTED.to_vec(), |inner, _| in_component(COMPONENT_SECTION, &inner));
+        check(&deep, Some("nesting of components"));
+    }
+
+    #[test]
+    fn what_the_outline_is_read_from_is_what_the_compiler_reads() {
+        let long = format!("(module (func {}))", "nop ".repeat(bounds::MAX_FUNCTION_BYTES));
+        check(&wat::parse_str(long).unwrap(), Some("a function"));
     }
 
     #[test]
     fn what_cannot_be_read_is_left_to_the_validator() {
         for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0\x0a\xff\xff\xff\xff\xff\xff"] {
-            assert_eq!(super::check(bytes), Ok(()));
+            check(bytes, None);
         }
     }
 }

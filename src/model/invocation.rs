@@ -13,9 +13,9 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::destination::{Destination, Destinations, Outside};
+use super::destination::{Destination, Destinations, FunctionTarget, Outside};
 use super::function::AsyncConfig;
-use super::names::{FunctionId, FunctionPath, InvocationId, VersionNumber};
+use super::names::{Edge, FunctionId, FunctionPath, InvocationId, VersionNumber};
 use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
@@ -272,6 +272,16 @@ impl Invocation {
                 !outcome.is_passed_on() || self.policy.config.destinations.of(outcome).is_none()
             }
             _ => false,
+        }
+    }
+
+    /// The function that its outcome leads to, if any.
+    #[must_use]
+    pub fn leads_to(&self) -> Option<(Edge, &FunctionTarget)> {
+        let (outcome, _) = self.outcome().filter(|(outcome, _)| outcome.is_passed_on())?;
+        match self.policy.config.destinations.of(outcome)? {
+            (edge, Destination::Function(target)) => Some((edge, target)),
+            (_, Destination::Outside(_)) => None,
         }
     }
 

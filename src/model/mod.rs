@@ -22,3 +22,4 @@ pub mod outcome;
 
 pub mod invocation;
 pub mod record;
+pub mod status;

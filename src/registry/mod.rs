@@ -1,6 +1,6 @@
 //! Which functions there are, and the way from `name@qualifier` to a version that is ready to run.
 //!
-//! All of it is in memory, as the store last held it; changes are made one at a time ([`change`]), so a check
+//! All of it is in memory, as the store last held it; changes are made one at a time (`change`), so a check
 //! such as the one for cycles sees what the write will be added to. Runs nothing.
 
 mod catalogue;

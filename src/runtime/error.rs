@@ -6,6 +6,7 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::model::names::InvocationId;
 use crate::model::outcome::Failure;
+use crate::model::status::Status;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -18,7 +19,7 @@ pub enum Error {
         /// Which.
         id: InvocationId,
         /// How it ended.
-        status: &'static str,
+        status: Status,
     },
     /// The function ran and failed.
     #[error("{}: {}", failure.kind.as_str(), failure.message)]

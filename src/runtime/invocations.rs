@@ -15,6 +15,7 @@ use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier};
 use crate::model::outcome::{Advice, Outcome};
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::store::{Cursor, Part, Query};
 use crate::worker::Slots;
@@ -59,25 +60,6 @@ pub struct Answered {
     pub id: InvocationId,
     /// What the function gave.
     pub reply: Reply,
-}
-
-/// The state of an invocation as people name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Waits for its first attempt.
-    Queued,
-    /// Waits for a later attempt.
-    Retrying,
-    /// Runs.
-    Running,
-    /// Gave a result.
-    Succeeded,
-    /// Will give none.
-    Failed,
-    /// Grew too old.
-    Expired,
-    /// Was stopped.
-    Cancelled,
 }
 
 /// Which invocations to list.
@@ -194,7 +176,7 @@ impl Runtime {
         match invocation.outcome() {
             Some((Outcome::Cancelled, _)) if asked == CancelAsked::Underway => Ok(invocation),
             None => Ok(invocation), // it is being stopped; the caller sees the state it is in
-            Some(_) => Err(Error::AlreadySettled { id, status: Status::of(&invocation).as_str() }),
+            Some(_) => Err(Error::AlreadySettled { id, status: Status::of(&invocation) }),
         }
     }
 
@@ -310,50 +292,6 @@ impl Filter {
     fn keeps(&self, invocation: &Invocation) -> bool {
         self.status.is_none_or(|status| status == Status::of(invocation))
             && (!self.dead_letters || invocation.is_dead_letter())
-    }
-}
-
-impl Status {
-    /// The status of an invocation.
-    pub fn of(invocation: &Invocation) -> Self {
-        match &invocation.state {
-            State::Queued { attempt, .. } if attempt.get() == 1 => Self::Queued,
-            State::Queued { .. } => Self::Retrying,
-            State::Running { .. } => Self::Running,
-            State::Delivering { outcome, .. } | State::Done { outcome, .. } => match outcome {
-                Outcome::Succeeded => Self::Succeeded,
-                Outcome::Failed(_) => Self::Failed,
-                Outcome::Expired => Self::Expired,
-                Outcome::Cancelled => Self::Cancelled,
-            },
-        }
-    }
-
-    /// The status as the API and the command line write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Retrying => "retrying",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads what [`Status::as_str`] writes.
-    pub fn parse(text: &str) -> Option<Self> {
-        let all = [
-            Self::Queued,
-            Self::Retrying,
-            Self::Running,
-            Self::Succeeded,
-            Self::Failed,
-            Self::Expired,
-            Self::Cancelled,
-        ];
-        all.into_iter().find(|status| status.as_str() == text)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
-pub use invocations::{Accepted, Answered, Ask, Filter, InvocationPage, Status};
+pub use invocations::{Accepted, Answered, Ask, Filter, InvocationPage};
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;

@@ -4,3 +4,4 @@
 
 mod crash;
 mod store;
+mod third_party;

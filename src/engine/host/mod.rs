@@ -1,6 +1,7 @@
 //! What a guest finds around it. Nothing, unless it was given: no directories, no network, no inherited
 //! environment; a clock, random numbers, its arguments and its input.
 
+mod exit;
 mod fault;
 mod identity;
 mod outgoing;
@@ -10,7 +11,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView, p0};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub(super) use identity::headers;
@@ -93,9 +94,13 @@ pub(super) struct Linkers {
 
 impl Linkers {
     /// WASI 0.1 for core modules, 0.2 with `wasi:http` for components, and the means to crash where a test asks.
+    ///
+    /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
     pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
         let mut core = wasmtime::Linker::new(engine);
         p1::add_to_linker_async(&mut core, |host: &mut Host| &mut host.wasi)?;
+        p0::add_to_linker_async(&mut core, |host: &mut Host| &mut host.wasi)?;
+        exit::add_to_linker(&mut core)?;
         if fault_injection {
             fault::add_to_linker(&mut core)?;
         }

@@ -28,3 +28,18 @@ impl WasiHttpHooks for Refuse {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guest_reaches_nobody() {
+        let body = Full::default().map_err(|never: std::convert::Infallible| match never {}).boxed_unsync();
+        let request = Request::get("http://127.0.0.1:1/").body(body).unwrap();
+        let sent = Box::into_pin(Refuse.send_request(request, None, Box::new(async { Ok(()) }))).await;
+        assert!(matches!(sent, Err(Error::HttpRequestDenied)));
+    }
+}

@@ -85,7 +85,10 @@ async fn the_directory_of_compiled_code_is_its_owners_alone() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("new");
     Engine::start(&settings(Some(&dir))).unwrap();
-    assert_eq!(std::fs::metadata(dir).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = Engine::start(&settings(Some(&dir))).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, crate::engine::EngineError::CacheDir { .. }), "{refused}");
 }
 
 #[tokio::test]

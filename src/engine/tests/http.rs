@@ -62,7 +62,10 @@ async fn a_failing_status_is_a_failure_and_the_answer_is_kept() {
 #[tokio::test]
 async fn an_http_function_that_sleeps_too_long_is_stopped() {
     let call = Call { timeout: Duration::from_millis(50), ..get("/slow?ms=60000") };
-    assert_eq!(failure(run(guest("prebuilt/hello-http.wasm"), call).await).kind, FailureKind::Timeout);
+    let engine = engine();
+    let hello = deploy(&engine, guest("prebuilt/hello-http.wasm")).await;
+    let ran = tokio::time::timeout(Duration::from_secs(10), engine.run(&hello, call)).await;
+    assert_eq!(failure(ran.unwrap()).kind, FailureKind::Timeout);
 }
 
 #[tokio::test]

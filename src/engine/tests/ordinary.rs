@@ -27,6 +27,26 @@ async fn a_command_ends_with_the_exit_code_it_gives() {
     assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(3), Advice::Retry));
     let failed = failure(engine.run(&exit, with("65")).await);
     assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(65), Advice::GiveUp));
+    let failed = failure(engine.run(&exit, with("255")).await);
+    assert_eq!((failed.kind, failed.message.as_str()), (FailureKind::ExitCode(255), "exit code 255"));
+}
+
+#[tokio::test]
+async fn a_command_from_before_wasi_had_versions_runs() {
+    let ends_with = |code: u8| {
+        from_text(&format!(
+            r#"(module
+                 (import "wasi_unstable" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+                 (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
+                 (memory (export "memory") 1)
+                 (data (i32.const 0) "\08\00\00\00\04\00\00\00tide")
+                 (func (export "_start")
+                   (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100)))
+                   (call $exit (i32.const {code}))))"#,
+        ))
+    };
+    assert_eq!(body(run(ends_with(0), call("")).await), "tide");
+    assert_eq!(failure(run(ends_with(126), call("")).await).kind, FailureKind::ExitCode(126));
 }
 
 #[tokio::test]

@@ -6,11 +6,10 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::model::bounds;
-use crate::model::destination::Destination;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
 use crate::model::names::{Edge, InvocationId, VersionNumber};
+use crate::model::status::Status;
 use crate::model::time::whole_ms;
-use crate::runtime::Status;
 
 #[derive(Debug, Serialize)]
 pub(super) struct InvocationOut {
@@ -19,7 +18,7 @@ pub(super) struct InvocationOut {
     namespace: String,
     version: Option<VersionNumber>,
     mode: &'static str,
-    status: &'static str,
+    status: Status,
     condition: &'static str,
     accepted_at: String,
     due_at: Option<String>,
@@ -93,7 +92,7 @@ impl InvocationOut {
                 Mode::Async => "async",
                 Mode::Sync => "sync",
             },
-            status: Status::of(invocation).as_str(),
+            status: Status::of(invocation),
             condition: outcome.map_or("", |outcome| outcome.condition()),
             accepted_at: invocation.accepted.to_string(),
             due_at: due.map(ToString::to_string),
@@ -167,11 +166,7 @@ fn delivery(invocation: &Invocation) -> &'static str {
 }
 
 fn next(invocation: &Invocation) -> Option<NextOut> {
-    let (outcome, _) = invocation.outcome()?;
-    let destinations = &invocation.policy.config.destinations;
-    let (edge, Destination::Function(target)) = destinations.of(outcome).filter(|_| outcome.is_passed_on())? else {
-        return None;
-    };
+    let (edge, target) = invocation.leads_to()?;
     let on = match edge {
         Edge::OnSuccess => "success",
         Edge::OnFailure => "failure",

@@ -16,8 +16,9 @@ use super::query::{self, bad};
 use crate::http::problem::Problem;
 use crate::model::invocation::Invocation;
 use crate::model::names::InvocationId;
+use crate::model::status::Status;
 use crate::model::time::{Timestamp, parse_duration};
-use crate::runtime::{Filter, Runtime, Status};
+use crate::runtime::{Filter, Runtime};
 use crate::store::Part;
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +54,7 @@ async fn whole(runtime: &Runtime, invocation: &Invocation) -> Result<Json<Invoca
 struct Which {
     namespace: Option<String>,
     function: Option<String>,
-    status: Option<String>,
+    status: Option<Status>,
     #[serde(default)]
     dead_letter: bool,
     since: Option<String>,
@@ -68,7 +69,7 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     let page = runtime
         .list(Filter {
             function,
-            status: which.status.as_deref().map(status).transpose()?,
+            status: which.status,
             dead_letters: which.dead_letter,
             since: since.map_err(|error| bad("bad_query", error.to_string()))?,
             after: which.cursor.as_deref().map(query::cursor).transpose()?,
@@ -77,12 +78,6 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
         .await?;
     let invocations: Vec<_> = page.invocations.iter().map(|invocation| InvocationOut::of(invocation, None)).collect();
     Ok(Json(json!({ "invocations": invocations, "next_cursor": page.next.map(query::cursor_text) })))
-}
-
-fn status(text: &str) -> Result<Status, Problem> {
-    let detail =
-        || format!("`{text}` is no status: use queued, retrying, running, succeeded, failed, expired or cancelled");
-    Status::parse(text).ok_or_else(|| bad("bad_query", detail()))
 }
 
 pub(super) async fn cancel(

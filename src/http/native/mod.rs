@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/result", get(invocations::result))
         .route("/v1/graph", get(graph::show))
         .route("/fn/{name}", any(function_url::call))
+        .route("/fn/{name}/", any(function_url::call))
         .route("/fn/{name}/{*path}", any(function_url::call))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -1,5 +1,6 @@
 //! What is synced when, and what a failed write means.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 use super::*;
+use crate::model::names::{FunctionId, InvocationId};
+use crate::model::time::Timestamp;
+use crate::store::{Cursor, keys, record};
 
 /// A committer over a real database, and how often it has asked for a sync.
 struct World {
@@ -21,6 +25,7 @@ fn world(mut sync: impl FnMut(usize) -> io::Result<()> + Send + 'static) -> Worl
     let dir = tempfile::tempdir().unwrap();
     let payloads = dir.path().join("payloads");
     fs::create_dir(&payloads).unwrap();
+    Files::create_folders(&payloads).unwrap();
     let db = ::sled::Config::new().path(dir.path().join("db")).open().unwrap();
     let syncs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&syncs);
@@ -96,6 +101,35 @@ fn those_that_wait_share_one_sync() {
 }
 
 #[test]
+fn groups_that_are_committed_together_build_on_one_another() {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = Arc::clone(&gate);
+    let world = world(move |_| {
+        drop(closed.lock());
+        Ok(())
+    });
+    let id = |byte| InvocationId::from_bytes([byte; 16]);
+    let put = |byte, done| Op::PutInvocation {
+        at: Cursor(Timestamp::from_ms(1), id(byte)),
+        function: FunctionId::from_bytes([9; 16]),
+        done,
+        record: record::encode(&BTreeMap::from([("accepted", Timestamp::from_ms(1))])),
+    };
+    let groups = [put(1, false), put(2, false), put(1, true), put(2, true), Op::RemoveInvocation(id(1)), put(2, false)];
+    let hold = gate.lock().unwrap();
+    let first = world.submit(b"p0", 10, Durability::Synced);
+    while world.syncs() == 0 {
+        thread::yield_now();
+    }
+    let rest = groups.map(|op| world.committer.submit(vec![op], Durability::Synced).unwrap());
+    drop(hold);
+    assert!(rest.into_iter().chain([first]).all(|answer| answer.blocking_recv().unwrap().is_ok()));
+    let left: Vec<_> = world.db.iter().keys().map(|key| key.unwrap().to_vec()).collect();
+    let expected = [b"p0".to_vec(), keys::live(id(2)), keys::time(Cursor(Timestamp::from_ms(1), id(2)))];
+    assert_eq!((left.as_slice(), world.syncs()), (expected.as_slice(), 2));
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_synced_or_written_again() {
     let world = world(|_| Err(io::Error::other("the disk is gone")));
     let answer = world.commit(b"p1", 10, Durability::Synced);
@@ -112,7 +146,7 @@ fn after_a_failed_sync_nothing_is_synced_or_written_again() {
 #[test]
 fn a_group_whose_file_cannot_be_written_is_refused_alone() {
     let world = world(|_| Ok(()));
-    fs::remove_dir(world.dir.path().join("payloads")).unwrap();
+    fs::remove_dir_all(world.dir.path().join("payloads")).unwrap();
     let large = world.commit(b"p1", 1 << 20, Durability::Synced);
     assert!(matches!(&large, Err(StoreError::Refused(reason)) if reason.contains("payloads")), "{large:?}");
     assert_eq!(world.db.get(b"p1").unwrap(), None);

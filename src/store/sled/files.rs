@@ -16,6 +16,10 @@ use uuid::Uuid;
 
 use super::value::FileRef;
 
+/// How many folders the files are spread over: a million files are some 60,000 in each, which file systems with
+/// indexed folders take with ease, and to make more of them would be felt when a store is made.
+const FOLDERS: u64 = 16;
+
 /// The folder of the files, and what this session calls its own.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -36,6 +40,15 @@ impl Files {
         Self { dir, session: Uuid::new_v4().as_u64_pair().0, next: AtomicU64::new(0) }
     }
 
+    /// Makes the folders for files in `dir`. Durable once `dir` has been synced; done once for a store, so that
+    /// no later write has to ask whether its folder would survive a power cut.
+    pub(super) fn create_folders(dir: &Path) -> io::Result<()> {
+        (0..FOLDERS).try_for_each(|folder| match fs::create_dir(dir.join(folder_name(folder))) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        })
+    }
+
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -50,11 +63,6 @@ impl Files {
         let sequence = self.next.fetch_add(1, Ordering::Relaxed);
         let file = FileRef { session: self.session, sequence, bytes: bytes.len() as u64 };
         let folder = self.folder(file);
-        match fs::create_dir(&folder) {
-            Ok(()) => drop(unsynced.folders.insert(self.dir.clone())),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => (),
-            Err(error) => return Err(error),
-        }
         let path = folder.join(name(key, file));
         let written =
             OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut new| new.write_all(bytes));
@@ -94,7 +102,7 @@ impl Files {
     }
 
     fn folder(&self, file: FileRef) -> PathBuf {
-        self.dir.join(format!("{:02x}", (file.sequence >> 8) & 0xff))
+        self.dir.join(folder_name((file.sequence >> 8) % FOLDERS))
     }
 }
 
@@ -108,6 +116,10 @@ impl Unsynced {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.files.iter().chain(&self.folders).try_for_each(|path| File::open(path)?.sync_all())
     }
+}
+
+fn folder_name(folder: u64) -> String {
+    format!("{folder:02x}")
 }
 
 fn name(key: &[u8], file: FileRef) -> String {
@@ -160,9 +172,10 @@ mod tests {
     fn a_file_is_read_back_and_one_of_another_size_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::new(dir.path().to_owned());
+        Files::create_folders(dir.path()).unwrap();
         let mut unsynced = Unsynced::default();
         let file = files.write(b"pkey", b"bytes", &mut unsynced).unwrap();
-        assert_eq!((unsynced.files.len(), unsynced.folders.len()), (1, 2));
+        assert_eq!((unsynced.files.len(), unsynced.folders.len()), (1, 1));
         unsynced.sync().unwrap();
         assert_eq!(files.read(b"pkey", file).unwrap(), b"bytes");
         fs::write(files.path(b"pkey", file), b"byte").unwrap();

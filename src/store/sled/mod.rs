@@ -84,7 +84,6 @@ impl SledStore {
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         let mut layout = Layout::open(data_dir)?;
         let db = open_database(&layout)?;
-        check_database(&db, &layout)?;
         if !layout.is_whole() {
             create(&db, &mut layout).map_err(|error| layout.refused(error.to_string()))?;
         }
@@ -99,7 +98,12 @@ impl SledStore {
         let sync = Box::new(move || file.sync_data());
         let committer = Committer::start(db.clone(), Arc::clone(&files), sync).map_err(failed)?;
         let sweep = Sweep::start(db.clone(), Arc::clone(&files)).map_err(failed)?;
-        let shared = Shared { reader: Reader::new(db, files), modules, _lock: layout.into_lock() };
+        let reader = Reader::new(db, files);
+        // A version that cannot be read may need any of them.
+        if let Ok(needed) = reader.modules() {
+            modules.keep_only(&needed).map_err(failed)?;
+        }
+        let shared = Shared { reader, modules, _lock: layout.into_lock() };
         Ok(Self { committer, _sweep: sweep, shared: Arc::new(shared) })
     }
 
@@ -152,18 +156,20 @@ impl Store for SledStore {
     }
 }
 
-/// sled panics on some damage, so a panic is one more way of not opening.
+/// sled panics over some damage, when it opens or at the first look inside: one more way of not opening.
 fn open_database(layout: &Layout) -> Result<Db, StoreError> {
+    let advice = "restore the directory from a backup, or move it away to start anew";
     let config = Config::new()
         .path(layout.database())
         .cache_capacity(bounds::STORE_CACHE_BYTES)
         .flush_every_ms(Some(TIDY_EVERY_MS));
-    let advice = "restore the directory from a backup, or move it away to start anew";
-    match panic::catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(error)) => Err(layout.refused(format!("its database cannot be read ({error}): {advice}"))),
-        Err(_) => Err(layout.refused(format!("its database is damaged: {advice}"))),
-    }
+    let opened = panic::catch_unwind(AssertUnwindSafe(|| {
+        let unread = |error| layout.refused(format!("its database cannot be read ({error}): {advice}"));
+        let db = config.open().map_err(unread)?;
+        check_database(&db, layout)?;
+        Ok(db)
+    }));
+    opened.unwrap_or_else(|_| Err(layout.refused(format!("its database is damaged: {advice}"))))
 }
 
 /// Whether the database is the one that belongs here. An empty one in a directory that was whole has lost
@@ -189,5 +195,6 @@ fn check_database(db: &Db, layout: &Layout) -> Result<(), StoreError> {
 fn create(db: &Db, layout: &mut Layout) -> io::Result<()> {
     db.insert(keys::META_FORMAT, &keys::FORMAT.to_be_bytes())?;
     db.flush()?;
+    Files::create_folders(&layout.payloads())?;
     layout.complete()
 }

@@ -1,5 +1,6 @@
 //! Modules as files named by their digest: written beside, synced, renamed. Knows no database.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::store::StoreError;
 
 /// How names of files that are being written start.
 const UNFINISHED: &str = ".new-";
+const EXTENSION: &str = "wasm";
 
 /// The folder of modules.
 #[derive(Debug)]
@@ -58,6 +60,19 @@ impl Modules {
         }
     }
 
+    /// Removes the modules that no version needs any more, and those of a deployment that came to nothing. Only
+    /// before the first deployment: one that is under way has its module here and its version not yet written.
+    pub(super) fn keep_only(&self, needed: &BTreeSet<Digest>) -> io::Result<()> {
+        let needed: BTreeSet<PathBuf> = needed.iter().map(|digest| self.path(*digest)).collect();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == EXTENSION) && !needed.contains(&path) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, path: &Path, module: &[u8]) -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.dir)?;
         file.write_all(module)?;
@@ -67,7 +82,7 @@ impl Modules {
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
-        self.dir.join(format!("{digest}.wasm"))
+        self.dir.join(format!("{digest}.{EXTENSION}"))
     }
 }
 

@@ -4,7 +4,7 @@
 //! microsecond most of the time, but waits for the disk on a miss and for the committer while a batch is being
 //! applied, which takes milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
-use crate::model::names::{FunctionId, InvocationId, VersionNumber};
+use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
 use crate::model::time::Timestamp;
 use crate::store::{Cursor, Listed, Live, Part, Query, StoreError, keys, record};
 
@@ -112,6 +112,17 @@ impl Reader {
             }
         }
         Ok(Live { invocations, functions: functions.into_values().collect() })
+    }
+
+    /// The modules that versions are of.
+    pub(super) fn modules(&self) -> Result<BTreeSet<Digest>, StoreError> {
+        let mut digests = BTreeSet::new();
+        for entry in self.db.scan_prefix([keys::VERSION]) {
+            let (key, kept) = entry.map_err(unreadable)?;
+            let version: Option<Version> = self.decode(&key, kept, || "a version".to_owned())?;
+            digests.extend(version.map(|version| version.digest));
+        }
+        Ok(digests)
     }
 
     fn record<T: DeserializeOwned>(&self, key: &[u8], what: impl Fn() -> String) -> Result<Option<T>, StoreError> {

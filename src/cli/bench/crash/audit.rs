@@ -15,8 +15,8 @@ use super::ledger::{Deed, Entry};
 use super::life::Death;
 use super::load;
 use super::records::Record;
-use crate::cli::api::Status;
 use crate::model::names::InvocationId;
+use crate::model::status::Status;
 
 /// Offences, the first of each invocation.
 pub(super) type Offences = BTreeMap<InvocationId, String>;

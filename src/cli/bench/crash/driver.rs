@@ -64,6 +64,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(data: PathBuf, seed: u64, max_round: Duration) -> Self {
         let clock = Clock::system();
+        let now = clock.now();
         Self {
             data,
             random: Random::new(seed),
@@ -72,7 +73,7 @@ impl Driver {
             ledger: SharedLedger::default(),
             driven: Driven::default(),
             deployed: false,
-            begun: [clock.now(); 3],
+            begun: [now; 3],
             listened: None,
             longest_start: Duration::ZERO,
             told_lines: 0,

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use reqwest::Method;
 use serde::Deserialize;
 
-use crate::cli::api::Status;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::model::bounds;
 use crate::model::names::InvocationId;
+use crate::model::status::Status;
 
 /// A record, as far as the audit reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

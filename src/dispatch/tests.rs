@@ -1,0 +1,230 @@
+//! The queue in paused time, on the memory store: hours pass in milliseconds. No guest runs here (guests live in
+//! real time): what is settled is what is too old, gone, cancelled or interrupted.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicU32;
+
+use super::*;
+use crate::engine::{Engine, Settings};
+use crate::model::destination::{Destination, Destinations, FunctionTarget};
+use crate::model::function::AsyncConfig;
+use crate::model::invocation::{Lineage, Mode, PayloadInfo, Policy, Request, Target};
+use crate::model::names::{Digest, Edge, FunctionPath, Qualifier};
+use crate::model::outcome::{FailedFor, FailureKind, Outcome};
+use crate::model::retry::RetryPolicy;
+use crate::store::memory::MemoryStore;
+use crate::store::{Listed, Query, Stored};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A queue and what it stands on.
+struct World {
+    store: Arc<dyn Store>,
+    dispatch: Dispatch,
+    slots: Slots,
+    clock: Clock,
+}
+
+impl World {
+    async fn on(store: Arc<dyn Store>) -> Self {
+        let (clock, tasks, wake) =
+            (Clock::starting_at(Timestamp::from_ms(1_000_000)), Tasks::default(), Arc::new(Notify::new()));
+        let engine = Engine::start(&Settings { cache_dir: None, concurrency: 1, fault_injection: false }).unwrap();
+        let live = store.scan().await.unwrap();
+        let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
+        let worker = Worker::new(registry.clone(), engine, clock.clone());
+        let slots = Slots::new(1, wake.clone());
+        let retention = 24 * HOUR;
+        let needs = Needs {
+            store: store.clone(),
+            registry,
+            worker,
+            slots: slots.clone(),
+            wake,
+            clock: clock.clone(),
+            tasks,
+            retention,
+        };
+        Self { store, dispatch: Dispatch::start(needs, &live), slots, clock }
+    }
+
+    /// An invocation of a function whose version is gone: whoever runs it finds that out and nothing else.
+    fn invocation(&self, delay: Duration, max_event_age: Duration) -> Invocation {
+        let due = self.clock.now() + delay;
+        Invocation {
+            id: self.clock.invocation_id(),
+            target: Target { function: function(1), path: path(), version: None },
+            mode: Mode::Async,
+            accepted: self.clock.now(),
+            first_due: due,
+            request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+            lineage: Lineage::default(),
+            policy: Policy { config: AsyncConfig { max_event_age, ..AsyncConfig::default() }, hop_limit: 16 },
+            spread: 0,
+            attempts: Vec::new(),
+            state: State::Queued { due, attempt: NonZeroU32::MIN },
+            result: None,
+        }
+    }
+
+    async fn accept(&self, invocation: Invocation) -> InvocationId {
+        let id = invocation.id;
+        self.dispatch.accept(invocation, Bytes::new()).await.unwrap();
+        id
+    }
+
+    /// How an invocation ended, and how long after now.
+    async fn outcome(&self, id: InvocationId) -> (Outcome, Duration) {
+        let started = self.clock.now();
+        let settled = self.dispatch.wait(id, 100 * HOUR).await.unwrap().unwrap();
+        let (outcome, at) = settled.outcome().unwrap();
+        (outcome, at.since(started))
+    }
+}
+
+fn function(n: u8) -> FunctionId {
+    FunctionId::new(Timestamp::from_ms(0), [n; 10])
+}
+
+fn path() -> FunctionPath {
+    FunctionPath { namespace: "default".parse().unwrap(), name: "f".parse().unwrap() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_never_gets_a_slot_expires_after_six_hours_without_having_run() {
+    let world = World::on(Arc::new(MemoryStore::default())).await;
+    let _only_slot = world.slots.try_take(function(2), None).unwrap();
+    let id = world.accept(world.invocation(Duration::ZERO, 6 * HOUR)).await;
+    let (outcome, after) = world.outcome(id).await;
+    assert_eq!(outcome, Outcome::Expired);
+    assert!((6 * HOUR..6 * HOUR + LOOK_AGAIN).contains(&after), "{after:?}");
+    assert!(world.store.invocation(id).await.unwrap().unwrap().attempts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_one_is_taken_when_it_is_due_and_no_earlier() {
+    let world = World::on(Arc::new(MemoryStore::default())).await;
+    let id = world.accept(world.invocation(10 * HOUR, HOUR)).await;
+    let (outcome, after) = world.outcome(id).await;
+    assert_eq!(outcome, Outcome::Failed(FailedFor::FunctionRemoved));
+    assert!((10 * HOUR..10 * HOUR + Duration::from_millis(10)).contains(&after), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_is_cancelled_at_once() {
+    let world = World::on(Arc::new(MemoryStore::default())).await;
+    let id = world.accept(world.invocation(10 * HOUR, HOUR)).await;
+    assert_eq!(world.dispatch.cancel(id), CancelAsked::Underway);
+    let (outcome, after) = world.outcome(id).await;
+    assert_eq!((outcome, after < LOOK_AGAIN), (Outcome::Cancelled, true));
+    assert_eq!(world.dispatch.cancel(id), CancelAsked::NotLive);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_the_last_process_did_not_end_counts_and_is_followed_by_the_next() {
+    let store = Arc::new(MemoryStore::default());
+    let before = World::on(store.clone()).await;
+    let mut running = before.invocation(Duration::ZERO, HOUR);
+    running.state = State::Running { attempt: NonZeroU32::MIN, lease: Lease { owner: uuid::Uuid::nil() } };
+    let started = running.accepted;
+    running.attempts = vec![crate::model::invocation::Attempt { number: NonZeroU32::MIN, started, end: None }];
+    let id = running.id;
+    let group = Group(vec![Change::PutInvocation(Box::new(running))]);
+    store.commit(group, Durability::Synced).await.unwrap();
+
+    let world = World::on(store).await;
+    assert_eq!(world.outcome(id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
+    let settled = world.store.invocation(id).await.unwrap().unwrap();
+    let first = settled.attempts[0].end.as_ref().unwrap();
+    assert_eq!(first.failure.as_ref().unwrap().kind, FailureKind::Interrupted);
+    assert!(first.retry_at.is_some(), "a second attempt was due");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_one_is_kept_for_its_retention_and_then_gone() {
+    let world = World::on(Arc::new(MemoryStore::default())).await;
+    let id = world.accept(world.invocation(Duration::ZERO, HOUR)).await;
+    world.outcome(id).await;
+    tokio::time::sleep(23 * HOUR).await;
+    assert!(world.store.invocation(id).await.unwrap().is_some());
+    tokio::time::sleep(2 * HOUR).await;
+    assert!(world.store.invocation(id).await.unwrap().is_none());
+}
+
+/// A store that does not take every third commit, before or after having carried it out.
+struct Flaky {
+    kept: MemoryStore,
+    calls: AtomicU32,
+}
+
+impl Store for Flaky {
+    fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        match call % 6 {
+            2 => Box::pin(async { Err(StoreError::Refused("on purpose".to_owned())) }),
+            5 => {
+                let carried_out = self.kept.commit(group, when);
+                Box::pin(async move {
+                    carried_out.await?;
+                    Err(StoreError::Unknown("on purpose".to_owned()))
+                })
+            }
+            _ => self.kept.commit(group, when),
+        }
+    }
+
+    fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
+        self.kept.invocation(id)
+    }
+
+    fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
+        self.kept.blob(id, part)
+    }
+
+    fn list(&self, query: Query) -> Stored<'_, Listed> {
+        self.kept.list(query)
+    }
+
+    fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>> {
+        self.kept.settled_before(before, limit)
+    }
+
+    fn scan(&self) -> Stored<'_, Live> {
+        self.kept.scan()
+    }
+
+    fn put_module(&self, digest: Digest, module: Bytes) -> Stored<'_, ()> {
+        self.kept.put_module(digest, module)
+    }
+
+    fn module(&self, digest: Digest) -> Stored<'_, Option<Bytes>> {
+        self.kept.module(digest)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_now_and_then_loses_no_step_of_a_chain_and_doubles_none() {
+    let store = Arc::new(Flaky { kept: MemoryStore::default(), calls: AtomicU32::new(0) });
+    let world = World::on(store).await;
+    let on_failure = FunctionTarget { id: function(3), path: path(), qualifier: Qualifier::Latest };
+    let mut accepted = Vec::new();
+    for _ in 0..100 {
+        let mut invocation = world.invocation(Duration::ZERO, 24 * HOUR);
+        let on_failure = Some(Destination::Function(on_failure.clone()));
+        invocation.policy.config.destinations = Destinations { on_success: None, on_failure };
+        invocation.policy.config.retry = RetryPolicy::NEVER;
+        let id = invocation.id;
+        if world.dispatch.accept(invocation, Bytes::new()).await.is_ok() {
+            accepted.push(id);
+        }
+    }
+    assert!(accepted.len() >= 60, "{}", accepted.len());
+    for id in &accepted {
+        assert_eq!(world.outcome(*id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
+        let next = id.next(Edge::OnFailure);
+        assert_eq!(world.outcome(next).await.0, Outcome::Failed(FailedFor::FunctionRemoved), "the chain went on");
+    }
+    let all = world.store.list(Query { limit: 1_000, ..Query::default() }).await.unwrap().invocations;
+    let children = |id: InvocationId| all.iter().filter(|next| next.lineage.chain == [id]).count();
+    assert!(accepted.iter().all(|id| children(*id) == 1), "each step once");
+}

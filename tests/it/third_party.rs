@@ -1,0 +1,134 @@
+//! Modules that others wrote and compiled, unchanged, on the real program: `tests/third-party/fetch` brings them.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+#[test]
+fn sqlite_answers_sql() {
+    let Some(module) = module("sqlite-3.26.0.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "sqlite", &["--arg", "-batch", "--arg", "-csv"]);
+    let sql = "create table t (a, b); insert into t values (1, 'x'), (2, 'y'); select sum(a), group_concat(b) from t;";
+    assert_eq!(server.invoke("sqlite", sql, &[]).unwrap().trim(), r#"3,"x,y""#);
+    assert_eq!(server.invoke("sqlite", "select sqlite_version();", &["--async", "--wait"]).unwrap().trim(), "3.26.0");
+    let failed = server.invoke("sqlite", "select tide;", &[]).unwrap_err();
+    assert!(failed.contains("exit code 1: Error: near line 1: no such column: tide"), "{failed}");
+}
+
+#[test]
+fn python_runs_a_program_and_finds_no_files_and_no_network() {
+    let Some(module) = module("python-3.12.0.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "python", &[]);
+    let program = "import json, sys; print(json.dumps([sys.version_info[:2], sum(range(100))]))";
+    assert_eq!(server.invoke("python", program, &[]).unwrap().trim(), "[[3, 12], 4950]");
+    let failed = server.invoke("python", "open('/etc/hostname')", &[]).unwrap_err();
+    assert!(failed.contains("exit code 1: FileNotFoundError"), "{failed}");
+    let failed = server.invoke("python", "import socket; socket.socket()", &[]).unwrap_err();
+    assert!(failed.contains("exit code 1: OSError: [Errno 58] Not supported"), "{failed}");
+    let failed = server.invoke("python", "bytearray(1 << 30)", &[]).unwrap_err();
+    assert!(failed.contains("out_of_memory"), "{failed}");
+}
+
+#[test]
+fn php_runs_a_page_and_ends_with_its_exit_code() {
+    let Some(module) = module("php-8.2.0.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "php", &[]);
+    let page = server.invoke("php", "<?php echo PHP_VERSION, ' ', array_sum([1, 2, 3]);", &[]).unwrap();
+    assert!(page.ends_with("\r\n\r\n8.2.0 6"), "{page}");
+    let failed = server.invoke("php", "<?php error_log('low tide'); no_such_function();", &[]).unwrap_err();
+    assert!(failed.contains("exit code 255: low tide"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function() {
+    let Some(module) = module("wstd-0.6.8-http_server.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "wstd", &[]);
+    let greeting = "Hello, wasi:http/proxy world!";
+    assert_eq!(server.invoke("wstd", "", &[]).unwrap().trim(), greeting);
+
+    let client = reqwest::Client::new();
+    let url = |path: &str| format!("{}/fn/wstd{path}", server.url);
+    let get = async |path: &str| client.get(url(path)).send().await.unwrap();
+    for root in ["", "/"] {
+        assert_eq!(get(root).await.text().await.unwrap().trim(), greeting);
+    }
+    assert_eq!(get("/stream-body").await.text().await.unwrap().lines().count(), 5);
+    assert_eq!(get("/no-such-path").await.status(), 404);
+    assert_eq!(get("/response-fail").await.status(), 502);
+    let teapot = client.get(url("/response-status")).header("x-response-status", "418").send().await.unwrap();
+    assert_eq!(teapot.status(), 418);
+    let body = vec![7; 1 << 20];
+    let echoed = client.post(url("/echo")).body(body.clone()).send().await.unwrap();
+    assert_eq!(echoed.bytes().await.unwrap(), body);
+}
+
+/// The path of a module, if it is here. That it is not is said, and is a failure where everything must be tested.
+fn module(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/third-party").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("TIDEMILL_TEST_ALL").is_none_or(|all| all != "1"),
+        "{} is missing; run tests/third-party/fetch",
+        path.display()
+    );
+    #[expect(clippy::explicit_write, reason = "what `eprintln!` writes is shown for failed tests alone")]
+    writeln!(std::io::stderr(), "skipped: third-party modules are not here; run tests/third-party/fetch").unwrap();
+    None
+}
+
+const TIDEMILL: &str = env!("CARGO_BIN_EXE_tidemill");
+
+/// The program as a server on a free port. Dropping it ends it.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut serve = Command::new(TIDEMILL);
+        serve.args(["serve", "--store", "memory", "--listen", "127.0.0.1:0"]);
+        let process = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut server = Self { process, url: String::new() };
+        let mut line = String::new();
+        BufReader::new(server.process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line.trim().strip_prefix("tidemill listens on ").unwrap().clone_into(&mut server.url);
+        server
+    }
+
+    fn deploy(&self, module: &Path, name: &str, settings: &[&str]) {
+        let mut deploy = self.command("deploy");
+        tell(deploy.arg(module).args(["--name", name]).args(settings)).unwrap();
+    }
+
+    /// What it answers, or what is said of its failure.
+    fn invoke(&self, name: &str, payload: &str, settings: &[&str]) -> Result<String, String> {
+        tell(self.command("invoke").args([name, "--data", payload]).args(settings))
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let mut tidemill = Command::new(TIDEMILL);
+        tidemill.args(["--server", &self.url, command]);
+        tidemill
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Runs a command: its stdout, or the stderr of one that failed.
+fn tell(command: &mut Command) -> Result<String, String> {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
