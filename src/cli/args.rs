@@ -10,7 +10,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::serve::Settings;
-use super::{async_config, functions, invocations};
+use super::{async_config, bench, functions, invocations};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -78,6 +78,9 @@ pub(super) enum Command {
     },
     #[command(flatten)]
     Remote(Remote),
+    /// Find out what a server withstands, on servers of its own
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Print the script that completes commands in a shell
     Completions {
         /// The shell

@@ -12,7 +12,7 @@ use crate::model::status::Status;
 pub mod exit {
     /// It is done.
     pub const DONE: u8 = 0;
-    /// The function failed.
+    /// The function failed, or a bench found a promise broken.
     pub const FUNCTION_FAILED: u8 = 1;
     /// What was typed makes no sense, or this side cannot do its part: read a file, write the answer.
     pub const USAGE: u8 = 2;
@@ -27,7 +27,7 @@ pub mod exit {
     pub(in crate::cli) const HELP: &str = "\
 Exit codes:
   0    done
-  1    the function failed
+  1    the function failed, or `bench crash` found a promise broken
   2    usage: an argument makes no sense, or a file cannot be read or written
   3    the server cannot be reached
   4    the server said no, or had no outcome in time, or could not be started
@@ -37,6 +37,12 @@ Exit codes:
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
+    /// A bench could not be carried out.
+    #[error("{0}")]
+    Bench(String),
+    /// A bench found that the server does not do what it promises.
+    #[error("{0}")]
+    Broken(String),
     /// The function ran and did not succeed.
     #[error("the function failed: {message}")]
     FunctionFailed { message: String, invocation: Option<String> },
@@ -79,10 +85,12 @@ impl Error {
     /// The exit code.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
+            Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::NotSettled { .. } | Self::Refused(_) | Self::Serve(_) | Self::Unexpected { .. } => exit::REFUSED,
+            Self::Bench(_) | Self::NotSettled { .. } | Self::Refused(_) | Self::Serve(_) | Self::Unexpected { .. } => {
+                exit::REFUSED
+            }
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Usage(_) => exit::USAGE,
@@ -118,7 +126,9 @@ impl Error {
             Self::Refused(problem) => hints_of(problem),
             Self::Unexpected { .. } => vec!["is a Tidemill server of this version at that address?".to_owned()],
             Self::Unreachable { .. } => vec!["is it running? start it with `tidemill serve`".to_owned()],
-            Self::FunctionFailed { invocation: None, .. }
+            Self::Bench(_)
+            | Self::Broken(_)
+            | Self::FunctionFailed { invocation: None, .. }
             | Self::Interrupted
             | Self::Lost { .. }
             | Self::Output(_)

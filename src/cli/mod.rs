@@ -29,6 +29,8 @@ mod completions;
 mod graph;
 mod serve;
 
+mod bench;
+
 mod args;
 
 mod run;

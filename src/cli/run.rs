@@ -38,6 +38,7 @@ fn run(typed: Typed) -> Result<(), Error> {
     let Typed { global, command } = typed;
     match command {
         Command::Serve { settings, log } => settings.run(&log.filter, log.format),
+        Command::Bench(command) => until_interrupted(command.run(Output { json: global.json })),
         Command::Completions { shell } => completions::run(shell, Typed::command()),
         Command::Remote(command) => until_interrupted(talk(global, command)),
     }

@@ -1,0 +1,61 @@
+//! A function as the benches deploy it.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::json;
+
+use crate::cli::client::Client;
+use crate::cli::error::Error;
+use crate::model::bounds;
+use crate::model::time::whole_ms;
+
+/// A function, with what its asynchronous invocations lead to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deployed {
+    pub(super) name: &'static str,
+    pub(super) module: &'static [u8],
+    pub(super) timeout: Duration,
+    pub(super) max_retries: u32,
+    /// Names of functions.
+    pub(super) on_success: Option<&'static str>,
+    pub(super) on_failure: Option<&'static str>,
+}
+
+/// Pauses between attempts: short, so that a bench does not wait for them.
+const RETRY_DELAY_MS: u64 = 20;
+const RETRY_DELAY_MAX_MS: u64 = 200;
+
+impl Deployed {
+    /// With the usual timeout and retries, leading nowhere.
+    pub(super) const fn new(name: &'static str, module: &'static [u8]) -> Self {
+        Self {
+            name,
+            module,
+            timeout: bounds::DEFAULT_TIMEOUT,
+            max_retries: bounds::DEFAULT_MAX_RETRIES,
+            on_success: None,
+            on_failure: None,
+        }
+    }
+
+    /// Deploys it. Where it is deployed already, nothing changes.
+    pub(super) async fn deploy(&self, client: &Client) -> Result<(), Error> {
+        let destination = |name: Option<&str>| name.map(|name| format!("function:{name}"));
+        let settings = json!({
+            "timeout_ms": whole_ms(self.timeout),
+            "async_config": {
+                "max_retries": self.max_retries,
+                "retry_delay_ms": RETRY_DELAY_MS,
+                "retry_delay_max_ms": RETRY_DELAY_MAX_MS,
+                "on_success": destination(self.on_success),
+                "on_failure": destination(self.on_failure),
+            },
+        });
+        let form = Form::new().part("settings", Part::text(settings.to_string()));
+        let form = form.part("module", Part::bytes(self.module));
+        client.send(client.in_namespace(Method::PUT, &["functions", self.name]).multipart(form)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! `bench`: starts servers of its own, treats them badly, and tells what that did. A server is this same program
+//! as a process of its own, so that it can be killed; what it did is read over HTTP and from its log.
+//!
+//! | file or folder | decides                                             |
+//! | -------------- | --------------------------------------------------- |
+//! | `random`       | what is drawn, so that a seed draws the same again  |
+//! | `guests`       | the modules                                         |
+//! | `deployed`     | how a function is deployed                          |
+//! | `child`        | the process                                         |
+//! | `crash`        | `bench crash`: is a promise broken by a crash?      |
+//! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
+
+mod random;
+
+mod guests;
+
+mod deployed;
+
+mod child;
+
+mod crash;
+mod neighbours;
+
+use clap::Subcommand;
+
+use super::error::Error;
+use super::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Kill a server again and again, and count what was lost or done twice: each count is to be 0
+    Crash(crash::Crash),
+    /// Measure how much hostile functions slow down one that is not
+    Neighbours(neighbours::Neighbours),
+}
+
+impl Command {
+    pub(super) async fn run(self, output: Output) -> Result<(), Error> {
+        match self {
+            Self::Crash(crash) => crash.run(output).await,
+            Self::Neighbours(neighbours) => neighbours.run(output).await,
+        }
+    }
+}
