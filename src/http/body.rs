@@ -1,8 +1,15 @@
-//! Reads a request's body within a size and without letting a silent client keep anything but its connection.
+//! Reads a request's body within a size and without letting a silent client keep anything but its connection; and
+//! what nobody read of it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::problem::Problem;
@@ -31,6 +38,52 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
             return Err(too_large());
         }
         whole.extend_from_slice(&data);
+    }
+}
+
+/// A body that can still be read to its end when whoever was to read it has not.
+#[derive(Clone)]
+pub(super) struct Rest(Arc<Mutex<Body>>);
+
+/// How long a client that was refused may go on sending. One whose connection is closed in the middle of that
+/// sees a broken connection instead of the refusal.
+const LINGER: Duration = Duration::from_secs(1);
+
+impl Rest {
+    /// The same body, and what is left of it later.
+    pub(super) fn of(body: Body) -> (Body, Self) {
+        let rest = Self(Arc::new(Mutex::new(body)));
+        (Body::new(rest.clone()), rest)
+    }
+
+    /// Reads what is left, for a moment, and throws it away.
+    pub(super) async fn drain(mut self) {
+        let end = async { while let Some(Ok(_)) = self.frame().await {} };
+        let _ = tokio::time::timeout(LINGER, end).await;
+    }
+
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl http_body::Body for Rest {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut *self.body()).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body().size_hint()
     }
 }
 

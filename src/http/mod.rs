@@ -12,12 +12,13 @@ pub use listener::{Listener, NotBound};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 
 use crate::runtime::Runtime;
+use body::Rest;
 use problem::{Effect, FAULT_HEADER, Fault, Problem};
 
 /// Everything that is served.
@@ -32,13 +33,26 @@ pub fn routes(runtime: Runtime) -> Router {
 }
 
 /// Ends the connection after a request with a body that was refused, and says so: the body may not have been read
-/// to its end, and a client that is not told sends its next request on a connection that is gone.
+/// to its end, and a client that is not told sends its next request on a connection that is gone. What it is still
+/// sending is taken for a moment, or it would not read the refusal.
 async fn part_after_refusal(request: Request, next: Next) -> Response {
-    let has_body = request.body().size_hint().upper() != Some(0);
+    if request.body().size_hint().upper() == Some(0) {
+        return next.run(request).await;
+    }
+    // A client that waits to be told to go on must not be told so by the reading of what nobody wants.
+    let waits = request.headers().contains_key(EXPECT);
+    let (request, rest) = {
+        let (head, body) = request.into_parts();
+        let (body, rest) = Rest::of(body);
+        (Request::from_parts(head, body), rest)
+    };
     let mut response = next.run(request).await;
     let refused = response.headers().get(FAULT_HEADER).is_some_and(|fault| fault == Fault::Caller.as_str());
-    if has_body && refused {
+    if refused {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if !waits {
+            rest.drain().await;
+        }
     }
     response
 }

@@ -1,6 +1,8 @@
 //! Keeps web pages out. The runtime listens on loopback without authentication, and a page in a browser on the
-//! same machine can send requests there: as a cross-site request, or under a name of its own that it lets
-//! resolve to 127.0.0.1 (DNS rebinding). Neither gets in; programs send no `Origin` and name the host as it is.
+//! same machine can send requests there: as a cross-site request (a form, an image), or under a name of its own that it
+//! lets resolve to 127.0.0.1 (DNS rebinding). Neither gets in. Nor does a page that a function itself served: it has
+//! the API's origin, and would reach what its function was not granted. Browsers say who asks (`Sec-Fetch-Site`,
+//! `Origin`) and pages cannot change that; programs say nothing of the kind and name the host as it is.
 
 use std::net::IpAddr;
 
@@ -12,18 +14,28 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 
+/// Whose page asks, in relation to us.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+/// A function's page may call on under its own kind of path.
+const FUNCTION_URLS: &str = "/fn/";
+
 /// Refuses what a foreign web page sent.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    match foreign(request.headers()) {
+    match foreign(request.uri().path(), request.headers()) {
         Some(detail) => Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail).into_response(),
         None => next.run(request).await,
     }
 }
 
-fn foreign(headers: &HeaderMap) -> Option<String> {
+fn foreign(path: &str, headers: &HeaderMap) -> Option<String> {
     let host = headers.get(HOST)?.to_str().unwrap_or("?");
     if !is_local(host) {
         return Some(format!("the host `{host}` is not an address or `localhost`: use the address it listens on"));
+    }
+    match headers.get(SEC_FETCH_SITE).map(|site| site.to_str().unwrap_or("?")) {
+        None | Some("none") => (), // no browser, or a person who typed the address
+        Some("same-origin") if path.starts_with(FUNCTION_URLS) => (),
+        Some(site) => return Some(format!("requests of web pages ({site}) are refused")),
     }
     let origin = headers.get(ORIGIN)?.to_str().unwrap_or("?");
     let same = origin.split_once("://").is_some_and(|(_, origin_host)| origin_host.eq_ignore_ascii_case(host));
@@ -51,7 +63,24 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        assert_eq!(foreign(&headers).is_some(), refused, "{host} {origin:?}");
+        assert_eq!(foreign("/v1/functions", &headers).is_some(), refused, "{host} {origin:?}");
+    }
+
+    #[track_caller]
+    fn check_site(path: &str, site: &'static str, refused: bool) {
+        let headers = [(HOST.as_str(), "127.0.0.1:8090"), (SEC_FETCH_SITE, site)];
+        let headers = headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        assert_eq!(foreign(path, &headers.collect()).is_some(), refused, "{path} {site}");
+    }
+
+    #[test]
+    fn a_page_elsewhere_reaches_nothing_and_a_functions_page_no_more_than_functions() {
+        check_site("/fn/page", "none", false);
+        check_site("/v1/functions", "none", false);
+        check_site("/fn/page", "cross-site", true);
+        check_site("/fn/page", "same-site", true);
+        check_site("/fn/page/data", "same-origin", false);
+        check_site("/v1/functions", "same-origin", true);
     }
 
     #[test]

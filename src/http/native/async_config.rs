@@ -96,7 +96,8 @@ impl ConfigOut {
     pub(super) fn of(function: &Function, version: VersionNumber) -> Self {
         let set = function.async_config.is_some() || function.version_configs.contains_key(&version);
         let AsyncConfig { retry, max_event_age, destinations } = function.config_of(version);
-        let object = |to: Option<Destination>| to.map(|to| DestinationObject { to: to.to_string() });
+        let object =
+            |to: Option<Destination>| to.map(|to| DestinationObject { to: to.written_in(&function.path.namespace) });
         Self {
             set,
             max_retries: retry.max_retries(),

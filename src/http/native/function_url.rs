@@ -35,9 +35,11 @@ pub(super) async fn call(
     let Addressed { path, rest } = addressed(&uri)?;
     let described = runtime.describe(&path, &Qualifier::Latest)?;
     let body = body::read(body, bounds::MAX_SYNC_PAYLOAD_BYTES, "payload").await?;
-    let (chain, mut attributes) = (chain(&headers)?, attributes(&headers)?);
+    let (chain, asked) = (chain(&headers)?, attributes(&headers)?);
     let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default().to_owned();
     let traceparent = query::header(&headers, "traceparent")?.map(ToOwned::to_owned);
+    // What is true of the request stands before what its sender says.
+    let mut attributes = Vec::new();
     let input = match described.version.entrypoint {
         Entrypoint::Http => Input::Request(Box::new(request(method, rest, headers, body))),
         Entrypoint::Command | Entrypoint::Handler => {
@@ -45,6 +47,7 @@ pub(super) async fn call(
             Input::Payload(body)
         }
     };
+    attributes.extend(asked);
     let qualifier = Qualifier::Version(described.version.number);
     let delay = std::time::Duration::ZERO;
     let ask = Ask { path, qualifier, input, content_type, traceparent, attributes, chain, delay };

@@ -14,6 +14,6 @@ pub(super) async fn ready(State(runtime): State<Runtime>) -> Result<&'static str
     if runtime.is_ready() {
         return Ok("ok\n");
     }
-    let detail = "it is shutting down, or its store takes no changes".to_owned();
+    let detail = "it is shutting down".to_owned();
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).fault(Fault::Platform))
 }

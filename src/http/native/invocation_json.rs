@@ -156,7 +156,8 @@ impl ResultOut {
 }
 
 fn delivery(invocation: &Invocation) -> &'static str {
-    let destination = invocation.outcome().and_then(|(outcome, _)| invocation.policy.config.destinations.of(outcome));
+    let outcome = invocation.outcome().map(|(outcome, _)| outcome).filter(|outcome| outcome.is_passed_on());
+    let destination = outcome.and_then(|outcome| invocation.policy.config.destinations.of(outcome));
     match (&invocation.state, destination) {
         (State::Queued { .. } | State::Running { .. }, _) | (_, None) => "none",
         (State::Delivering { .. }, Some(_)) => "pending",

@@ -96,7 +96,8 @@ fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
 /// Whoever sends a key relies on it when sending again: to ignore it would run the function twice.
 fn refuse_idempotency_key(wait: Wait, headers: &HeaderMap) -> Result<(), Problem> {
     if wait == Wait::ForAcceptance && headers.contains_key("idempotency-key") {
-        let detail = "Idempotency-Key is not honoured yet: leave it out, and look for the invocation before sending again";
+        let detail =
+            "Idempotency-Key is not honoured yet: leave it out, and look for the invocation before sending again";
         return Err(bad("idempotency_key_not_supported", detail.to_owned()));
     }
     Ok(())
@@ -178,7 +179,7 @@ fn rendered(reply: Reply) -> Response {
     let mut response = body.into_response();
     if let Some((status, headers)) = head {
         *response.status_mut() = status;
-        *response.headers_mut() = without_connection_headers(headers);
+        *response.headers_mut() = without_our_headers(without_connection_headers(headers));
     } else {
         let content_type = if content_type.is_empty() { "application/octet-stream" } else { &content_type };
         if let Ok(value) = HeaderValue::from_str(content_type) {
@@ -186,6 +187,15 @@ fn rendered(reply: Reply) -> Response {
         }
     }
     response
+}
+
+/// What a function cannot say in our name.
+fn without_our_headers(mut headers: HeaderMap) -> HeaderMap {
+    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("tidemill-")).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+    headers
 }
 
 /// Headers that are between a function and us, or between us and the client, are not passed on.
