@@ -90,6 +90,7 @@ impl Server {
             worker,
             slots,
             clock,
+            tasks: tasks.clone(),
             hop_limit: config.hop_limit,
             ready: AtomicBool::new(true),
         });

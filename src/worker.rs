@@ -127,6 +127,9 @@ impl Slots {
     /// A slot for a version, waiting at most [`bounds::MAX_SLOT_WAIT`] for one. Who waits here goes before the
     /// queue: the semaphores hand a freed slot to the longest waiting. `None` when none came free in time.
     pub async fn take(&self, function: FunctionId, version: &Version) -> Option<Slot> {
+        if let Some(slot) = self.try_take(function, Some(version)) {
+            return Some(slot); // nobody is passed by: what is freed goes to those who wait
+        }
         let _waiting = self.parts.waiting.try_acquire().ok()?;
         let acquired = async {
             let own = match self.limit_of(function, version) {
@@ -135,7 +138,11 @@ impl Slots {
             };
             Some((self.parts.all.clone().acquire_owned().await.ok()?, own))
         };
-        let (any, own) = tokio::time::timeout(bounds::MAX_SLOT_WAIT, acquired).await.ok()??;
+        let acquired = tokio::time::timeout(bounds::MAX_SLOT_WAIT, acquired).await;
+        let Ok(Some((any, own))) = acquired else {
+            self.parts.freed.notify_one(); // a version's permit may have been held meanwhile
+            return None;
+        };
         Some(self.slot(any, own))
     }
 

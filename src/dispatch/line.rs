@@ -1,11 +1,11 @@
 //! Who is next: the due order of everything that waits, fair over functions. Pure: no clock, no store.
 //!
-//! Each function has a lane, ordered by due time. Lanes with something due stand in a ring and are served in
+//! Each version of a function has a lane, ordered by due time, since slots are a version's. Lanes with something due stand in a ring and are served in
 //! turn, one invocation a turn; so a function with a million invocations delays another's next one by one.
 //! What does not fit (no slot for that function) is passed over. Everything is also held by expiry, so that
 //! what grows too old is settled on time although its function has no slot free.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::model::names::{FunctionId, InvocationId, VersionNumber};
 use crate::model::time::Timestamp;
@@ -25,29 +25,38 @@ pub(super) struct Place {
     pub(super) expires: Timestamp,
 }
 
+impl Place {
+    fn lane(&self) -> Key {
+        (self.function, self.version)
+    }
+}
+
 /// Everything that waits.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     places: HashMap<InvocationId, Place>,
-    lanes: HashMap<FunctionId, Lane>,
+    lanes: HashMap<Key, Lane>,
     /// Lanes with something due, in the order of their turns.
-    ring: VecDeque<FunctionId>,
+    ring: VecDeque<Key>,
     /// Lanes with nothing due yet, by the time of their first.
-    sleeping: BTreeSet<(Timestamp, FunctionId)>,
+    sleeping: BTreeSet<(Timestamp, Key)>,
     /// Everything, by the time at which it is too old.
     expiry: BTreeSet<(Timestamp, InvocationId)>,
 }
 
+/// Whose lane it is.
+type Key = (FunctionId, Option<VersionNumber>);
+
 #[derive(Debug, Default)]
 struct Lane {
-    waiting: BTreeMap<(Timestamp, InvocationId), Option<VersionNumber>>,
+    waiting: BTreeSet<(Timestamp, InvocationId)>,
     /// Whether it stands in the ring; otherwise in `sleeping`, under the time of its first.
     in_ring: bool,
 }
 
 impl Lane {
     fn first_due(&self) -> Option<Timestamp> {
-        self.waiting.first_key_value().map(|((due, _), _)| *due)
+        self.waiting.first().map(|(due, _)| *due)
     }
 }
 
@@ -70,8 +79,8 @@ impl Line {
         self.remove(place.id);
         self.places.insert(place.id, place);
         self.expiry.insert((place.expires, place.id));
-        self.edit(place.function, |lane| {
-            lane.waiting.insert((place.due, place.id), place.version);
+        self.edit(place.lane(), |lane| {
+            lane.waiting.insert((place.due, place.id));
         });
     }
 
@@ -79,7 +88,7 @@ impl Line {
     pub(super) fn remove(&mut self, id: InvocationId) -> Option<Place> {
         let place = self.places.remove(&id)?;
         self.expiry.remove(&(place.expires, id));
-        self.edit(place.function, |lane| {
+        self.edit(place.lane(), |lane| {
             lane.waiting.remove(&(place.due, id));
         });
         Some(place)
@@ -89,9 +98,8 @@ impl Line {
     pub(super) fn take<S>(&mut self, now: Timestamp, mut slot: impl FnMut(&Place) -> Option<S>) -> Option<(Place, S)> {
         self.wake(now);
         for _ in 0..self.ring.len() {
-            let function = *self.ring.front()?;
-            let first = self.lanes.get(&function).and_then(|lane| lane.waiting.first_key_value());
-            let place = first.and_then(|((_, id), _)| self.places.get(id)).copied();
+            let first = self.lanes.get(self.ring.front()?).and_then(|lane| lane.waiting.first());
+            let place = first.and_then(|(_, id)| self.places.get(id)).copied();
             self.ring.rotate_left(1);
             if let Some(place) = place
                 && place.due <= now
@@ -121,30 +129,31 @@ impl Line {
 
     /// Makes everything of a function due now.
     pub(super) fn expedite(&mut self, function: FunctionId, now: Timestamp) {
-        let ids = |lane: &Lane| lane.waiting.keys().map(|(_, id)| *id).collect();
-        let ids: Vec<InvocationId> = self.lanes.get(&function).map(ids).unwrap_or_default();
-        for place in ids.into_iter().filter_map(|id| self.places.get(&id).copied()).collect::<Vec<_>>() {
-            self.insert(Place { due: place.due.min(now), ..place });
+        let lanes = self.lanes.iter().filter(|((of, _), _)| *of == function);
+        let early = lanes.flat_map(|(_, lane)| &lane.waiting).filter(|(due, _)| *due > now);
+        let ids: Vec<InvocationId> = early.map(|(_, id)| *id).collect();
+        for place in ids.iter().filter_map(|id| self.places.get(id).copied()).collect::<Vec<_>>() {
+            self.insert(Place { due: now, ..place });
         }
     }
 
     /// Lanes whose first has become due join the ring.
     fn wake(&mut self, now: Timestamp) {
-        while let Some(&(due, function)) = self.sleeping.first()
+        while let Some(&(due, key)) = self.sleeping.first()
             && due <= now
         {
-            self.sleeping.remove(&(due, function));
-            if let Some(lane) = self.lanes.get_mut(&function) {
+            self.sleeping.remove(&(due, key));
+            if let Some(lane) = self.lanes.get_mut(&key) {
                 lane.in_ring = true;
-                self.ring.push_back(function);
+                self.ring.push_back(key);
             }
         }
     }
 
     /// Changes a lane and keeps the ring and the sleepers true: an empty lane stands nowhere, a lane whose first
     /// changed sleeps until then. (That it may be due already is found out at the next turn.)
-    fn edit(&mut self, function: FunctionId, change: impl FnOnce(&mut Lane)) {
-        let lane = self.lanes.entry(function).or_default();
+    fn edit(&mut self, key: Key, change: impl FnOnce(&mut Lane)) {
+        let lane = self.lanes.entry(key).or_default();
         let before = lane.first_due();
         change(lane);
         let after = lane.first_due();
@@ -152,16 +161,16 @@ impl Line {
             if after.is_none_or(|due| before.is_some_and(|before| due > before)) {
                 // Its first is gone; the next may not be due yet. Keep its turn if it is the same instant.
                 lane.in_ring = false;
-                let turn = self.ring.iter().rposition(|other| *other == function);
+                let turn = self.ring.iter().rposition(|other| *other == key);
                 turn.and_then(|turn| self.ring.remove(turn));
-                self.sleeping.extend(after.map(|due| (due, function)));
+                self.sleeping.extend(after.map(|due| (due, key)));
             }
         } else if before != after {
-            before.map(|due| self.sleeping.remove(&(due, function)));
-            self.sleeping.extend(after.map(|due| (due, function)));
+            before.map(|due| self.sleeping.remove(&(due, key)));
+            self.sleeping.extend(after.map(|due| (due, key)));
         }
         if after.is_none() {
-            self.lanes.remove(&function);
+            self.lanes.remove(&key);
         }
     }
 }
@@ -228,6 +237,16 @@ mod tests {
     }
 
     #[test]
+    fn a_version_without_a_free_slot_does_not_hold_up_the_others_of_its_function() {
+        let mut line = Line::default();
+        let full = place(1, 1, 0);
+        let other = Place { version: VersionNumber::new(2), ..place(1, 2, 1) };
+        line.extend([full, other]);
+        let (taken, ()) = line.take(at(9), |place| (place.version != full.version).then_some(())).unwrap();
+        assert_eq!(taken, other);
+    }
+
+    #[test]
     fn what_is_too_old_is_found_although_it_never_got_a_slot() {
         let mut line = Line::default();
         line.insert(place(1, 1, 0));
@@ -251,7 +270,7 @@ mod tests {
             work in prop::collection::vec((0u8..5, 0u8..40, 0u64..100, 0u8..4), 0..300),
         ) {
             let mut line = Line::default();
-            let mut model = BTreeMap::new();
+            let mut model = std::collections::BTreeMap::new();
             for (step, (function, n, due, action)) in work.into_iter().enumerate() {
                 let now = step as u64;
                 let place = place(function, n, due);

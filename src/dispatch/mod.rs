@@ -121,7 +121,7 @@ impl Dispatch {
             closed: AtomicBool::new(false),
             give_back: CancellationToken::new(),
         });
-        parts.line().extend(live.invocations.iter().filter_map(place_of));
+        parts.line().extend(live.invocations.iter().filter_map(|invocation| parts.place_at_start(invocation)));
         tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
         Self { parts }
@@ -139,6 +139,9 @@ impl Dispatch {
             let id = invocation.id;
             let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
             let kept = parts.needs.store.commit(Group(group), Durability::Synced).await;
+            if matches!(kept, Err(StoreError::Stopped(_))) {
+                parts.needs.tasks.stop(); // it takes nothing any more: the next start takes up what is kept
+            }
             // What may have been kept has to be looked for in the store, or it would lie there until the next start.
             if matches!(kept, Ok(()) | Err(StoreError::Unknown(_))) {
                 parts.line().extend(place);
@@ -166,6 +169,13 @@ impl Dispatch {
             }
             drop(permit);
         });
+    }
+
+    /// Keeps the record of a synchronous invocation whose caller has gone away, without being waited for.
+    pub fn keep_record_of_abandoned(&self, invocation: Invocation) {
+        let dispatch = self.clone();
+        let kept = async move { dispatch.keep_record(invocation, Bytes::new()).await };
+        self.parts.needs.tasks.spawn("record", OnExit::Ignore, kept);
     }
 
     /// Asks for an invocation to be cancelled: what waits is taken out of the line, what runs is cut short.
@@ -223,6 +233,14 @@ impl Dispatch {
 }
 
 impl Parts {
+    /// Where an invocation stands at the start: one whose function is gone has nothing to wait for.
+    fn place_at_start(&self, invocation: &Invocation) -> Option<Place> {
+        let place = place_of(invocation)?;
+        let version = place.version.and_then(|number| self.needs.registry.version(place.function, number));
+        let due = if version.is_some() { place.due } else { place.due.min(self.needs.clock.now()) };
+        Some(Place { due, ..place })
+    }
+
     async fn work(self: Arc<Self>) {
         let stopping = self.needs.tasks.stopping().clone();
         loop {
@@ -283,7 +301,9 @@ impl Parts {
         let mut held = self.held();
         let cancelled = held.remove(&id).is_some_and(|cut| cut.is_cancelled());
         match back {
-            Some(place) if cancelled => self.begin(&mut held, place, step::Task::Cancel),
+            Some(place) if cancelled && !self.closed.load(Ordering::SeqCst) => {
+                self.begin(&mut held, place, step::Task::Cancel);
+            }
             back => self.line().extend(back),
         }
         drop(held);

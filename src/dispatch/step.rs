@@ -14,8 +14,10 @@ use crate::engine::call::{Input, Ran};
 use crate::model::function::Version;
 use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo, State};
 use crate::model::names::InvocationId;
+use crate::model::outcome::{Failure, FailureKind};
 use crate::store::{Change, Durability, Group, Part, StoreError};
 use crate::worker::Slot;
+
 /// When a step that the store kept from ending is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -42,19 +44,63 @@ enum Stuck {
 struct Written {
     invocation: Invocation,
     payloads: Payloads,
-    log: Bytes,
+    /// What the attempt wrote, where there was one.
+    log: Option<Bytes>,
+}
+
+/// An invocation in the hands of a step. When the step ends, by a panic too, it is let go.
+struct Hold {
+    parts: Arc<Parts>,
+    id: InvocationId,
+    back: Option<Place>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.parts.finish(self.id, self.back.take());
+    }
 }
 
 /// Does one step and puts the invocation back in line if it is not settled.
-pub(super) async fn run(parts: Arc<Parts>, place: Place, task: Task, cut: CancellationToken) {
-    let back = match carry_out(&parts, place.id, task, &cut).await {
-        Ok(back) => back,
-        Err(error) => {
-            tracing::error!(invocation = %place.id, %error, "a step did not end; it will be tried again");
-            Some(Place { due: parts.needs.clock.now() + STORE_PAUSE, ..place })
+pub(super) async fn run(parts: Arc<Parts>, place: Place, mut task: Task, cut: CancellationToken) {
+    let mut hold = Hold { parts: parts.clone(), id: place.id, back: Some(later(&parts, place)) };
+    hold.back = loop {
+        let cancelling = matches!(task, Task::Cancel);
+        match carry_out(&parts, place.id, task, &cut).await {
+            Ok(back) => break back,
+            Err(error) => told(&parts, place.id, &error),
         }
+        if !(cancelling || cut.is_cancelled()) || !pause(&parts).await {
+            break Some(later(&parts, place));
+        }
+        task = Task::Cancel; // whoever asked for it has been promised it
     };
-    parts.finish(place.id, back);
+}
+
+/// The place of one whose step did not end: not to be looked at again at once, not even for its age.
+fn later(parts: &Parts, place: Place) -> Place {
+    let at = parts.needs.clock.now() + STORE_PAUSE;
+    Place { due: at, expires: place.expires.max(at), ..place }
+}
+
+/// Waits before the store is asked again; returns false when the process is to stop.
+async fn pause(parts: &Parts) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(STORE_PAUSE) => true,
+        () = parts.give_back.cancelled() => false,
+    }
+}
+
+/// Says that a step did not end. A store that takes nothing any more ends the process: what was accepted is kept,
+/// and the next start takes it up.
+fn told(parts: &Parts, id: InvocationId, error: &Stuck) {
+    if parts.needs.tasks.stopping().is_cancelled() {
+        return;
+    }
+    tracing::error!(invocation = %id, %error, "a step did not end; it will be tried again");
+    if matches!(error, Stuck::Store(StoreError::Stopped(_))) {
+        parts.needs.tasks.stop();
+    }
 }
 
 async fn carry_out(
@@ -79,9 +125,9 @@ async fn carry_out(
     }
     let _permit; // held until the end is written
     let event = match (&invocation.state, task) {
+        (_, Task::Cancel) => Event::Cancelled,
         // In line and yet running: the attempt ended with the process, or its end could not be written.
         (State::Running { .. }, _) => Event::Interrupted,
-        (_, Task::Cancel) => Event::Cancelled,
         (_, Task::Expire(permit)) => {
             _permit = permit;
             Event::Aged
@@ -89,9 +135,7 @@ async fn carry_out(
         (_, Task::Run(slot)) => return attempt(parts, invocation, slot, cut).await,
     };
     invocation.apply(&event, now)?;
-    let request = payload(parts, id).await?;
-    write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: Bytes::new() })
-        .await
+    write_without_attempt(parts, invocation).await
 }
 
 /// Settled, and yet in line: the write that settled it was answered with `unknown` and had taken effect. What it
@@ -119,28 +163,43 @@ async fn attempt(
     let version = version(parts, &invocation);
     let event = if version.is_some() { Event::Claimed(parts.lease) } else { Event::FunctionRemoved };
     invocation.apply(&event, needs.clock.now())?;
-    let request = payload(parts, invocation.id).await?;
     let (Some(version), State::Running { attempt, .. }) = (version, &invocation.state) else {
-        let payloads = Payloads { request, response: Bytes::new() };
-        return write(parts, Written { invocation, payloads, log: Bytes::new() }).await;
+        return write_without_attempt(parts, invocation).await;
     };
 
+    let (attempt, request) = (*attempt, payload(parts, invocation.id).await?);
     let claim = Group(vec![Change::PutInvocation(Box::new(invocation.clone()))]);
     needs.store.commit(claim, Durability::Written).await?;
     tracing::debug!(target: "tidemill::ledger", invocation = %invocation.id, attempt, "attempt started");
-    let (event, ran) = run_guest(parts, &invocation, &version, slot, request.clone(), cut).await;
+    let (event, ran) = match &request {
+        Ok(request) => run_guest(parts, &invocation, &version, slot, request.clone(), cut).await,
+        Err(unreadable) => (Event::Ended(Err(unreadable.clone())), None),
+    };
     if let Event::Ended(Err(failure)) = &event {
         let (kind, error) = (failure.kind.as_str(), &failure.message);
         tracing::info!(invocation = %invocation.id, function = %invocation.target.path, attempt, kind, error, "attempt failed");
     }
     let succeeded = matches!(event, Event::Ended(Ok(())));
     invocation.apply(&event, needs.clock.now())?;
-    let (reply, log) = ran.map_or_else(Default::default, |ran| (ran.end.ok().or(ran.answer), ran.log));
-    let reply = reply.unwrap_or_default();
+    let (reply, log) = ran.map(|ran| (ran.end.ok().or(ran.answer), ran.log)).unzip();
+    let reply = reply.flatten().unwrap_or_default();
     if succeeded {
         invocation.result = Some(PayloadInfo { bytes: reply.body.len() as u64, content_type: reply.content_type });
     }
-    write(parts, Written { invocation, payloads: Payloads { request, response: reply.body }, log }).await
+    let payloads = Payloads { request: request.unwrap_or_default(), response: reply.body };
+    // An empty log is worth writing where it takes the place of an earlier attempt's.
+    let log = log.filter(|log| !log.is_empty() || invocation.attempts.len() > 1);
+    write(parts, Written { invocation, payloads, log }).await
+}
+
+/// Writes an invocation that has moved without having run.
+async fn write_without_attempt(parts: &Parts, invocation: Invocation) -> Result<Option<Place>, Stuck> {
+    let request = match invocation.leads_to() {
+        // What cannot be read must not keep it from settling; it is told, and the record has nothing in its place.
+        Some(_) => payload(parts, invocation.id).await?.unwrap_or_default(),
+        None => Bytes::new(),
+    };
+    write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: None }).await
 }
 
 /// The version that is to run; `None` once it is gone.
@@ -176,9 +235,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
     let next = settle::next(parts, &invocation, &payloads, parts.needs.clock.now());
 
     let mut group = Vec::with_capacity(5);
-    if !log.is_empty() {
-        group.push(Change::PutBlob(id, Part::Log, log));
-    }
+    group.extend(log.map(|log| Change::PutBlob(id, Part::Log, log)));
     if invocation.result.is_some() {
         group.push(Change::PutBlob(id, Part::Result, payloads.response));
     }
@@ -190,7 +247,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
     }
     // Waiting for the next attempt may be forgotten by a power cut: the attempt then counts as interrupted.
     let when = if settled.is_some() { Durability::Synced } else { Durability::Written };
-    parts.needs.store.commit(Group(group), when).await?;
+    commit(parts, id, group, when).await?;
 
     if let Some((outcome, _)) = settled {
         tracing::debug!(target: "tidemill::ledger", invocation = %id, ?outcome, "settled");
@@ -200,6 +257,30 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
     Ok(back)
 }
 
-async fn payload(parts: &Parts, id: InvocationId) -> Result<Bytes, StoreError> {
-    Ok(parts.needs.store.blob(id, Part::Payload).await?.unwrap_or_default())
+/// Commits, and again after a pause while the store refuses for want of room: what has happened is not forgotten
+/// because it cannot be written down yet.
+async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
+    loop {
+        match parts.needs.store.commit(Group(group.clone()), when).await {
+            Err(refused @ StoreError::Refused(_)) => {
+                tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
+                if !pause(parts).await {
+                    return Err(refused);
+                }
+            }
+            end => return end,
+        }
+    }
+}
+
+/// What an invocation brought, or the failure of an attempt that cannot have it.
+async fn payload(parts: &Parts, id: InvocationId) -> Result<Result<Bytes, Failure>, StoreError> {
+    match parts.needs.store.blob(id, Part::Payload).await {
+        Ok(payload) => Ok(Ok(payload.unwrap_or_default())),
+        Err(damaged @ StoreError::Damaged { .. }) => {
+            tracing::error!(invocation = %id, error = %damaged, "a payload cannot be read");
+            Ok(Err(Failure::retry(FailureKind::Load, format!("its payload cannot be read: {damaged}"))))
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -91,7 +91,7 @@ impl Capture {
 
     fn push(&self, bytes: &[u8]) -> Result<(), TooLarge> {
         let mut written = self.written();
-        let room = self.bound - written.bytes.len();
+        let room = self.bound.saturating_sub(written.bytes.len());
         let fits = &bytes[..bytes.len().min(room)];
         written.bytes.extend_from_slice(fits);
         let rest = bytes.len() - fits.len();

@@ -1,4 +1,4 @@
-//! Every limit of the program, with its unit and its reason. A bound that stands elsewhere is a mistake.
+//! The limits of the program, with their units and reasons. Those that only one file needs may stand there.
 //!
 //! Ranges that a user may choose from are `RangeInclusive`; sizes are in bytes; times are `Duration`.
 
@@ -72,6 +72,10 @@ pub const MAX_FUNCTIONS: usize = 20_000;
 
 /// Message of a failure as it is kept; guests write it, so it is cut.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1_024;
+/// The same of an attempt that is not the last one.
+pub const MAX_OLD_MESSAGE_BYTES: usize = 256;
+/// Shortest pause before work that was turned away comes again: it uses up no attempt, so nothing else bounds how often.
+pub const MIN_POSTPONE: Duration = Duration::from_millis(100);
 /// Longest pause that a throttled function may ask for.
 pub const MAX_THROTTLE: Duration = Duration::from_secs(86_400);
 /// Attempts kept in a record. Throttled ones do not count against `max_retries`, so they are bounded here.
@@ -88,7 +92,7 @@ pub const RETENTION_S: RangeInclusive<u64> = 0..=30 * 86_400;
 
 /// Longest `?wait=` of a look-up.
 pub const MAX_WAIT: Duration = Duration::from_secs(600);
-/// Callers that wait for one another's invocations to settle.
+/// Invocations whose settling callers wait for.
 pub const MAX_WAITERS: usize = 10_000;
 /// Synchronous callers that may wait for a free slot, and how long.
 pub const MAX_WAITING_FOR_SLOT: usize = 1_024;

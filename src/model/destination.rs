@@ -157,7 +157,22 @@ fn function(target: &str) -> Result<DestinationText, InvalidName> {
     Ok(DestinationText::Function { namespace, name: name.parse()?, qualifier })
 }
 
-/// The form that [`DestinationText`] reads.
+impl Destination {
+    /// The form that [`DestinationText`] reads on a function of the namespace `owner`.
+    #[must_use]
+    pub fn written_in(&self, owner: &Namespace) -> String {
+        match self {
+            Self::Function(FunctionTarget { path, qualifier, .. }) => {
+                let namespace = if path.namespace == *owner { String::new() } else { format!("{}/", path.namespace) };
+                let qualifier = if *qualifier == Qualifier::Latest { String::new() } else { format!("@{qualifier}") };
+                format!("function:{namespace}{}{qualifier}", path.name)
+            }
+            Self::Outside(outside) => outside.to_string(),
+        }
+    }
+}
+
+/// For people; a name without a namespace is in the default one.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -199,6 +214,18 @@ mod tests {
         check("function:b", None, "b", "latest");
         check("function:shop/b@3", Some("shop"), "b", "3");
         check("function:b@prod", None, "b", "prod");
+    }
+
+    #[test]
+    fn a_destination_is_written_so_that_it_is_read_as_the_same_again() {
+        let namespaces = ["default", "shop"].map(|text| text.parse::<Namespace>().unwrap());
+        for (owner, of) in namespaces.iter().flat_map(|owner| namespaces.iter().map(move |of| (owner, of))) {
+            let id = FunctionId::from_bytes([0; 16]);
+            let path = FunctionPath { namespace: of.clone(), name: "b".parse().unwrap() };
+            let target = Destination::Function(FunctionTarget { id, path, qualifier: "prod".parse().unwrap() });
+            let Ok(DestinationText::Function { namespace, .. }) = target.written_in(owner).parse() else { panic!() };
+            assert_eq!(namespace.as_ref().unwrap_or(owner), of);
+        }
     }
 
     #[test]

@@ -334,6 +334,11 @@ impl Invocation {
             if self.attempts.len() == bounds::MAX_ATTEMPTS_KEPT {
                 self.attempts.remove(0);
             }
+            if let Some(AttemptEnd { failure: Some(failure), .. }) =
+                self.attempts.last_mut().and_then(|last| last.end.as_mut())
+            {
+                failure.shorten(bounds::MAX_OLD_MESSAGE_BYTES); // the record is written at every step
+            }
             self.attempts.push(Attempt { number: attempt, started: now, end: None });
         } else if let (State::Running { .. }, Some(last)) = (&self.state, self.attempts.last_mut()) {
             let retry_at = if let State::Queued { due, .. } = next { Some(due) } else { None };
@@ -358,7 +363,9 @@ impl Invocation {
         let pause = retry.pause_after(attempt, self.spread);
         match advice {
             Advice::GiveUp => self.settled(Outcome::Failed(FailedFor::PermanentFailure), now),
-            Advice::Postpone(delay) if self.mode == Mode::Async => self.queued(now + delay, attempt, now),
+            Advice::Postpone(delay) if self.mode == Mode::Async => {
+                self.queued(now + delay.max(bounds::MIN_POSTPONE), attempt, now)
+            }
             Advice::Retry if retry.allows_after(attempt) => self.queued(now + pause, following(attempt), now),
             Advice::RetryAfter(delay) if retry.allows_after(attempt) => {
                 self.queued(now + pause.max(delay), following(attempt), now)

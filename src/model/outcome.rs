@@ -138,16 +138,24 @@ pub enum Advice {
     GiveUp,
 }
 
+/// Stands at the end of a message that was cut.
+const CUT: &str = " … (cut)";
+
 impl Failure {
     /// A failure; the message is cut to its bound.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>, advice: Advice) -> Self {
-        let mut message = message.into();
-        if message.len() > bounds::MAX_MESSAGE_BYTES {
-            message.truncate(message.floor_char_boundary(bounds::MAX_MESSAGE_BYTES));
-            message.push_str(" … (cut)");
+        let mut failure = Self { kind, message: message.into(), advice };
+        failure.shorten(bounds::MAX_MESSAGE_BYTES);
+        failure
+    }
+
+    /// Cuts the message to about `limit` bytes.
+    pub fn shorten(&mut self, limit: usize) {
+        if self.message.len() > limit + CUT.len() {
+            self.message.truncate(self.message.floor_char_boundary(limit));
+            self.message.push_str(CUT);
         }
-        Self { kind, message, advice }
     }
 
     /// A failure that is worth another attempt.

@@ -118,7 +118,9 @@ impl Catalogue {
             let own = function.async_config.iter().map(|config| (None, config));
             let configs = own.chain(function.version_configs.iter().map(|(number, config)| (Some(*number), config)));
             for (version, config) in configs {
-                links.extend(config.destinations.functions().map(|(edge, target)| Link {
+                // A deleted function is no place to go, though one of its name may be there again.
+                let there = config.destinations.functions().filter(|(_, target)| self.entries.contains_key(&target.id));
+                links.extend(there.map(|(edge, target)| Link {
                     from: function.path.clone(),
                     to: target.path.clone(),
                     edge,

@@ -141,8 +141,6 @@ impl Registry {
             .inspect(digest, deployment.module.clone(), deployment.entrypoint.clone())
             .await
             .map_err(RegistryError::Module)?;
-        let module_bytes = deployment.module.len() as u64;
-        parts.store.put_module(digest, deployment.module.clone()).await.map_err(RegistryError::Store)?;
 
         let _changing = parts.changing.lock().await;
         let before = self.function(&path).ok();
@@ -150,7 +148,7 @@ impl Registry {
             Some(function) => following(function.latest)?,
             None => NonZeroU32::MIN,
         };
-        let version = deployment.version(number, digest, module_bytes, entrypoint, parts.clock.now());
+        let version = deployment.version(number, digest, entrypoint, parts.clock.now());
         let mut function = match &before {
             Some(function) => (**function).clone(),
             None => self.new_function(path)?,
@@ -163,6 +161,7 @@ impl Registry {
         if !repeated {
             function.latest = number;
         }
+        parts.store.put_module(digest, deployment.module).await.map_err(RegistryError::Store)?;
         self.keep(function, (!repeated).then_some(version)).await?;
         Ok(before.is_none())
     }
@@ -294,19 +293,12 @@ impl Deployment {
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
     }
 
-    fn version(
-        &self,
-        number: VersionNumber,
-        digest: Digest,
-        module_bytes: u64,
-        entrypoint: Entrypoint,
-        created: Timestamp,
-    ) -> Version {
+    fn version(&self, number: VersionNumber, digest: Digest, entrypoint: Entrypoint, created: Timestamp) -> Version {
         Version {
             number,
             created,
             digest,
-            module_bytes,
+            module_bytes: self.module.len() as u64,
             entrypoint,
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Error, Runtime};
 use crate::model::function::{Function, Version};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
-use crate::registry::{ConfigText, Deployment, Link, Subject};
+use crate::registry::{ConfigText, Deployment, Link, RegistryError, Subject};
 
 /// A function with one of its versions.
 #[derive(Clone, Debug)]
@@ -69,9 +69,15 @@ impl Runtime {
 
     /// Deletes a function. What waits for it in the queue settles as failed, with `FunctionRemoved`.
     pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<(), Error> {
-        let id = self.parts.registry.delete(path, force).await?;
-        self.parts.dispatch.function_removed(id);
-        Ok(())
+        let runtime = self.clone();
+        let deleted = async move {
+            let id = runtime.parts.registry.delete(path, force).await?;
+            runtime.parts.dispatch.function_removed(id);
+            Ok(())
+        };
+        // Both or neither, also when the caller goes away between them.
+        let deleted = self.parts.tasks.see_through("delete", deleted).await;
+        deleted.unwrap_or(Err(Error::Registry(RegistryError::Interrupted)))
     }
 
     /// Points an alias at a version, or removes it where there is none.

@@ -22,6 +22,8 @@ use crate::worker::Slots;
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts to find what is to be cancelled.
+const CANCEL_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a caller asks to have run.
 #[derive(Clone, Debug)]
@@ -96,8 +98,10 @@ impl Runtime {
         let slot = slots.take(function.id, &version).await;
         let slot = slot.ok_or(Error::Overloaded { waited: bounds::MAX_SLOT_WAIT })?;
         let mut invocation = self.synchronous(&ask, &function, &version);
+        let abandoned = Abandoned { runtime: self, invocation: Some(invocation.clone()) };
         let ran = self.parts.worker.attempt(&slot, &invocation, &version, ask.input).await;
         drop(slot);
+        abandoned.was_not();
 
         let end = ran.end.as_ref().map(|_| ()).map_err(Clone::clone);
         if let Err(illegal) = invocation.apply(&Event::Ended(end), self.parts.clock.now()) {
@@ -140,7 +144,7 @@ impl Runtime {
         if old.mode == Mode::Sync {
             return Err(Error::PayloadNotKept(id));
         }
-        let payload = self.parts.store.blob(id, Part::Payload).await?.unwrap_or_default();
+        let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
         let function = self.parts.registry.function(&old.target.path)?;
         let (function, version) = match old.target.version.filter(|_| function.id == old.target.function) {
             Some(number) => self.parts.registry.resolve(&function.path, &Qualifier::Version(number))?,
@@ -168,11 +172,7 @@ impl Runtime {
 
     /// Cancels an invocation, whether it waits or runs, and returns it settled.
     pub async fn cancel(&self, id: InvocationId) -> Result<Invocation, Error> {
-        let asked = self.parts.dispatch.cancel(id);
-        let invocation = match asked {
-            CancelAsked::Underway => self.wait(id, CANCEL_PATIENCE).await?,
-            CancelAsked::NotLive => self.invocation(id).await?,
-        };
+        let (asked, invocation) = self.ask_to_cancel(id).await?;
         match invocation.outcome() {
             Some((Outcome::Cancelled, _)) if asked == CancelAsked::Underway => Ok(invocation),
             None => Ok(invocation), // it is being stopped; the caller sees the state it is in
@@ -207,6 +207,21 @@ impl Runtime {
             }
         }
         Ok(page)
+    }
+
+    /// Asks until it is found or settled: for an instant, what a chain has just caused is kept and not yet in line.
+    async fn ask_to_cancel(&self, id: InvocationId) -> Result<(CancelAsked, Invocation), Error> {
+        let until = self.parts.clock.now() + CANCEL_PATIENCE;
+        loop {
+            if self.parts.dispatch.cancel(id) == CancelAsked::Underway {
+                return Ok((CancelAsked::Underway, self.wait(id, CANCEL_PATIENCE).await?));
+            }
+            let invocation = self.invocation(id).await?;
+            if invocation.outcome().is_some() || self.parts.clock.now() > until {
+                return Ok((CancelAsked::NotLive, invocation));
+            }
+            tokio::time::sleep(CANCEL_PAUSE).await;
+        }
     }
 
     fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
@@ -281,6 +296,30 @@ impl Runtime {
         let claimed = invocation.apply(&Event::Claimed(Lease { owner: uuid::Uuid::nil() }), now);
         debug_assert!(claimed.is_ok(), "what was accepted now is due now");
         invocation
+    }
+}
+
+/// A synchronous invocation while its caller waits. Dropped before it has ended, the caller has gone away and the
+/// guest is being stopped: the record then says so.
+struct Abandoned<'a> {
+    runtime: &'a Runtime,
+    invocation: Option<Invocation>,
+}
+
+impl Abandoned<'_> {
+    fn was_not(mut self) {
+        self.invocation = None;
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        let parts = &self.runtime.parts;
+        if let Some(mut invocation) = self.invocation.take()
+            && invocation.apply(&Event::Cancelled, parts.clock.now()).is_ok()
+        {
+            parts.dispatch.keep_record_of_abandoned(invocation);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::registry::Registry;
 use crate::store::Store;
+use crate::tasks::Tasks;
 use crate::worker::{Slots, Worker};
 
 /// A running Tidemill. Cheap to clone; all clones are the same.
@@ -38,6 +39,8 @@ pub struct Parts {
     pub slots: Slots,
     /// The time.
     pub clock: Clock,
+    /// Owner of what is started here.
+    pub tasks: Tasks,
     /// Steps a chain may have.
     pub hop_limit: u32,
     /// Whether it takes requests: false until it is open, and again once it shuts down.

@@ -33,6 +33,12 @@ pub(in crate::engine) fn headers(identity: &Identity, headers: &mut HeaderMap) {
     }
 }
 
+/// The chain as it is to be passed along when calling on: with this invocation at its end, or a circle of functions
+/// that call each other would never get longer.
+fn passed_along(identity: &Identity) -> String {
+    identity.chain.iter().chain([&identity.invocation]).map(String::as_str).collect::<Vec<_>>().join(",")
+}
+
 fn facts(identity: &Identity) -> [(&'static str, String); 7] {
     [
         ("tidemill-invocation-id", identity.invocation.clone()),
@@ -40,7 +46,7 @@ fn facts(identity: &Identity) -> [(&'static str, String); 7] {
         ("tidemill-version", identity.version.to_string()),
         ("tidemill-attempt", identity.attempt.to_string()),
         ("tidemill-deadline-ms", identity.deadline.as_ms().to_string()),
-        ("tidemill-chain", identity.chain.join(",")),
+        ("tidemill-chain", passed_along(identity)),
         ("tidemill-hop", identity.hop.to_string()),
     ]
 }

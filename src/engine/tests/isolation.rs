@@ -47,7 +47,7 @@ async fn a_guest_sees_no_environment_but_what_it_is_given() {
     let expected = [
         "COLOUR=red",
         "TIDEMILL_ATTEMPT=2",
-        "TIDEMILL_CHAIN=first,second",
+        "TIDEMILL_CHAIN=first,second,0197a0c8-0000-7000-8000-000000000001",
         "TIDEMILL_CONTENT_TYPE=text/plain",
         "TIDEMILL_DEADLINE_MS=31000",
         "TIDEMILL_FUNCTION=guest",

@@ -76,10 +76,15 @@ impl Reader {
         while settled.len() < limit {
             let Some(entry) = entries.next() else { break };
             let (Cursor(_, id), _) = read_place(&entry.map_err(unreadable)?)?;
-            let done: Option<Invocation> = self.record(&keys::done(id), || format!("invocation {id}"))?;
-            if done.and_then(|done| done.outcome()).is_some_and(|(_, at)| at < before) {
-                settled.push(id);
-            }
+            let is_over = match self.record::<Invocation>(&keys::done(id), || format!("invocation {id}")) {
+                Ok(done) => done.and_then(|done| done.outcome()).is_some_and(|(_, at)| at < before),
+                Err(damaged @ StoreError::Damaged { .. }) => {
+                    tracing::warn!(error = %damaged, "it goes by the time of its acceptance");
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            settled.extend(is_over.then_some(id));
         }
         Ok(settled)
     }

@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(headers["content-type"], "text/plain");
         assert_eq!(headers["content-length"], "2");
         assert_eq!(headers["tidemill-invocation-id"], "id");
-        assert_eq!(headers["tidemill-chain"], "a,b");
+        assert_eq!(headers["tidemill-chain"], "a,b,id");
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub(super) fn judge(collected: Collected) -> End {
             return Err(Failure::retry(FailureKind::HttpStatus(502), message)).into();
         }
     };
+    if let Some((status, _)) = reply.head.as_ref().filter(|(status, _)| status.is_informational()) {
+        let message = format!("the function answered with status {status}, which ends no request");
+        return Err(Failure::retry(FailureKind::HttpStatus(502), message)).into();
+    }
     let advice =
         reply.head.as_ref().and_then(|(status, headers)| advice(*status, headers).map(|advice| (*status, advice)));
     let Some((status, advice)) = advice else { return Ok(reply).into() };
