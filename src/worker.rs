@@ -221,4 +221,15 @@ mod tests {
         assert!(slots.take(function(1), &caller).await.is_none(), "after the longest wait there is no slot");
         drop(slot);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_wait_for_one_version_a_caller_of_another_gets_a_free_slot() {
+        let slots = Slots::new(2, Arc::default());
+        let (full, free) = (version(Some(1)), version(None));
+        let _held = slots.try_take(function(1), Some(&full)).unwrap();
+        let waiting = (0..bounds::MAX_WAITING_FOR_SLOT).map(|_| slots.take(function(1), &full));
+        let mut waiting = std::pin::pin!(futures::future::join_all(waiting));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(slots.take(function(2), &free).await.is_some());
+    }
 }

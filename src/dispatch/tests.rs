@@ -11,7 +11,6 @@ use crate::model::function::AsyncConfig;
 use crate::model::invocation::{Lineage, Mode, PayloadInfo, Policy, Request, Target};
 use crate::model::names::{Digest, Edge, FunctionPath, Qualifier};
 use crate::model::outcome::{FailedFor, FailureKind, Outcome};
-use crate::model::retry::RetryPolicy;
 use crate::store::memory::MemoryStore;
 use crate::store::{Listed, Query, Stored};
 
@@ -151,34 +150,52 @@ async fn a_settled_one_is_kept_for_its_retention_and_then_gone() {
     assert!(world.store.invocation(id).await.unwrap().is_none());
 }
 
-/// A store that does not take every third commit, before or after having carried it out.
-struct Flaky {
-    kept: MemoryStore,
-    calls: AtomicU32,
+/// What becomes of a commit.
+enum Fate {
+    CarriedOut,
+    CarriedOutAndUnknown,
+    Refused,
+    Unknown,
 }
 
-impl Store for Flaky {
+/// A store with faults: what becomes of each commit, by its number, and whether payloads can be read.
+struct Faulty {
+    kept: MemoryStore,
+    fate: fn(u32) -> Fate,
+    calls: AtomicU32,
+    payloads_damaged: bool,
+}
+
+impl Faulty {
+    fn new(fate: fn(u32) -> Fate) -> Self {
+        Self { kept: MemoryStore::default(), fate, calls: AtomicU32::new(0), payloads_damaged: false }
+    }
+}
+
+impl Store for Faulty {
     fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        match call % 6 {
-            2 => Box::pin(async { Err(StoreError::Refused("on purpose".to_owned())) }),
-            5 => {
+        let why = || "on purpose".to_owned();
+        match (self.fate)(self.calls.fetch_add(1, Ordering::SeqCst)) {
+            Fate::CarriedOut => self.kept.commit(group, when),
+            Fate::CarriedOutAndUnknown => {
                 let carried_out = self.kept.commit(group, when);
-                Box::pin(async move {
-                    carried_out.await?;
-                    Err(StoreError::Unknown("on purpose".to_owned()))
-                })
+                Box::pin(async move { carried_out.await.and(Err(StoreError::Unknown(why()))) })
             }
-            _ => self.kept.commit(group, when),
+            Fate::Refused => Box::pin(async move { Err(StoreError::Refused(why())) }),
+            Fate::Unknown => Box::pin(async move { Err(StoreError::Unknown(why())) }),
         }
+    }
+
+    fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
+        if self.payloads_damaged && part == Part::Payload {
+            let damaged = StoreError::Damaged { what: "a payload".to_owned(), detail: "on purpose".to_owned() };
+            return Box::pin(async { Err(damaged) });
+        }
+        self.kept.blob(id, part)
     }
 
     fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
         self.kept.invocation(id)
-    }
-
-    fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
-        self.kept.blob(id, part)
     }
 
     fn list(&self, query: Query) -> Stored<'_, Listed> {
@@ -202,17 +219,60 @@ impl Store for Flaky {
     }
 }
 
+/// The same, with another function as its failure destination.
+fn leading_on(mut invocation: Invocation) -> Invocation {
+    let target = FunctionTarget { id: function(3), path: path(), qualifier: Qualifier::Latest };
+    let on_failure = Some(Destination::Function(target));
+    invocation.policy.config.destinations = Destinations { on_success: None, on_failure };
+    invocation
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_running_when_the_last_process_ended_can_be_cancelled_before_its_turn() {
+    let store = Arc::new(MemoryStore::default());
+    let before = World::on(store.clone()).await;
+    let mut running = before.invocation(Duration::ZERO, HOUR);
+    running.state = State::Running { attempt: NonZeroU32::MIN, lease: Lease { owner: uuid::Uuid::nil() } };
+    let id = running.id;
+    store.commit(Group(vec![Change::PutInvocation(Box::new(running))]), Durability::Synced).await.unwrap();
+
+    let world = World::on(store).await;
+    let _only_slot = world.slots.try_take(function(2), None).unwrap();
+    assert_eq!(world.dispatch.cancel(id), CancelAsked::Underway);
+    assert_eq!(world.outcome(id).await.0, Outcome::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_cannot_be_read_keeps_nothing_from_settling_and_the_chain_goes_on() {
+    let store = Faulty { payloads_damaged: true, ..Faulty::new(|_| Fate::CarriedOut) };
+    let world = World::on(Arc::new(store)).await;
+    let id = world.accept(leading_on(world.invocation(Duration::ZERO, HOUR))).await;
+    assert_eq!(world.outcome(id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
+    assert!(world.store.invocation(id.next(Edge::OnFailure)).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_is_tried_again_at_intervals_also_when_it_is_too_old() {
+    let store = Arc::new(Faulty::new(|call| if call == 0 { Fate::CarriedOut } else { Fate::Unknown }));
+    let world = World::on(store.clone()).await;
+    let _only_slot = world.slots.try_take(function(2), None).unwrap();
+    world.accept(world.invocation(Duration::ZERO, Duration::from_secs(1))).await;
+    tokio::time::sleep(HOUR).await;
+    let tries = store.calls.load(Ordering::SeqCst);
+    assert!((300..1_000).contains(&tries), "{tries}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_now_and_then_loses_no_step_of_a_chain_and_doubles_none() {
-    let store = Arc::new(Flaky { kept: MemoryStore::default(), calls: AtomicU32::new(0) });
-    let world = World::on(store).await;
-    let on_failure = FunctionTarget { id: function(3), path: path(), qualifier: Qualifier::Latest };
+    let world = World::on(Arc::new(Faulty::new(|call| match call % 6 {
+        2 => Fate::Refused,
+        5 => Fate::CarriedOutAndUnknown,
+        _ => Fate::CarriedOut,
+    })))
+    .await;
     let mut accepted = Vec::new();
     for _ in 0..100 {
-        let mut invocation = world.invocation(Duration::ZERO, 24 * HOUR);
-        let on_failure = Some(Destination::Function(on_failure.clone()));
-        invocation.policy.config.destinations = Destinations { on_success: None, on_failure };
-        invocation.policy.config.retry = RetryPolicy::NEVER;
+        let invocation = leading_on(world.invocation(Duration::ZERO, 24 * HOUR));
         let id = invocation.id;
         if world.dispatch.accept(invocation, Bytes::new()).await.is_ok() {
             accepted.push(id);
