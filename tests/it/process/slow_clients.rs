@@ -88,6 +88,17 @@ async fn a_caller_that_goes_away_stops_what_runs_for_it() {
 }
 
 #[tokio::test]
+async fn what_ran_for_a_caller_that_went_away_is_on_record() {
+    let server = Server::in_memory().await;
+    server.deploy("spin", super::support::hostile("spin")).await;
+    let request = "POST /v1/functions/spin/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n";
+    drop(say(&server, request).await);
+    let record = until("the record", async || server.listed("status=cancelled").await.pop()).await;
+    let record = server.get(&format!("/v1/invocations/{record}")).await.is(200).json();
+    assert_eq!((&record["mode"], &record["function"]), (&"sync".into(), &"spin".into()));
+}
+
+#[tokio::test]
 async fn a_half_open_connection_does_not_hold_up_a_shutdown() {
     let server = Server::in_memory().await;
     server.deploy("echo", prebuilt("echo")).await;
