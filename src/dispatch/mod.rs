@@ -212,11 +212,6 @@ impl Dispatch {
         self.parts.needs.wake.notify_one();
     }
 
-    /// How many invocations wait.
-    pub fn waiting(&self) -> usize {
-        self.parts.line().len()
-    }
-
     /// Stops taking, lets what runs go on for `patience`, whoever waits for it, then has the rest given back.
     pub async fn drain(&self, patience: Duration) {
         self.parts.closed.store(true, Ordering::SeqCst);

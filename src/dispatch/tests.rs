@@ -8,7 +8,7 @@ use super::*;
 use crate::engine::{Engine, Settings};
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
 use crate::model::function::AsyncConfig;
-use crate::model::invocation::{Lineage, Mode, PayloadInfo, Policy, Request, Target};
+use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, Target};
 use crate::model::names::{Digest, Edge, FunctionPath, Qualifier};
 use crate::model::outcome::{FailedFor, FailureKind, Outcome};
 use crate::store::memory::MemoryStore;
@@ -72,6 +72,16 @@ impl World {
         id
     }
 
+    /// Leaves an invocation in the store whose attempt this process began and will not end.
+    async fn cut_short(&self) -> InvocationId {
+        let mut running = self.invocation(Duration::ZERO, HOUR);
+        running.apply(&Event::Claimed(self.dispatch.parts.lease), self.clock.now()).unwrap();
+        let id = running.id;
+        let group = Group(vec![Change::PutInvocation(Box::new(running))]);
+        self.store.commit(group, Durability::Synced).await.unwrap();
+        id
+    }
+
     /// How an invocation ended, and how long after now.
     async fn outcome(&self, id: InvocationId) -> (Outcome, Duration) {
         let started = self.clock.now();
@@ -122,14 +132,7 @@ async fn one_that_waits_is_cancelled_at_once() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_the_last_process_did_not_end_counts_and_is_followed_by_the_next() {
     let store = Arc::new(MemoryStore::default());
-    let before = World::on(store.clone()).await;
-    let mut running = before.invocation(Duration::ZERO, HOUR);
-    running.state = State::Running { attempt: NonZeroU32::MIN, lease: Lease { owner: uuid::Uuid::nil() } };
-    let started = running.accepted;
-    running.attempts = vec![crate::model::invocation::Attempt { number: NonZeroU32::MIN, started, end: None }];
-    let id = running.id;
-    let group = Group(vec![Change::PutInvocation(Box::new(running))]);
-    store.commit(group, Durability::Synced).await.unwrap();
+    let id = World::on(store.clone()).await.cut_short().await;
 
     let world = World::on(store).await;
     assert_eq!(world.outcome(id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
@@ -230,11 +233,7 @@ fn leading_on(mut invocation: Invocation) -> Invocation {
 #[tokio::test(start_paused = true)]
 async fn one_that_was_running_when_the_last_process_ended_can_be_cancelled_before_its_turn() {
     let store = Arc::new(MemoryStore::default());
-    let before = World::on(store.clone()).await;
-    let mut running = before.invocation(Duration::ZERO, HOUR);
-    running.state = State::Running { attempt: NonZeroU32::MIN, lease: Lease { owner: uuid::Uuid::nil() } };
-    let id = running.id;
-    store.commit(Group(vec![Change::PutInvocation(Box::new(running))]), Durability::Synced).await.unwrap();
+    let id = World::on(store.clone()).await.cut_short().await;
 
     let world = World::on(store).await;
     let _only_slot = world.slots.try_take(function(2), None).unwrap();
