@@ -96,7 +96,7 @@ impl Deployed {
              # look at one that is being worked on: an order, whose total goes on to the next function\n\
              curl 'http://{address}/v1/invocations/{id}?wait=10s'\n\
              # see what leads to what\n\
-             tidemill --server http://{address} graph"
+             curl http://{address}/v1/graph"
         )
     }
 }

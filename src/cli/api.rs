@@ -165,6 +165,13 @@ pub(super) struct AttemptError {
     message: String,
 }
 
+impl AttemptError {
+    /// What fits a table: without the backtrace that a trap's message goes on with.
+    pub(super) fn first_line(&self) -> String {
+        format!("{}: {}", self.kind, self.message.lines().next().unwrap_or_default())
+    }
+}
+
 impl fmt::Display for AttemptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)

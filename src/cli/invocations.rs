@@ -226,7 +226,10 @@ fn text(invocation: &Invocation) -> String {
 
 fn content(content: &api::Content) -> String {
     let size = units::show_size(content.bytes);
-    content.content_type.as_ref().map_or_else(|| size.clone(), |kind| format!("{size}, {kind}"))
+    match content.content_type.as_deref() {
+        None | Some("") => size,
+        Some(kind) => format!("{size}, {kind}"),
+    }
 }
 
 fn attempts(attempts: &[api::Attempt]) -> String {
@@ -238,7 +241,7 @@ fn attempts(attempts: &[api::Attempt]) -> String {
                 attempt.started_at.clone(),
                 output::or_dash(attempt.duration_ms.map(units::show_elapsed)),
                 output::or_dash(attempt.retry_at.clone()),
-                output::or_dash(attempt.error.as_ref().map(ToString::to_string)),
+                output::or_dash(attempt.error.as_ref().map(api::AttemptError::first_line)),
             ]
         }),
     )
