@@ -293,7 +293,7 @@ next      on failure alarm: n
 payload   2 B, application/json
 
 ATTEMPT  STARTED  TOOK   NEXT  ERROR
-1        t1       12 ms  t2    trap: unreachable at main
+1        t1       12 ms  t2    trap: unreachable
 2        t2       1.2 s  -     trap: unreachable";
         assert_eq!(text(&failed()), expected);
     }

@@ -134,6 +134,7 @@ impl Registry {
 
     async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
         deployment.check()?;
+        self.proposed(&path, &deployment)?; // what is refused anyway need not be compiled first
         let digest = digest(deployment.module.clone()).await;
         let parts = &self.parts;
         let entrypoint = parts
@@ -143,27 +144,36 @@ impl Registry {
             .map_err(RegistryError::Module)?;
 
         let _changing = parts.changing.lock().await;
-        let before = self.function(&path).ok();
-        let number = match &before {
-            Some(function) => following(function.latest)?,
+        let (mut function, latest) = self.proposed(&path, &deployment)?;
+        let number = match &latest {
+            Some(latest) => following(latest.number)?,
             None => NonZeroU32::MIN,
         };
         let version = deployment.version(number, digest, entrypoint, parts.clock.now());
-        let mut function = match &before {
-            Some(function) => (**function).clone(),
-            None => self.new_function(path)?,
-        };
-        if let Some(text) = &deployment.config {
-            function.async_config = Some(self.checked(&function, text)?);
-        }
-        let repeated = before.is_some()
-            && self.version(function.id, function.latest).is_some_and(|latest| latest.is_same_but_for_number(&version));
+        let repeated = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
         if !repeated {
             function.latest = number;
         }
         parts.store.put_module(digest, deployment.module).await.map_err(RegistryError::Store)?;
         self.keep(function, (!repeated).then_some(version)).await?;
-        Ok(before.is_none())
+        Ok(latest.is_none())
+    }
+
+    /// The function with the configuration that comes with a deployment, and its latest version so far; `None` where
+    /// the function would be new.
+    fn proposed(
+        &self,
+        path: &FunctionPath,
+        deployment: &Deployment,
+    ) -> Result<(Function, Option<Arc<Version>>), RegistryError> {
+        let (mut function, latest) = match self.resolve(path, &Qualifier::Latest) {
+            Ok((function, latest)) => ((*function).clone(), Some(latest)),
+            Err(_) => (self.new_function(path.clone())?, None),
+        };
+        if let Some(text) = &deployment.config {
+            function.async_config = Some(self.checked(&function, text)?);
+        }
+        Ok((function, latest))
     }
 
     fn new_function(&self, path: FunctionPath) -> Result<Function, RegistryError> {
