@@ -15,8 +15,8 @@ use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
 use crate::registry::Registry;
 use crate::runtime::{Parts, Runtime};
+use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
-use crate::store::sled::SledStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::worker::{Slots, Worker};
@@ -157,7 +157,7 @@ async fn open(keep: &Keep) -> Result<(Arc<dyn Store>, Option<std::path::PathBuf>
         Keep::Memory => Ok((Arc::new(MemoryStore::default()), None)),
         Keep::Sled(data) => {
             let (folder, cache) = (data.clone(), data.join("cache"));
-            let opened = tokio::task::spawn_blocking(move || SledStore::open(&folder)).await;
+            let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder)).await;
             let store = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
             Ok((Arc::new(store), Some(cache)))
         }

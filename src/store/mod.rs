@@ -4,8 +4,8 @@
 //! A [`Group`] is the unit of atomicity: an outcome, the removal from the queue and what follows from it are
 //! one group, so no crash can leave a part of them.
 
+pub mod embedded;
 pub mod memory;
-pub mod sled;
 
 mod keys;
 mod record;

@@ -33,7 +33,7 @@ const PLACES: [Place; 7] = [
             ("engine/tests/http.rs", "the guest's own HTTP"),
         ],
     },
-    Place { what: "sled::", allowed: &[("store/sled/", "the one store that is made with it")] },
+    Place { what: "sled::", allowed: &[("store/embedded/", "the one store that is made with it")] },
     Place {
         what: "downcast_ref",
         allowed: &[
@@ -102,7 +102,7 @@ fn a_thing_out_of_its_place_is_found_and_so_is_an_exception_that_nothing_needs()
         assert_eq!(misplaced(&places, &sources), complaints);
     };
     let user = ("store/db.rs", "use sled::Db;");
-    check(&[user, ("serve.rs", "use crate::store::sled::Store; // sled::Db")], &[]);
+    check(&[user, ("serve.rs", "use crate::store::embedded::Store; // sled::Db")], &[]);
     check(&[user, ("serve.rs", "use sled::Db;")], &["serve.rs has sled::"]);
     check(&[user, ("serve.rs", "use ::sled::Db;")], &["serve.rs has sled::"]);
     check(&[user, ("serve.rs", "type A = bobsled::B;")], &[]);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tidemill::model::bounds;
 use tidemill::model::function::Version;
 use tidemill::model::names::Digest;
-use tidemill::store::sled::SledStore;
+use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::{Change, Durability, Group, Part, Query, Store, StoreError};
 
 use super::values::{NOTHING, at, commit, done, function, id, large, listed, put, queued, version};
@@ -19,7 +19,7 @@ async fn an_embedded_store_that_is_opened_again_holds_the_same() {
     let dir = TempDir::new().unwrap();
     let module = large(100);
     let digest = Digest::from_bytes(Sha256::digest(&module).into());
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let blobs = [(Part::Payload, large(10)), (Part::Result, large(5 << 20))];
     let puts = blobs.iter().map(|(part, bytes)| Change::PutBlob(id(1), *part, bytes.clone()));
     let version = Version { digest, ..version(1) };
@@ -36,7 +36,7 @@ async fn an_embedded_store_that_is_opened_again_holds_the_same() {
     drop(store.commit(Group(vec![put(&queued(3, 3))]), Durability::Written));
     drop(store);
 
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let live = store.scan().await.unwrap();
     assert_eq!(live.invocations, [queued(1, 1), queued(3, 3)]);
     assert_eq!(live.functions, [(function(1), versions)]);
@@ -50,19 +50,19 @@ async fn an_embedded_store_that_is_opened_again_holds_the_same() {
 #[tokio::test]
 async fn a_module_that_no_version_needs_is_gone_at_the_next_start() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let module = large(100);
     let digest = Digest::from_bytes(Sha256::digest(&module).into());
     store.put_module(digest, module).await.unwrap();
     drop(store);
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     assert_eq!(store.module(digest).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn large_bytes_are_files_that_go_with_their_invocation() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let blobs = Part::ALL.map(|part| Change::PutBlob(id(1), part, large(5 << 20)));
     commit(&store, [put(&queued(1, 1))].into_iter().chain(blobs)).await;
     assert_eq!(payload_files(dir.path()), 3);
@@ -75,7 +75,7 @@ async fn large_bytes_are_files_that_go_with_their_invocation() {
 #[tokio::test]
 async fn nothing_of_ours_ever_enters_sleds_own_unsynced_files() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     // Neighbours of the largest size that stays inline, written over and over so that pages are rewritten whole.
     for round in 0..6u8 {
         for base in (0..240u8).step_by(30) {
@@ -93,7 +93,7 @@ async fn nothing_of_ours_ever_enters_sleds_own_unsynced_files() {
 #[tokio::test]
 async fn files_that_a_crash_left_are_swept_and_others_stay() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     commit(&store, [put(&queued(1, 1)), Change::PutBlob(id(1), Part::Payload, large(1 << 20))]).await;
     drop(store);
     let folder = dir.path().join("payloads/00");
@@ -107,7 +107,7 @@ async fn files_that_a_crash_left_are_swept_and_others_stay() {
     fs::write(folder.join("a-note-of-somebody"), b"x").unwrap();
     fs::write(dir.path().join("modules/.new-cut-short"), b"x").unwrap();
 
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let gone = || orphans.iter().all(|orphan| !folder.join(orphan).exists());
     while !gone() {
         tokio::task::yield_now().await;
@@ -120,7 +120,7 @@ async fn files_that_a_crash_left_are_swept_and_others_stay() {
 #[tokio::test]
 async fn a_newer_format_is_refused_with_both_versions_named() {
     let dir = TempDir::new().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     fs::write(dir.path().join("FORMAT"), "tidemill-store 7\n").unwrap();
     refused(dir.path(), &["format 7", "reads format 1"]);
     fs::write(dir.path().join("FORMAT"), "something else").unwrap();
@@ -130,7 +130,7 @@ async fn a_newer_format_is_refused_with_both_versions_named() {
 #[tokio::test]
 async fn a_newer_database_is_refused_with_both_versions_named() {
     let dir = TempDir::new().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     directly(dir.path(), |db| drop(db.insert(b"mformat", &7u32.to_be_bytes()).unwrap()));
     refused(dir.path(), &["format 7", "reads format 1"]);
 }
@@ -160,7 +160,7 @@ async fn a_directory_that_only_others_of_ours_have_used_is_taken() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("cache")).unwrap();
     fs::create_dir(dir.path().join("lost+found")).unwrap();
-    SledStore::open(dir.path()).unwrap();
+    EmbeddedStore::open(dir.path()).unwrap();
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_missing_directory_is_created_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("a/b");
-    SledStore::open(&data).unwrap();
+    EmbeddedStore::open(&data).unwrap();
     for path in ["", "modules", "payloads", "db"] {
         assert_eq!(fs::metadata(data.join(path)).unwrap().permissions().mode() & 0o777, 0o700, "{path}");
     }
@@ -178,27 +178,27 @@ async fn a_missing_directory_is_created_for_its_owner_alone() {
 #[tokio::test]
 async fn a_store_that_is_open_is_refused_to_others_with_a_sentence() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     refused(dir.path(), &["another process has it open"]);
     drop(store);
-    SledStore::open(dir.path()).unwrap();
+    EmbeddedStore::open(dir.path()).unwrap();
 }
 
 #[tokio::test]
 async fn a_creation_that_was_cut_short_is_gone_on_with() {
     let dir = TempDir::new().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     fs::remove_file(dir.path().join("FORMAT")).unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     fs::write(dir.path().join("FORMAT"), "").unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     assert!(dir.path().join("FORMAT").metadata().unwrap().len() > 0);
 }
 
 #[tokio::test]
 async fn a_lost_or_damaged_database_is_refused_and_never_taken_for_an_empty_one() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     commit(&store, (0..100).map(|n| put(&queued(n, n)))).await;
     drop(store);
     let db = dir.path().join("db");
@@ -219,7 +219,7 @@ async fn a_lost_or_damaged_database_is_refused_and_never_taken_for_an_empty_one(
 #[tokio::test]
 async fn a_database_over_which_sled_panics_is_refused_with_a_sentence() {
     let dir = TempDir::new().unwrap();
-    drop(SledStore::open(dir.path()).unwrap());
+    drop(EmbeddedStore::open(dir.path()).unwrap());
     // What a power cut does to values that are too large for sled, and why none of ours is given to it.
     directly(dir.path(), |db| {
         drop(db.insert(b"x", vec![7; 1 << 20]).unwrap());
@@ -243,14 +243,14 @@ async fn a_database_over_which_sled_panics_is_refused_with_a_sentence() {
 #[tokio::test]
 async fn a_damaged_record_is_named_in_the_error() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     commit(&store, [put(&queued(1, 1)), put(&done(2, 2)), Change::PutFunction(Box::new(function(1)))]).await;
     drop(store);
     directly(dir.path(), |db| {
         drop(db.insert([&b"q"[..], &[1; 16]].concat(), b"\x00\x01garbage").unwrap());
         drop(db.insert([&b"d"[..], &[2; 16]].concat(), b"\x00\x09newer").unwrap());
     });
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     damaged(store.invocation(id(1)).await, &["invocation 01010101-"]);
     damaged(store.scan().await, &["invocation 01010101-"]);
     damaged(store.invocation(id(2)).await, &["invocation 02020202-", "format 9", "format 1"]);
@@ -265,7 +265,7 @@ async fn a_damaged_record_is_named_in_the_error() {
 #[tokio::test]
 async fn damaged_bytes_and_modules_are_named_in_the_error() {
     let dir = TempDir::new().unwrap();
-    let store = SledStore::open(dir.path()).unwrap();
+    let store = EmbeddedStore::open(dir.path()).unwrap();
     let module = large(1_000);
     let digest = Digest::from_bytes(Sha256::digest(&module).into());
     store.put_module(digest, module.clone()).await.unwrap();
@@ -285,7 +285,7 @@ async fn damaged_bytes_and_modules_are_named_in_the_error() {
 
 #[track_caller]
 fn refused(dir: &Path, parts: &[&str]) {
-    let error = SledStore::open(dir).expect_err("it is not to be opened");
+    let error = EmbeddedStore::open(dir).expect_err("it is not to be opened");
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
     contains(&error.to_string(), parts);
 }

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use tidemill::model::function::{AsyncConfig, Function};
 use tidemill::model::invocation::Invocation;
 use tidemill::model::names::{Digest, InvocationId};
+use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::memory::MemoryStore;
-use tidemill::store::sled::SledStore;
 use tidemill::store::{Change, Cursor, Durability, Group, Part, Query, Store};
 use tokio::task::JoinSet;
 use values::{NOTHING, at, commit, done, function, function_id, id, large, listed, number, put, queued, version};
@@ -28,11 +28,11 @@ macro_rules! every_store {
                 super::$sentence(super::MemoryStore::default()).await;
             })*
         }
-        mod sled {
+        mod on_disk {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $sentence() {
                 let dir = super::TempDir::new().unwrap();
-                super::$sentence(super::SledStore::open(dir.path()).unwrap()).await;
+                super::$sentence(super::EmbeddedStore::open(dir.path()).unwrap()).await;
             })*
         }
     };

@@ -60,7 +60,7 @@ const TIDY_EVERY_MS: u64 = 500;
 ///
 /// Its methods are called from within a tokio runtime, on whose blocking threads it reads.
 #[derive(Debug)]
-pub struct SledStore {
+pub struct EmbeddedStore {
     // Dropped in this order: the last writes, the sweep, and with the last reader the database and the lock.
     committer: Committer,
     _sweep: Sweep,
@@ -75,7 +75,7 @@ struct Shared {
     _lock: File,
 }
 
-impl SledStore {
+impl EmbeddedStore {
     /// Opens the store in `data_dir`, or creates one where the directory is missing or empty.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl SledStore {
     }
 }
 
-impl Store for SledStore {
+impl Store for EmbeddedStore {
     fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()> {
         let submitted = self.committer.submit(Op::all(group), when);
         Box::pin(async {
