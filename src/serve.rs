@@ -82,7 +82,7 @@ impl Server {
             tasks: tasks.clone(),
             retention: config.retention,
         };
-        let dispatch = Dispatch::start(needs, &live);
+        let dispatch = Dispatch::start(needs, &live).await?;
         let runtime = Runtime::new(Parts {
             store,
             registry,
@@ -96,7 +96,7 @@ impl Server {
         });
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(routes(runtime.clone()), &tasks, closing.clone());
-        tracing::info!(%address, functions = live.functions.len(), live = live.invocations.len(), "serving");
+        tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
     }
 

@@ -7,54 +7,31 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use crate::model::names::{FunctionId, InvocationId, VersionNumber};
+use crate::model::names::{FunctionId, InvocationId};
+use crate::model::place::{Lane, Place};
 use crate::model::time::Timestamp;
-
-/// What waits, and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The invocation.
-    pub(super) id: InvocationId,
-    /// Whose lane it stands in.
-    pub(super) function: FunctionId,
-    /// The version it needs a slot of.
-    pub(super) version: Option<VersionNumber>,
-    /// When it may be taken.
-    pub(super) due: Timestamp,
-    /// When it is too old.
-    pub(super) expires: Timestamp,
-}
-
-impl Place {
-    fn lane(&self) -> Key {
-        (self.function, self.version)
-    }
-}
 
 /// Everything that waits.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     places: HashMap<InvocationId, Place>,
-    lanes: HashMap<Key, Lane>,
+    lanes: HashMap<Lane, Row>,
     /// Lanes with something due, in the order of their turns.
-    ring: VecDeque<Key>,
+    ring: VecDeque<Lane>,
     /// Lanes with nothing due yet, by the time of their first.
-    sleeping: BTreeSet<(Timestamp, Key)>,
+    sleeping: BTreeSet<(Timestamp, Lane)>,
     /// Everything, by the time at which it is too old.
     expiry: BTreeSet<(Timestamp, InvocationId)>,
 }
 
-/// Whose lane it is.
-type Key = (FunctionId, Option<VersionNumber>);
-
 #[derive(Debug, Default)]
-struct Lane {
+struct Row {
     waiting: BTreeSet<(Timestamp, InvocationId)>,
     /// Whether it stands in the ring; otherwise in `sleeping`, under the time of its first.
     in_ring: bool,
 }
 
-impl Lane {
+impl Row {
     fn first_due(&self) -> Option<Timestamp> {
         self.waiting.first().map(|(due, _)| *due)
     }
@@ -79,7 +56,7 @@ impl Line {
         self.remove(place.id);
         self.places.insert(place.id, place);
         self.expiry.insert((place.expires, place.id));
-        self.edit(place.lane(), |lane| {
+        self.edit(place.lane, |lane| {
             lane.waiting.insert((place.due, place.id));
         });
     }
@@ -88,7 +65,7 @@ impl Line {
     pub(super) fn remove(&mut self, id: InvocationId) -> Option<Place> {
         let place = self.places.remove(&id)?;
         self.expiry.remove(&(place.expires, id));
-        self.edit(place.lane(), |lane| {
+        self.edit(place.lane, |lane| {
             lane.waiting.remove(&(place.due, id));
         });
         Some(place)
@@ -129,7 +106,7 @@ impl Line {
 
     /// Makes everything of a function due now.
     pub(super) fn expedite(&mut self, function: FunctionId, now: Timestamp) {
-        let lanes = self.lanes.iter().filter(|((of, _), _)| *of == function);
+        let lanes = self.lanes.iter().filter(|(lane, _)| lane.function == function);
         let early = lanes.flat_map(|(_, lane)| &lane.waiting).filter(|(due, _)| *due > now);
         let ids: Vec<InvocationId> = early.map(|(_, id)| *id).collect();
         for place in ids.iter().filter_map(|id| self.places.get(id).copied()).collect::<Vec<_>>() {
@@ -152,7 +129,7 @@ impl Line {
 
     /// Changes a lane and keeps the ring and the sleepers true: an empty lane stands nowhere, a lane whose first
     /// changed sleeps until then. (That it may be due already is found out at the next turn.)
-    fn edit(&mut self, key: Key, change: impl FnOnce(&mut Lane)) {
+    fn edit(&mut self, key: Lane, change: impl FnOnce(&mut Row)) {
         let lane = self.lanes.entry(key).or_default();
         let before = lane.first_due();
         change(lane);
@@ -178,6 +155,8 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::names::VersionNumber;
+    use crate::model::place::Priority;
     use proptest::prelude::*;
 
     fn at(ms: u64) -> Timestamp {
@@ -187,11 +166,15 @@ mod tests {
     fn place(function: u8, n: u8, due: u64) -> Place {
         Place {
             id: InvocationId::new(at(0), [n; 10]),
-            function: FunctionId::new(at(0), [function; 10]),
-            version: None,
+            lane: lane(function, None),
             due: at(due),
             expires: at(due + 1_000),
         }
+    }
+
+    fn lane(function: u8, version: Option<u32>) -> Lane {
+        let version = version.and_then(VersionNumber::new);
+        Lane { function: FunctionId::new(at(0), [function; 10]), version, priority: Priority::Normal }
     }
 
     fn take(line: &mut Line, now: u64) -> Option<Place> {
@@ -230,8 +213,8 @@ mod tests {
         let mut line = Line::default();
         line.insert(place(1, 1, 0));
         line.insert(place(2, 2, 1));
-        let full = place(1, 1, 0).function;
-        let (taken, ()) = line.take(at(9), |place| (place.function != full).then_some(())).unwrap();
+        let full = place(1, 1, 0).lane.function;
+        let (taken, ()) = line.take(at(9), |place| (place.lane.function != full).then_some(())).unwrap();
         assert_eq!(taken, place(2, 2, 1));
         assert_eq!(take(&mut line, 9), Some(place(1, 1, 0)));
     }
@@ -240,9 +223,9 @@ mod tests {
     fn a_version_without_a_free_slot_does_not_hold_up_the_others_of_its_function() {
         let mut line = Line::default();
         let full = place(1, 1, 0);
-        let other = Place { version: VersionNumber::new(2), ..place(1, 2, 1) };
+        let other = Place { lane: lane(1, Some(2)), ..place(1, 2, 1) };
         line.extend([full, other]);
-        let (taken, ()) = line.take(at(9), |place| (place.version != full.version).then_some(())).unwrap();
+        let (taken, ()) = line.take(at(9), |place| (place.lane != full.lane).then_some(())).unwrap();
         assert_eq!(taken, other);
     }
 
@@ -260,7 +243,7 @@ mod tests {
         let mut line = Line::default();
         line.insert(place(1, 1, 500));
         line.insert(place(1, 2, 700));
-        line.expedite(place(1, 1, 0).function, at(10));
+        line.expedite(place(1, 1, 0).lane.function, at(10));
         assert!(take(&mut line, 10).is_some() && take(&mut line, 10).is_some());
     }
 

@@ -21,14 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::bounds;
-use crate::model::invocation::{Invocation, Lease, State};
+use crate::model::invocation::{Invocation, Lease};
 use crate::model::names::{FunctionId, InvocationId};
+use crate::model::place::Place;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::{Change, Durability, Group, Live, Part, Store, StoreError};
 use crate::tasks::{OnExit, Tasks};
 use crate::worker::{Slots, Worker};
-use line::{Line, Place};
+use line::Line;
 use waiters::Waiters;
 
 /// The longest pause between two looks at what is due: a lost wake-up, or a machine that was asleep, costs this and
@@ -108,7 +109,7 @@ pub enum CancelAsked {
 
 impl Dispatch {
     /// Takes over what was live when the store was opened, and starts working.
-    pub fn start(needs: Needs, live: &Live) -> Self {
+    pub async fn start(needs: Needs, live: &Live) -> Result<Self, StoreError> {
         let tasks = needs.tasks.clone();
         let parts = Arc::new(Parts {
             needs,
@@ -121,10 +122,13 @@ impl Dispatch {
             closed: AtomicBool::new(false),
             give_back: CancellationToken::new(),
         });
-        parts.line().extend(live.invocations.iter().filter_map(|invocation| parts.place_at_start(invocation)));
+        for lane in &live.lanes {
+            let places = parts.needs.store.waiting(*lane, None, usize::MAX).await?;
+            parts.line().extend(places.into_iter().map(|place| parts.place_at_start(place)));
+        }
         tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
-        Self { parts }
+        Ok(Self { parts })
     }
 
     /// Accepts an asynchronous invocation. Returns once it would survive a power cut; only then may a client
@@ -135,7 +139,7 @@ impl Dispatch {
         }
         let parts = self.parts.clone();
         let accepted = async move {
-            let place = place_of(&invocation);
+            let place = invocation.place();
             let id = invocation.id;
             let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
             let kept = parts.needs.store.commit(Group(group), Durability::Synced).await;
@@ -229,11 +233,10 @@ impl Dispatch {
 
 impl Parts {
     /// Where an invocation stands at the start: one whose function is gone has nothing to wait for.
-    fn place_at_start(&self, invocation: &Invocation) -> Option<Place> {
-        let place = place_of(invocation)?;
-        let version = place.version.and_then(|number| self.needs.registry.version(place.function, number));
+    fn place_at_start(&self, place: Place) -> Place {
+        let version = place.lane.version.and_then(|number| self.needs.registry.version(place.lane.function, number));
         let due = if version.is_some() { place.due } else { place.due.min(self.needs.clock.now()) };
-        Some(Place { due, ..place })
+        Place { due, ..place }
     }
 
     async fn work(self: Arc<Self>) {
@@ -279,8 +282,8 @@ impl Parts {
     }
 
     fn slot_for(&self, place: &Place) -> Option<crate::worker::Slot> {
-        let version = place.version.and_then(|number| self.needs.registry.version(place.function, number));
-        self.needs.slots.try_take(place.function, version.as_deref())
+        let version = place.lane.version.and_then(|number| self.needs.registry.version(place.lane.function, number));
+        self.needs.slots.try_take(place.lane.function, version.as_deref())
     }
 
     /// Puts an invocation that has left the line into the hands of a step.
@@ -312,22 +315,6 @@ impl Parts {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Where an invocation stands in the line. One that was running when the last process ended is due at once.
-fn place_of(invocation: &Invocation) -> Option<Place> {
-    let due = match &invocation.state {
-        State::Queued { due, .. } => *due,
-        State::Running { .. } => invocation.first_due,
-        State::Delivering { .. } | State::Done { .. } => return None,
-    };
-    Some(Place {
-        id: invocation.id,
-        function: invocation.target.function,
-        version: invocation.target.version,
-        due,
-        expires: invocation.expires(),
-    })
 }
 
 #[cfg(test)]

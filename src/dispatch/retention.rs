@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Parts;
-use crate::store::{Change, Durability, Group, StoreError};
+use crate::model::outcome::OutcomeKind;
+use crate::store::{Change, Durability, Group, SettledQuery, StoreError};
 
 /// Pause between two rounds.
 const ROUND: Duration = Duration::from_secs(10);
@@ -35,7 +36,14 @@ pub(super) async fn sweep(parts: Arc<Parts>) {
 /// Removes up to a batch of those whose time is over; returns how many.
 async fn remove_some(parts: &Parts) -> Result<usize, StoreError> {
     let before = parts.needs.clock.now().minus(parts.needs.retention);
-    let ids = parts.needs.store.settled_before(before, BATCH).await?;
+    let mut ids = Vec::new();
+    for function in parts.needs.store.all_counts().into_keys() {
+        for kind in OutcomeKind::ALL {
+            let limit = BATCH - ids.len();
+            let settled = parts.needs.store.settled(SettledQuery { function, kind, before, limit }).await?;
+            ids.extend(settled.into_iter().map(|settled| settled.id));
+        }
+    }
     let count = ids.len();
     if count > 0 {
         let group = ids.into_iter().map(Change::RemoveInvocation).collect();

@@ -47,6 +47,7 @@ pub(super) fn next(
         },
         lineage: Lineage { chain: lengthened(invocation), retry_of: None },
         policy: Policy { config, hop_limit: invocation.policy.hop_limit },
+        priority: invocation.priority,
         spread: clock::spread(),
         attempts: Vec::new(),
         state: State::Queued { due: now, attempt: std::num::NonZeroU32::MIN },

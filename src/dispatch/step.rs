@@ -7,14 +7,14 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::Parts;
 use super::settle::{self, Payloads};
-use super::{Parts, place_of};
-use crate::dispatch::line::Place;
 use crate::engine::call::{Input, Ran};
 use crate::model::function::Version;
 use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo, State};
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Failure, FailureKind};
+use crate::model::place::Place;
 use crate::store::{Change, Durability, Group, Part, StoreError};
 use crate::worker::Slot;
 
@@ -119,7 +119,7 @@ async fn carry_out(
     match (&invocation.state, &task) {
         // Without its function it has nothing to wait for.
         (State::Queued { due, .. }, Task::Run(_)) if *due > now && version(parts, &invocation).is_some() => {
-            return Ok(place_of(&invocation));
+            return Ok(invocation.place());
         }
         _ => (),
     }
@@ -147,7 +147,7 @@ async fn take_up_next(parts: &Parts, invocation: &Invocation) -> Result<(), Stor
     let next = parts.needs.store.invocation(id).await?;
     let held = parts.held(); // before the line, and over the look at both: it must not stand in two places
     if !held.contains_key(&id) {
-        parts.line().extend(next.as_ref().and_then(place_of));
+        parts.line().extend(next.as_ref().and_then(Invocation::place));
     }
     Ok(())
 }
@@ -231,7 +231,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
     let Written { invocation, payloads, log } = written;
     let id = invocation.id;
     let settled = invocation.outcome();
-    let back = place_of(&invocation);
+    let back = invocation.place();
     let next = settle::next(parts, &invocation, &payloads, parts.needs.clock.now());
 
     let mut group = Vec::with_capacity(5);
@@ -240,7 +240,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
         group.push(Change::PutBlob(id, Part::Result, payloads.response));
     }
     group.push(Change::PutInvocation(Box::new(invocation)));
-    let next_place = next.as_ref().and_then(|(next, _)| place_of(next));
+    let next_place = next.as_ref().and_then(|(next, _)| next.place());
     if let Some((next, record)) = next {
         group.push(Change::PutBlob(next.id, Part::Payload, record));
         group.push(Change::PutInvocation(Box::new(next)));
@@ -262,7 +262,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
 async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
     loop {
         match parts.needs.store.commit(Group(group.clone()), when).await {
-            Err(refused @ StoreError::Refused(_)) => {
+            Err(refused @ (StoreError::Refused(_) | StoreError::Full(_))) => {
                 tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
                 if !pause(parts).await {
                     return Err(refused);

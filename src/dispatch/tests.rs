@@ -8,11 +8,14 @@ use super::*;
 use crate::engine::{Engine, Settings};
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
 use crate::model::function::AsyncConfig;
-use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, Target};
+use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{Digest, Edge, FunctionPath, Qualifier};
 use crate::model::outcome::{FailedFor, FailureKind, Outcome};
+use crate::model::place::Priority;
+use crate::model::place::{Lane, Turn};
 use crate::store::memory::MemoryStore;
-use crate::store::{Listed, Query, Stored};
+use crate::store::{Counts, IdempotencyKey, KeyUse, Listed, Query, Settled, SettledQuery, Stored, Vitals};
+use std::collections::BTreeMap;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -44,7 +47,7 @@ impl World {
             tasks,
             retention,
         };
-        Self { store, dispatch: Dispatch::start(needs, &live), slots, clock }
+        Self { store, dispatch: Dispatch::start(needs, &live).await.unwrap(), slots, clock }
     }
 
     /// An invocation of a function whose version is gone: whoever runs it finds that out and nothing else.
@@ -59,6 +62,7 @@ impl World {
             request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
             lineage: Lineage::default(),
             policy: Policy { config: AsyncConfig { max_event_age, ..AsyncConfig::default() }, hop_limit: 16 },
+            priority: Priority::default(),
             spread: 0,
             attempts: Vec::new(),
             state: State::Queued { due, attempt: NonZeroU32::MIN },
@@ -205,8 +209,40 @@ impl Store for Faulty {
         self.kept.list(query)
     }
 
-    fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>> {
-        self.kept.settled_before(before, limit)
+    fn settled(&self, query: SettledQuery) -> Stored<'_, Vec<Settled>> {
+        self.kept.settled(query)
+    }
+
+    fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.kept.waiting(lane, after, limit)
+    }
+
+    fn too_old(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.kept.too_old(now, limit)
+    }
+
+    fn counts(&self, function: FunctionId) -> Counts {
+        self.kept.counts(function)
+    }
+
+    fn all_counts(&self) -> BTreeMap<FunctionId, Counts> {
+        self.kept.all_counts()
+    }
+
+    fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>> {
+        self.kept.recount()
+    }
+
+    fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>> {
+        self.kept.key(key)
+    }
+
+    fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
+        self.kept.keys_over(now, limit)
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.kept.vitals()
     }
 
     fn scan(&self) -> Stored<'_, Live> {

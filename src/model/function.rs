@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{self, OutOfRange, within};
 use super::destination::Destinations;
 use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use super::queue::QueueConfig;
 use super::retry::RetryPolicy;
 use super::time::{Timestamp, whole_ms};
 
@@ -30,6 +31,9 @@ pub struct Function {
     pub async_config: Option<AsyncConfig>,
     /// Configurations of single versions.
     pub version_configs: BTreeMap<VersionNumber, AsyncConfig>,
+    /// How its queue is kept.
+    #[serde(default)]
+    pub queue: QueueConfig,
 }
 
 impl Function {

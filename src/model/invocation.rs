@@ -17,6 +17,7 @@ use super::destination::{Destination, Destinations, FunctionTarget, Outside};
 use super::function::AsyncConfig;
 use super::names::{Edge, FunctionId, FunctionPath, InvocationId, VersionNumber};
 use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
+use super::place::{Lane, Place, Priority};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
 
@@ -39,6 +40,9 @@ pub struct Invocation {
     pub lineage: Lineage,
     /// How it is treated, copied when it was accepted.
     pub policy: Policy,
+    /// How urgent it is among those of its function.
+    #[serde(default)]
+    pub priority: Priority,
     /// Draws the jitter of its pauses, once for its whole life.
     pub spread: u16,
     /// Its attempts so far, the oldest first; the last [`bounds::MAX_ATTEMPTS_KEPT`] of them.
@@ -240,6 +244,20 @@ impl Invocation {
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.first_due + self.policy.config.max_event_age
+    }
+
+    /// Where it stands in the queue, while it does. One that runs stands where it is found by whoever comes after a
+    /// crash: due at once.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let due = match &self.state {
+            State::Queued { due, .. } => *due,
+            State::Running { .. } => self.first_due,
+            State::Delivering { .. } | State::Done { .. } => return None,
+        };
+        let Target { function, version, .. } = self.target;
+        let lane = Lane { function, version, priority: self.priority };
+        Some(Place { id: self.id, lane, due, expires: self.expires() })
     }
 
     /// How it ended and when, once that is settled.

@@ -37,6 +37,7 @@ fn invocation(max_retries: u32, max_age_s: u64, outside: bool) -> Invocation {
             },
             hop_limit: bounds::DEFAULT_HOP_LIMIT,
         },
+        priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),
         state: State::Queued { due: at(0), attempt: NonZeroU32::MIN },

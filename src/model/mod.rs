@@ -17,8 +17,11 @@ pub mod retry;
 pub mod destination;
 pub mod graph;
 
-pub mod function;
 pub mod outcome;
+pub mod queue;
+
+pub mod function;
+pub mod place;
 
 pub mod invocation;
 pub mod record;

@@ -33,7 +33,47 @@ pub enum FailedFor {
     RetriesExhausted,
 }
 
+/// How an invocation ended, without the reason: what is counted and kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OutcomeKind {
+    /// An attempt gave a result.
+    Succeeded,
+    /// It will give none.
+    Failed,
+    /// It grew too old.
+    Expired,
+    /// It was stopped.
+    Cancelled,
+}
+
+impl OutcomeKind {
+    /// Every kind, in the order of their numbers in tables.
+    pub const ALL: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Expired, Self::Cancelled];
+
+    /// As the API and the metrics write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl Outcome {
+    /// Which kind it is of.
+    #[must_use]
+    pub const fn kind(self) -> OutcomeKind {
+        match self {
+            Self::Succeeded => OutcomeKind::Succeeded,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Expired => OutcomeKind::Expired,
+            Self::Cancelled => OutcomeKind::Cancelled,
+        }
+    }
+
     /// Which destination the record of this outcome goes to.
     #[must_use]
     pub const fn edge(self) -> Edge {

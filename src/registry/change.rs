@@ -15,6 +15,7 @@ use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
 use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
 use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use crate::model::queue::QueueConfig;
 use crate::model::retry::RetryPolicy;
 use crate::model::time::{Timestamp, whole_ms};
 use crate::store::{Change, Durability, Group};
@@ -186,6 +187,7 @@ impl Registry {
             aliases: BTreeMap::new(),
             async_config: None,
             version_configs: BTreeMap::new(),
+            queue: QueueConfig::default(),
         })
     }
 

@@ -15,6 +15,7 @@ use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier};
 use crate::model::outcome::{Advice, Outcome};
+use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::store::{Cursor, Part, Query};
@@ -258,6 +259,7 @@ impl Runtime {
             request,
             lineage,
             policy: Policy { config: function.config_of(version.number), hop_limit: self.parts.hop_limit },
+            priority: Priority::default(),
             spread: clock::spread(),
             attempts: Vec::new(),
             state: State::Queued { due: now + delay, attempt: NonZeroU32::MIN },
@@ -288,6 +290,7 @@ impl Runtime {
             },
             lineage: Lineage { chain: ask.chain.clone(), retry_of: None },
             policy: Policy::once(self.parts.hop_limit),
+            priority: Priority::default(),
             spread: 0,
             attempts: Vec::new(),
             state: State::Queued { due: now, attempt: NonZeroU32::MIN },

@@ -11,9 +11,14 @@ use bytes::Bytes;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Invocation, State};
 use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::outcome::OutcomeKind;
+use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
 
-use super::{Change, Cursor, Durability, Group, Listed, Live, Part, Query, Store, Stored};
+use super::{
+    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled,
+    SettledQuery, Store, Stored, Vitals,
+};
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -25,11 +30,17 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Kept {
     invocations: BTreeMap<InvocationId, Invocation>,
-    times: BTreeSet<Cursor>,
     blobs: BTreeMap<(InvocationId, Part), Bytes>,
     functions: BTreeMap<FunctionId, Function>,
     versions: BTreeMap<(FunctionId, VersionNumber), Version>,
     modules: BTreeMap<Digest, Bytes>,
+    keys: BTreeMap<IdempotencyKey, KeyUse>,
+    counts: BTreeMap<FunctionId, Counts>,
+    // Orders of the invocations, kept up with each change.
+    times: BTreeSet<Cursor>,
+    lanes: BTreeSet<(Lane, Turn)>,
+    ages: BTreeSet<(Timestamp, InvocationId)>,
+    settled: BTreeSet<(FunctionId, OutcomeKind, Settled)>,
 }
 
 impl MemoryStore {
@@ -57,14 +68,60 @@ impl Store for MemoryStore {
         answer(self.kept().list(&query))
     }
 
-    fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>> {
+    fn settled(&self, query: SettledQuery) -> Stored<'_, Vec<Settled>> {
         let kept = self.kept();
-        let oldest = kept.times.iter().take_while(|Cursor(accepted, _)| *accepted < before);
-        answer(oldest.map(|Cursor(_, id)| *id).filter(|id| kept.is_done_before(id, before)).take(limit).collect())
+        let least = Settled { at: Timestamp::from_ms(0), id: InvocationId::from_bytes([0; 16]), bytes: 0 };
+        let of_it = kept.settled.range((query.function, query.kind, least)..);
+        let of_it = of_it.take_while(|(function, kind, settled)| {
+            (*function, *kind) == (query.function, query.kind) && settled.at < query.before
+        });
+        answer(of_it.map(|(_, _, settled)| *settled).take(query.limit).collect())
     }
 
     fn scan(&self) -> Stored<'_, Live> {
         answer(self.kept().live())
+    }
+
+    fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Stored<'_, Vec<Place>> {
+        let kept = self.kept();
+        let start = match after {
+            Some(turn) => Bound::Excluded((lane, turn)),
+            None => Bound::Included((lane, (Timestamp::from_ms(0), InvocationId::from_bytes([0; 16])))),
+        };
+        let turns = kept.lanes.range((start, Bound::Unbounded)).take_while(|(of, _)| *of == lane);
+        answer(turns.filter_map(|(_, (_, id))| kept.place(id)).take(limit).collect())
+    }
+
+    fn too_old(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<Place>> {
+        let kept = self.kept();
+        let old = kept.ages.iter().take_while(|(expires, _)| *expires < now);
+        answer(old.filter_map(|(_, id)| kept.place(id)).take(limit).collect())
+    }
+
+    fn counts(&self, function: FunctionId) -> Counts {
+        self.kept().counts.get(&function).copied().unwrap_or_default()
+    }
+
+    fn all_counts(&self) -> BTreeMap<FunctionId, Counts> {
+        self.kept().counts.clone()
+    }
+
+    fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>> {
+        answer(self.kept().recount())
+    }
+
+    fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>> {
+        answer(self.kept().keys.get(&key).copied())
+    }
+
+    fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
+        let kept = self.kept();
+        let over = kept.keys.iter().filter(|(_, used)| used.until < now);
+        answer(over.map(|(key, _)| *key).take(limit).collect())
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals::default()
     }
 
     fn put_module(&self, digest: Digest, module: Bytes) -> Stored<'_, ()> {
@@ -81,31 +138,86 @@ impl Kept {
     fn apply(&mut self, change: Change) {
         match change {
             Change::PutInvocation(invocation) => {
-                self.times.insert(Cursor(invocation.accepted, invocation.id));
-                self.invocations.insert(invocation.id, *invocation);
+                let id = invocation.id;
+                self.change(id, |kept| drop(kept.invocations.insert(id, *invocation)));
             }
             Change::PutBlob(id, part, bytes) => {
-                self.blobs.insert((id, part), bytes);
+                self.change(id, |kept| drop(kept.blobs.insert((id, part), bytes)));
             }
-            Change::RemoveInvocation(id) => {
-                if let Some(invocation) = self.invocations.remove(&id) {
-                    self.times.remove(&Cursor(invocation.accepted, id));
-                }
+            Change::RemoveInvocation(id) => self.change(id, |kept| {
+                kept.invocations.remove(&id);
                 for part in Part::ALL {
-                    self.blobs.remove(&(id, part));
+                    kept.blobs.remove(&(id, part));
                 }
-            }
-            Change::PutFunction(function) => {
-                self.functions.insert(function.id, *function);
-            }
-            Change::PutVersion(id, version) => {
-                self.versions.insert((id, version.number), *version);
-            }
+            }),
+            Change::PutFunction(function) => drop(self.functions.insert(function.id, *function)),
+            Change::PutVersion(id, version) => drop(self.versions.insert((id, version.number), *version)),
             Change::RemoveFunction(id) => {
                 self.functions.remove(&id);
                 self.versions.retain(|(of, _), _| *of != id);
             }
+            Change::PutKey(key, used) => drop(self.keys.insert(key, used)),
+            Change::RemoveKey(key) => drop(self.keys.remove(&key)),
         }
+    }
+
+    /// Carries out a change of one invocation and keeps counts and orders true.
+    fn change(&mut self, id: InvocationId, change: impl FnOnce(&mut Self)) {
+        let before = self.forget(id);
+        change(self);
+        let now = self.note(id);
+        if let Some((function, _)) = now.or(before) {
+            let counts = self.counts.entry(function).or_default();
+            counts.change(before.and_then(|(_, counted)| counted), now.and_then(|(_, counted)| counted));
+        }
+    }
+
+    /// Takes an invocation out of every order; returns what it counted as.
+    fn forget(&mut self, id: InvocationId) -> Option<(FunctionId, Option<Counted>)> {
+        let invocation = self.invocations.get(&id)?;
+        let (function, counted) = (invocation.target.function, self.counted(invocation));
+        self.times.remove(&Cursor(invocation.accepted, id));
+        if let Some(place) = invocation.place() {
+            self.lanes.remove(&(place.lane, place.turn()));
+            self.ages.remove(&(place.expires, id));
+        }
+        if let Some(settled) = self.as_settled(invocation) {
+            self.settled.remove(&settled);
+        }
+        Some((function, counted))
+    }
+
+    /// Puts an invocation into every order it belongs to; returns what it counts as.
+    fn note(&mut self, id: InvocationId) -> Option<(FunctionId, Option<Counted>)> {
+        let invocation = self.invocations.get(&id)?;
+        let (function, counted) = (invocation.target.function, self.counted(invocation));
+        let settled = self.as_settled(invocation);
+        self.times.insert(Cursor(invocation.accepted, id));
+        if let Some(place) = invocation.place() {
+            self.lanes.insert((place.lane, place.turn()));
+            self.ages.insert((place.expires, id));
+        }
+        self.settled.extend(settled);
+        Some((function, counted))
+    }
+
+    fn counted(&self, invocation: &Invocation) -> Option<Counted> {
+        Counted::of(invocation, self.bytes(invocation.id))
+    }
+
+    fn as_settled(&self, invocation: &Invocation) -> Option<(FunctionId, OutcomeKind, Settled)> {
+        let State::Done { outcome, at, .. } = invocation.state else { return None };
+        let settled = Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) };
+        Some((invocation.target.function, outcome.kind(), settled))
+    }
+
+    /// Bytes of what belongs to an invocation; that of the record itself is nothing worth in memory.
+    fn bytes(&self, id: InvocationId) -> u64 {
+        Part::ALL.iter().filter_map(|part| self.blobs.get(&(id, *part))).map(|bytes| bytes.len() as u64).sum()
+    }
+
+    fn place(&self, id: &InvocationId) -> Option<Place> {
+        self.invocations.get(id)?.place()
     }
 
     fn list(&self, query: &Query) -> Listed {
@@ -119,21 +231,28 @@ impl Kept {
         Listed { invocations: invocations.filter(wanted).cloned().collect(), next }
     }
 
-    fn is_done_before(&self, id: &InvocationId, before: Timestamp) -> bool {
-        let state = self.invocations.get(id).map(|invocation| &invocation.state);
-        matches!(state, Some(State::Done { at, .. }) if *at < before)
-    }
-
     fn live(&self) -> Live {
-        let is_live = |invocation: &&Invocation| !matches!(invocation.state, State::Done { .. });
         let versions_of = |id: FunctionId| {
             let all = (id, VersionNumber::MIN)..=(id, VersionNumber::MAX);
             self.versions.range(all).map(|((_, number), version)| (*number, version.clone())).collect()
         };
+        let lanes: BTreeSet<Lane> = self.lanes.iter().map(|(lane, _)| *lane).collect();
         Live {
-            invocations: self.invocations.values().filter(is_live).cloned().collect(),
+            lanes: lanes.into_iter().collect(),
             functions: self.functions.values().map(|f| (f.clone(), versions_of(f.id))).collect(),
         }
+    }
+
+    fn recount(&self) -> BTreeMap<FunctionId, Counts> {
+        let mut counts: BTreeMap<FunctionId, Counts> = BTreeMap::new();
+        for invocation in self.invocations.values() {
+            counts.entry(invocation.target.function).or_default().change(None, self.counted(invocation));
+        }
+        for (function, known) in &self.counts {
+            let counted = counts.entry(*function).or_default();
+            (counted.accepted, counted.settled) = (known.accepted, known.settled);
+        }
+        counts
     }
 }
 

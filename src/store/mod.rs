@@ -1,5 +1,5 @@
 //! What is kept, and the promise about it: [`Store`]. A backend is a folder or file below; the trait says
-//! what is promised, never how. Knows no HTTP, no WebAssembly and no due order: that is rebuilt at open.
+//! what is promised, never how. Knows no HTTP and no WebAssembly.
 //!
 //! A [`Group`] is the unit of atomicity: an outcome, the removal from the queue and what follows from it are
 //! one group, so no crash can leave a part of them.
@@ -7,19 +7,25 @@
 pub mod embedded;
 pub mod memory;
 
+mod counts;
 mod keys;
 mod record;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::outcome::OutcomeKind;
+use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
+
+pub use counts::{Counted, Counts, Kept};
 
 /// What a store's method returns: an answer that arrives later.
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -42,11 +48,36 @@ pub trait Store: Send + Sync + 'static {
     /// Invocations by time of acceptance, the newest first, from behind the cursor.
     fn list(&self, query: Query) -> Stored<'_, Listed>;
 
-    /// Ids of invocations that are `Done` and settled before `before`, at most `limit`, the oldest accepted first.
-    fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>>;
+    /// Invocations that are `Done`, those that settled first at the front.
+    fn settled(&self, query: SettledQuery) -> Stored<'_, Vec<Settled>>;
 
-    /// At open: everything that is not `Done`, to rebuild the due order; and every function.
+    /// At open: every function, and the lanes in which something stands.
     fn scan(&self) -> Stored<'_, Live>;
+
+    /// What stands in a lane, in due order from behind `after`, at most `limit`.
+    fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Stored<'_, Vec<Place>>;
+
+    /// What stands in the queue and was too old before `now`, the oldest first, at most `limit`.
+    fn too_old(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<Place>>;
+
+    /// The counts of one function, kept up with each commit. Does not block.
+    fn counts(&self, function: FunctionId) -> Counts;
+
+    /// The counts of every function that has any. Does not block.
+    fn all_counts(&self) -> BTreeMap<FunctionId, Counts>;
+
+    /// Counts what is really there, live and kept, to compare with [`Store::all_counts`]: `accepted` and `settled` come
+    /// from there. Takes long; what is committed meanwhile may or may not be in it.
+    fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>>;
+
+    /// What an idempotency key was used for, unless that is over.
+    fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>>;
+
+    /// Keys whose time was over before `now`, at most `limit`.
+    fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>>;
+
+    /// Figures about the store itself. Does not block.
+    fn vitals(&self) -> Vitals;
 
     /// Keeps a module durably; the same bytes again change nothing.
     fn put_module(&self, digest: Digest, module: Bytes) -> Stored<'_, ()>;
@@ -84,6 +115,30 @@ pub enum Change {
     PutVersion(FunctionId, Box<Version>),
     /// Removes a function and its versions.
     RemoveFunction(FunctionId),
+    /// Notes what an idempotency key was used for.
+    PutKey(IdempotencyKey, KeyUse),
+    /// Forgets a key.
+    RemoveKey(IdempotencyKey),
+}
+
+/// A caller's name for a request, of one function: the same name means the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey {
+    /// Whose.
+    pub function: FunctionId,
+    /// SHA-256 of the caller's text.
+    pub digest: Digest,
+}
+
+/// What an idempotency key was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The invocation that was accepted.
+    pub id: InvocationId,
+    /// SHA-256 of what was asked: the same key with something else is a mistake.
+    pub request: Digest,
+    /// When the key is forgotten.
+    pub until: Timestamp,
 }
 
 /// What bytes of an invocation are meant.
@@ -129,11 +184,79 @@ pub struct Listed {
     pub next: Option<Cursor>,
 }
 
+/// Which settled invocations are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledQuery {
+    /// Those of this function.
+    pub function: FunctionId,
+    /// Those that ended like this.
+    pub kind: OutcomeKind,
+    /// Those that settled before this.
+    pub before: Timestamp,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// A settled invocation, as far as keeping it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Settled {
+    /// When it settled.
+    pub at: Timestamp,
+    /// Which.
+    pub id: InvocationId,
+    /// Bytes of all that is kept of it.
+    pub bytes: u64,
+}
+
+/// Figures about a store. What a store does not have is zero.
+#[derive(Clone, Debug, Default)]
+pub struct Vitals {
+    /// Commits that were answered with success.
+    pub commits: u64,
+    /// Groups that went to the disk together, over all writes: divided by `writes` the size of a gathering.
+    pub gathered: u64,
+    /// Writes of a gathering.
+    pub writes: u64,
+    /// Syncs of what was written.
+    pub syncs: u64,
+    /// Sum of the times from handing over to the answer, of `commits`.
+    pub commit_time: Duration,
+    /// How many of `commits` took no longer than each of [`Vitals::COMMIT_BOUNDS_MS`]; not cumulative, the last is the rest.
+    pub commit_buckets: [u64; 12],
+    /// Bytes on disk that something needs.
+    pub live_bytes: u64,
+    /// Bytes on disk in all.
+    pub disk_bytes: u64,
+    /// How long the last open took to take in what was written behind the last application.
+    pub replay_time: Duration,
+    /// Changes that stand in memory until they are applied.
+    pub unapplied: u64,
+    /// Whether new work is taken, only what is needed to settle, or nothing.
+    pub room: Room,
+}
+
+impl Vitals {
+    /// The bounds of [`Vitals::commit_buckets`], in milliseconds.
+    pub const COMMIT_BOUNDS_MS: [f64; 11] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 250.0, 1_000.0];
+}
+
+/// How much room there is for commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// For everything.
+    #[default]
+    Plenty,
+    /// For what is needed to settle what was accepted; new work is refused.
+    ReserveOnly,
+    /// For nothing.
+    None,
+}
+
 /// What a store holds when it is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    /// Every invocation that is not `Done`.
-    pub invocations: Vec<Invocation>,
+    /// Every lane in which something stands.
+    pub lanes: Vec<Lane>,
     /// Every function with its versions.
     pub functions: Vec<(Function, BTreeMap<VersionNumber, Version>)>,
 }
@@ -157,7 +280,10 @@ pub enum StoreError {
         /// Why, and what to do.
         detail: String,
     },
-    /// It did not take the change: too many wait already, or there is no room for it. Nothing was changed.
+    /// There is no room on the disk for it. Nothing was changed.
+    #[error("the disk has no room for it: {0}; nothing was changed")]
+    Full(String),
+    /// It did not take the change: too many wait already. Nothing was changed.
     #[error("the store did not take the change: {0}; nothing was changed")]
     Refused(String),
     /// It failed before and takes no more changes until the process is started again. Nothing was changed.

@@ -16,6 +16,8 @@ use crate::model::invocation::{
 };
 use crate::model::names::{Digest, FunctionId, FunctionPath, InvocationId, Qualifier, VersionNumber};
 use crate::model::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
+use crate::model::place::Priority;
+use crate::model::queue::QueueConfig;
 use crate::model::retry::RetryPolicy;
 use crate::model::time::Timestamp;
 
@@ -181,6 +183,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
                 request,
                 lineage,
                 policy,
+                priority: Priority::ALL[usize::from(spread) % 3],
                 spread,
                 attempts,
                 state,
@@ -199,6 +202,7 @@ fn function() -> impl Strategy<Value = Function> {
             created,
             latest,
             aliases,
+            queue: QueueConfig { paused: created.as_ms() % 2 == 0, ..QueueConfig::default() },
             async_config,
             version_configs,
         })
@@ -335,6 +339,7 @@ fn old_invocation() -> Invocation {
             retry_of: Some(InvocationId::from_bytes([6; 16])),
         },
         policy: Policy { config: old_config(), hop_limit: 16 },
+        priority: Priority::default(),
         spread: 40_000,
         attempts: vec![
             Attempt { number: n(1), started: at(10), end: Some(first) },
@@ -359,6 +364,7 @@ fn old_function() -> Function {
         aliases: BTreeMap::from([("prod".parse().unwrap(), n(299))]),
         async_config: Some(old_config()),
         version_configs: BTreeMap::from([(n(299), AsyncConfig::default())]),
+        queue: QueueConfig::default(),
     }
 }
 

@@ -90,7 +90,8 @@ fn store(error: &StoreError) -> Facts {
         StoreError::Damaged { .. } | StoreError::Open { .. } | StoreError::Unreadable(_) => {
             (S::INTERNAL_SERVER_ERROR, "store_damaged", Effect::None, Fault::Platform)
         }
-        StoreError::Refused(_) => (S::INSUFFICIENT_STORAGE, "store_full", Effect::None, Fault::Platform),
+        StoreError::Full(_) => (S::INSUFFICIENT_STORAGE, "store_full", Effect::None, Fault::Platform),
+        StoreError::Refused(_) => (S::SERVICE_UNAVAILABLE, "store_busy", Effect::None, Fault::Platform),
         StoreError::Stopped(_) => (S::SERVICE_UNAVAILABLE, "store_stopped", Effect::None, Fault::Platform),
         StoreError::Unknown(_) => (S::SERVICE_UNAVAILABLE, "store_unknown", Effect::Unknown, Fault::Platform),
     }

@@ -25,11 +25,12 @@ pub(super) enum Op {
 
 impl Op {
     pub(super) fn all(group: Group) -> Vec<Self> {
-        group.0.into_iter().map(Self::new).collect()
+        group.0.into_iter().filter_map(Self::new).collect()
     }
 
-    fn new(change: Change) -> Self {
-        match change {
+    fn new(change: Change) -> Option<Self> {
+        Some(match change {
+            Change::PutKey(..) | Change::RemoveKey(_) => return None,
             Change::PutInvocation(invocation) => Self::PutInvocation {
                 at: Cursor(invocation.accepted, invocation.id),
                 function: invocation.target.function,
@@ -45,7 +46,7 @@ impl Op {
                 Self::Put { key: keys::version(id, version.number), record: record::encode(&version) }
             }
             Change::RemoveFunction(id) => Self::RemoveFunction(id),
-        }
+        })
     }
 
     /// Bytes that it is going to write.

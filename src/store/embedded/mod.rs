@@ -41,10 +41,16 @@ use bytes::Bytes;
 
 use crate::model::bounds;
 use crate::model::invocation::Invocation;
-use crate::model::names::{Digest, InvocationId};
+use crate::model::names::{Digest, FunctionId, InvocationId};
+use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
+use std::collections::BTreeMap;
 
-use super::{Durability, Group, Listed, Live, Part, Query, Store, StoreError, Stored, keys};
+use super::memory::MemoryStore;
+use super::{
+    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled, SettledQuery, Store,
+    StoreError, Stored, Vitals, keys,
+};
 use change::Op;
 use committer::Committer;
 use files::Files;
@@ -63,6 +69,7 @@ const TIDY_EVERY_MS: u64 = 500;
 pub struct EmbeddedStore {
     // Dropped in this order: the last writes, the sweep, and with the last reader the database and the lock.
     committer: Committer,
+    mirror: MemoryStore,
     _sweep: Sweep,
     shared: Arc<Shared>,
 }
@@ -103,8 +110,25 @@ impl EmbeddedStore {
         if let Ok(needed) = reader.modules() {
             modules.keep_only(&needed).map_err(failed)?;
         }
+        let mirror = MemoryStore::default();
+        let mut query = Query { limit: 1_000, ..Query::default() };
+        loop {
+            let listed = reader.list(&query)?;
+            for invocation in listed.invocations {
+                let id = invocation.id;
+                let mut group = vec![Change::PutInvocation(Box::new(invocation))];
+                for part in Part::ALL {
+                    group.extend(reader.blob(id, part)?.map(|bytes| Change::PutBlob(id, part, bytes)));
+                }
+                drop(mirror.commit(Group(group), Durability::Written));
+            }
+            match listed.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
         let shared = Shared { reader, modules, _lock: layout.into_lock() };
-        Ok(Self { committer, _sweep: sweep, shared: Arc::new(shared) })
+        Ok(Self { committer, mirror, _sweep: sweep, shared: Arc::new(shared) })
     }
 
     /// Runs `read` on a thread that may block. It is started by the call, not by the first poll.
@@ -120,7 +144,10 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()> {
-        let submitted = self.committer.submit(Op::all(group), when);
+        let submitted = self.committer.submit(Op::all(group.clone()), when);
+        if submitted.is_ok() {
+            drop(self.mirror.commit(group, when));
+        }
         Box::pin(async {
             let died = |_| StoreError::Unknown("the thread that writes has ended".to_owned());
             submitted?.await.map_err(died)?
@@ -128,23 +155,59 @@ impl Store for EmbeddedStore {
     }
 
     fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
-        self.blocking(move |shared| shared.reader.invocation(id))
+        self.mirror.invocation(id)
     }
 
     fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
-        self.blocking(move |shared| shared.reader.blob(id, part))
+        self.mirror.blob(id, part)
     }
 
     fn list(&self, query: Query) -> Stored<'_, Listed> {
-        self.blocking(move |shared| shared.reader.list(&query))
+        self.mirror.list(query)
     }
 
-    fn settled_before(&self, before: Timestamp, limit: usize) -> Stored<'_, Vec<InvocationId>> {
-        self.blocking(move |shared| shared.reader.settled_before(before, limit))
+    fn settled(&self, query: SettledQuery) -> Stored<'_, Vec<Settled>> {
+        self.mirror.settled(query)
     }
 
     fn scan(&self) -> Stored<'_, Live> {
-        self.blocking(|shared| shared.reader.scan())
+        let lanes = self.mirror.scan();
+        Box::pin(async move {
+            let lanes = lanes.await?.lanes;
+            Ok(Live { lanes, ..self.blocking(|shared| shared.reader.scan()).await? })
+        })
+    }
+
+    fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.mirror.waiting(lane, after, limit)
+    }
+
+    fn too_old(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.mirror.too_old(now, limit)
+    }
+
+    fn counts(&self, function: FunctionId) -> Counts {
+        self.mirror.counts(function)
+    }
+
+    fn all_counts(&self) -> BTreeMap<FunctionId, Counts> {
+        self.mirror.all_counts()
+    }
+
+    fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>> {
+        self.mirror.recount()
+    }
+
+    fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>> {
+        self.mirror.key(key)
+    }
+
+    fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
+        self.mirror.keys_over(now, limit)
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.mirror.vitals()
     }
 
     fn put_module(&self, digest: Digest, module: Bytes) -> Stored<'_, ()> {

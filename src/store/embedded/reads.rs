@@ -69,33 +69,7 @@ impl Reader {
         Ok(Listed { next: None, ..listed })
     }
 
-    /// Looks at keys only while it passes over live ones in front, of which there may be many.
-    pub(super) fn settled_before(&self, before: Timestamp, limit: usize) -> Result<Vec<InvocationId>, StoreError> {
-        let mut settled = Vec::new();
-        let mut entries = self.db.range(keys::time_from(Timestamp::from_ms(0))..keys::time_from(before));
-        while settled.len() < limit {
-            let Some(entry) = entries.next() else { break };
-            let (Cursor(_, id), _) = read_place(&entry.map_err(unreadable)?)?;
-            let is_over = match self.record::<Invocation>(&keys::done(id), || format!("invocation {id}")) {
-                Ok(done) => done.and_then(|done| done.outcome()).is_some_and(|(_, at)| at < before),
-                Err(damaged @ StoreError::Damaged { .. }) => {
-                    tracing::warn!(error = %damaged, "it goes by the time of its acceptance");
-                    true
-                }
-                Err(error) => return Err(error),
-            };
-            settled.extend(is_over.then_some(id));
-        }
-        Ok(settled)
-    }
-
     pub(super) fn scan(&self) -> Result<Live, StoreError> {
-        let mut invocations = Vec::new();
-        for entry in self.db.scan_prefix([keys::LIVE]) {
-            let (key, kept) = entry.map_err(unreadable)?;
-            let id = keys::read_invocation(&key).ok_or_else(|| unknown_key(&key))?;
-            invocations.extend(self.decode(&key, kept, || format!("invocation {id}"))?);
-        }
         let mut functions: BTreeMap<FunctionId, (Function, BTreeMap<VersionNumber, Version>)> = BTreeMap::new();
         for entry in self.db.scan_prefix([keys::FUNCTION]) {
             let (key, kept) = entry.map_err(unreadable)?;
@@ -116,7 +90,7 @@ impl Reader {
                 }
             }
         }
-        Ok(Live { invocations, functions: functions.into_values().collect() })
+        Ok(Live { lanes: Vec::new(), functions: functions.into_values().collect() })
     }
 
     /// The modules that versions are of.

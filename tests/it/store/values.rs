@@ -7,9 +7,12 @@ use bytes::Bytes;
 use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
 use tidemill::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use tidemill::model::names::{Digest, FunctionId, FunctionPath, InvocationId, VersionNumber};
-use tidemill::model::outcome::Outcome;
+use tidemill::model::outcome::{Outcome, OutcomeKind};
+use tidemill::model::place::Place;
+use tidemill::model::place::Priority;
+use tidemill::model::queue::QueueConfig;
 use tidemill::model::time::Timestamp;
-use tidemill::store::{Change, Durability, Group, Query, Store};
+use tidemill::store::{Change, Durability, Group, Query, SettledQuery, Store};
 
 /// What [`listed`] says of an empty list.
 pub(super) const NOTHING: [u8; 0] = [];
@@ -22,6 +25,23 @@ pub(super) async fn commit(store: &impl Store, changes: impl IntoIterator<Item =
 pub(super) async fn listed(store: &impl Store, query: Query) -> Vec<u8> {
     let page = store.list(query).await.unwrap();
     page.invocations.iter().map(|invocation| invocation.id.as_bytes()[0]).collect()
+}
+
+/// The ids of everything that stands in the queue, lane by lane.
+pub(super) async fn live(store: &impl Store) -> Vec<InvocationId> {
+    let mut ids = Vec::new();
+    for lane in store.scan().await.unwrap().lanes {
+        let places = store.waiting(lane, None, 1_000).await.unwrap();
+        assert!(places.iter().all(|place| place.lane == lane) && places.is_sorted_by_key(Place::turn));
+        ids.extend(places.iter().map(|place| place.id));
+    }
+    ids
+}
+
+/// The ids of what succeeded for the usual function before an instant, in the order of settling.
+pub(super) async fn settled(store: &impl Store, before: Timestamp, limit: usize) -> Vec<InvocationId> {
+    let query = SettledQuery { function: function_id(1), kind: OutcomeKind::Succeeded, before, limit };
+    store.settled(query).await.unwrap().into_iter().map(|settled| settled.id).collect()
 }
 
 pub(super) fn put(invocation: &Invocation) -> Change {
@@ -63,6 +83,7 @@ pub(super) fn queued(byte: u8, accepted: u8) -> Invocation {
         request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
         lineage: Lineage::default(),
         policy: Policy { config: AsyncConfig::default(), hop_limit: 16 },
+        priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),
         state: State::Queued { due: at(accepted), attempt: NonZeroU32::MIN },
@@ -84,6 +105,7 @@ pub(super) fn function(byte: u8) -> Function {
         aliases: BTreeMap::new(),
         async_config: None,
         version_configs: BTreeMap::new(),
+        queue: QueueConfig::default(),
     }
 }
 

@@ -1,0 +1,75 @@
+//! How one function's queue is kept: paused or not, how much may wait, and how long what has settled stays.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::outcome::OutcomeKind;
+
+/// The settings of a function's queue. They can be changed at any time and hold from then on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueConfig {
+    /// Nothing is taken from it while this is set; what is accepted waits, and grows too old as usual.
+    pub paused: bool,
+    /// Attempts that run at once, over all versions; `None` leaves it to the versions' and the runtime's limits.
+    pub concurrency: Option<NonZeroU32>,
+    /// Invocations that may wait; `None` leaves it to the runtime's limit.
+    pub max_queued: Option<u64>,
+    /// Bytes of payloads that may wait; `None` leaves it to the runtime's limit.
+    pub max_queued_bytes: Option<u64>,
+    /// How long settled invocations are kept, by how they ended.
+    pub retention: Retention,
+}
+
+/// How long settled invocations are kept, by how they ended. What is not said here is the runtime's own setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retention {
+    /// Of those that succeeded.
+    pub succeeded: Keep,
+    /// Of those that failed.
+    pub failed: Keep,
+    /// Of those that grew too old.
+    pub expired: Keep,
+    /// Of those that were cancelled.
+    pub cancelled: Keep,
+}
+
+/// How much of one kind is kept. The oldest go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Keep {
+    /// How long since it was settled.
+    pub age: Option<Duration>,
+    /// How many.
+    pub count: Option<u64>,
+    /// Bytes of their records, payloads, results and logs.
+    pub bytes: Option<u64>,
+}
+
+impl Retention {
+    /// What holds for invocations that ended like this.
+    #[must_use]
+    pub const fn of(&self, kind: OutcomeKind) -> Keep {
+        match kind {
+            OutcomeKind::Succeeded => self.succeeded,
+            OutcomeKind::Failed => self.failed,
+            OutcomeKind::Expired => self.expired,
+            OutcomeKind::Cancelled => self.cancelled,
+        }
+    }
+}
+
+impl Keep {
+    /// This, and where it says nothing, `otherwise`.
+    #[must_use]
+    pub fn or(self, otherwise: Self) -> Self {
+        Self {
+            age: self.age.or(otherwise.age),
+            count: self.count.or(otherwise.count),
+            bytes: self.bytes.or(otherwise.bytes),
+        }
+    }
+}
