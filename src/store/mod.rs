@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod memory;
 
 mod counts;
+mod journal;
 mod keys;
 mod record;
 
