@@ -29,7 +29,7 @@ mod index;
 #[cfg_attr(not(test), expect(unused_imports, reason = "the store that keeps its entries here is still to come"))]
 pub(super) use {
     error::IndexError,
-    index::{Change, Checked, Direction, Index},
+    index::{Change, Checked, Direction, Index, Range},
 };
 
 /// The longest key of an entry.
