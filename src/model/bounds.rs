@@ -2,6 +2,7 @@
 //!
 //! Ranges that a user may choose from are `RangeInclusive`; sizes are in bytes; times are `Duration`.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -126,6 +127,17 @@ pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 pub const MAX_WINDOW_CHANGES: usize = 65_536;
 /// Memory that the embedded database uses for its pages.
 pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
+
+/// Bytes of one segment of the journal: large enough that taking the next one is rare, small enough that writing
+/// it in advance takes a fraction of a second.
+pub const SEGMENT_BYTES: u32 = 32 * 1_024 * 1_024;
+/// Segments that are prepared for a time of many writes, those kept for a full disk included.
+pub const MAX_SPARE_SEGMENTS: usize = 8;
+/// What was written to the journal last and is kept in memory: most payloads are read within a second, and this
+/// is a second of some twenty thousand of the usual size.
+pub const JOURNAL_TAIL_BYTES: usize = 16 * 1_024 * 1_024;
+/// Files of the journal that are open for reading; each is a descriptor.
+pub const MAX_OPEN_SEGMENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// Compiled modules kept ready in memory.
 pub const MAX_READY_MODULES: usize = 256;

@@ -6,9 +6,23 @@ mod position;
 
 mod disk;
 mod error;
+mod names;
 
 mod draft;
 mod group;
+
+mod scan;
+mod table;
+mod tail;
+
+mod files;
+mod pool;
+mod shared;
+
+mod prepare;
+
+mod folder;
+mod replay;
 
 mod reader;
 mod segments;
