@@ -9,12 +9,13 @@ use crate::store::sled::pack::Entries;
 
 /// Keys that share much with their neighbours, and values of all lengths.
 fn map() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
-    let key = prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(255)], 0..=MAX_KEY_BYTES);
+    let key = prop_oneof![3 => 0..12_usize, 1 => 100..=MAX_KEY_BYTES]
+        .prop_flat_map(|length| prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(255)], length));
     let value = prop_oneof![
         3 => prop::collection::vec(any::<u8>(), 0..20),
         1 => prop::collection::vec(any::<u8>(), 250..=MAX_VALUE_BYTES),
     ];
-    prop::collection::btree_map(key, value, 1..200)
+    prop::collection::btree_map(key, value, 1..120)
 }
 
 fn entries(map: &BTreeMap<Vec<u8>, Vec<u8>>, are_new: bool) -> Entries {
@@ -41,6 +42,8 @@ fn block_of(entries: &[(&str, &str)]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn blocks_hold_what_was_divided_among_them_and_are_within_their_bounds(map in map(), are_new: bool) {
         let entries = entries(&map, are_new);

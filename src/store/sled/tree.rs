@@ -1,6 +1,7 @@
 //! sled, as the index uses it: one block, one value, one batch at a time. Its errors become ours, and so do
 //! its panics, of which it has one for most kinds of damage.
 
+use std::fmt;
 use std::ops::Bound::{self, Excluded, Included};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,6 @@ use super::plan::{Blocks, Write};
 const TIDY_EVERY_MS: u64 = 500;
 
 /// An open database.
-#[derive(Debug)]
 pub(super) struct Tree {
     db: Db,
     dir: PathBuf,
@@ -88,6 +88,13 @@ impl Tree {
 
     fn guarded<T>(&self, call: impl FnOnce(&Db) -> ::sled::Result<T>) -> Result<T, IndexError> {
         guarded(&self.dir, || call(&self.db))
+    }
+}
+
+/// sled's own would print all that it holds.
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
