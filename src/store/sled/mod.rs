@@ -16,6 +16,7 @@
 //! | `plan`   | which blocks a window rewrites, and what may be written apart        |
 //! | `keys`   | what lies under which key of sled                                    |
 //! | `tree`   | sled: one block, one batch; its panics are errors                    |
+//! | `window` | how a window is divided into batches                                 |
 //! | `disk`   | when what was written is durable                                     |
 //! | `open`   | whether what is there may be opened; making a new one                |
 //! | `range`  | entries in order, while others are written                           |
@@ -24,12 +25,29 @@
 
 mod error;
 
+mod block;
+mod pack;
+mod plan;
+
+mod keys;
+mod tree;
+
+mod disk;
+mod open;
+
+mod window;
+
+mod check;
+mod range;
+
 mod index;
 
 #[cfg_attr(not(test), expect(unused_imports, reason = "the store that keeps its entries here is still to come"))]
 pub(super) use {
+    check::Checked,
     error::IndexError,
-    index::{Change, Checked, Direction, Index, Range},
+    index::{Change, Direction, Index},
+    range::{Entry, Range},
 };
 
 /// The longest key of an entry.
