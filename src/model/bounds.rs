@@ -115,9 +115,6 @@ pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
 /// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
 pub const MAX_WAITING_COMMITS: usize = 16_384;
-/// Bytes of one segment of the journal: large enough for the largest commit, small enough that a store with little in
-/// it is small.
-pub const SEGMENT_BYTES: u32 = 32 * 1_024 * 1_024;
 /// Segments that are kept ready for what must be written when the disk is full.
 pub const RESERVE_SEGMENTS: usize = 2;
 /// Free bytes on the disk below which no new work is taken: others need some, and the index needs room to shrink in.
@@ -130,7 +127,7 @@ pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
 
 /// Bytes of one segment of the journal: large enough that taking the next one is rare, small enough that writing
 /// it in advance takes a fraction of a second.
-pub const SEGMENT_BYTES: u32 = 32 * 1_024 * 1_024;
+pub const SEGMENT_BYTES: u32 = 16 * 1_024 * 1_024;
 /// Segments that are prepared for a time of many writes, those kept for a full disk included.
 pub const MAX_SPARE_SEGMENTS: usize = 8;
 /// What was written to the journal last and is kept in memory: most payloads are read within a second, and this

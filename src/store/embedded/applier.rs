@@ -17,9 +17,9 @@ use super::view::View;
 use super::window::Window;
 use crate::model::bounds;
 use crate::model::names::FunctionId;
+use crate::store::Durability;
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Segments};
-use crate::store::Durability;
 use crate::store::sled::IndexError;
 
 /// How long a change stands in memory at most before it is applied: nothing but memory and the time to open depends

@@ -12,21 +12,39 @@ use crate::store::{Change, Group, IdempotencyKey, KeyUse, Part, keys, record};
 #[derive(Debug)]
 pub(super) enum Prepared {
     /// Writes an invocation.
-    PutInvocation { id: InvocationId, facts: Facts, record: Vec<u8> },
+    PutInvocation {
+        id: InvocationId,
+        facts: Facts,
+        record: Vec<u8>,
+    },
     /// Writes bytes of an invocation.
-    PutBlob { id: InvocationId, part: Part, bytes: Bytes },
+    PutBlob {
+        id: InvocationId,
+        part: Part,
+        bytes: Bytes,
+    },
     /// Removes an invocation and all that belongs to it.
     RemoveInvocation(InvocationId),
     /// Writes a record that has no rows but its own.
-    PutRecord { key: Vec<u8>, record: Vec<u8> },
+    PutRecord {
+        key: Vec<u8>,
+        record: Vec<u8>,
+    },
     /// Removes a function and its versions.
     RemoveFunction(FunctionId),
     PutKey(IdempotencyKey, KeyUse),
     RemoveKey(IdempotencyKey),
     /// Writes values of an invocation again, those that still stand where they were read.
-    MoveInvocation { id: InvocationId, values: Vec<(Span, Vec<u8>)> },
+    MoveInvocation {
+        id: InvocationId,
+        values: Vec<(Span, Bytes)>,
+    },
     /// Writes a record again, if it still stands where it was read.
-    MoveRecord { key: Vec<u8>, from: Span, record: Vec<u8> },
+    MoveRecord {
+        key: Vec<u8>,
+        from: Span,
+        record: Bytes,
+    },
 }
 
 /// What one change takes in a frame besides its values: two entries with their heads, and some room.
@@ -61,10 +79,8 @@ impl Prepared {
     /// Bytes that it takes in a frame at most; the versions that go with a function excepted.
     pub(super) fn bytes(&self) -> usize {
         let (count, bytes) = match self {
-            Self::PutInvocation { record, .. } | Self::PutRecord { record, .. } | Self::MoveRecord { record, .. } => {
-                (1, record.len())
-            }
-            Self::PutBlob { bytes, .. } => (1, bytes.len()),
+            Self::PutInvocation { record, .. } | Self::PutRecord { record, .. } => (1, record.len()),
+            Self::PutBlob { bytes, .. } | Self::MoveRecord { record: bytes, .. } => (1, bytes.len()),
             Self::MoveInvocation { values, .. } => (values.len(), values.iter().map(|(_, bytes)| bytes.len()).sum()),
             Self::RemoveFunction(_) | Self::RemoveInvocation(_) | Self::PutKey(..) | Self::RemoveKey(_) => (0, 0),
         };

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::change::Prepared;
 use super::committer::Hand;
 use super::entry::Entry;
@@ -103,7 +105,7 @@ fn candidates(view: &View, segment: u32) -> Result<Candidates, StoreError> {
 }
 
 /// The values of an invocation that stand in the segment.
-fn values(view: &View, entry: &Entry, segment: u32) -> Result<Vec<(Span, Vec<u8>)>, StoreError> {
+fn values(view: &View, entry: &Entry, segment: u32) -> Result<Vec<(Span, Bytes)>, StoreError> {
     let mut values = Vec::new();
     for span in entry.spans().filter(|span| span.segment == segment) {
         values.extend(read(view, span)?.map(|bytes| (span, bytes)));
@@ -111,7 +113,7 @@ fn values(view: &View, entry: &Entry, segment: u32) -> Result<Vec<(Span, Vec<u8>
     Ok(values)
 }
 
-fn read(view: &View, span: Span) -> Result<Option<Vec<u8>>, StoreError> {
+fn read(view: &View, span: Span) -> Result<Option<Bytes>, StoreError> {
     view.reader.read(span).map_err(|error| unread(&error))
 }
 

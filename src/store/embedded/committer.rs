@@ -85,7 +85,11 @@ impl Committer {
     }
 
     /// Hands a group over. From here on it is carried out, whatever becomes of the receiver.
-    pub(super) fn submit(&self, changes: Vec<Prepared>, when: Durability) -> Result<oneshot::Receiver<Answer>, StoreError> {
+    pub(super) fn submit(
+        &self,
+        changes: Vec<Prepared>,
+        when: Durability,
+    ) -> Result<oneshot::Receiver<Answer>, StoreError> {
         submit(self.jobs.as_ref().ok_or_else(ended)?, changes, when)
     }
 
@@ -96,12 +100,20 @@ impl Committer {
 }
 
 impl Hand {
-    pub(super) fn submit(&self, changes: Vec<Prepared>, when: Durability) -> Result<oneshot::Receiver<Answer>, StoreError> {
+    pub(super) fn submit(
+        &self,
+        changes: Vec<Prepared>,
+        when: Durability,
+    ) -> Result<oneshot::Receiver<Answer>, StoreError> {
         submit(&self.0.upgrade().ok_or_else(ended)?, changes, when)
     }
 }
 
-fn submit(jobs: &mpsc::Sender<Job>, changes: Vec<Prepared>, when: Durability) -> Result<oneshot::Receiver<Answer>, StoreError> {
+fn submit(
+    jobs: &mpsc::Sender<Job>,
+    changes: Vec<Prepared>,
+    when: Durability,
+) -> Result<oneshot::Receiver<Answer>, StoreError> {
     let (answer, answered) = oneshot::channel();
     match jobs.try_send(Job { changes, when, since: Instant::now(), answer }) {
         Ok(()) => Ok(answered),

@@ -13,8 +13,7 @@ pub(super) fn to_bytes(counts: &Counts) -> Vec<u8> {
 /// `None` when the bytes are no counts.
 pub(super) fn read(mut bytes: &[u8]) -> Option<Counts> {
     let mut number = || take(&mut bytes).map(u64::from_be_bytes);
-    let mut counts =
-        Counts { accepted: number()?, live: number()?, live_bytes: number()?, ..Counts::default() };
+    let mut counts = Counts { accepted: number()?, live: number()?, live_bytes: number()?, ..Counts::default() };
     for settled in &mut counts.settled {
         *settled = number()?;
     }

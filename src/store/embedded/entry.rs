@@ -66,10 +66,6 @@ impl Facts {
         let Invocation { accepted, mode, .. } = *invocation;
         Self { function: invocation.target.function, accepted, mode, standing }
     }
-
-    pub(super) const fn is_done(&self) -> bool {
-        matches!(self.standing, Standing::Done { .. })
-    }
 }
 
 fn lane_of(invocation: &Invocation) -> Lane {
@@ -140,8 +136,7 @@ impl Entry {
     }
 
     /// The tags under which an invocation can have rows.
-    pub(super) const TAGS: [u8; 6] =
-        [keys::LIVE, keys::DONE, keys::TIME, keys::WAITING, keys::EXPIRY, keys::SETTLED];
+    pub(super) const TAGS: [u8; 6] = [keys::LIVE, keys::DONE, keys::TIME, keys::WAITING, keys::EXPIRY, keys::SETTLED];
 
     /// | bytes | what |
     /// | --- | --- |
@@ -168,7 +163,9 @@ impl Entry {
             Standing::Waiting { version, priority, due, expires, payload_bytes } => {
                 bytes.extend(version.map_or(0, VersionNumber::get).to_be_bytes());
                 bytes.push(priority as u8);
-                [due.as_ms(), expires.as_ms(), payload_bytes].map(|number| bytes.extend(number.to_be_bytes()));
+                for number in [due.as_ms(), expires.as_ms(), payload_bytes] {
+                    bytes.extend(number.to_be_bytes());
+                }
             }
             Standing::Delivering { kind } => bytes.push(kind as u8),
             Standing::Done { kind, at } => {
@@ -275,7 +272,8 @@ mod tests {
     #[test]
     fn an_invocation_has_rows_for_where_it_stands_and_no_others() {
         let id = InvocationId::from_bytes([1; 16]);
-        let tags = |entry: Entry| Entry::TAGS.into_iter().filter(|tag| entry.row(id, *tag).is_some()).collect::<Vec<_>>();
+        let tags =
+            |entry: Entry| Entry::TAGS.into_iter().filter(|tag| entry.row(id, *tag).is_some()).collect::<Vec<_>>();
         assert_eq!(tags(entry(waiting(), [None; 3])), *b"qtwx");
         let done = Standing::Done { kind: OutcomeKind::Failed, at: Timestamp::from_ms(9) };
         assert_eq!(tags(entry(done, [None; 3])), *b"dtr");

@@ -42,7 +42,8 @@ pub(super) struct Opened {
 impl Opened {
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
         let damaged = |what: &str| IndexError::Damaged { detail: format!("{what} cannot be read") };
-        let position = |bytes: Vec<u8>| bytes.try_into().map(Position::from_bytes).map_err(|_| damaged("a place in the journal"));
+        let position =
+            |bytes: Vec<u8>| bytes.try_into().map(Position::from_bytes).map_err(|_| damaged("a place in the journal"));
         let mut counts = HashMap::new();
         for (key, value) in index.metas(&[keys::COUNTS])? {
             let read = keys::read_counts(&key).zip(counts_form::read(&value));
@@ -51,7 +52,9 @@ impl Opened {
         let mut needed = BTreeMap::new();
         for (key, value) in index.metas(&[keys::SEGMENT])? {
             let bytes = value.try_into().ok().map(u64::from_be_bytes);
-            needed.extend([keys::read_segment(&key).zip(bytes).ok_or_else(|| damaged("what a segment is needed for"))?]);
+            needed.extend([keys::read_segment(&key)
+                .zip(bytes)
+                .ok_or_else(|| damaged("what a segment is needed for"))?]);
         }
         Ok(Self {
             applied: index.mark()?.map(position).transpose()?,

@@ -55,6 +55,7 @@ mod opening;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,11 +166,17 @@ impl Store for EmbeddedStore {
     }
 
     fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
-        self.blocking(move |shared| shared.view.invocation(id))
+        match self.shared.view.recent_invocation(id) {
+            Some(found) => Box::pin(ready(found)),
+            None => self.blocking(move |shared| shared.view.invocation(id)),
+        }
     }
 
     fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
-        self.blocking(move |shared| shared.view.blob(id, part))
+        match self.shared.view.recent_blob(id, part) {
+            Some(found) => Box::pin(ready(Ok(found))),
+            None => self.blocking(move |shared| shared.view.blob(id, part)),
+        }
     }
 
     fn list(&self, query: Query) -> Stored<'_, Listed> {

@@ -95,7 +95,8 @@ impl Replay {
         let refused = |detail: &str| JournalError::Refused { end, detail: detail.to_owned() };
         let mut state = self.shared.lock();
         for frame in group.frames() {
-            let ops = op::read_all(frame.bytes()).ok_or_else(|| refused("it holds something that this program does not write"))?;
+            let ops = op::read_all(frame.bytes())
+                .ok_or_else(|| refused("it holds something that this program does not write"))?;
             state.take_in(ops, end);
         }
         // Before the end of the window that was cut short nothing else may be written.

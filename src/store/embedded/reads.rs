@@ -30,7 +30,24 @@ impl View {
     pub(super) fn blob(&self, id: InvocationId, part: Part) -> Result<Option<Bytes>, StoreError> {
         let what = || format!("the {} of invocation {id}", part_name(part));
         let look = || Ok(self.entry(id)?.and_then(|entry| entry.parts[part_index(part)]));
-        Ok(self.value(what, look)?.map(Bytes::from))
+        self.value(what, look)
+    }
+
+    /// An invocation that was written so recently that its record is in memory. Never waits for a disk.
+    pub(super) fn recent_invocation(&self, id: InvocationId) -> Option<Result<Option<Invocation>, StoreError>> {
+        let known = self.shared.lock().entry(id)?;
+        let Some(entry) = known else { return Some(Ok(None)) };
+        let bytes = self.reader.recent(entry.record)?;
+        Some(record::decode(&bytes, || format!("invocation {id}")).map(Some))
+    }
+
+    /// Bytes that were written so recently that they are in memory. Never waits for a disk.
+    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Option<Option<Bytes>> {
+        let known = self.shared.lock().entry(id)?;
+        match known.and_then(|entry| entry.parts[part_index(part)]) {
+            Some(span) => self.reader.recent(span).map(Some),
+            None => Some(None),
+        }
     }
 
     pub(super) fn list(&self, query: &Query) -> Result<Listed, StoreError> {
@@ -74,7 +91,8 @@ impl View {
                 let after = query.after;
                 let rows = self.rows(&from, &to, Direction::Down).filter_map(move |row| {
                     let found = row.and_then(|(key, value)| found(&key, &value)).transpose()?;
-                    let wanted = |found: &Found| after.is_none_or(|after| found.cursor < after) && found.cursor.0 >= oldest;
+                    let wanted =
+                        |found: &Found| after.is_none_or(|after| found.cursor < after) && found.cursor.0 >= oldest;
                     match found {
                         Ok(found) if !wanted(&found) => None,
                         found => Some(found),
@@ -150,7 +168,9 @@ impl View {
             let version = self.decoded(&key, || format!("version {number} of function {id}"))?;
             match functions.get_mut(&id) {
                 Some((_, versions)) => versions.extend(version.map(|version| (number, version))),
-                None => tracing::warn!(function = %id, version = %number, "a version without its function is passed over"),
+                None => {
+                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over")
+                }
             }
         }
         Ok(Live { lanes: self.lanes()?, functions: functions.into_values().collect() })

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::change::Prepared;
 use super::entry::{Entry, Facts, part_index};
 use super::op::{Net, Op};
@@ -122,7 +124,7 @@ impl<B: Before> Staging<'_, B> {
     fn move_invocation(
         &mut self,
         id: InvocationId,
-        values: &[(Span, Vec<u8>)],
+        values: &[(Span, Bytes)],
         frame: &mut FrameWriter<'_>,
     ) -> Result<(), StoreError> {
         let draft = self.invocation(id)?;
@@ -166,8 +168,17 @@ pub(super) fn read_key_use(bytes: &[u8]) -> Option<KeyUse> {
 /// Whether a group brings new work, and not what follows from work that was accepted: that one is taken as long as
 /// there is any room.
 pub(super) fn is_new_work(ops: &[Op]) -> bool {
-    let moved = |op: &Op| matches!(op, Op::Invocation { net: Net { before: Some(_), .. }, .. } | Op::Record { net: Net { now: None, .. }, .. });
-    let came = |op: &Op| matches!(op, Op::Invocation { net: Net { before: None, .. }, .. } | Op::Record { net: Net { now: Some(_), .. }, .. });
+    let moved = |op: &Op| {
+        matches!(
+            op,
+            Op::Invocation { net: Net { before: Some(_), .. }, .. } | Op::Record { net: Net { now: None, .. }, .. }
+        )
+    };
+    let came = |op: &Op| {
+        matches!(
+            op,
+            Op::Invocation { net: Net { before: None, .. }, .. } | Op::Record { net: Net { now: Some(_), .. }, .. }
+        )
+    };
     ops.iter().any(came) && !ops.iter().any(moved)
 }
-

@@ -9,6 +9,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::vec;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::entry::{Entry, Row};
@@ -56,7 +57,7 @@ impl View {
         &self,
         what: impl Fn() -> String,
         look: impl Fn() -> Result<Option<Span>, StoreError>,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    ) -> Result<Option<Bytes>, StoreError> {
         let mut last = None;
         loop {
             let Some(span) = look()? else { return Ok(None) };

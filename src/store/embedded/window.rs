@@ -113,7 +113,8 @@ impl Window {
                 changes_of(row(net.before), row(net.now), &mut changes);
             }
         }
-        changes.extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
+        changes
+            .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
         changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
         changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "a key belongs to one thing");

@@ -51,6 +51,12 @@ impl Reader {
         Ok(None)
     }
 
+    /// The value of a span, if it is still in memory. Never waits for a disk.
+    pub(in crate::store) fn recent(&self, span: Span) -> Option<Bytes> {
+        self.0.table.extent(span.segment)?;
+        self.0.tail.copy(span)
+    }
+
     /// Shows every frame of a finished segment, in order. `false` when the segment is no longer there; frames that
     /// were shown until then were what it held.
     pub(in crate::store) fn frames(&self, segment: u32, see: &mut dyn FnMut(Frame<'_>)) -> Result<bool, JournalError> {
