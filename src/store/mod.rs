@@ -7,7 +7,8 @@
 pub mod embedded;
 pub mod memory;
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the embedded store is not joined to it yet"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the embedded store is not joined to it yet"))]
+#[expect(unused_imports, reason = "the embedded store is not joined to it yet")]
 mod journal;
 mod keys;
 mod record;

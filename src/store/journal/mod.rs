@@ -36,3 +36,6 @@ pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
 pub(in crate::store) use segments::{Room, Segments, Stats};
 pub(in crate::store) use writer::{Journal, Replay, Settings, Written};
+
+#[cfg(test)]
+mod tests;

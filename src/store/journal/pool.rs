@@ -2,7 +2,7 @@
 //! about it. Pure: it decides, and the thread in `prepare` does it.
 //!
 //! As many as `reserve` are always kept. More are kept while they are used up faster than they are prepared: each
-//! time the writer takes one and finds fewer than there should be, there should be one more, up to
+//! time the writer takes one and finds that there no longer are as many as there should be, there should be one more, up to
 //! [`bounds::MAX_SPARE_SEGMENTS`]; after [`EASY`] times in a row that it did not, one less.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -67,6 +67,8 @@ pub(super) struct Pool {
     /// How many are kept besides the reserve.
     extra: usize,
     easy: u32,
+    /// Whether there were as many as there should be, at some time since that number grew.
+    caught_up: bool,
     blocked: Option<Blocked>,
     /// Whether somebody wants it tried again all the same.
     asked: bool,
@@ -89,6 +91,7 @@ impl Pool {
             bytes,
             extra: 1,
             easy: 0,
+            caught_up: false,
             blocked: None,
             asked: false,
             busy: false,
@@ -102,6 +105,7 @@ impl Pool {
         let step = self.choose();
         self.busy = !matches!(step, Step::Wait | Step::Stop);
         self.asked &= self.busy;
+        self.caught_up |= step == Step::Wait;
         step
     }
 
@@ -186,6 +190,9 @@ impl Pool {
         self.asked = true;
         if self.prepared() < self.target() {
             self.easy = 0;
+            if !std::mem::take(&mut self.caught_up) {
+                return; // it is behind already, and a larger number would not make it faster
+            }
             let most = bounds::MAX_SPARE_SEGMENTS.saturating_sub(self.settings.reserve).max(1);
             self.extra = (self.extra + 1).min(most);
         } else if self.easy < EASY {

@@ -201,7 +201,8 @@ fn check_reaches(folder: &Folder, bytes: Bytes<'_>, applied: Position) -> Result
             None => return Err(JournalError::Beyond { dir: folder.dir.clone(), applied, end: here }),
         }
     }
-    if offset == applied.offset.max(FIRST) {
+    // The start of a segment is no such place: what is before its first group is the end of another one.
+    if offset == applied.offset {
         return Ok(());
     }
     let detail = format!("a group ends there, but {applied} was told to be between groups");
