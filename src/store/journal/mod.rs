@@ -15,6 +15,7 @@ mod scan;
 mod table;
 mod tail;
 
+mod demand;
 mod files;
 mod pool;
 mod shared;

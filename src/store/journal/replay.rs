@@ -202,10 +202,10 @@ fn check_reaches(folder: &Folder, bytes: Bytes<'_>, applied: Position) -> Result
         }
     }
     // The start of a segment is no such place: what is before its first group is the end of another one.
-    if offset == applied.offset {
+    if offset == applied.offset && offset > FIRST {
         return Ok(());
     }
-    let detail = format!("a group ends there, but {applied} was told to be between groups");
+    let detail = format!("all up to {applied} was told to be taken in, and that is not between groups");
     Err(JournalError::Damaged { path: folder.path(number), offset, detail })
 }
 
