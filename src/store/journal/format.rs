@@ -186,21 +186,23 @@ fn value_crc(span: Span, value: &[u8]) -> u32 {
     located(span.segment, span.offset, &[&span.bytes.to_be_bytes(), value])
 }
 
+fn position(bytes: &[u8], offset: usize) -> Position {
+    Position { segment: word(bytes, offset), offset: word(bytes, offset + 4) }
+}
+
 /// A checksum that holds at one place only.
 fn located(number: u32, offset: u32, parts: &[&[u8]]) -> u32 {
     let mut hasher = Hasher::new();
     hasher.update(&Position { segment: number, offset }.to_bytes());
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }
 
 /// The number at `offset`, which the caller knows to be there.
-fn word(bytes: &[u8], offset: usize) -> u32 {
+pub(super) fn word(bytes: &[u8], offset: usize) -> u32 {
     u32::from_be_bytes([bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]])
-}
-
-fn position(bytes: &[u8], offset: usize) -> Position {
-    Position { segment: word(bytes, offset), offset: word(bytes, offset + 4) }
 }
 
 #[cfg(test)]

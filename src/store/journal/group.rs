@@ -63,11 +63,6 @@ impl<'a> Frame<'a> {
         self.bytes
     }
 
-    /// Where its bytes start in the segment.
-    pub(in crate::store) fn offset(&self) -> u32 {
-        self.offset
-    }
-
     /// The value of a span that lies in this frame; `None` if it does not, or does not check out.
     pub(in crate::store) fn value(&self, span: Span) -> Option<&'a [u8]> {
         if span.segment != self.segment {

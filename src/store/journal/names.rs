@@ -31,11 +31,6 @@ impl Name {
         (read.text() == name).then_some(read)
     }
 
-    pub(super) fn number(self) -> u32 {
-        let (Self::Segment(number) | Self::Spare(number) | Self::Unfinished(number)) = self;
-        number
-    }
-
     pub(super) fn path(self, dir: &Path) -> PathBuf {
         dir.join(self.text())
     }

@@ -1,21 +1,13 @@
 //! Segments that nobody has written yet: which there are, how many there should be, and what is to be done next
 //! about it. Pure: it decides, and the thread in `prepare` does it.
-//!
-//! As many as `reserve` are always kept. More are kept while they are used up faster than they are prepared: each
-//! time the writer takes one and finds fewer than there should be, there should be one more, up to
-//! [`bounds::MAX_SPARE_SEGMENTS`]; after [`EASY`] times in a row that it did not, one less.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::model::bounds;
-
+use super::demand::Demand;
 use super::disk::DiskFile;
 use super::segments::Room;
 use super::writer::Settings;
-
-/// How often segments must have been prepared in time before fewer are kept.
-const EASY: u32 = 16;
 
 /// A segment that can be written: its header is durable, and so is its name.
 #[derive(Debug)]
@@ -41,6 +33,14 @@ pub(super) enum Step {
     Stop,
 }
 
+/// The thread that carries out the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    Runs,
+    IsToEnd,
+    HasEnded,
+}
+
 /// Why no more can be prepared.
 #[derive(Debug)]
 struct Blocked {
@@ -64,16 +64,13 @@ pub(super) struct Pool {
     synced: u32,
     /// Bytes of all files.
     bytes: u64,
-    /// How many are kept besides the reserve.
-    extra: usize,
-    easy: u32,
+    demand: Demand,
     blocked: Option<Blocked>,
     /// Whether somebody wants it tried again all the same.
     asked: bool,
     /// Whether a step is being carried out.
     busy: bool,
-    stopping: bool,
-    ended: bool,
+    thread: Thread,
 }
 
 impl Pool {
@@ -87,13 +84,11 @@ impl Pool {
             deferred: BTreeSet::new(),
             synced,
             bytes,
-            extra: 1,
-            easy: 0,
+            demand: Demand::new(settings.reserve),
             blocked: None,
             asked: false,
             busy: false,
-            stopping: false,
-            ended: false,
+            thread: Thread::Runs,
         }
     }
 
@@ -102,11 +97,14 @@ impl Pool {
         let step = self.choose();
         self.busy = !matches!(step, Step::Wait | Step::Stop);
         self.asked &= self.busy;
+        if step == Step::Wait {
+            self.demand.caught_up();
+        }
         step
     }
 
     fn choose(&mut self) -> Step {
-        if self.stopping {
+        if self.thread == Thread::IsToEnd {
             return Step::Stop;
         }
         let may_number = self.asked || self.blocked.as_ref().is_none_or(|blocked| !blocked.numbering);
@@ -114,14 +112,14 @@ impl Pool {
             return Step::Number { spare: *spare, number: self.next };
         }
         if let Some(segment) = self.released.pop_front() {
-            return Step::Recycle { segment, keep: self.prepared() < self.target() };
+            return Step::Recycle { segment, keep: self.prepared() < self.demand.target() };
         }
         let may_make = self.asked || self.blocked.is_none();
-        if self.prepared() < self.target() && may_make && self.may_grow() {
+        if self.prepared() < self.demand.target() && may_make && self.may_grow() {
             return Step::Make(self.next);
         }
         match self.spares.back() {
-            Some(spare) if self.prepared() > self.target() => Step::Remove(*spare),
+            Some(spare) if self.prepared() > self.demand.target() => Step::Remove(*spare),
             Some(_) | None => Step::Wait,
         }
     }
@@ -184,16 +182,7 @@ impl Pool {
     /// The writer needs one.
     pub(super) fn want(&mut self) {
         self.asked = true;
-        if self.prepared() < self.target() {
-            self.easy = 0;
-            let most = bounds::MAX_SPARE_SEGMENTS.saturating_sub(self.settings.reserve).max(1);
-            self.extra = (self.extra + 1).min(most);
-        } else if self.easy < EASY {
-            self.easy += 1;
-        } else {
-            self.easy = 0;
-            self.extra = self.extra.saturating_sub(1).max(1);
-        }
+        self.demand.take(self.prepared());
     }
 
     pub(super) fn take(&mut self) -> Option<Ready> {
@@ -202,7 +191,7 @@ impl Pool {
 
     /// Why waiting for a segment leads to none.
     pub(super) fn hopeless(&self) -> Option<String> {
-        if self.ended {
+        if self.thread == Thread::HasEnded {
             return Some("the thread that prepares them has ended".to_owned());
         }
         if self.busy || self.asked || !self.released.is_empty() {
@@ -222,7 +211,9 @@ impl Pool {
     /// What may be taken, and whether the thread should look again.
     pub(super) fn room(&mut self) -> (Room, bool) {
         let prepared = self.prepared();
-        if prepared > self.settings.reserve || (self.blocked.is_none() && self.may_grow() && !self.ended) {
+        if prepared > self.settings.reserve
+            || (self.blocked.is_none() && self.may_grow() && self.thread == Thread::Runs)
+        {
             return (Room::Plenty, false);
         }
         let again = self.blocked.is_some() && !self.asked;
@@ -247,11 +238,11 @@ impl Pool {
     }
 
     pub(super) fn stop(&mut self) {
-        self.stopping = true;
+        self.thread = Thread::IsToEnd;
     }
 
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.thread = Thread::HasEnded;
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -261,10 +252,6 @@ impl Pool {
     /// Segments that are ready or only lack a number.
     pub(super) fn prepared(&self) -> usize {
         usize::from(self.ready.is_some()) + self.spares.len()
-    }
-
-    fn target(&self) -> usize {
-        self.settings.reserve + self.extra
     }
 
     fn may_grow(&self) -> bool {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::format::VALUE_HEADER;
+use super::format::{VALUE_HEADER, word};
 
 /// A place between groups: everything before it has been taken in. Ordered as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +37,7 @@ impl Position {
     }
 
     pub(in crate::store) fn from_bytes(bytes: [u8; 8]) -> Self {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        Self { segment: u32::from_be_bytes([a, b, c, d]), offset: u32::from_be_bytes([e, f, g, h]) }
+        Self { segment: word(&bytes, 0), offset: word(&bytes, 4) }
     }
 }
 
@@ -64,12 +63,7 @@ impl Span {
     }
 
     pub(in crate::store) fn from_bytes(bytes: [u8; 12]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
-        Self {
-            segment: u32::from_be_bytes([a, b, c, d]),
-            offset: u32::from_be_bytes([e, f, g, h]),
-            bytes: u32::from_be_bytes([i, j, k, l]),
-        }
+        Self { segment: word(&bytes, 0), offset: word(&bytes, 4), bytes: word(&bytes, 8) }
     }
 }
 

@@ -89,7 +89,7 @@ impl Preparer {
                 Err(Failure { reason, freed }) => {
                     let news = self.shared.pool().failed(step, reason.clone(), freed);
                     if news {
-                        tracing::warn!(%reason, "no segment of the journal can be prepared; what was accepted is kept");
+                        tracing::warn!(%reason, "a segment of the journal could not be prepared or given away; what was accepted is kept");
                     }
                 }
             }

@@ -201,10 +201,11 @@ fn check_reaches(folder: &Folder, bytes: Bytes<'_>, applied: Position) -> Result
             None => return Err(JournalError::Beyond { dir: folder.dir.clone(), applied, end: here }),
         }
     }
-    if offset == applied.offset.max(FIRST) {
+    // The start of a segment is no such place: what is before its first group is the end of another one.
+    if offset == applied.offset && offset > FIRST {
         return Ok(());
     }
-    let detail = format!("a group ends there, but {applied} was told to be between groups");
+    let detail = format!("all up to {applied} was told to be taken in, and that is not between groups");
     Err(JournalError::Damaged { path: folder.path(number), offset, detail })
 }
 

@@ -128,7 +128,8 @@ impl Journal {
     }
 
     /// Begins a group behind the last one. It has room for one frame of `needed` bytes at least, so what does not
-    /// fit the rest of the segment is begun in the next one, for which this may wait.
+    /// fit the rest of the segment is begun in the next one, for which this may wait. Whoever has many frames at
+    /// hand asks for all of them together, up to [`bounds::MAX_GROUP_BYTES`].
     ///
     /// # Errors
     /// [`JournalError::Full`] when there is no next one. A smaller group may still be taken.
