@@ -121,7 +121,7 @@ pub const RESERVE_SEGMENTS: usize = 2;
 pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 /// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while
 /// those before them are being written, and then commits wait.
-pub const MAX_WINDOW_CHANGES: usize = 65_536;
+pub const MAX_WINDOW_CHANGES: usize = 32_768;
 /// Memory that the embedded database uses for its pages.
 pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
 

@@ -23,6 +23,7 @@ use super::op::{self, Op};
 use super::stage::{self, Before};
 use super::view::View;
 use super::vitals::Tally;
+use super::window::ById;
 use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{Draft, Journal, JournalError, Room, Span};
@@ -71,7 +72,7 @@ struct Writer {
 #[derive(Default)]
 struct Staged {
     ops: Vec<Op>,
-    entries: HashMap<InvocationId, Option<Entry>>,
+    entries: HashMap<InvocationId, Option<Entry>, ById>,
     records: HashMap<Vec<u8>, Option<Span>>,
     keys: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }

@@ -2,6 +2,7 @@
 //! journal, never the bytes there. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
@@ -9,10 +10,29 @@ use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{Position, Span};
 use crate::store::sled::Change as IndexChange;
 
+/// Finds invocations by their ids, which are random in their last half: nobody chooses them, so nothing is hashed.
+pub(super) type ById = BuildHasherDefault<LastBytes>;
+
+/// The last eight bytes of what is looked for.
+#[derive(Debug, Default)]
+pub(super) struct LastBytes(u64);
+
+impl Hasher for LastBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_ne_bytes(*last);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The net of the groups between two places of the journal.
 #[derive(Debug)]
 pub(super) struct Window {
-    invocations: HashMap<InvocationId, Net<Entry>>,
+    invocations: HashMap<InvocationId, Net<Entry>, ById>,
     records: BTreeMap<Vec<u8>, Net<Span>>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The place behind its last group.
@@ -21,7 +41,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn starting_at(end: Position) -> Self {
-        Self { invocations: HashMap::new(), records: BTreeMap::new(), rows: BTreeMap::new(), end }
+        Self { invocations: HashMap::default(), records: BTreeMap::new(), rows: BTreeMap::new(), end }
     }
 
     /// How many things it says something about.
