@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -211,6 +212,18 @@ impl Index {
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
             State::Failed(reason) => IndexError::Failed(reason.clone()),
             State::Open { .. } => IndexError::Failed("its writer has ended".to_owned()),
+        }
+    }
+}
+
+impl Drop for Index {
+    /// When it is gone the database can be opened again: threads of sled hold its lock a little longer than it.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let was_open = matches!(state, State::Open { .. });
+        drop(mem::replace(state, State::Failed("it is closed".to_owned())));
+        if was_open {
+            drop(disk::wait_until_closed(&self.dir));
         }
     }
 }

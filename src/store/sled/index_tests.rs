@@ -61,6 +61,16 @@ fn open(dir: &TempDir) -> Index {
     Index::open(dir.path(), CACHE_BYTES, false).unwrap()
 }
 
+/// The database itself, as another program opens it.
+fn raw(dir: &TempDir, insert: &[(&[u8], &[u8])]) {
+    let db = ::sled::open(dir.path()).unwrap();
+    for (key, value) in insert {
+        db.insert(key, *value).unwrap();
+    }
+    drop(db);
+    disk::wait_until_closed(dir.path()).unwrap();
+}
+
 fn numbered(number: u32, value: &str) -> Change {
     (number.to_be_bytes().to_vec(), Some(value.as_bytes().to_vec()))
 }
@@ -334,18 +344,14 @@ fn a_directory_of_something_else_is_refused() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 
     let dir = tempfile::tempdir().unwrap();
-    let foreign = ::sled::open(dir.path()).unwrap();
-    foreign.insert("their", "data").unwrap();
-    drop(foreign);
+    raw(&dir, &[(b"their", b"data")]);
     check_refused(&dir, false, "another program's");
 }
 
 #[test]
 fn an_index_of_another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let other = ::sled::open(dir.path()).unwrap();
-    other.insert(keys::META_FORMAT, &9_u32.to_be_bytes()).unwrap();
-    drop(other);
+    raw(&dir, &[(&keys::META_FORMAT, &9_u32.to_be_bytes())]);
     check_refused(&dir, true, "is in format 9 and this program reads format 1: use a program that reads 9");
 }
 
@@ -354,7 +360,7 @@ fn an_index_that_was_there_and_is_not_any_more_is_not_taken_for_a_new_one() {
     let dir = tempfile::tempdir().unwrap();
     check_refused(&dir, true, "has lost what it held: restore it from a backup");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    drop(::sled::open(dir.path()).unwrap());
+    raw(&dir, &[]);
     check_refused(&dir, true, "has lost what it held: restore it from a backup");
 }
 
@@ -379,7 +385,7 @@ fn a_damaged_database_is_refused_or_found_out_by_a_check_and_never_panics() {
             let _ = index.check(&mut |_| ());
         }
     }
-    fs::write(dir.path().join("conf"), "torn").unwrap();
+    fs::write(dir.path().join("conf"), "torn in the middle").unwrap();
     check_refused(&dir, true, "damaged");
 }
 
@@ -390,9 +396,7 @@ fn a_check_finds_blocks_that_are_not_in_order_and_keys_that_are_none_of_ours() {
         let index = open(&dir);
         index.apply((0..200).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
         drop(index);
-        let db = ::sled::open(dir.path()).unwrap();
-        db.insert(key, value).unwrap();
-        drop(db);
+        raw(&dir, &[(key, value)]);
         let error = open(&dir).check(&mut |_| ()).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     };
