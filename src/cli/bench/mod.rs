@@ -4,12 +4,15 @@
 //! | file or folder | decides                                             |
 //! | -------------- | --------------------------------------------------- |
 //! | `random`       | what is drawn, so that a seed draws the same again  |
+//! | `instant`      | when something was seen, to the nanosecond          |
 //! | `guests`       | the modules                                         |
 //! | `deployed`     | how a function is deployed                          |
 //! | `child`        | the process                                         |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
+//! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
 
+mod instant;
 mod random;
 
 mod guests;
@@ -20,6 +23,7 @@ mod child;
 
 mod crash;
 mod neighbours;
+mod power;
 
 use clap::Subcommand;
 
@@ -30,6 +34,8 @@ use super::output::Output;
 pub(super) enum Command {
     /// Kill a server again and again, and count what was lost or done twice: each count is to be 0
     Crash(crash::Crash),
+    /// Cut a server's power, as far as its files can tell, and count what was lost: each count is to be 0
+    PowerCut(power::PowerCut),
     /// Measure how much hostile functions slow down one that is not
     Neighbours(neighbours::Neighbours),
 }
@@ -38,6 +44,7 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Result<(), Error> {
         match self {
             Self::Crash(crash) => crash.run(output).await,
+            Self::PowerCut(cut) => cut.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
         }
     }

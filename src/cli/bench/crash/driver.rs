@@ -32,15 +32,15 @@ const MAX_TOLD_LINES: usize = 20;
 
 /// What the rounds have shown.
 #[derive(Debug, Default)]
-pub(super) struct Driven {
+pub(in crate::cli::bench) struct Driven {
     /// Invocations that the server acknowledged.
-    pub(super) acknowledged: Vec<InvocationId>,
+    pub(in crate::cli::bench) acknowledged: Vec<InvocationId>,
     /// What it says became of all there are.
-    pub(super) records: Records,
+    pub(in crate::cli::bench) records: Records,
     /// What it did.
-    pub(super) ledger: Ledger,
+    pub(in crate::cli::bench) ledger: Ledger,
     /// How each of its lives ended.
-    pub(super) deaths: Vec<Death>,
+    pub(in crate::cli::bench) deaths: Vec<Death>,
 }
 
 /// Carries out the rounds.
@@ -152,7 +152,7 @@ impl Driver {
         let (death, looked, ()) = futures::join!(ending, looking, loading);
         unless_gone(looked)?;
         let promised = promised.into_inner();
-        self.driven.acknowledged.extend(promised.acknowledged);
+        self.driven.acknowledged.extend(promised.acknowledged.into_iter().map(|(id, _)| id));
         if let Some(refused) = promised.refused {
             output::note(&format!("a client was refused: {refused}"));
         }
@@ -232,7 +232,7 @@ impl Driver {
 }
 
 /// Whether it was done; that the server is gone is no error where it may be.
-fn unless_gone(done: Result<(), Error>) -> Result<bool, Error> {
+pub(in crate::cli::bench) fn unless_gone(done: Result<(), Error>) -> Result<bool, Error> {
     match done {
         Ok(()) => Ok(true),
         Err(Error::Lost { .. } | Error::Unreachable { .. }) => Ok(false),

@@ -10,6 +10,7 @@ use reqwest::{Method, RequestBuilder};
 use crate::cli::api::Accepted;
 use crate::cli::bench::deployed::Deployed;
 use crate::cli::bench::guests;
+use crate::cli::bench::instant::Instant;
 use crate::cli::bench::random::Random;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
@@ -31,7 +32,7 @@ const FEW_RETRIES: u32 = 2;
 const SLOW_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The functions, each behind those that it leads to.
-pub(super) const FUNCTIONS: [Deployed; 7] = [
+pub(in crate::cli::bench) const FUNCTIONS: [Deployed; 7] = [
     Deployed { max_retries: RETRIES, ..Deployed::new("c", guests::ECHO) },
     Deployed { max_retries: RETRIES, on_success: Some("c"), ..Deployed::new("b", guests::ECHO) },
     Deployed { max_retries: RETRIES, on_success: Some("b"), ..Deployed::new("a", guests::ECHO) },
@@ -47,7 +48,7 @@ pub(super) const FUNCTIONS: [Deployed; 7] = [
 ];
 
 /// The function of that name.
-pub(super) fn function(name: &str) -> Option<&'static Deployed> {
+pub(in crate::cli::bench) fn function(name: &str) -> Option<&'static Deployed> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
@@ -113,16 +114,16 @@ impl Sent {
 
 /// What a load has been promised.
 #[derive(Debug, Default)]
-pub(super) struct Promised {
-    /// Invocations that were answered with 202.
-    pub(super) acknowledged: Vec<InvocationId>,
+pub(in crate::cli::bench) struct Promised {
+    /// Invocations that were answered with 202, and when the answer was here.
+    pub(in crate::cli::bench) acknowledged: Vec<(InvocationId, Instant)>,
     /// The first answer that was a no.
-    pub(super) refused: Option<String>,
+    pub(in crate::cli::bench) refused: Option<String>,
 }
 
 /// Loads the server until it is gone, or until enough was sent; one of the clients sends poison if there is to be
 /// `poison`. Returns what was promised until then.
-pub(super) async fn run(client: &Client, random: &mut Random, poison: bool, promised: &RefCell<Promised>) {
+pub(in crate::cli::bench) async fn run(client: &Client, random: &mut Random, poison: bool, promised: &RefCell<Promised>) {
     let clients = (0..CLIENTS).map(|number| {
         let mut random = random.fork();
         let poison_at = (poison && number == 0).then(|| random.within(&(0..=LAST_POISON)));
@@ -141,7 +142,7 @@ pub(super) async fn run(client: &Client, random: &mut Random, poison: bool, prom
 
 async fn send(client: &Client, sent: Sent, promised: &RefCell<Promised>) -> Result<(), Error> {
     let accepted: Accepted = client.json(sent.request(client)).await?.value;
-    promised.borrow_mut().acknowledged.push(accepted.id);
+    promised.borrow_mut().acknowledged.push((accepted.id, Instant::now()));
     if let Sent::CancelledChain(_) = sent {
         let cancel = client.request(Method::POST, &["invocations", &accepted.id.to_string(), "cancel"]);
         let answer = client.exchange(cancel).await?; // it may have settled already: then that is a no

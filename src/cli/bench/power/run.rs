@@ -1,0 +1,177 @@
+//! One recorded run: a server that is loaded and killed, and what it showed to whom and when.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::disk::Disk;
+use super::record::{Deed, Reader};
+use super::recorder::Recorder;
+use crate::cli::bench::crash::driver::{Driven, unless_gone};
+use crate::cli::bench::crash::ledger::Ledger;
+use crate::cli::bench::crash::life::{Death, Life, SharedLedger};
+use crate::cli::bench::crash::load::{self, FUNCTIONS, Promised};
+use crate::cli::bench::crash::records::{self, Record, Records};
+use crate::cli::bench::instant::Instant;
+use crate::cli::bench::random::Random;
+use crate::cli::client::Client;
+use crate::cli::error::Error;
+use crate::model::names::InvocationId;
+
+/// Pause between two looks at the records.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long the load lasts, in milliseconds.
+const LOAD_MS: std::ops::RangeInclusive<u64> = 100..=1_200;
+
+/// What a server did to its files, and what it showed meanwhile.
+#[derive(Debug)]
+pub(super) struct Run {
+    data: PathBuf,
+    record: PathBuf,
+    /// When each event of the record began.
+    events: Vec<Instant>,
+    promised: Promised,
+    deployed: Vec<(&'static str, Instant)>,
+    /// Records that were shown as settled, and when that was first seen.
+    shown: HashMap<InvocationId, (Record, Instant)>,
+    ledger: Ledger,
+}
+
+impl Run {
+    /// Starts a server on a new folder below `folder`, loads it, and kills it.
+    pub(super) async fn record(folder: &Path, recorder: &Recorder, random: &mut Random) -> Result<Self, Error> {
+        let (data, record) = (folder.join("data"), folder.join("record"));
+        fs::create_dir(&data).map_err(|error| failed(&error))?;
+        let ledger = SharedLedger::default();
+        let mut life = Life::start_with(&data, 0, &ledger, &recorder.environment(&data, &record))?;
+        let mut run = Self {
+            data,
+            record,
+            events: Vec::new(),
+            promised: Promised::default(),
+            deployed: Vec::new(),
+            shown: HashMap::new(),
+            ledger: Ledger::default(),
+        };
+        match life.listening().await? {
+            Some(client) => run.load(&mut life, &client, random).await?,
+            None => {
+                let said = ledger.open().take_other().join("\n");
+                return Err(Error::Bench(format!("the server did not start under the recorder: {said}")));
+            }
+        }
+        run.ledger = std::mem::take(&mut *ledger.open());
+        run.events = run.read_events().map_err(|error| failed(&error))?;
+        Ok(run)
+    }
+
+    async fn load(&mut self, life: &mut Life, client: &Client, random: &mut Random) -> Result<(), Error> {
+        for function in &FUNCTIONS {
+            function.deploy(client).await?;
+            self.deployed.push((function.name, Instant::now()));
+        }
+        let promised = RefCell::new(Promised::default());
+        let after = Duration::from_millis(random.within(&LOAD_MS));
+        let ending = async {
+            sleep(after).await;
+            life.kill()?;
+            life.ended().await
+        };
+        let loading = load::run(client, random, false, &promised);
+        let (death, looked, ()) = futures::join!(ending, self.look(client), loading);
+        unless_gone(looked)?;
+        death?;
+        self.promised = promised.into_inner();
+        match self.promised.refused.take() {
+            None => Ok(()),
+            Some(refused) => Err(Error::Bench(format!("a client was refused: {refused}"))),
+        }
+    }
+
+    /// Looks at what the server shows, until it is gone.
+    async fn look(&mut self, client: &Client) -> Result<(), Error> {
+        loop {
+            let see = |record: Record| {
+                if record.status.is_settled() {
+                    self.shown.entry(record.id).or_insert_with(|| (record, Instant::now()));
+                }
+            };
+            records::each(client, None, see).await?;
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The instants of the events; the record is compared with what the files hold.
+    fn read_events(&self) -> io::Result<Vec<Instant>> {
+        let mut events = Vec::new();
+        let mut disk = self.disk()?;
+        let mut reader = Reader::open(&self.record)?;
+        while let Some(event) = reader.next()? {
+            events.push(event.at);
+            if event.deed == Deed::Overflow {
+                return Ok(events);
+            }
+            disk.happen(event.deed);
+        }
+        match disk.differs(&self.data)? {
+            None => Ok(events),
+            Some(path) => Err(io::Error::other(format!("the record does not have all that was written to {path}"))),
+        }
+    }
+
+    fn disk(&self) -> io::Result<Disk> {
+        Ok(Disk::new(fs::metadata(&self.data)?.ino()))
+    }
+
+    /// Draws a moment to cut the power: any event, or the first behind an acknowledgement, which is the worst.
+    pub(super) fn draw_cut(&self, random: &mut Random) -> usize {
+        let last = self.events.len().saturating_sub(1) as u64;
+        let acknowledged = &self.promised.acknowledged;
+        if acknowledged.is_empty() || random.one_in(2) {
+            return usize::try_from(random.within(&(0..=last))).unwrap_or_default();
+        }
+        let which = random.within(&(0..=acknowledged.len() as u64 - 1));
+        let at = acknowledged[usize::try_from(which).unwrap_or_default()].1;
+        self.events.partition_point(|event| *event <= at).min(self.events.len() - 1)
+    }
+
+    /// Calls `at` with the disk as it was before each of the events that `cuts` names, which are in order.
+    pub(super) fn replay(&self, cuts: &[usize], mut at: impl FnMut(&Disk) -> io::Result<()>) -> io::Result<()> {
+        let (mut disk, mut reader) = (self.disk()?, Reader::open(&self.record)?);
+        let mut happened = 0;
+        for cut in cuts {
+            while happened < *cut
+                && let Some(event) = reader.next()?
+            {
+                disk.happen(event.deed);
+                happened += 1;
+            }
+            at(&disk)?;
+        }
+        Ok(())
+    }
+
+    /// What had been promised, shown and done when the event began, and the functions that had been deployed.
+    pub(super) fn before(&self, cut: usize) -> (Driven, Vec<&'static str>) {
+        let instant = self.events[cut];
+        let mut driven = Driven { deaths: vec![Death::PowerCut], ..Driven::default() };
+        let promised = self.promised.acknowledged.iter().filter(|(_, at)| *at < instant);
+        driven.acknowledged = promised.map(|(id, _)| *id).collect();
+        driven.ledger = self.ledger.before(instant);
+        driven.records = Records::default();
+        let shown = self.shown.values().filter(|(_, at)| *at < instant);
+        shown.for_each(|(record, _)| driven.records.see(record.clone()));
+        let deployed = self.deployed.iter().filter(|(_, at)| *at < instant).map(|(name, _)| *name).collect();
+        (driven, deployed)
+    }
+}
+
+fn failed(error: &io::Error) -> Error {
+    Error::Bench(format!("the run could not be recorded: {error}"))
+}
