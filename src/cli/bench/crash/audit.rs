@@ -2,7 +2,7 @@
 //!
 //! Lost: an acknowledged invocation that has no record or did not settle.
 //! Settled twice: two commits of an outcome, an outcome that changed, an attempt after the outcome, a hop that
-//! was taken twice.
+//! was taken twice, a key that led to two invocations.
 //! Partial: a settled one that did not lead to what its function leads to, and a hop that nothing led to.
 //! Over the limit: an attempt beyond one more than the retries; and an attempt that was started again although
 //! a crash had cut it short, because such attempts count. Only a server that was asked to stop may give attempts
@@ -67,7 +67,11 @@ fn lost(driven: &Driven) -> Offences {
     }
     for record in driven.records.iter().filter(|record| !record.status.is_settled()) {
         let Record { function, status, accepted_at, .. } = record;
-        offend(&mut offences, record.id, format!("it did not settle: {function}, accepted at {accepted_at}, is {status}"));
+        offend(
+            &mut offences,
+            record.id,
+            format!("it did not settle: {function}, accepted at {accepted_at}, is {status}"),
+        );
     }
     offences
 }
@@ -106,7 +110,7 @@ fn broken_chain(driven: &Driven, record: &Record) -> Option<String> {
 
 fn settled_twice(driven: &Driven) -> Offences {
     let mut offences = Offences::new();
-    for (id, change) in driven.records.changed() {
+    for (id, change) in driven.records.changed().iter().chain(&driven.broken_keys) {
         offend(&mut offences, *id, change);
     }
     for (id, entries) in driven.ledger.entries() {
@@ -168,7 +172,9 @@ fn uncounted(entries: &[Entry], limit: u32, deaths: &[Death]) -> Option<String> 
             return Some(format!("attempt {number} of {limit} started in life {life}"));
         }
         let before = lives.insert(number, *life);
-        if let Some(before) = before.filter(|before| !matches!(deaths.get(*before), Some(Death::Stopped | Death::PowerCut))) {
+        if let Some(before) =
+            before.filter(|before| !matches!(deaths.get(*before), Some(Death::Stopped | Death::PowerCut)))
+        {
             return Some(format!("attempt {number} started in life {before}, which crashed, and again in life {life}"));
         }
     }

@@ -144,3 +144,7 @@ fn an_attempt_that_a_crash_cut_short_and_that_was_not_counted_is_found() {
     check(spoil, [&[], &[], &[9], &[]]);
 }
 
+#[test]
+fn a_key_that_led_to_two_invocations_is_found() {
+    check(|driven| driven.broken_keys.push((id(1), "another".to_owned())), [&[], &[1], &[], &[]]);
+}

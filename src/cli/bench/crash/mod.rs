@@ -4,6 +4,7 @@
 //! | file      | decides                                                                     |
 //! | --------- | --------------------------------------------------------------------------- |
 //! | `load`    | the functions, and what clients send and are promised                       |
+//! | `keys`    | what is sent again under the same idempotency key                           |
 //! | `ledger`  | what the server says it did, line by line, until the instant of its death   |
 //! | `records` | what the server says became of each invocation                              |
 //! | `life`    | one process of the server, from its start to its end                        |
@@ -11,6 +12,7 @@
 //! | `driver`  | the rounds, and the time after the last one in which everything is to settle |
 //! | `audit`   | what broke a promise: pure                                                  |
 
+pub(super) mod keys;
 pub(super) mod ledger;
 pub(super) mod load;
 pub(super) mod records;

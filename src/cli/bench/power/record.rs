@@ -19,16 +19,42 @@ pub(super) struct Event {
 /// What was done. Paths are below the folder that is recorded; a file or folder is known by its inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    CreateFile { inode: u64, path: String },
-    CreateFolder { inode: u64, path: String },
-    Write { inode: u64, offset: u64, bytes: Vec<u8> },
-    Resize { inode: u64, bytes: u64 },
-    Sync { inode: u64 },
-    Rename { from: String, to: String },
-    Remove { path: String },
-    Link { path: String, to: String },
+    CreateFile {
+        inode: u64,
+        path: String,
+    },
+    CreateFolder {
+        inode: u64,
+        path: String,
+    },
+    Write {
+        inode: u64,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Resize {
+        inode: u64,
+        bytes: u64,
+    },
+    Sync {
+        inode: u64,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        path: String,
+    },
+    Link {
+        path: String,
+        to: String,
+    },
     /// What a folder holds: inodes and names.
-    Names { inode: u64, names: Vec<(u64, String)> },
+    Names {
+        inode: u64,
+        names: Vec<(u64, String)>,
+    },
     /// The record became too long and ends here.
     Overflow,
 }

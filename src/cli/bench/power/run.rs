@@ -13,11 +13,12 @@ use tokio::time::sleep;
 use super::disk::Disk;
 use super::record::{Deed, Reader};
 use super::recorder::Recorder;
-use crate::cli::bench::crash::driver::{Driven, unless_gone};
+use crate::cli::bench::crash::driver::{self, Driven, unless_gone};
+use crate::cli::bench::crash::keys::Keys;
 use crate::cli::bench::crash::ledger::Ledger;
 use crate::cli::bench::crash::life::{Death, Life, SharedLedger};
-use crate::cli::bench::crash::load::{self, FUNCTIONS, Promised};
-use crate::cli::bench::crash::records::{self, Record, Records};
+use crate::cli::bench::crash::load::{self, Promised};
+use crate::cli::bench::crash::records::{self, Record};
 use crate::cli::bench::instant::Instant;
 use crate::cli::bench::random::Random;
 use crate::cli::client::Client;
@@ -37,7 +38,8 @@ pub(super) struct Run {
     /// When each event of the record began.
     events: Vec<Instant>,
     promised: Promised,
-    deployed: Vec<(&'static str, Instant)>,
+    /// When all functions had been deployed.
+    deployed: Option<Instant>,
     /// Records that were shown as settled, and when that was first seen.
     shown: HashMap<InvocationId, (Record, Instant)>,
     ledger: Ledger,
@@ -55,7 +57,7 @@ impl Run {
             record,
             events: Vec::new(),
             promised: Promised::default(),
-            deployed: Vec::new(),
+            deployed: None,
             shown: HashMap::new(),
             ledger: Ledger::default(),
         };
@@ -72,11 +74,9 @@ impl Run {
     }
 
     async fn load(&mut self, life: &mut Life, client: &Client, random: &mut Random) -> Result<(), Error> {
-        for function in &FUNCTIONS {
-            function.deploy(client).await?;
-            self.deployed.push((function.name, Instant::now()));
-        }
-        let promised = RefCell::new(Promised::default());
+        let keys = driver::deploy(client, random).await?;
+        self.deployed = Some(Instant::now());
+        let promised = RefCell::new(Promised { keys, ..Promised::default() });
         let after = Duration::from_millis(random.within(&LOAD_MS));
         let ending = async {
             sleep(after).await;
@@ -157,19 +157,30 @@ impl Run {
         Ok(())
     }
 
-    /// What had been promised, shown and done when the event began, and the functions that had been deployed.
-    pub(super) fn before(&self, cut: usize) -> (Driven, Vec<&'static str>) {
+    /// What had been promised when the event began. With `early_reads` outcomes that were shown are no promise.
+    pub(super) fn before(&self, cut: usize, early_reads: bool) -> Before {
         let instant = self.events[cut];
         let mut driven = Driven { deaths: vec![Death::PowerCut], ..Driven::default() };
         let promised = self.promised.acknowledged.iter().filter(|(_, at)| *at < instant);
         driven.acknowledged = promised.map(|(id, _)| *id).collect();
         driven.ledger = self.ledger.before(instant);
-        driven.records = Records::default();
-        let shown = self.shown.values().filter(|(_, at)| *at < instant);
+        let shown = self.shown.values().filter(|(_, at)| *at < instant && !early_reads);
         shown.for_each(|(record, _)| driven.records.see(record.clone()));
-        let deployed = self.deployed.iter().filter(|(_, at)| *at < instant).map(|(name, _)| *name).collect();
-        (driven, deployed)
+        let mut keys = self.promised.keys.clone();
+        keys.used.retain(|used| used.at < instant);
+        Before { driven, keys, deployed: self.deployed.is_some_and(|at| at < instant) }
     }
+}
+
+/// What had been promised before a cut.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// What had been acknowledged, shown and done.
+    pub(super) driven: Driven,
+    /// The keys that had been used.
+    pub(super) keys: Keys,
+    /// Whether every function had been deployed.
+    pub(super) deployed: bool,
 }
 
 fn failed(error: &io::Error) -> Error {
