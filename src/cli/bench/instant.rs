@@ -7,6 +7,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub(super) struct Instant(pub(super) u64);
 
 impl Instant {
+    /// After all others.
+    pub(super) const LAST: Self = Self(u64::MAX);
+
     pub(super) fn now() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
         Self(now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned())

@@ -29,7 +29,9 @@ pub(super) fn next(world: &World) -> Vec<(Move, World)> {
     if world.left.crashes > 0 {
         crash(world, &mut all);
     }
-    if !world.is_settled() && !world.kept().is_empty() {
+    // Once everything that lives is too old, more time changes nothing.
+    let is_young = |invocation: &Invocation| invocation.outcome().is_none() && invocation.expires() >= world.time();
+    if world.kept().values().any(is_young) {
         all.push(("time passes".to_owned(), World { now: world.now + 1, ..world.clone() }));
     }
     all

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidemill::model::invocation::Invocation;
 use tidemill::model::names::InvocationId;
 
 use super::world::{Kept, MAX_RETRIES, World};
@@ -14,7 +15,7 @@ pub(super) fn broken(world: &World) -> Option<String> {
         return Some(format!("{id} was acknowledged, and is gone"));
     }
     let changed = world.told.iter().find(|(id, outcome)| {
-        kept.get(id).and_then(|invocation| invocation.outcome()).map(|(outcome, _)| outcome) != Some(**outcome)
+        kept.get(id).and_then(Invocation::outcome).map(|(outcome, _)| outcome) != Some(**outcome)
     });
     if let Some((id, outcome)) = changed {
         return Some(format!("the outcome of {id} was {outcome:?}, and is no more"));

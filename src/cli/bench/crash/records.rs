@@ -45,7 +45,7 @@ struct Page {
 /// The records of a server.
 #[derive(Debug, Default)]
 pub(in crate::cli::bench) struct Records {
-    records: HashMap<InvocationId, Record>,
+    by_id: HashMap<InvocationId, Record>,
     /// How settled records came to differ from one look to the next.
     changed: Vec<(InvocationId, String)>,
     /// What stood there although what it follows from had not settled.
@@ -60,7 +60,7 @@ impl Records {
 
     /// Takes up a record as it is now. A settled one must look as it did before.
     pub(in crate::cli::bench) fn see(&mut self, record: Record) {
-        if let Some(before) = self.records.get(&record.id)
+        if let Some(before) = self.by_id.get(&record.id)
             && before.status.is_settled()
             && *before != record
         {
@@ -69,14 +69,14 @@ impl Records {
             self.changed.push((record.id, what));
             return; // the audit goes by what was said first
         }
-        self.records.insert(record.id, record);
+        self.by_id.insert(record.id, record);
     }
 
     /// Looks for invocations that follow from one that has not settled. Only a look at all records can tell, and only
     /// of those that were accepted later: they were looked at before the ones they follow from.
     pub(in crate::cli::bench) fn find_unfounded(&mut self) {
         let unsettled = |child: &&Record| {
-            let parent = child.chain.last().and_then(|parent| self.records.get(parent));
+            let parent = child.chain.last().and_then(|parent| self.by_id.get(parent));
             parent.is_some_and(|parent| !parent.status.is_settled() && parent.accepted_at < child.accepted_at)
         };
         let found: Vec<_> = self.iter().filter(unsettled).map(|child| child.id).collect();
@@ -88,15 +88,15 @@ impl Records {
     }
 
     pub(in crate::cli::bench) fn get(&self, id: InvocationId) -> Option<&Record> {
-        self.records.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(in crate::cli::bench) fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.by_id.values()
     }
 
     pub(in crate::cli::bench) fn len(&self) -> usize {
-        self.records.len()
+        self.by_id.len()
     }
 
     pub(in crate::cli::bench) fn changed(&self) -> &[(InvocationId, String)] {

@@ -74,10 +74,9 @@ impl Content {
     /// What is there after a cut.
     pub(super) fn survive(&self, survival: Survival, random: &mut Random) -> Vec<u8> {
         match survival {
-            Survival::Nothing => self.synced.clone(),
             Survival::Everything => self.whole(),
             Survival::Whole if random.one_in(2) => self.whole(),
-            Survival::Whole => self.synced.clone(),
+            Survival::Nothing | Survival::Whole => self.synced.clone(),
             Survival::Torn => self.torn(random),
         }
     }

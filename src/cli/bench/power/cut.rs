@@ -74,7 +74,9 @@ pub(super) async fn check(data: &Path, before: Before) -> Result<Verdict, Error>
     let death = timeout(STOP_PATIENCE, life.ended()).await;
     driven.deaths.push(death.map_err(|_| Error::Bench("the server does not stop".to_owned()))??);
     for (id, entries) in std::mem::take(&mut *ledger.open()).entries() {
-        entries.iter().for_each(|entry| driven.ledger.enter(id, *entry));
+        for entry in entries {
+            driven.ledger.enter(id, *entry);
+        }
     }
     Ok(Verdict { acknowledged, findings: audit::audit(&driven), undeployed, unopenable: None })
 }

@@ -129,7 +129,9 @@ impl Disk {
                 None => self.names.add(name, object),
             }
         }
-        gone.into_iter().for_each(|(name, _)| self.names.remove(name));
+        for (name, _) in gone {
+            self.names.remove(name);
+        }
     }
 
     /// What is there after a cut of the power.

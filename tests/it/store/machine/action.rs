@@ -75,7 +75,7 @@ impl Action {
         model.now += self.salt % 700;
         Step::Commit(match self.kind {
             Kind::Accept => vec![self.accept(model, 0)],
-            Kind::AcceptMany => (0..1 + self.salt % 12).map(|n| self.accept(model, n)).collect(),
+            Kind::AcceptMany => (0..=self.salt % 12).map(|n| self.accept(model, n)).collect(),
             Kind::RecordSync => vec![self.record_sync(model)],
             Kind::Claim => vec![self.claim(model)],
             Kind::End => vec![self.end(model)],

@@ -101,7 +101,9 @@ fn places(model: &Model) -> Vec<Place> {
 /// Goes through every lane, a few at a time.
 async fn waiting(store: &dyn Store, model: &Model, limit: usize) -> Agreed {
     let mut lanes: BTreeMap<Lane, Vec<Place>> = BTreeMap::new();
-    places(model).into_iter().for_each(|place| lanes.entry(place.lane).or_default().push(place));
+    for place in places(model) {
+        lanes.entry(place.lane).or_default().push(place);
+    }
     for (lane, mut expected) in lanes {
         expected.sort_unstable_by_key(Place::turn);
         let mut found: Vec<Place> = Vec::new();

@@ -8,10 +8,12 @@
 //! | `action` | what is done, drawn at random                        |
 //! | `model`  | what the store must then hold: plain maps            |
 //! | `agree`  | whether it does: every read, compared with the model |
+//! | `broken` | a store that is to be found out                      |
 //! | `copy`   | a copy of a folder that others write to              |
 
 mod action;
 mod agree;
+mod broken;
 mod copy;
 mod model;
 
@@ -23,41 +25,72 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tempfile::TempDir;
 use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::memory::MemoryStore;
-use tidemill::store::{Change, Durability, Group, Store};
+use tidemill::store::{Change, Durability, Group, Part, Store};
 
 use super::values;
 use action::{Action, Step};
+use broken::Broken;
 use model::Model;
 
 /// Sequences unless `PROPTEST_CASES` says otherwise, and steps of the longest.
-const CASES: u32 = 10;
+const CASES: u32 = 30;
 const MAX_STEPS: usize = 50;
 
 #[test]
 fn a_store_in_memory_is_what_the_model_says_after_every_sequence_of_changes() {
-    check(|| Home { folder: None, keeps_all: true });
+    check(Home::memory);
 }
 
 #[test]
 fn an_embedded_store_is_what_the_model_says_after_every_sequence_of_changes_and_crashes() {
     let keeps_all = keeps_keys_and_counts();
-    check(|| Home { folder: Some(TempDir::new().unwrap()), keeps_all });
+    check(|| Home::folder(keeps_all));
 }
 
-/// Where a store lives.
+#[test]
+fn a_store_that_leaves_something_out_is_found() {
+    found(|change| !matches!(change, Change::RemoveInvocation(_)));
+    found(|change| !matches!(change, Change::RemoveKey(_)));
+    found(|change| !matches!(change, Change::PutBlob(_, Part::Result, _)));
+    found(|change| !matches!(change, Change::PutInvocation(next) if !next.lineage.chain.is_empty()));
+}
+
+/// A store that carries out only what is `wanted` must be found out.
+#[track_caller]
+fn found(wanted: fn(&Change) -> bool) {
+    let ran = run(|| Home { folder: None, open: Box::new(move |_| Box::new(Broken::new(wanted))), keeps_all: true });
+    assert!(ran.is_err(), "nothing was found");
+}
+
+#[track_caller]
+fn check(home: impl Fn() -> Home) {
+    if let Err(found) = run(home) {
+        panic!("{found}");
+    }
+}
+
+type Open = dyn Fn(&Path) -> Box<dyn Store>;
+
+/// Where a store lives, and how it is opened.
 struct Home {
-    /// `None` for one in memory, which is never opened again.
+    /// `None` for one that is never opened again.
     folder: Option<TempDir>,
+    open: Box<Open>,
     /// Whether keys and counts are there when it is opened again.
     keeps_all: bool,
 }
 
 impl Home {
+    fn memory() -> Self {
+        Self { folder: None, open: Box::new(|_| Box::new(MemoryStore::default())), keeps_all: true }
+    }
+
+    fn folder(keeps_all: bool) -> Self {
+        Self { folder: Some(TempDir::new().unwrap()), open: Box::new(open), keeps_all }
+    }
+
     fn open(&self) -> Box<dyn Store> {
-        match &self.folder {
-            None => Box::new(MemoryStore::default()),
-            Some(folder) => open(folder.path()),
-        }
+        (self.open)(self.folder.as_ref().map_or(Path::new(""), TempDir::path))
     }
 }
 
@@ -65,71 +98,68 @@ fn open(folder: &Path) -> Box<dyn Store> {
     Box::new(EmbeddedStore::open(folder).unwrap())
 }
 
-/// A store and what it must hold.
-struct World {
-    home: Home,
-    store: Option<Box<dyn Store>>,
-    model: Model,
-}
-
-fn check(home: impl Fn() -> Home) {
+fn run(home: impl Fn() -> Home) -> Result<(), String> {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES };
     // Whatever a sequence did is told when it fails; files beside the sources are not wanted.
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let sequences = vec(action::strategy(), 1..MAX_STEPS);
     let ran = TestRunner::new(config).run(&sequences, |actions| {
-        let mut world = World { home: home(), store: None, model: Model::default() };
+        let home = home();
         within_runtime(async {
-            world.store = Some(world.home.open());
+            let mut world = World { store: home.open(), home, model: Model::default() };
             for action in &actions {
-                world.step(action).await.map_err(|why| TestCaseError::fail(format!("{why} after {action:?}")))?;
+                let step = world.step(action).await;
+                step.map_err(|why| TestCaseError::fail(format!("{why} after {action:?}")))?;
             }
             world.all_agree().await.map_err(TestCaseError::fail)
         })
     });
-    if let Err(found) = ran {
-        panic!("{found}");
-    }
+    ran.map_err(|found| found.to_string())
 }
 
 fn within_runtime<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future)
 }
 
+/// A store and what it must hold.
+struct World {
+    home: Home,
+    store: Box<dyn Store>,
+    model: Model,
+}
+
 impl World {
     async fn step(&mut self, action: &Action) -> Result<(), String> {
         match action.step(&mut self.model) {
             Step::Commit(groups) => self.commit(groups, action).await,
-            Step::Read => agree::one(self.store().as_ref(), &self.model, action).await,
+            Step::Read => agree::one(self.store.as_ref(), &self.model, action).await,
             Step::Reopen => self.reopen().await,
             Step::Crash => self.crash().await,
         }
-    }
-
-    fn store(&self) -> &Box<dyn Store> {
-        self.store.as_ref().unwrap()
     }
 
     /// Hands all groups over, and then waits for their answers.
     async fn commit(&mut self, groups: Vec<Vec<Change>>, action: &Action) -> Result<(), String> {
         let mut answers = Vec::new();
         for group in groups {
-            group.iter().for_each(|change| self.model.apply(change));
-            let when = if action.salt % 2 == 0 { Durability::Synced } else { Durability::Written };
-            answers.push(self.store.as_ref().unwrap().commit(Group(group), when));
+            for change in &group {
+                self.model.apply(change);
+            }
+            let when = if action.salt.is_multiple_of(2) { Durability::Synced } else { Durability::Written };
+            answers.push(self.store.commit(Group(group), when));
         }
         for answer in answers {
             answer.await.map_err(|error| error.to_string())?;
         }
-        agree::one(self.store().as_ref(), &self.model, action).await
+        agree::one(self.store.as_ref(), &self.model, action).await
     }
 
     async fn reopen(&mut self) -> Result<(), String> {
         if self.home.folder.is_none() {
             return Ok(());
         }
-        self.store = None;
-        self.store = Some(self.home.open());
+        self.store = Box::new(MemoryStore::default()); // the other is closed before it is opened again
+        self.store = self.home.open();
         if !self.home.keeps_all {
             self.model.forget_keys_and_counts();
         }
@@ -150,7 +180,7 @@ impl World {
     }
 
     async fn all_agree(&self) -> Result<(), String> {
-        agree::all(self.store().as_ref(), &self.model).await
+        agree::all(self.store.as_ref(), &self.model).await
     }
 }
 

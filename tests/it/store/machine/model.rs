@@ -91,15 +91,12 @@ impl Model {
         let (accepted, settled) = self.ever.get(&function).copied().unwrap_or_default();
         let mut counts = Counts { accepted, settled, ..Counts::default() };
         for invocation in self.invocations.values().filter(|invocation| invocation.target.function == function) {
-            match invocation.outcome() {
-                Some((outcome, _)) => {
-                    let Kept { count, bytes } = &mut counts.kept[outcome.kind() as usize];
-                    (*count, *bytes) = (*count + 1, *bytes + self.bytes(invocation.id));
-                }
-                None => {
-                    counts.live += 1;
-                    counts.live_bytes += invocation.request.payload.bytes;
-                }
+            if let Some((outcome, _)) = invocation.outcome() {
+                let Kept { count, bytes } = &mut counts.kept[outcome.kind() as usize];
+                (*count, *bytes) = (*count + 1, *bytes + self.bytes(invocation.id));
+            } else {
+                counts.live += 1;
+                counts.live_bytes += invocation.request.payload.bytes;
             }
         }
         counts
