@@ -56,7 +56,7 @@ pub(super) async fn check(data: &Path, before: Before) -> Result<Verdict, Error>
     let Before { mut driven, mut keys, deployed } = before;
     let acknowledged = driven.acknowledged.len();
     let ledger = SharedLedger::default();
-    let mut life = Life::start(data, 1, &ledger)?;
+    let mut life = Life::start(data, driven.deaths.len(), &ledger)?;
     let Some(client) = life.listening().await? else {
         // It says why in its log, whose end comes with its own; a failed start is no death that a life knows.
         let _ = life.ended().await;

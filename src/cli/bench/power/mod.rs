@@ -1,9 +1,9 @@
 //! `bench power-cut`: what would be left if the power failed at that very moment?
 //!
-//! A server runs under a recorder, which notes everything it does to its files, is loaded, and killed. From the
-//! record follows what a disk may hold had the power failed before any one of those events: all that was synced, and
-//! of the rest any part. Such disks are written to folders of their own, a server opens each, and what it then has
-//! must keep every promise that a client had been given by that time.
+//! A server runs under a recorder, which notes everything it does to its files, is loaded, and killed, perhaps
+//! several times on the same data. From the record follows what a disk may hold had the power failed before any one of
+//! those events: all that was synced, and of the rest any part. Such disks are written to folders of their own, a server
+//! opens each, and what it then has must keep every promise that a client had been given by that time.
 //!
 //! | file         | decides                                                                |
 //! | ------------ | ---------------------------------------------------------------------- |

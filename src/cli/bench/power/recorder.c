@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -99,16 +100,22 @@ static void note(struct head head, const char *first, const char *second, const 
     errno = was;
 }
 
+static int take_up(const char *path, const struct stat *found, int type, struct FTW *where) {
+    (void)path, (void)type, (void)where;
+    *slot(found->st_ino) = found->st_ino;
+    return 0;
+}
+
+/* What an earlier process left below the root is known as well. */
 __attribute__((constructor)) static void start(void) {
     const char *folder = getenv("TIDEMILL_RECORD_ROOT"), *file = getenv("TIDEMILL_RECORD_FILE");
     const char *limit = getenv("TIDEMILL_RECORD_LIMIT");
-    struct stat stat_of;
-    if (!folder || !file || !limit || strlen(folder) >= sizeof root || stat(folder, &stat_of)) return;
+    if (!folder || !file || !limit || strlen(folder) >= sizeof root) return;
     strcpy(root, folder);
     root_length = strlen(root);
     left = strtoull(limit, NULL, 10);
     break_sync = getenv("TIDEMILL_RECORD_BREAK_SYNC") != NULL;
-    *slot(stat_of.st_ino) = stat_of.st_ino;
+    if (nftw(root, take_up, 16, FTW_PHYS)) abort();
     record = REAL(open)(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 

@@ -1,9 +1,11 @@
-//! One recorded run: a server that is loaded and killed, and what it showed to whom and when.
+//! One recorded run: a server that is loaded and killed, perhaps started again and killed again, and what it showed to
+//! whom and when.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,8 +29,10 @@ use crate::model::names::InvocationId;
 
 /// Pause between two looks at the records.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// How long the load lasts, in milliseconds.
-const LOAD_MS: std::ops::RangeInclusive<u64> = 100..=1_200;
+/// How long the load of one life lasts, in milliseconds.
+const LOAD_MS: RangeInclusive<u64> = 100..=800;
+/// How often the server is started: opening what a kill left writes, too.
+const LIVES: RangeInclusive<u64> = 1..=3;
 
 /// Runs before it is clear that the recorder misses something.
 const RUNS: usize = 3;
@@ -42,6 +46,8 @@ pub(super) struct Run {
     events: Vec<Instant>,
     /// Whether the record goes to the end of the run.
     is_whole: bool,
+    /// How often the server was started.
+    lives: u64,
     promised: Promised,
     /// When all functions had been deployed.
     deployed: Option<Instant>,
@@ -72,31 +78,38 @@ impl Run {
         let (data, record) = (folder.join("data"), folder.join("record"));
         fs::create_dir_all(&data).map_err(|error| failed(&error))?;
         let ledger = SharedLedger::default();
-        let mut life = Life::start_with(&data, 0, &ledger, &recorder.environment(&data, &record))?;
+        let environment = recorder.environment(&data, &record);
         let mut run = Self {
             data,
             record,
             events: Vec::new(),
             is_whole: true,
+            lives: random.within(&LIVES),
             promised: Promised::default(),
             deployed: None,
             shown: HashMap::new(),
             ledger: Ledger::default(),
         };
-        let Some(client) = life.listening().await? else {
-            let said = ledger.open().take_other().join("\n");
-            return Err(Error::Bench(format!("the server did not start under the recorder: {said}")));
-        };
-        run.load(&mut life, &client, random).await?;
+        for number in 0..run.lives {
+            let number = usize::try_from(number).unwrap_or_default();
+            let mut life = Life::start_with(&run.data, number, &ledger, &environment)?;
+            let Some(client) = life.listening().await? else {
+                let said = ledger.open().take_other().join("\n");
+                return Err(Error::Bench(format!("the server did not start under the recorder: {said}")));
+            };
+            run.load(&mut life, &client, random).await?;
+        }
         run.ledger = std::mem::take(&mut *ledger.open());
         run.read_events().map_err(|error| failed(&error))?;
         Ok(run)
     }
 
     async fn load(&mut self, life: &mut Life, client: &Client, random: &mut Random) -> Result<(), Error> {
-        let keys = driver::deploy(client, random).await?;
-        self.deployed = Some(Instant::now());
-        let promised = RefCell::new(Promised { keys, ..Promised::default() });
+        if self.deployed.is_none() {
+            self.promised.keys = driver::deploy(client, random).await?;
+            self.deployed = Some(Instant::now());
+        }
+        let promised = RefCell::new(std::mem::take(&mut self.promised));
         let after = Duration::from_millis(random.within(&LOAD_MS));
         let ending = async {
             sleep(after).await;
@@ -185,7 +198,9 @@ impl Run {
     /// What had been promised when that event began. With `early_reads` outcomes that were shown are no promise.
     pub(super) fn before(&self, cut: usize, early_reads: bool) -> Before {
         let instant = self.events.get(cut).copied().unwrap_or(Instant::LAST);
-        let mut driven = Driven { deaths: vec![Death::PowerCut], ..Driven::default() };
+        // A cut may undo what no sync had made safe in any of the lives before it.
+        let deaths = (0..self.lives).map(|_| Death::PowerCut).collect();
+        let mut driven = Driven { deaths, ..Driven::default() };
         let promised = self.promised.acknowledged.iter().filter(|(_, at)| *at < instant);
         driven.acknowledged = promised.map(|(id, _)| *id).collect();
         driven.ledger = self.ledger.before(instant);

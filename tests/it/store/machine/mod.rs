@@ -32,19 +32,22 @@ use action::{Action, Step};
 use broken::Broken;
 use model::Model;
 
-/// Sequences unless `PROPTEST_CASES` says otherwise, and steps of the longest.
-const CASES: u32 = 30;
+/// Sequences unless `PROPTEST_CASES` says otherwise: in memory, and on disk, where each commit is waited for.
+const CASES: u32 = 60;
+const CASES_ON_DISK: u32 = 12;
+/// Steps of the longest sequence, and attempts to find a shorter one that fails.
 const MAX_STEPS: usize = 50;
+const MAX_SHRINKS: u32 = 200;
 
 #[test]
 fn a_store_in_memory_is_what_the_model_says_after_every_sequence_of_changes() {
-    check(Home::memory);
+    check(CASES, Home::memory);
 }
 
 #[test]
 fn an_embedded_store_is_what_the_model_says_after_every_sequence_of_changes_and_crashes() {
     let keeps_all = keeps_keys_and_counts();
-    check(|| Home::folder(keeps_all));
+    check(CASES_ON_DISK, || Home::folder(keeps_all));
 }
 
 #[test]
@@ -58,13 +61,17 @@ fn a_store_that_leaves_something_out_is_found() {
 /// A store that carries out only what is `wanted` must be found out.
 #[track_caller]
 fn found(wanted: fn(&Change) -> bool) {
-    let ran = run(|| Home { folder: None, open: Box::new(move |_| Box::new(Broken::new(wanted))), keeps_all: true });
+    let ran = run(CASES, 0, || Home {
+        folder: None,
+        open: Box::new(move |_| Box::new(Broken::new(wanted))),
+        keeps_all: true,
+    });
     assert!(ran.is_err(), "nothing was found");
 }
 
 #[track_caller]
-fn check(home: impl Fn() -> Home) {
-    if let Err(found) = run(home) {
+fn check(cases: u32, home: impl Fn() -> Home) {
+    if let Err(found) = run(cases, MAX_SHRINKS, home) {
         panic!("{found}");
     }
 }
@@ -98,10 +105,10 @@ fn open(folder: &Path) -> Box<dyn Store> {
     Box::new(EmbeddedStore::open(folder).unwrap())
 }
 
-fn run(home: impl Fn() -> Home) -> Result<(), String> {
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES };
+fn run(cases: u32, max_shrink_iters: u32, home: impl Fn() -> Home) -> Result<(), String> {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { cases };
     // Whatever a sequence did is told when it fails; files beside the sources are not wanted.
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters, ..Config::default() };
     let sequences = vec(action::strategy(), 1..MAX_STEPS);
     let ran = TestRunner::new(config).run(&sequences, |actions| {
         let home = home();
