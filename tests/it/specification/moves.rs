@@ -72,25 +72,7 @@ fn live(world: &World, invocation: &Invocation, all: &mut Vec<(Move, World)>) {
                 moved(world, invocation, &Event::Aged, all);
             }
         }
-        (State::Queued { .. } | State::Running { .. }, Some(Hand::Running)) => {
-            let mut ends = vec![Event::Ended(Ok(())), failed()];
-            ends.retain(|_| world.rule != Rule::ForgetsClaims || matches!(invocation.state, State::Running { .. }));
-            for end in ends {
-                let mut ended = world.clone();
-                ended.hands.remove(&id);
-                moved(&ended, invocation, &end, all);
-            }
-            if world.rule == Rule::ForgetsClaims && matches!(invocation.state, State::Queued { .. }) {
-                // Only the process knows that it runs.
-                let mut running = invocation.clone();
-                running.apply(&Event::Claimed(lease()), now).unwrap();
-                let mut ended = world.clone();
-                ended.hands.remove(&id);
-                if matches!(running.state, State::Running { .. }) {
-                    moved(&ended, &running, &failed(), all);
-                }
-            }
-        }
+        (_, Some(Hand::Running)) => ended(world, invocation, all),
         (State::Running { .. }, None) => moved(world, invocation, &Event::Interrupted, all),
         _ => (),
     }
@@ -102,6 +84,19 @@ fn live(world: &World, invocation: &Invocation, all: &mut Vec<(Move, World)>) {
         let before = all.len();
         moved(&cancelling, invocation, &Event::Cancelled, all);
         all[before..].iter_mut().for_each(|(what, _)| *what = format!("{name} is cancelled: {what}"));
+    }
+}
+
+/// Its attempt ends.
+fn ended(world: &World, invocation: &Invocation, all: &mut Vec<(Move, World)>) {
+    let (mut after, mut running) = (world.clone(), invocation.clone());
+    after.hands.remove(&invocation.id);
+    if matches!(running.state, State::Queued { .. }) {
+        running.apply(&Event::Claimed(lease()), world.time()).unwrap(); // nobody but the process knows that it runs
+    }
+    if matches!(running.state, State::Running { .. }) {
+        moved(&after, &running, &Event::Ended(Ok(())), all);
+        moved(&after, &running, &failed(), all);
     }
 }
 
