@@ -14,7 +14,7 @@ fn cut(arguments: &[&str]) -> Option<Output> {
 
 #[test]
 fn a_server_whose_power_is_cut_ten_times_loses_nothing_and_does_nothing_twice() {
-    let Some(output) = cut(&["--rounds", "10", "--seed", "7", "--early-reads"]) else { return };
+    let Some(output) = cut(&["--rounds", "10", "--seed", "7"]) else { return };
     let (said, log) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     let (acknowledged, rest) = said
         .strip_prefix("power-cut: 10 cuts, ")

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::committer::Hand;
-use super::index_writer::IndexWriter;
+use super::index_writer::{self, IndexWriter};
 use super::state::Sealed;
 use super::view::View;
 use super::window::Window;
@@ -45,7 +45,10 @@ struct Applying {
 impl Applier {
     pub(super) fn start(view: View, segments: Segments, writer: IndexWriter, hand: Hand) -> io::Result<Self> {
         let mut applying = Applying { view: view.clone(), segments, writer, hand };
-        applying.release(view.shared.lock().current.end);
+        // What stands in memory is not counted as needed yet, so no further than the index has come.
+        if let Ok(applied) = index_writer::applied(&view.index) {
+            applying.release(applied);
+        }
         let thread = thread::Builder::new().name("store-apply".to_owned()).spawn(move || applying.run())?;
         Ok(Self { view, thread: Some(thread) })
     }
@@ -119,10 +122,10 @@ impl Applying {
         self.release(window.end);
     }
 
-    /// Lets go of segments before `end` that no row points to.
-    fn release(&mut self, end: Position) {
+    /// Lets go of segments before `applied`, up to where the index has come, that no row points to.
+    fn release(&mut self, applied: Position) {
         for (segment, _) in self.segments.list() {
-            if segment < end.segment && self.writer.needed.get(&segment).is_none_or(|bytes| *bytes == 0) {
+            if segment < applied.segment && self.writer.needed.get(&segment).is_none_or(|bytes| *bytes == 0) {
                 self.writer.needed.remove(&segment);
                 self.segments.release(segment);
             }

@@ -44,6 +44,17 @@ pub(super) struct Opened {
     pub(super) needed: BTreeMap<u32, u64>,
 }
 
+/// How far the journal has been taken in.
+pub(super) fn applied(index: &Index) -> Result<Position, IndexError> {
+    let position = index.mark()?.map(read_position).transpose()?;
+    Ok(position.unwrap_or(Position::START))
+}
+
+fn read_position(bytes: Vec<u8>) -> Result<Position, IndexError> {
+    let detail = "a place in the journal cannot be read".to_owned();
+    bytes.try_into().map(Position::from_bytes).map_err(|_| IndexError::Damaged { detail })
+}
+
 impl Opened {
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
         let damaged = |what: &str| IndexError::Damaged { detail: format!("{what} cannot be read") };
@@ -67,8 +78,8 @@ impl Opened {
         });
         Ok(Self {
             newest: newest.transpose()?,
-            applied: index.mark()?.map(position).transpose()?,
-            applying: index.meta(APPLYING)?.map(position).transpose()?,
+            applied: index.mark()?.map(read_position).transpose()?,
+            applying: index.meta(APPLYING)?.map(read_position).transpose()?,
             counts,
             needed,
         })
@@ -83,9 +94,8 @@ impl IndexWriter {
             let detail = format!("less than {} bytes are free on the disk", self.min_free_bytes);
             return Err(IndexError::Failed(detail));
         }
-        let mark = self.index.mark()?.unwrap_or_else(|| Position::START.to_bytes().to_vec());
         let end = window.end.to_bytes();
-        self.index.apply(Vec::new(), &mark, &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
+        self.index.apply(Vec::new(), &applied(&self.index)?.to_bytes(), &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
 
         let counts = counts.iter().map(|(id, counts)| (keys::counts(*id), Some(counts_form::to_bytes(counts))));
         let mut metas: Vec<IndexChange> = counts.collect();

@@ -46,8 +46,7 @@ fn a_store_in_memory_is_what_the_model_says_after_every_sequence_of_changes() {
 
 #[test]
 fn an_embedded_store_is_what_the_model_says_after_every_sequence_of_changes_and_crashes() {
-    let keeps_all = keeps_keys_and_counts();
-    check(CASES_ON_DISK, || Home::folder(keeps_all));
+    check(CASES_ON_DISK, Home::folder);
 }
 
 #[test]
@@ -64,7 +63,6 @@ fn found(wanted: fn(&Change) -> bool) {
     let ran = run(CASES, 0, || Home {
         folder: None,
         open: Box::new(move |_| Box::new(Broken::new(wanted))),
-        keeps_all: true,
     });
     assert!(ran.is_err(), "nothing was found");
 }
@@ -83,17 +81,15 @@ struct Home {
     /// `None` for one that is never opened again.
     folder: Option<TempDir>,
     open: Box<Open>,
-    /// Whether keys and counts are there when it is opened again.
-    keeps_all: bool,
 }
 
 impl Home {
     fn memory() -> Self {
-        Self { folder: None, open: Box::new(|_| Box::new(MemoryStore::default())), keeps_all: true }
+        Self { folder: None, open: Box::new(|_| Box::new(MemoryStore::default())) }
     }
 
-    fn folder(keeps_all: bool) -> Self {
-        Self { folder: Some(TempDir::new().unwrap()), open: Box::new(open), keeps_all }
+    fn folder() -> Self {
+        Self { folder: Some(TempDir::new().unwrap()), open: Box::new(open) }
     }
 
     fn open(&self) -> Box<dyn Store> {
@@ -167,9 +163,6 @@ impl World {
         }
         self.store = Box::new(MemoryStore::default()); // the other is closed before it is opened again
         self.store = self.home.open();
-        if !self.home.keeps_all {
-            self.model.forget_keys_and_counts();
-        }
         self.all_agree().await
     }
 
@@ -179,29 +172,10 @@ impl World {
         let copy = TempDir::new().unwrap();
         copy::copy(folder.path(), copy.path()).unwrap();
         let left = open(copy.path());
-        let mut model = self.model.clone();
-        if !self.home.keeps_all {
-            model.forget_keys_and_counts();
-        }
-        agree::all(left.as_ref(), &model).await.map_err(|why| format!("what a crash left: {why}"))
+        agree::all(left.as_ref(), &self.model).await.map_err(|why| format!("what a crash left: {why}"))
     }
 
     async fn all_agree(&self) -> Result<(), String> {
         agree::all(self.store.as_ref(), &self.model).await
     }
-}
-
-/// Whether an embedded store that is opened again still has keys, and counts of what was removed. One that has not is
-/// compared without them, and that is said; where everything must be tested it is a failure.
-fn keeps_keys_and_counts() -> bool {
-    let folder = TempDir::new().unwrap();
-    let keeps = within_runtime(async {
-        let (key, used) = model::key(1, values::id(1), values::at(1));
-        values::commit(open(folder.path()).as_ref(), [Change::PutKey(key, used)]).await;
-        open(folder.path()).key(key).await.unwrap().is_some()
-    });
-    if !keeps {
-        crate::skipped("keys and counts across a reopening: the embedded store does not keep them");
-    }
-    keeps
 }
