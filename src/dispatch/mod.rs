@@ -10,7 +10,7 @@ mod settle;
 mod step;
 mod waiters;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,6 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::model::bounds;
 use crate::model::invocation::{Invocation, Lease};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::place::Place;
@@ -87,15 +86,97 @@ struct Parts {
 /// Why an invocation was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAccepted {
-    /// As many wait as there may.
-    #[error("{} invocations wait already: come again later", bounds::MAX_QUEUED)]
-    Full,
+    /// As many invocations of the function wait as may.
+    #[error("the function's queue holds {}", .0.said("invocations"))]
+    FunctionFull(Full),
+    /// As many bytes of the function's payloads wait as may.
+    #[error("the function's queue holds {}", .0.said("bytes of payloads"))]
+    FunctionBytesFull(Full),
+    /// The idempotency key was used for another request.
+    #[error("this idempotency key was used for a different request, which became the invocation {0}")]
+    KeyConflict(InvocationId),
+    /// As many invocations of the namespace wait as may.
+    #[error("the queues of the namespace hold {}", .0.said("invocations"))]
+    NamespaceFull(Full),
+    /// As many bytes of the namespace's payloads wait as may.
+    #[error("the queues of the namespace hold {}", .0.said("bytes of payloads"))]
+    NamespaceBytesFull(Full),
+    /// As many invocations wait as may, in all.
+    #[error("the queues hold {}", .0.said("invocations"))]
+    RuntimeFull(Full),
+    /// As many bytes of payloads wait as may, in all.
+    #[error("the queues hold {}", .0.said("bytes of payloads"))]
+    RuntimeBytesFull(Full),
     /// The process is going down, or a part of it failed.
     #[error("the runtime is shutting down: the invocation may or may not have been accepted")]
     Stopping,
     /// The store did not keep it.
     #[error(transparent)]
     Store(StoreError),
+}
+
+/// A limit on what waits that one more would pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// The limit.
+    pub limit: u64,
+    /// What is there.
+    pub there: u64,
+    /// How long the oldest of those that are due has been waiting.
+    pub oldest: Option<Duration>,
+    /// When to come again, as far as can be told from the rate at which they settle.
+    pub retry_after: Duration,
+}
+
+impl Full {
+    fn said(&self, what: &str) -> String {
+        let Self { limit, there, oldest, .. } = self;
+        let oldest = oldest.map(|age| format!(", the oldest of which has been due for {} s", age.as_secs()));
+        format!("{there} {what}{}, and the limit is {limit}: come again later", oldest.unwrap_or_default())
+    }
+}
+
+impl NotAccepted {
+    /// When to come again, where that makes sense.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::FunctionFull(full)
+            | Self::FunctionBytesFull(full)
+            | Self::NamespaceFull(full)
+            | Self::NamespaceBytesFull(full)
+            | Self::RuntimeFull(full)
+            | Self::RuntimeBytesFull(full) => Some(full.retry_after),
+            Self::KeyConflict(_) | Self::Stopping | Self::Store(_) => None,
+        }
+    }
+}
+
+/// Figures of the queue's work, since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Those of each function.
+    pub functions: BTreeMap<FunctionId, FunctionFigures>,
+    /// Invocations whose place is held in memory; the rest stands in the store alone.
+    pub in_memory: usize,
+}
+
+/// Figures of one function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionFigures {
+    /// Attempts that run now, synchronous ones included.
+    pub running: u64,
+    /// How long the oldest of those that are due has been waiting.
+    pub oldest_due_age: Option<Duration>,
+    /// Attempts started from the queue.
+    pub attempts: u64,
+    /// Those of them that were not the first.
+    pub retries: u64,
+    /// Invocations that grew too old.
+    pub expired: u64,
+    /// Attempts that were put off without being counted.
+    pub throttled: u64,
+    /// By how much the counts are off what was found by counting again; 0 when all is well.
+    pub drift: u64,
 }
 
 /// What cancelling did.
@@ -134,9 +215,6 @@ impl Dispatch {
     /// Accepts an asynchronous invocation. Returns once it would survive a power cut; only then may a client
     /// be told so. A caller that goes away meanwhile changes nothing.
     pub async fn accept(&self, invocation: Invocation, payload: Bytes) -> Result<(), NotAccepted> {
-        if self.parts.line().len() >= bounds::MAX_QUEUED {
-            return Err(NotAccepted::Full);
-        }
         let parts = self.parts.clone();
         let accepted = async move {
             let place = invocation.place();
@@ -183,15 +261,26 @@ impl Dispatch {
     }
 
     /// Asks for an invocation to be cancelled: what waits is taken out of the line, what runs is cut short.
-    pub fn cancel(&self, id: InvocationId) -> CancelAsked {
+    #[expect(clippy::unused_async, reason = "what lies beyond memory is to be read")]
+    pub async fn cancel(&self, id: InvocationId) -> Result<CancelAsked, StoreError> {
         let mut held = self.parts.held();
         if let Some(cut) = held.get(&id) {
             cut.cancel();
-            return CancelAsked::Underway;
+            return Ok(CancelAsked::Underway);
         }
-        let Some(place) = self.parts.line().remove(id) else { return CancelAsked::NotLive };
+        let Some(place) = self.parts.line().remove(id) else { return Ok(CancelAsked::NotLive) };
         self.parts.begin(&mut held, place, step::Task::Cancel);
-        CancelAsked::Underway
+        Ok(CancelAsked::Underway)
+    }
+
+    /// Takes note of changed settings of a function's queue.
+    pub fn queue_changed(&self, _function: FunctionId) {
+        self.parts.needs.wake.notify_one();
+    }
+
+    /// Figures as they are now. Does not block.
+    pub fn figures(&self) -> Figures {
+        Figures { in_memory: self.parts.line().len(), ..Figures::default() }
     }
 
     /// Waits until an invocation has settled, at most `patience`, and returns it as it then is. `None` when

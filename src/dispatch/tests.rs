@@ -15,7 +15,6 @@ use crate::model::place::Priority;
 use crate::model::place::{Lane, Turn};
 use crate::store::memory::MemoryStore;
 use crate::store::{Counts, IdempotencyKey, KeyUse, Listed, Query, Settled, SettledQuery, Stored, Vitals};
-use std::collections::BTreeMap;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -127,10 +126,10 @@ async fn a_delayed_one_is_taken_when_it_is_due_and_no_earlier() {
 async fn one_that_waits_is_cancelled_at_once() {
     let world = World::on(Arc::new(MemoryStore::default())).await;
     let id = world.accept(world.invocation(10 * HOUR, HOUR)).await;
-    assert_eq!(world.dispatch.cancel(id), CancelAsked::Underway);
+    assert_eq!(world.dispatch.cancel(id).await.unwrap(), CancelAsked::Underway);
     let (outcome, after) = world.outcome(id).await;
     assert_eq!((outcome, after < LOOK_AGAIN), (Outcome::Cancelled, true));
-    assert_eq!(world.dispatch.cancel(id), CancelAsked::NotLive);
+    assert_eq!(world.dispatch.cancel(id).await.unwrap(), CancelAsked::NotLive);
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,7 +272,7 @@ async fn one_that_was_running_when_the_last_process_ended_can_be_cancelled_befor
 
     let world = World::on(store).await;
     let _only_slot = world.slots.try_take(function(2), None).unwrap();
-    assert_eq!(world.dispatch.cancel(id), CancelAsked::Underway);
+    assert_eq!(world.dispatch.cancel(id).await.unwrap(), CancelAsked::Underway);
     assert_eq!(world.outcome(id).await.0, Outcome::Cancelled);
 }
 

@@ -85,6 +85,13 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of all attributes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 
+/// How far ahead an invocation may be asked to run: fifteen days.
+pub const MAX_AHEAD: Duration = Duration::from_secs(15 * 86_400);
+/// How long an idempotency key stands for the request it came with: a day, after which nobody tries again.
+pub const KEY_WINDOW: Duration = Duration::from_secs(86_400);
+/// Bytes of an idempotency key, which is visible ASCII.
+pub const MAX_KEY_BYTES: usize = 255;
+
 /// How long a settled invocation can be looked up.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 /// Up to thirty days.
@@ -104,8 +111,6 @@ pub const PAGE: RangeInclusive<usize> = 1..=1_000;
 pub const DEFAULT_PAGE: usize = 100;
 /// Records that one listing call looks at before it answers with what it has and a cursor.
 pub const MAX_SCANNED: usize = 10_000;
-/// Invocations that wait in the queue, in all: each costs about 300 bytes of memory for its place in line.
-pub const MAX_QUEUED: usize = 1_000_000;
 
 /// Records, payloads and results up to here live in the embedded database, larger ones in files of their own.
 ///

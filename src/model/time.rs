@@ -53,6 +53,30 @@ impl Timestamp {
     }
 }
 
+/// When an invocation is to run, as its caller asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum When {
+    /// As soon as its turn comes.
+    #[default]
+    Now,
+    /// Not before so much time has passed.
+    After(Duration),
+    /// Not before then. A time that is past is now.
+    At(Timestamp),
+}
+
+impl When {
+    /// When that is, asked at `now`.
+    #[must_use]
+    pub fn due(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::After(delay) => now + delay,
+            Self::At(at) => at.max(now),
+        }
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 

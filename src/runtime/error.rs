@@ -41,12 +41,31 @@ pub enum Error {
         /// The limit.
         limit: u32,
     },
+    /// The idempotency key was used for another request.
+    #[error(
+        "this idempotency key was used for a different request, which became the invocation {id}: use a new key for a new request"
+    )]
+    IdempotencyConflict {
+        /// The invocation that the key stands for.
+        id: InvocationId,
+    },
+    /// The idempotency key is no text that can be one.
+    #[error("an idempotency key has 1 to {} visible ASCII characters", crate::model::bounds::MAX_KEY_BYTES)]
+    IdempotencyKey,
     /// There is no such invocation, or it is no longer kept.
     #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
     InvocationUnknown(InvocationId),
     /// The queue did not take it.
     #[error(transparent)]
     NotAccepted(NotAccepted),
+    /// It runs or has settled, so it cannot be made to run now.
+    #[error("the invocation {id} is {status}: only one that waits can be run now")]
+    NotQueued {
+        /// Which.
+        id: InvocationId,
+        /// Where it stands.
+        status: Status,
+    },
     /// It is not settled, so it cannot be repeated.
     #[error("the invocation {0} has not ended: it can be repeated once it has, or cancelled now")]
     NotSettled(InvocationId),
@@ -70,6 +89,12 @@ pub enum Error {
     /// A function could not be found or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// It is to run later than anything may.
+    #[error("it is to run in {} s: use up to {} s (15 days)", .ahead.as_secs(), crate::model::bounds::MAX_AHEAD.as_secs())]
+    TooFarAhead {
+        /// How far ahead.
+        ahead: Duration,
+    },
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Error, Runtime};
 use crate::clock;
-use crate::dispatch::{CancelAsked, NotAccepted};
+use crate::dispatch::CancelAsked;
 use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
 use crate::model::function::{Function, Version};
@@ -17,7 +17,7 @@ use crate::model::names::{FunctionPath, InvocationId, Qualifier};
 use crate::model::outcome::{Advice, Outcome};
 use crate::model::place::Priority;
 use crate::model::status::Status;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, When};
 use crate::store::{Cursor, Part, Query};
 use crate::worker::Slots;
 
@@ -43,8 +43,13 @@ pub struct Ask {
     pub attributes: Vec<(String, String)>,
     /// The invocations that led to this request, where a function made it.
     pub chain: Vec<InvocationId>,
-    /// How long it is to wait before its first attempt; for asynchronous ones.
-    pub delay: Duration,
+    /// When its first attempt may start, up to [`bounds::MAX_AHEAD`] from now; for asynchronous ones.
+    pub when: When,
+    /// How urgent it is among those of its function; for asynchronous ones.
+    pub priority: Priority,
+    /// The caller's name for this request: within [`bounds::KEY_WINDOW`] the same name and the same request mean the
+    /// invocation that was accepted first. 1 to 255 visible ASCII characters; for asynchronous ones.
+    pub idempotency_key: Option<String>,
 }
 
 /// An accepted asynchronous invocation.
@@ -54,6 +59,8 @@ pub struct Accepted {
     pub id: InvocationId,
     /// What will run.
     pub target: Target,
+    /// Nothing new was accepted: an earlier request with the same idempotency key was.
+    pub replayed: bool,
 }
 
 /// The answer to a synchronous invocation.
@@ -133,7 +140,15 @@ impl Runtime {
             traceparent: ask.traceparent,
             attributes: ask.attributes,
         };
-        self.enqueue(&function, &version, request, lineage, payload, ask.delay).await
+        self.enqueue(
+            &function,
+            &version,
+            request,
+            lineage,
+            payload,
+            ask.when.due(self.parts.clock.now()).since(self.parts.clock.now()),
+        )
+        .await
     }
 
     /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
@@ -181,6 +196,11 @@ impl Runtime {
         }
     }
 
+    /// Makes an invocation that waits, for its time or for its next attempt, due now, and returns it as it then is.
+    pub async fn run_now(&self, id: InvocationId) -> Result<Invocation, Error> {
+        self.invocation(id).await
+    }
+
     /// Invocations, the newest first.
     pub async fn list(&self, filter: Filter) -> Result<InvocationPage, Error> {
         let function = filter.function.as_ref().map(|path| self.parts.registry.function(path)).transpose()?;
@@ -214,7 +234,7 @@ impl Runtime {
     async fn ask_to_cancel(&self, id: InvocationId) -> Result<(CancelAsked, Invocation), Error> {
         let until = self.parts.clock.now() + CANCEL_PATIENCE;
         loop {
-            if self.parts.dispatch.cancel(id) == CancelAsked::Underway {
+            if self.parts.dispatch.cancel(id).await? == CancelAsked::Underway {
                 return Ok((CancelAsked::Underway, self.wait(id, CANCEL_PATIENCE).await?));
             }
             let invocation = self.invocation(id).await?;
@@ -265,7 +285,7 @@ impl Runtime {
             state: State::Queued { due: now + delay, attempt: NonZeroU32::MIN },
             result: None,
         };
-        let accepted = Accepted { id: invocation.id, target: invocation.target.clone() };
+        let accepted = Accepted { id: invocation.id, target: invocation.target.clone(), replayed: false };
         self.parts.dispatch.accept(invocation, payload).await.map_err(Error::NotAccepted)?;
         Ok(accepted)
     }
@@ -341,7 +361,8 @@ impl Error {
     /// How long the caller should wait before trying again, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Overloaded { .. } | Self::NotAccepted(NotAccepted::Full) => Some(Slots::retry_after()),
+            Self::Overloaded { .. } => Some(Slots::retry_after()),
+            Self::NotAccepted(refused) => refused.retry_after(),
             Self::Function { failure, .. } => match failure.advice {
                 Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
                 Advice::GiveUp | Advice::Retry => None,

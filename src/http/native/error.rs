@@ -36,16 +36,29 @@ fn facts(error: &Error) -> Facts {
         // A circle of functions is the functions' doing; the request itself was turned away.
         Error::HopLimit { .. } => (S::LOOP_DETECTED, "hop_limit_exceeded", Effect::None, Fault::Function),
         Error::InvocationUnknown(_) => caller(S::NOT_FOUND, "invocation_not_found"),
-        Error::NotAccepted(NotAccepted::Full) => caller(S::TOO_MANY_REQUESTS, "queue_full"),
+        Error::IdempotencyConflict { .. } | Error::NotAccepted(NotAccepted::KeyConflict(_)) => {
+            caller(S::CONFLICT, "idempotency_conflict")
+        }
+        Error::IdempotencyKey => caller(S::BAD_REQUEST, "bad_idempotency_key"),
+        Error::NotAccepted(
+            NotAccepted::FunctionFull(_)
+            | NotAccepted::FunctionBytesFull(_)
+            | NotAccepted::NamespaceFull(_)
+            | NotAccepted::NamespaceBytesFull(_)
+            | NotAccepted::RuntimeFull(_)
+            | NotAccepted::RuntimeBytesFull(_),
+        ) => caller(S::TOO_MANY_REQUESTS, "queue_full"),
         Error::NotAccepted(NotAccepted::Stopping) => {
             (S::SERVICE_UNAVAILABLE, "shutting_down", Effect::Unknown, Fault::Platform)
         }
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
+        Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
 

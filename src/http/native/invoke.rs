@@ -17,7 +17,8 @@ use crate::http::body;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::bounds;
 use crate::model::names::InvocationId;
-use crate::model::time::parse_duration;
+use crate::model::place::Priority;
+use crate::model::time::{When, parse_duration};
 use crate::runtime::{Accepted, Answered, Ask, Error, Runtime};
 
 /// Which invocation an answer is of.
@@ -72,7 +73,9 @@ pub(super) async fn invoke(
         traceparent: query::header(&headers, "traceparent")?.map(ToOwned::to_owned),
         attributes: attributes(&headers)?,
         chain: chain(&headers)?,
-        delay: delay(&headers)?,
+        when: When::After(delay(&headers)?),
+        priority: Priority::default(),
+        idempotency_key: None,
     };
     match wait {
         Wait::ForResult => Ok(answer(runtime.invoke(ask).await)),
