@@ -13,8 +13,9 @@ use crate::config::{Config, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
+use crate::model::bounds;
 use crate::registry::Registry;
-use crate::runtime::{Parts, Runtime};
+use crate::runtime::{Parts, Redriving, Runtime};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -62,9 +63,10 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let listener = Listener::bind(config.listen).await?; // before the store is touched
         let (store, cache_dir) = open(&config.keep).await?;
+        let max_concurrency = config.concurrency.get().max(bounds::LIVE_CONCURRENCY);
         let engine = Engine::start(&Settings {
             cache_dir,
-            concurrency: config.concurrency.get(),
+            concurrency: max_concurrency,
             fault_injection: config.fault_injection,
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
@@ -83,6 +85,7 @@ impl Server {
             retention: config.retention,
         };
         let dispatch = Dispatch::start(needs, &live).await?;
+        let started = clock.now();
         let runtime = Runtime::new(Parts {
             store,
             registry,
@@ -92,6 +95,9 @@ impl Server {
             clock,
             tasks: tasks.clone(),
             hop_limit: config.hop_limit,
+            max_concurrency,
+            started,
+            redriving: Redriving::default(),
             ready: AtomicBool::new(true),
         });
         let (address, closing) = (listener.address(), CancellationToken::new());

@@ -32,12 +32,21 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 128 * MIB;
 /// 4 GiB is the end of a 32-bit address space.
 pub const MEMORY_BYTES: RangeInclusive<u64> = MIB..=4 * GIB;
 
-/// How many attempts of one version may run at once; the runtime's own limit applies besides.
+/// How many attempts of one version, or of one function, may run at once; the runtime's own limit applies besides.
 pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
 /// Attempts that run at once in the whole runtime, unless told.
 pub const DEFAULT_RUNTIME_CONCURRENCY: u32 = 64;
 /// The most the runtime can be told: above it the address space of instances runs out first.
 pub const RUNTIME_CONCURRENCY: RangeInclusive<u32> = 1..=8_000;
+
+/// What a running process can be told at least: the pool of instances is made at the start, for the concurrency it
+/// is started with or for this many.
+pub const LIVE_CONCURRENCY: u32 = 256;
+
+/// Invocations that a function's own limit lets wait, or that are kept of one kind. 0 takes, or keeps, none.
+pub const QUEUE_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
+/// Bytes of the same; up to 1 TiB.
+pub const QUEUE_BYTES: RangeInclusive<u64> = 0..=1_024 * GIB;
 
 /// Steps of a chain before it is cut.
 pub const DEFAULT_HOP_LIMIT: u32 = 16;
@@ -111,6 +120,10 @@ pub const PAGE: RangeInclusive<usize> = 1..=1_000;
 pub const DEFAULT_PAGE: usize = 100;
 /// Records that one listing call looks at before it answers with what it has and a cursor.
 pub const MAX_SCANNED: usize = 10_000;
+/// Invocations that one call changes together before it answers with a cursor.
+pub const MAX_BULK: usize = 1_000;
+/// Failures that the answer to such a call tells of by name; the others are counted.
+pub const MAX_BULK_FAILURES: usize = 100;
 
 /// Records, payloads and results up to here live in the embedded database, larger ones in files of their own.
 ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{self, OutOfRange, within};
 use super::outcome::OutcomeKind;
 
 /// The settings of a function's queue. They can be changed at any time and hold from then on.
@@ -49,6 +50,36 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// The settings of one [`Keep`] as the API names them: age, count, bytes.
+type KeepFields = [&'static str; 3];
+
+impl QueueConfig {
+    /// Checks that every number is in its range.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] with the first that is not.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let concurrency = self.concurrency.map_or(1, NonZeroU32::get);
+        within("concurrency", concurrency, &bounds::CONCURRENCY)?;
+        within("max_queued", self.max_queued.unwrap_or_default(), &bounds::QUEUE_COUNT)?;
+        within("max_queued_bytes", self.max_queued_bytes.unwrap_or_default(), &bounds::QUEUE_BYTES)?;
+        OutcomeKind::ALL.into_iter().try_for_each(|kind| self.retention.of(kind).check(keep_fields(kind)))
+    }
+}
+
+const fn keep_fields(kind: OutcomeKind) -> KeepFields {
+    match kind {
+        OutcomeKind::Succeeded => {
+            ["retention.succeeded.age_s", "retention.succeeded.count", "retention.succeeded.bytes"]
+        }
+        OutcomeKind::Failed => ["retention.failed.age_s", "retention.failed.count", "retention.failed.bytes"],
+        OutcomeKind::Expired => ["retention.expired.age_s", "retention.expired.count", "retention.expired.bytes"],
+        OutcomeKind::Cancelled => {
+            ["retention.cancelled.age_s", "retention.cancelled.count", "retention.cancelled.bytes"]
+        }
+    }
+}
+
 impl Retention {
     /// What holds for invocations that ended like this.
     #[must_use]
@@ -63,6 +94,12 @@ impl Retention {
 }
 
 impl Keep {
+    fn check(&self, [age, count, bytes]: KeepFields) -> Result<(), OutOfRange> {
+        within(age, self.age.unwrap_or_default().as_secs(), &bounds::RETENTION_S)?;
+        within(count, self.count.unwrap_or_default(), &bounds::QUEUE_COUNT)?;
+        within(bytes, self.bytes.unwrap_or_default(), &bounds::QUEUE_BYTES)
+    }
+
     /// This, and where it says nothing, `otherwise`.
     #[must_use]
     pub fn or(self, otherwise: Self) -> Self {

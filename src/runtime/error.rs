@@ -52,9 +52,15 @@ pub enum Error {
     /// The idempotency key is no text that can be one.
     #[error("an idempotency key has 1 to {} visible ASCII characters", crate::model::bounds::MAX_KEY_BYTES)]
     IdempotencyKey,
+    /// The process is shutting down, or a part of it failed.
+    #[error("it was interrupted, and may or may not have been done: look, and repeat it if it was not")]
+    Interrupted,
     /// There is no such invocation, or it is no longer kept.
     #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
     InvocationUnknown(InvocationId),
+    /// It did not fail, or its failure was passed on, or it is being redriven already.
+    #[error("the invocation {0} is no dead letter: redriven are those that failed with no destination for it")]
+    NotADeadLetter(InvocationId),
     /// The queue did not take it.
     #[error(transparent)]
     NotAccepted(NotAccepted),
@@ -66,8 +72,8 @@ pub enum Error {
         /// Where it stands.
         status: Status,
     },
-    /// It is not settled, so it cannot be repeated.
-    #[error("the invocation {0} has not ended: it can be repeated once it has, or cancelled now")]
+    /// It is not settled, so it can be neither repeated nor removed.
+    #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
     /// The payload of a synchronous invocation is not kept.
     #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]

@@ -13,7 +13,7 @@ use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
-use crate::model::names::{FunctionPath, InvocationId, Qualifier};
+use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
 use crate::model::outcome::{Advice, Outcome};
 use crate::model::place::Priority;
 use crate::model::status::Status;
@@ -75,10 +75,12 @@ pub struct Answered {
 /// Which invocations to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Only those of functions of this namespace.
+    pub namespace: Option<Namespace>,
     /// Only those of this function.
     pub function: Option<FunctionPath>,
-    /// Only those in this state.
-    pub status: Option<Status>,
+    /// Only those in one of these states; in any where there is none.
+    pub statuses: Vec<Status>,
     /// Only dead letters.
     pub dead_letters: bool,
     /// Only those accepted then or later.
@@ -161,13 +163,17 @@ impl Runtime {
             return Err(Error::PayloadNotKept(id));
         }
         let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
-        let function = self.parts.registry.function(&old.target.path)?;
-        let (function, version) = match old.target.version.filter(|_| function.id == old.target.function) {
-            Some(number) => self.parts.registry.resolve(&function.path, &Qualifier::Version(number))?,
-            None => self.parts.registry.resolve(&function.path, &Qualifier::Latest)?,
-        };
+        let (function, version) = self.present(&old)?;
         let lineage = Lineage { retry_of: Some(id), ..old.lineage };
         self.enqueue(&function, &version, old.request, lineage, payload, Duration::ZERO).await
+    }
+
+    /// What would run if `old` were repeated now: its version, or the latest of the function that has its name now.
+    pub(super) fn present(&self, old: &Invocation) -> Result<(Arc<Function>, Arc<Version>), Error> {
+        let function = self.parts.registry.function(&old.target.path)?;
+        let same = old.target.version.filter(|_| function.id == old.target.function);
+        let qualifier = same.map_or(Qualifier::Latest, Qualifier::Version);
+        Ok(self.parts.registry.resolve(&function.path, &qualifier)?)
     }
 
     /// One invocation; waits up to `patience` for it to settle.
@@ -352,7 +358,8 @@ fn target(function: &Function, version: &Version) -> Target {
 
 impl Filter {
     fn keeps(&self, invocation: &Invocation) -> bool {
-        self.status.is_none_or(|status| status == Status::of(invocation))
+        (self.statuses.is_empty() || self.statuses.contains(&Status::of(invocation)))
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == invocation.target.path.namespace)
             && (!self.dead_letters || invocation.is_dead_letter())
     }
 }

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::invoke::{answer, attributes, chain, without_connection_headers};
+use super::headers::{attributes, chain};
+use super::invoke::{answer, without_connection_headers};
 use super::query::{self, bad};
 use crate::engine::call::{Input, Request};
 use crate::http::body;
