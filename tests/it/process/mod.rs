@@ -3,6 +3,7 @@
 
 mod support;
 
+mod bulk;
 mod cancelling;
 mod chains;
 mod command_line;
@@ -10,6 +11,8 @@ mod cycles;
 mod hostile;
 mod invoking;
 mod listing;
+mod metrics;
+mod queues;
 mod restarts;
 mod retries;
 mod slow_clients;
