@@ -1,18 +1,16 @@
 //! `invocations cancel`, `retry`, `redrive` and `purge` of many: the server does so much at a time, and is asked
 //! again until it has seen them all.
 
-use std::str::FromStr;
-use std::time::Duration;
+use std::fmt::Write as _;
 
-use clap::Args;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
 use super::api::Answer;
 use super::client::Client;
 use super::error::Error;
+use super::filter::{Extent, Filter};
 use super::output::{self, Output};
-use super::units;
 use crate::clock::Clock;
 use crate::model::names::FunctionName;
 use crate::model::status::Status;
@@ -20,85 +18,6 @@ use crate::model::time::Timestamp;
 
 /// Failures that are shown; there may be as many as there are invocations.
 const MAX_SHOWN: usize = 100;
-
-/// Which invocations.
-#[derive(Debug, Args)]
-#[group(multiple = true, id = "many")]
-#[command(next_help_heading = "Many at once")]
-pub(super) struct Filter {
-    /// Those of this function
-    #[arg(long, value_name = "NAME")]
-    function: Option<FunctionName>,
-    /// Those that stand there; may be given again
-    #[arg(long, value_parser = status_parser())]
-    status: Vec<Status>,
-    /// Those that were accepted longer ago than this
-    #[arg(long, value_name = "DURATION", value_parser = units::duration, conflicts_with = "accepted_before")]
-    older_than: Option<Duration>,
-    /// Those that were accepted before this: a time, or how long ago
-    #[arg(long, value_name = "TIME")]
-    accepted_before: Option<When>,
-    /// Those that were accepted then or later: a time, or how long ago
-    #[arg(long, value_name = "TIME")]
-    accepted_after: Option<When>,
-    /// Those that failed and had no destination for it
-    #[arg(long)]
-    dead_letters: bool,
-    /// All of them
-    #[arg(long)]
-    all: bool,
-}
-
-/// How much of it.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Many at once")]
-pub(super) struct Extent {
-    /// Change at most that many
-    #[arg(long, value_name = "N", requires = "many", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
-    /// Change nothing: say what would be done
-    #[arg(long, requires = "many")]
-    dry_run: bool,
-}
-
-/// A point in time, as one can say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
-    /// So long ago.
-    Ago(Duration),
-    /// Then.
-    At(Timestamp),
-}
-
-/// The text is neither a time nor a duration.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("write a time such as `2026-11-21T09:00:00Z`, or how long ago, such as `1h`")]
-pub(super) struct InvalidWhen;
-
-impl FromStr for When {
-    type Err = InvalidWhen;
-
-    fn from_str(text: &str) -> Result<Self, InvalidWhen> {
-        let at = Timestamp::parse(text).map(Self::At);
-        at.or_else(|_| units::duration(text).map(Self::Ago)).map_err(|_| InvalidWhen)
-    }
-}
-
-impl When {
-    /// The instant that is meant.
-    pub(super) fn from(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Ago(duration) => now.minus(duration),
-            Self::At(time) => time,
-        }
-    }
-}
-
-/// Knows every status, for the help and for completions.
-pub(super) fn status_parser() -> impl clap::builder::TypedValueParser<Value = Status> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
-}
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -149,7 +68,7 @@ struct Body<'a> {
 
 /// What one call has done.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Done {
+struct Total {
     matched: u64,
     done: u64,
     skipped: u64,
@@ -166,7 +85,7 @@ struct NotDone {
     detail: String,
 }
 
-impl Done {
+impl Total {
     fn add(&mut self, other: Self) {
         self.matched += other.matched;
         self.done += other.done;
@@ -187,12 +106,12 @@ pub(super) async fn run(
     extent: &Extent,
 ) -> Result<(), Error> {
     let now = Clock::system().now(); // what is accepted while this goes on is not older than it
-    let mut total = Done::default();
+    let mut total = Total::default();
     loop {
         let left = extent.limit.map(|limit| limit.saturating_sub(total.matched));
         let body = filter.body(action, now, left.map(|left| left.min(1_000)), extent.dry_run, total.next.take());
         let request = client.in_namespace(Method::POST, &["invocations", "bulk"]).json(&body);
-        let answer: Answer<Done> = client.json(request).await?;
+        let answer: Answer<Total> = client.json(request).await?;
         total.add(answer.value);
         if total.next.is_none() || extent.limit.is_some_and(|limit| total.matched >= limit) {
             break;
@@ -221,14 +140,13 @@ impl Filter {
         dry_run: bool,
         cursor: Option<String>,
     ) -> Body<'_> {
-        let before = self.accepted_before.or(self.older_than.map(When::Ago));
         Body {
             action,
             function: self.function.as_ref(),
             status: &self.status,
             dead_letter: self.dead_letters,
-            accepted_before: before.map(|before| before.from(now).to_string()),
-            accepted_after: self.accepted_after.map(|after| after.from(now).to_string()),
+            accepted_before: self.before(now).map(|at| at.to_string()),
+            accepted_after: self.from(now).map(|at| at.to_string()),
             all: self.all,
             limit,
             dry_run,
@@ -237,19 +155,19 @@ impl Filter {
     }
 }
 
-fn summary(action: Action, total: &Done, dry_run: bool) -> String {
+fn summary(action: Action, total: &Total, dry_run: bool) -> String {
     let verb = if dry_run { "would be " } else { "" };
     let mut text = format!("{verb}{}: {} of {} that match", action.past(), total.done, total.matched);
     if total.skipped > 0 {
-        text.push_str(&format!(", {} skipped", total.skipped));
+        let _ = write!(text, ", {} skipped", total.skipped);
     }
     if total.failed_count > 0 {
-        text.push_str(&format!(", {} failed", total.failed_count));
+        let _ = write!(text, ", {} failed", total.failed_count);
     }
     text
 }
 
-fn text(action: Action, total: &Done, dry_run: bool) -> String {
+fn text(action: Action, total: &Total, dry_run: bool) -> String {
     let summary = summary(action, total, dry_run);
     if total.failed.is_empty() {
         return summary;
@@ -289,33 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_or_a_dry_run_alone_says_nothing_of_which() {
-        assert!(typed("--limit 1").is_err());
-        assert!(typed("--dry-run").is_err());
-        assert!(typed("--all --limit 0").is_err());
-        assert!(typed("--all --limit 1 --dry-run").is_ok());
-        assert!(typed("--older-than 1h --accepted-before 1h").is_err());
-    }
-
-    #[test]
     fn what_was_done_is_told_with_what_was_not() {
         let failed =
             vec![NotDone { id: "7".into(), code: "function_not_found".into(), detail: "there is none".into() }];
-        let mut total = Done { matched: 4, done: 3, skipped: 1, ..Done::default() };
+        let mut total = Total { matched: 4, done: 3, skipped: 1, ..Total::default() };
         assert_eq!(text(Action::Cancel, &total, false), "cancelled: 3 of 4 that match, 1 skipped");
-        total.add(Done { matched: 1, failed_count: 1, failed, ..Done::default() });
+        total.add(Total { matched: 1, failed_count: 1, failed, ..Total::default() });
         let expected = "\
 would be redriven: 3 of 5 that match, 1 skipped, 1 failed
 
 ID  CODE                DETAIL
 7   function_not_found  there is none";
         assert_eq!(text(Action::Redrive, &total, true), expected);
-    }
-
-    #[test]
-    fn a_time_is_an_instant_or_how_long_ago() {
-        assert_eq!("1h".parse::<When>().unwrap(), When::Ago(Duration::from_hours(1)));
-        assert!(matches!("2026-11-21T09:00:00Z".parse(), Ok(When::At(_))));
-        assert!("yesterday".parse::<When>().is_err());
     }
 }

@@ -57,12 +57,12 @@ pub(super) struct Runtime {
     pub(super) running: u64,
     pub(super) live: Amount,
     pub(super) hop_limit: u64,
-    pub(super) store: Disk,
+    pub(super) store: Stored,
 }
 
 /// What a server keeps, and whether there is room for more.
 #[derive(Debug, Deserialize)]
-pub(super) struct Disk {
+pub(super) struct Stored {
     pub(super) room: String,
     pub(super) disk_bytes: u64,
     pub(super) live_bytes: u64,

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::api::{Accepted, Answer, Invocation};
-use super::bulk::{self, Action, Extent, Filter, When, status_parser};
+use super::bulk::{self, Action};
 use super::client::Client;
 use super::error::Error;
+use super::filter::{Extent, Filter, When, status_parser};
 use super::invocation_text::{table, text};
 use super::invoke;
 use super::output::{self, Output};

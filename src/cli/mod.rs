@@ -18,12 +18,15 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod keep;
 mod queue;
 mod runtime;
 
 mod deploy;
 mod functions;
 mod invoke;
+
+mod filter;
 
 mod bulk;
 mod drawing;

@@ -154,8 +154,10 @@ impl Runtime {
             match did {
                 Ok(Did::Done) => total.done += 1,
                 // Somebody else was quicker.
-                Ok(Did::Skipped) | Err(Error::InvocationUnknown(_) | Error::NotADeadLetter(_)) => total.skipped += 1,
-                Err(Error::AlreadySettled { .. }) => total.skipped += 1,
+                Ok(Did::Skipped)
+                | Err(Error::AlreadySettled { .. } | Error::InvocationUnknown(_) | Error::NotADeadLetter(_)) => {
+                    total.skipped += 1;
+                }
                 Err(error) => total.failed.push((id, error)),
             }
         }

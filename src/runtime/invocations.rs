@@ -13,12 +13,12 @@ use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
-use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
+use crate::model::names::{FunctionPath, InvocationId, Qualifier};
 use crate::model::outcome::{Advice, Outcome};
 use crate::model::place::Priority;
 use crate::model::status::Status;
-use crate::model::time::{Timestamp, When};
-use crate::store::{Cursor, Part, Query};
+use crate::model::time::When;
+use crate::store::Part;
 use crate::worker::Slots;
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
@@ -70,34 +70,6 @@ pub struct Answered {
     pub id: InvocationId,
     /// What the function gave.
     pub reply: Reply,
-}
-
-/// Which invocations to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only those of functions of this namespace.
-    pub namespace: Option<Namespace>,
-    /// Only those of this function.
-    pub function: Option<FunctionPath>,
-    /// Only those in one of these states; in any where there is none.
-    pub statuses: Vec<Status>,
-    /// Only dead letters.
-    pub dead_letters: bool,
-    /// Only those accepted then or later.
-    pub since: Option<Timestamp>,
-    /// From behind this place.
-    pub after: Option<Cursor>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// Part of the list of invocations.
-#[derive(Clone, Debug, Default)]
-pub struct InvocationPage {
-    /// The invocations, the newest first.
-    pub invocations: Vec<Invocation>,
-    /// Where to go on; `None` at the end. A page may be short and have more behind it.
-    pub next: Option<Cursor>,
 }
 
 impl Runtime {
@@ -205,35 +177,6 @@ impl Runtime {
     /// Makes an invocation that waits, for its time or for its next attempt, due now, and returns it as it then is.
     pub async fn run_now(&self, id: InvocationId) -> Result<Invocation, Error> {
         self.invocation(id).await
-    }
-
-    /// Invocations, the newest first.
-    pub async fn list(&self, filter: Filter) -> Result<InvocationPage, Error> {
-        let function = filter.function.as_ref().map(|path| self.parts.registry.function(path)).transpose()?;
-        let mut page = InvocationPage { invocations: Vec::new(), next: filter.after };
-        let mut scanned = 0;
-        while page.invocations.len() < filter.limit && scanned < bounds::MAX_SCANNED {
-            let query = Query {
-                function: function.as_ref().map(|function| function.id),
-                since: filter.since,
-                after: page.next,
-                limit: bounds::DEFAULT_PAGE.max(filter.limit),
-            };
-            scanned += query.limit;
-            let listed = self.parts.store.list(query).await?;
-            page.next = listed.next;
-            for invocation in listed.invocations.into_iter().filter(|invocation| filter.keeps(invocation)) {
-                if page.invocations.len() == filter.limit {
-                    page.next = page.invocations.last().map(|last| Cursor(last.accepted, last.id));
-                    return Ok(page);
-                }
-                page.invocations.push(invocation);
-            }
-            if page.next.is_none() {
-                break;
-            }
-        }
-        Ok(page)
     }
 
     /// Asks until it is found or settled: for an instant, what a chain has just caused is kept and not yet in line.
@@ -354,14 +297,6 @@ impl Drop for Abandoned<'_> {
 
 fn target(function: &Function, version: &Version) -> Target {
     Target { function: function.id, path: function.path.clone(), version: Some(version.number) }
-}
-
-impl Filter {
-    fn keeps(&self, invocation: &Invocation) -> bool {
-        (self.statuses.is_empty() || self.statuses.contains(&Status::of(invocation)))
-            && self.namespace.as_ref().is_none_or(|namespace| *namespace == invocation.target.path.namespace)
-            && (!self.dead_letters || invocation.is_dead_letter())
-    }
 }
 
 impl Error {

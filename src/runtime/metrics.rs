@@ -62,8 +62,12 @@ impl Runtime {
         figures: BTreeMap<FunctionId, FunctionFigures>,
     ) -> Vec<FunctionMetrics> {
         let mut all: BTreeMap<FunctionId, (Counts, FunctionFigures)> = BTreeMap::new();
-        counts.into_iter().for_each(|(id, counts)| all.entry(id).or_default().0 = counts);
-        figures.into_iter().for_each(|(id, figures)| all.entry(id).or_default().1 = figures);
+        for (id, counts) in counts {
+            all.entry(id).or_default().0 = counts;
+        }
+        for (id, figures) in figures {
+            all.entry(id).or_default().1 = figures;
+        }
         let mut named: BTreeMap<Option<FunctionPath>, FunctionMetrics> = BTreeMap::new();
         self.parts.registry.read(|catalogue| {
             for (id, (counts, figures)) in all {

@@ -5,6 +5,7 @@ mod bulk;
 mod error;
 mod functions;
 mod invocations;
+mod listing;
 mod metrics;
 mod queues;
 
@@ -14,7 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use bulk::{Action, Bulk, BulkDone, Redriving, Selection};
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
-pub use invocations::{Accepted, Answered, Ask, Filter, InvocationPage};
+pub use invocations::{Accepted, Answered, Ask};
+pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 

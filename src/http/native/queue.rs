@@ -101,10 +101,10 @@ impl Config {
             max_queued: config.max_queued,
             max_queued_bytes: config.max_queued_bytes,
             retention: Some(RetentionConfig {
-                succeeded: KeepConfig::of(succeeded),
-                failed: KeepConfig::of(failed),
-                expired: KeepConfig::of(expired),
-                cancelled: KeepConfig::of(cancelled),
+                succeeded: Some(KeepConfig::of(succeeded)),
+                failed: Some(KeepConfig::of(failed)),
+                expired: Some(KeepConfig::of(expired)),
+                cancelled: Some(KeepConfig::of(cancelled)),
             }),
         }
     }
@@ -116,9 +116,9 @@ impl KeepConfig {
         Keep { age: age_s.map(Duration::from_secs), count, bytes }
     }
 
-    fn of(keep: Keep) -> Option<Self> {
+    fn of(keep: Keep) -> Self {
         let Keep { age, count, bytes } = keep;
-        Some(Self { age_s: age.map(|age| age.as_secs()), count, bytes })
+        Self { age_s: age.map(|age| age.as_secs()), count, bytes }
     }
 }
 

@@ -17,4 +17,5 @@ mod restarts;
 mod retries;
 mod slow_clients;
 mod versions;
+mod wrong_changes;
 mod wrong_input;
