@@ -205,7 +205,7 @@ impl Dispatch {
         });
         for lane in &live.lanes {
             let places = parts.needs.store.waiting(*lane, None, usize::MAX).await?;
-            parts.line().extend(places.into_iter().map(|place| parts.place_at_start(place)));
+            places.into_iter().map(|place| parts.place_at_start(place)).for_each(|place| parts.line().insert(place));
         }
         tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
@@ -226,7 +226,7 @@ impl Dispatch {
             }
             // What may have been kept has to be looked for in the store, or it would lie there until the next start.
             if matches!(kept, Ok(()) | Err(StoreError::Unknown(_))) {
-                parts.line().extend(place);
+                place.into_iter().for_each(|place| parts.line().insert(place));
                 parts.needs.wake.notify_one();
             }
             kept
@@ -301,7 +301,7 @@ impl Dispatch {
 
     /// Makes what waits for a function due now, because the function is gone and it can only be settled.
     pub fn function_removed(&self, function: FunctionId) {
-        self.parts.line().expedite(function, self.parts.needs.clock.now());
+        self.parts.line().function_removed(function);
         self.parts.needs.wake.notify_one();
     }
 
@@ -370,7 +370,7 @@ impl Parts {
         true
     }
 
-    fn slot_for(&self, place: &Place) -> Option<crate::worker::Slot> {
+    fn slot_for(&self, place: &Place) -> Result<crate::worker::Slot, crate::worker::NoSlot> {
         let version = place.lane.version.and_then(|number| self.needs.registry.version(place.lane.function, number));
         self.needs.slots.try_take(place.lane.function, version.as_deref())
     }
@@ -391,7 +391,7 @@ impl Parts {
             Some(place) if cancelled && !self.closed.load(Ordering::SeqCst) => {
                 self.begin(&mut held, place, step::Task::Cancel);
             }
-            back => self.line().extend(back),
+            back => back.into_iter().for_each(|place| self.line().insert(place)),
         }
         drop(held);
         self.needs.wake.notify_one();

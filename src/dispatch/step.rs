@@ -147,7 +147,7 @@ async fn take_up_next(parts: &Parts, invocation: &Invocation) -> Result<(), Stor
     let next = parts.needs.store.invocation(id).await?;
     let held = parts.held(); // before the line, and over the look at both: it must not stand in two places
     if !held.contains_key(&id) {
-        parts.line().extend(next.as_ref().and_then(Invocation::place));
+        next.as_ref().and_then(Invocation::place).into_iter().for_each(|place| parts.line().insert(place));
     }
     Ok(())
 }
@@ -253,7 +253,7 @@ async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> 
         tracing::debug!(target: "tidemill::ledger", invocation = %id, ?outcome, "settled");
         parts.waiters.tell(id);
     }
-    parts.line().extend(next_place);
+    next_place.into_iter().for_each(|place| parts.line().insert(place));
     Ok(back)
 }
 

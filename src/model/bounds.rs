@@ -125,6 +125,17 @@ pub const MAX_BULK: usize = 1_000;
 /// Failures that the answer to such a call tells of by name; the others are counted.
 pub const MAX_BULK_FAILURES: usize = 100;
 
+/// Places in line that are in memory, of all lanes together: each costs about 300 bytes. The rest of a backlog is in
+/// the store alone.
+pub const MAX_PLACES: usize = 200_000;
+/// Places of one lane in memory: its share of [`MAX_PLACES`], within this.
+pub const LANE_PLACES: RangeInclusive<usize> = 16..=4_096;
+/// Lanes of which more is being read at once.
+pub const MAX_REFILLS: usize = 8;
+/// Invocations that could not be worked on, because they could not be read or written, and wait for the next try. When
+/// it is so many the fault is not theirs, and nothing is taken until then.
+pub const MAX_ASIDE: usize = 1_024;
+
 /// Records, payloads and results up to here live in the embedded database, larger ones in files of their own.
 ///
 /// The database keeps about sixteen neighbours in one page, and a page of 128 KiB and more goes to files that
