@@ -152,3 +152,59 @@ fn process(out: &mut Exposition, metrics: &Metrics) {
         out.gauge("process_resident_memory_bytes", "Memory that the process holds", bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::model::bounds;
+    use crate::model::names::{FunctionPath, Namespace};
+    use crate::model::time::Timestamp;
+
+    fn metrics(functions: usize) -> Metrics {
+        let path = |n: usize| FunctionPath { namespace: Namespace::default(), name: format!("f{n}").parse().unwrap() };
+        let function = |n| FunctionMetrics { path: (n > 0).then(|| path(n)), ..FunctionMetrics::default() };
+        Metrics {
+            functions: (0..functions).map(function).collect(),
+            vitals: Vitals { commits: 6, commit_buckets: [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3], ..Vitals::default() },
+            in_memory: 0,
+            concurrency: std::num::NonZeroU32::MIN,
+            started: Timestamp::from_ms(1_500),
+            resident_bytes: Some(1),
+        }
+    }
+
+    fn series(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect()
+    }
+
+    #[test]
+    fn there_are_so_many_series_for_each_function_and_never_two_of_one_name() {
+        let (none, one) = (text(&metrics(0)), text(&metrics(1)));
+        let of_one = series(&one).len() - series(&none).len();
+        assert_eq!(of_one, 23);
+        let most = text(&metrics(bounds::MAX_FUNCTIONS + 1)); // and those that were deleted
+        let all = series(&most);
+        assert_eq!(all.len(), series(&none).len() + of_one * (bounds::MAX_FUNCTIONS + 1));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert!(most.len() < 64 * 1_024 * 1_024, "{} bytes", most.len());
+    }
+
+    #[test]
+    fn figures_are_told_in_the_units_of_their_names() {
+        let text = text(&metrics(1));
+        for line in [
+            "tidemill_invocations_settled_total{namespace=\"\",function=\"\",outcome=\"failed\"} 0",
+            "tidemill_store_commit_duration_seconds_bucket{le=\"0.00025\"} 1",
+            "tidemill_store_commit_duration_seconds_bucket{le=\"0.001\"} 3",
+            "tidemill_store_commit_duration_seconds_bucket{le=\"1\"} 3",
+            "tidemill_store_commit_duration_seconds_bucket{le=\"+Inf\"} 6",
+            "tidemill_store_room{room=\"plenty\"} 1",
+            "tidemill_store_room{room=\"none\"} 0",
+            "process_start_time_seconds 1.5",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} in\n{text}");
+        }
+    }
+}
