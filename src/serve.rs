@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
 use crate::model::bounds;
 use crate::registry::Registry;
-use crate::runtime::{Parts, Redriving, Runtime};
+use crate::runtime::{Parts, Runtime, Turns};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -97,7 +97,7 @@ impl Server {
             hop_limit: config.hop_limit,
             max_concurrency,
             started,
-            redriving: Redriving::default(),
+            turns: Turns::default(),
             ready: AtomicBool::new(true),
         });
         let (address, closing) = (listener.address(), CancellationToken::new());

@@ -111,8 +111,12 @@ pub(super) async fn run(
         let left = extent.limit.map(|limit| limit.saturating_sub(total.matched));
         let body = filter.body(action, now, left.map(|left| left.min(1_000)), extent.dry_run, total.next.take());
         let request = client.in_namespace(Method::POST, &["invocations", "bulk"]).json(&body);
-        let answer: Answer<Total> = client.json(request).await?;
-        total.add(answer.value);
+        let answer: Result<Answer<Total>, Error> = client.json(request).await;
+        // What was done before is told also where the server says no in the middle of it.
+        if answer.is_err() && total.matched > 0 {
+            output::note(&summary(action, &total, extent.dry_run));
+        }
+        total.add(answer?.value);
         if total.next.is_none() || extent.limit.is_some_and(|limit| total.matched >= limit) {
             break;
         }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt as _;
+use tokio::sync::Semaphore;
 
 use super::{Accepted, Error, Filter, Runtime};
 use crate::model::bounds;
@@ -16,6 +17,9 @@ use crate::store::{Change, Cursor, Durability, Group};
 
 /// Invocations that one call changes at the same time: their commits share syncs.
 const AT_ONCE: usize = 64;
+
+/// Calls that change many at the same time: with [`AT_ONCE`] each, well below [`bounds::MAX_WAITING_COMMITS`].
+const MANY_AT_ONCE: usize = 4;
 
 /// What is to be done to many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,22 +99,34 @@ impl Action {
     }
 }
 
-/// Dead letters that are being redriven: each is redriven once, whoever else asks.
-#[derive(Debug, Default)]
-pub struct Redriving(Mutex<HashSet<InvocationId>>);
+/// Whose turn it is to change many, or to redrive.
+#[derive(Debug)]
+pub struct Turns {
+    /// Calls that change many at the same time; the others wait, so that they take no room from single requests.
+    many: Semaphore,
+    /// Dead letters that are being redriven: each is redriven once, whoever else asks.
+    redriving: Mutex<HashSet<InvocationId>>,
+}
 
-struct Turn<'a>(&'a Redriving, InvocationId);
+impl Default for Turns {
+    fn default() -> Self {
+        Self { many: Semaphore::new(MANY_AT_ONCE), redriving: Mutex::default() }
+    }
+}
 
-impl Redriving {
-    fn begin(&self, id: InvocationId) -> Option<Turn<'_>> {
-        let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+/// A dead letter's turn.
+struct Turn<'a>(&'a Turns, InvocationId);
+
+impl Turns {
+    fn redrive(&self, id: InvocationId) -> Option<Turn<'_>> {
+        let new = self.redriving.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         new.then_some(Turn(self, id))
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+        self.0.redriving.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
     }
 }
 
@@ -119,7 +135,7 @@ impl Runtime {
     pub async fn redrive(&self, id: InvocationId) -> Result<Accepted, Error> {
         let runtime = self.clone();
         let redriven = async move {
-            let _turn = runtime.parts.redriving.begin(id).ok_or(Error::NotADeadLetter(id))?;
+            let _turn = runtime.parts.turns.redrive(id).ok_or(Error::NotADeadLetter(id))?;
             if !runtime.invocation(id).await?.is_dead_letter() {
                 return Err(Error::NotADeadLetter(id));
             }
@@ -143,6 +159,7 @@ impl Runtime {
     /// Changes what a selection keeps, up to a limit, or says what would be changed. Looks at no more than
     /// [`bounds::MAX_SCANNED`] records or so: the caller goes on from where it ended.
     pub async fn bulk(&self, bulk: Bulk) -> Result<BulkDone, Error> {
+        let _turn = self.parts.turns.many.acquire().await; // it is never closed
         let page = self.list(bulk.filter()).await?;
         let mut total = BulkDone { matched: page.invocations.len(), next: page.next, ..BulkDone::default() };
         let each = page.invocations.into_iter().map(|invocation| async {

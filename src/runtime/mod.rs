@@ -12,7 +12,7 @@ mod queues;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use bulk::{Action, Bulk, BulkDone, Redriving, Selection};
+pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
 pub use invocations::{Accepted, Answered, Ask};
@@ -56,8 +56,8 @@ pub struct Parts {
     pub max_concurrency: u32,
     /// When the process started.
     pub started: Timestamp,
-    /// Dead letters that are being redriven.
-    pub redriving: Redriving,
+    /// Whose turn it is to change many.
+    pub turns: Turns,
     /// Whether it takes requests: false until it is open, and again once it shuts down.
     pub ready: AtomicBool,
 }
