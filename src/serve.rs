@@ -67,7 +67,7 @@ impl Server {
             concurrency: config.concurrency.get(),
             fault_injection: config.fault_injection,
         })?;
-        let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
+        let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
@@ -81,8 +81,9 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             retention: config.retention,
+            capacities: config.capacities,
         };
-        let dispatch = Dispatch::start(needs, &live).await?;
+        let dispatch = Dispatch::start(needs, &live);
         let runtime = Runtime::new(Parts {
             store,
             registry,
