@@ -69,7 +69,7 @@ impl Server {
             concurrency: max_concurrency,
             fault_injection: config.fault_injection,
         })?;
-        let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
+        let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
@@ -83,8 +83,9 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             retention: config.retention,
+            capacities: config.capacities,
         };
-        let dispatch = Dispatch::start(needs, &live).await?;
+        let dispatch = Dispatch::start(needs, &live);
         let started = clock.now();
         let runtime = Runtime::new(Parts {
             store,

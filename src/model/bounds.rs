@@ -125,6 +125,19 @@ pub const MAX_BULK: usize = 1_000;
 /// Failures that the answer to such a call tells of by name; the others are counted.
 pub const MAX_BULK_FAILURES: usize = 100;
 
+/// Invocations that may wait, in all, unless told. They are on disk; memory does not grow with them.
+pub const DEFAULT_MAX_QUEUED: u64 = 10_000_000;
+/// Range of every limit on how many may wait.
+pub const MAX_QUEUED: RangeInclusive<u64> = 1..=1_000_000_000;
+/// Bytes of payloads that may wait, in all, unless told.
+pub const DEFAULT_MAX_QUEUED_BYTES: u64 = 64 * GIB;
+/// Range of every limit on bytes of payloads that wait.
+pub const MAX_QUEUED_BYTES: RangeInclusive<u64> = 1..=1_024 * 1_024 * GIB;
+/// What somebody is told to wait whose invocation was refused for want of room in the queue.
+pub const QUEUE_RETRY_AFTER_S: RangeInclusive<u64> = 1..=60;
+/// Range of `--time-scale`: an hour in a tenth of a second.
+pub const TIME_SCALE: RangeInclusive<u32> = 1..=36_000;
+
 /// Places in line that are in memory, of all lanes together: each costs about 300 bytes. The rest of a backlog is in
 /// the store alone.
 pub const MAX_PLACES: usize = 200_000;

@@ -50,6 +50,45 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// How much may wait: invocations and the bytes of their payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Invocations.
+    pub count: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+/// How much may wait, of one function, of one namespace and in all. What follows from an outcome is never refused and
+/// may go beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacities {
+    /// Of each function that has no limits of its own.
+    pub function: Capacity,
+    /// Of each namespace.
+    pub namespace: Capacity,
+    /// In all.
+    pub all: Capacity,
+}
+
+impl Default for Capacities {
+    fn default() -> Self {
+        let all = Capacity { count: bounds::DEFAULT_MAX_QUEUED, bytes: bounds::DEFAULT_MAX_QUEUED_BYTES };
+        Self { function: all, namespace: all, all }
+    }
+}
+
+impl QueueConfig {
+    /// How much may wait here, where the runtime says `otherwise`.
+    #[must_use]
+    pub fn capacity(&self, otherwise: Capacity) -> Capacity {
+        Capacity {
+            count: self.max_queued.unwrap_or(otherwise.count),
+            bytes: self.max_queued_bytes.unwrap_or(otherwise.bytes),
+        }
+    }
+}
+
 /// The settings of one [`Keep`] as the API names them: age, count, bytes.
 type KeepFields = [&'static str; 3];
 

@@ -1,4 +1,4 @@
-//! Use cases around invocations: invoke and wait, accept, look up, list, cancel, repeat.
+//! Use cases around invocations: invoke and wait, look up, list, cancel, run now.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, Runtime};
-use crate::clock;
 use crate::dispatch::CancelAsked;
 use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
@@ -101,53 +100,6 @@ impl Runtime {
         }
     }
 
-    /// Accepts an invocation to be run later. When this returns, it would survive a power cut.
-    pub async fn accept(&self, ask: Ask) -> Result<Accepted, Error> {
-        let (function, version) = self.resolve(&ask, bounds::MAX_ASYNC_PAYLOAD_BYTES)?;
-        let lineage = Lineage { chain: ask.chain, retry_of: None };
-        let payload = match ask.input {
-            Input::Payload(payload) => payload,
-            Input::Request(request) => request.body,
-        };
-        let request = Request {
-            payload: PayloadInfo { bytes: payload.len() as u64, content_type: ask.content_type },
-            traceparent: ask.traceparent,
-            attributes: ask.attributes,
-        };
-        self.enqueue(
-            &function,
-            &version,
-            request,
-            lineage,
-            payload,
-            ask.when.due(self.parts.clock.now()).since(self.parts.clock.now()),
-        )
-        .await
-    }
-
-    /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
-    pub async fn retry(&self, id: InvocationId) -> Result<Accepted, Error> {
-        let old = self.invocation(id).await?;
-        if old.outcome().is_none() {
-            return Err(Error::NotSettled(id));
-        }
-        if old.mode == Mode::Sync {
-            return Err(Error::PayloadNotKept(id));
-        }
-        let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
-        let (function, version) = self.present(&old)?;
-        let lineage = Lineage { retry_of: Some(id), ..old.lineage };
-        self.enqueue(&function, &version, old.request, lineage, payload, Duration::ZERO).await
-    }
-
-    /// What would run if `old` were repeated now: its version, or the latest of the function that has its name now.
-    pub(super) fn present(&self, old: &Invocation) -> Result<(Arc<Function>, Arc<Version>), Error> {
-        let function = self.parts.registry.function(&old.target.path)?;
-        let same = old.target.version.filter(|_| function.id == old.target.function);
-        let qualifier = same.map_or(Qualifier::Latest, Qualifier::Version);
-        Ok(self.parts.registry.resolve(&function.path, &qualifier)?)
-    }
-
     /// One invocation; waits up to `patience` for it to settle.
     pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Invocation, Error> {
         let found = self.parts.dispatch.wait(id, patience.min(bounds::MAX_WAIT)).await?;
@@ -176,7 +128,15 @@ impl Runtime {
 
     /// Makes an invocation that waits, for its time or for its next attempt, due now, and returns it as it then is.
     pub async fn run_now(&self, id: InvocationId) -> Result<Invocation, Error> {
-        self.invocation(id).await
+        if let Some(invocation) = self.parts.dispatch.run_now(id).await? {
+            return Ok(invocation);
+        }
+        let invocation = self.invocation(id).await?;
+        let status = match Status::of(&invocation) {
+            Status::Queued | Status::Retrying => Status::Running, // it is being taken up at this moment
+            status => status,
+        };
+        Err(Error::NotQueued { id, status })
     }
 
     /// Asks until it is found or settled: for an instant, what a chain has just caused is kept and not yet in line.
@@ -194,7 +154,7 @@ impl Runtime {
         }
     }
 
-    fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
+    pub(super) fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
         let bytes = match &ask.input {
             Input::Payload(payload) => payload.len(),
             Input::Request(request) => request.body.len(),
@@ -207,36 +167,6 @@ impl Runtime {
             return Err(Error::HopLimit { hop, limit: self.parts.hop_limit });
         }
         Ok(self.parts.registry.resolve(&ask.path, &ask.qualifier)?)
-    }
-
-    async fn enqueue(
-        &self,
-        function: &Function,
-        version: &Version,
-        request: Request,
-        lineage: Lineage,
-        payload: Bytes,
-        delay: Duration,
-    ) -> Result<Accepted, Error> {
-        let now = self.parts.clock.now();
-        let invocation = Invocation {
-            id: self.parts.clock.invocation_id(),
-            target: target(function, version),
-            mode: Mode::Async,
-            accepted: now,
-            first_due: now + delay,
-            request,
-            lineage,
-            policy: Policy { config: function.config_of(version.number), hop_limit: self.parts.hop_limit },
-            priority: Priority::default(),
-            spread: clock::spread(),
-            attempts: Vec::new(),
-            state: State::Queued { due: now + delay, attempt: NonZeroU32::MIN },
-            result: None,
-        };
-        let accepted = Accepted { id: invocation.id, target: invocation.target.clone(), replayed: false };
-        self.parts.dispatch.accept(invocation, payload).await.map_err(Error::NotAccepted)?;
-        Ok(accepted)
     }
 
     /// A synchronous invocation in the only state it ever waits in: claimed.

@@ -1,6 +1,7 @@
 //! The use cases: what can be asked of Tidemill, one method each. A dialect parses its requests into these
 //! calls and renders what they return; it may call nothing else.
 
+mod accept;
 mod bulk;
 mod error;
 mod functions;
