@@ -45,19 +45,37 @@ impl Dispatch {
                 Some(used) => return Err(NotAccepted::KeyConflict(used.id)),
                 None => (),
             }
-            parts.take_in(invocation, payload, Some(keyed)).await.map(|()| Acceptance::New)
+            let until = parts.needs.clock.now() + bounds::KEY_WINDOW;
+            let used = KeyUse { id: invocation.id, request: keyed.request, until };
+            let note = Change::PutKey(keyed.key, used);
+            parts.take_in(invocation, payload, Some(note)).await.map(|()| Acceptance::New)
         };
+        let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
+        accepted.unwrap_or(Err(NotAccepted::Stopping))
+    }
+
+    /// Accepts an invocation in the place of `old`, which has settled and is removed in the same commit: no crash
+    /// leaves both of them, or neither.
+    pub async fn accept_in_place_of(
+        &self,
+        old: InvocationId,
+        invocation: Invocation,
+        payload: Bytes,
+    ) -> Result<(), NotAccepted> {
+        let parts = self.parts.clone();
+        let accepted = async move { parts.take_in(invocation, payload, Some(Change::RemoveInvocation(old))).await };
         let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
         accepted.unwrap_or(Err(NotAccepted::Stopping))
     }
 }
 
 impl Parts {
+    /// `also` is what changes with it, in the same commit.
     async fn take_in(
         self: &Arc<Self>,
         invocation: Invocation,
         payload: Bytes,
-        keyed: Option<Keyed>,
+        also: Option<Change>,
     ) -> Result<(), NotAccepted> {
         let Some(place) = invocation.place() else { return Ok(()) }; // what has ended already waits for nothing
         let (id, function, bytes) = (invocation.id, invocation.target.function, invocation.request.payload.bytes);
@@ -66,10 +84,8 @@ impl Parts {
         // In our hands until it stands in line: it may be read there before the commit is answered.
         let (mut hold, _) = Hold::of(self, &mut self.held(), place);
         hold.gone();
-        let until = self.needs.clock.now() + bounds::KEY_WINDOW;
-        let key = keyed.map(|keyed| Change::PutKey(keyed.key, KeyUse { id, request: keyed.request, until }));
         let mut group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
-        group.extend(key);
+        group.extend(also);
         let kept = self.needs.store.commit(Group(group), Durability::Synced).await;
         match &kept {
             Ok(()) => hold.back(place),

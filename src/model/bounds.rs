@@ -43,11 +43,6 @@ pub const RUNTIME_CONCURRENCY: RangeInclusive<u32> = 1..=8_000;
 /// is started with or for this many.
 pub const LIVE_CONCURRENCY: u32 = 256;
 
-/// Invocations that a function's own limit lets wait, or that are kept of one kind. 0 takes, or keeps, none.
-pub const QUEUE_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
-/// Bytes of the same; up to 1 TiB.
-pub const QUEUE_BYTES: RangeInclusive<u64> = 0..=1_024 * GIB;
-
 /// Steps of a chain before it is cut.
 pub const DEFAULT_HOP_LIMIT: u32 = 16;
 /// Range of the hop limit; the chain is kept in every record, 16 bytes a hop.
@@ -105,6 +100,11 @@ pub const MAX_KEY_BYTES: usize = 255;
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 /// Up to thirty days.
 pub const RETENTION_S: RangeInclusive<u64> = 0..=30 * 86_400;
+
+/// Settled invocations of one kind that a function's own setting keeps. 0 keeps none.
+pub const KEPT_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
+/// Bytes of the same.
+pub const KEPT_BYTES: RangeInclusive<u64> = 0..=1_024 * 1_024 * GIB;
 
 /// Longest `?wait=` of a look-up.
 pub const MAX_WAIT: Duration = Duration::from_secs(600);

@@ -100,8 +100,8 @@ impl QueueConfig {
     pub fn check(&self) -> Result<(), OutOfRange> {
         let concurrency = self.concurrency.map_or(1, NonZeroU32::get);
         within("concurrency", concurrency, &bounds::CONCURRENCY)?;
-        within("max_queued", self.max_queued.unwrap_or_default(), &bounds::QUEUE_COUNT)?;
-        within("max_queued_bytes", self.max_queued_bytes.unwrap_or_default(), &bounds::QUEUE_BYTES)?;
+        within("max_queued", self.max_queued.unwrap_or(1), &bounds::MAX_QUEUED)?;
+        within("max_queued_bytes", self.max_queued_bytes.unwrap_or(1), &bounds::MAX_QUEUED_BYTES)?;
         OutcomeKind::ALL.into_iter().try_for_each(|kind| self.retention.of(kind).check(keep_fields(kind)))
     }
 }
@@ -135,8 +135,8 @@ impl Retention {
 impl Keep {
     fn check(&self, [age, count, bytes]: KeepFields) -> Result<(), OutOfRange> {
         within(age, self.age.unwrap_or_default().as_secs(), &bounds::RETENTION_S)?;
-        within(count, self.count.unwrap_or_default(), &bounds::QUEUE_COUNT)?;
-        within(bytes, self.bytes.unwrap_or_default(), &bounds::QUEUE_BYTES)
+        within(count, self.count.unwrap_or_default(), &bounds::KEPT_COUNT)?;
+        within(bytes, self.bytes.unwrap_or_default(), &bounds::KEPT_BYTES)
     }
 
     /// This, and where it says nothing, `otherwise`.

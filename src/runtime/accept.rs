@@ -26,6 +26,8 @@ struct Order {
     when: When,
     priority: Priority,
     keyed: Option<Keyed>,
+    /// The settled invocation that it takes the place of.
+    in_place_of: Option<InvocationId>,
 }
 
 impl Runtime {
@@ -43,24 +45,34 @@ impl Runtime {
         let info = PayloadInfo { bytes: payload.len() as u64, content_type };
         let request = Request { payload: info, traceparent, attributes };
         let lineage = Lineage { chain, retry_of: None };
-        self.enqueue(&function, &version, Order { request, lineage, payload, when, priority, keyed }).await
+        self.enqueue(&function, &version, Order { request, lineage, payload, when, priority, keyed, in_place_of: None })
+            .await
     }
 
     /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
     pub async fn retry(&self, id: InvocationId) -> Result<Accepted, Error> {
-        let old = self.invocation(id).await?;
-        if old.outcome().is_none() {
+        self.repeat(self.invocation(id).await?, None).await
+    }
+
+    /// The same; the settled one gives way to it where it is `in_place_of`.
+    pub(super) async fn repeat(
+        &self,
+        settled: Invocation,
+        in_place_of: Option<InvocationId>,
+    ) -> Result<Accepted, Error> {
+        let id = settled.id;
+        if settled.outcome().is_none() {
             return Err(Error::NotSettled(id));
         }
-        if old.mode == Mode::Sync {
+        if settled.mode == Mode::Sync {
             return Err(Error::PayloadNotKept(id));
         }
         let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
-        let (function, version) = self.present(&old)?;
-        let lineage = Lineage { retry_of: Some(id), ..old.lineage };
-        let (request, priority) = (old.request, old.priority);
-        self.enqueue(&function, &version, Order { request, lineage, payload, when: When::Now, priority, keyed: None })
-            .await
+        let (function, version) = self.present(&settled)?;
+        let Invocation { request, lineage, priority, .. } = settled;
+        let lineage = Lineage { retry_of: Some(id), ..lineage };
+        let order = Order { request, lineage, payload, when: When::Now, priority, keyed: None, in_place_of };
+        self.enqueue(&function, &version, order).await
     }
 
     /// What would run if `old` were repeated now: its version, or the latest of the function that has its name now.
@@ -94,7 +106,12 @@ impl Runtime {
             result: None,
         };
         let id = invocation.id;
-        match self.parts.dispatch.accept(invocation, order.payload, order.keyed).await {
+        let dispatch = &self.parts.dispatch;
+        let accepted = match order.in_place_of {
+            Some(old) => dispatch.accept_in_place_of(old, invocation, order.payload).await.map(|()| Acceptance::New),
+            None => dispatch.accept(invocation, order.payload, order.keyed).await,
+        };
+        match accepted {
             Ok(Acceptance::New) => Ok(Accepted { id, target, replayed: false }),
             Ok(Acceptance::Replayed(id)) => self.replayed(id, target).await,
             Err(NotAccepted::KeyConflict(id)) => Err(Error::IdempotencyConflict { id }),

@@ -131,19 +131,18 @@ impl Drop for Turn<'_> {
 }
 
 impl Runtime {
-    /// Accepts a new invocation in the place of a dead letter, whose record is removed.
+    /// Accepts a new invocation in the place of a dead letter, whose record is removed by the same commit.
     pub async fn redrive(&self, id: InvocationId) -> Result<Accepted, Error> {
         let runtime = self.clone();
         let redriven = async move {
             let _turn = runtime.parts.turns.redrive(id).ok_or(Error::NotADeadLetter(id))?;
-            if !runtime.invocation(id).await?.is_dead_letter() {
+            let letter = runtime.invocation(id).await?;
+            if !letter.is_dead_letter() || !is_done(&letter) {
                 return Err(Error::NotADeadLetter(id));
             }
-            let accepted = runtime.retry(id).await?;
-            runtime.remove(id).await?;
-            Ok(accepted)
+            runtime.repeat(letter, Some(id)).await
         };
-        // Both or neither, also when the caller goes away between them.
+        // It keeps its turn until it is through, also when the caller goes away.
         let redriven = self.parts.tasks.see_through("redrive", redriven).await;
         redriven.unwrap_or(Err(Error::Interrupted))
     }

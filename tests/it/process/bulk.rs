@@ -1,7 +1,9 @@
 //! Many invocations at once: cancelled, retried, redriven, purged, so much at a time and never more than was meant.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::{Server, prebuilt, run, until};
@@ -101,6 +103,39 @@ async fn a_redriven_dead_letter_gives_its_place_to_a_new_invocation() {
 }
 
 #[tokio::test]
+async fn a_kill_in_the_middle_of_a_redrive_loses_and_doubles_no_dead_letter() {
+    const COUNT: usize = 60;
+    let mut server = server().await;
+    for _ in 0..COUNT {
+        server.accept("flaky", FAILS).await;
+    }
+    for pause_ms in [2, 6, 15] {
+        server = {
+            idle_with(&server, COUNT).await;
+            let body = json!({"action": "redrive", "all": true}).to_string();
+            let redrive = server.request(Method::POST, "/v1/invocations/bulk").body(body).send();
+            let killed = async {
+                tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                server.killed().await
+            };
+            tokio::join!(redrive, killed).1.restarted().await
+        };
+    }
+    idle_with(&server, COUNT).await;
+}
+
+/// Waits until nothing of `flaky` is live, and checks how many dead letters of it there are.
+async fn idle_with(server: &Server, dead_letters: usize) {
+    until("an idle queue", async || {
+        let queue = server.get("/v1/functions/flaky/queue").await.is(200).json();
+        (queue["live"]["count"] == 0).then_some(())
+    })
+    .await;
+    assert_eq!(server.listed("dead_letter=true&limit=1000").await.len(), dead_letters);
+    assert_eq!(server.listed("limit=1000").await.len(), dead_letters);
+}
+
+#[tokio::test]
 async fn only_a_dead_letter_is_redriven_and_only_what_is_settled_is_purged() {
     let server = server().await;
     let waiting = server.accept_with("echo", "", &LATER).await;
@@ -164,7 +199,7 @@ async fn times_and_namespaces_narrow_what_is_meant() {
     let server = server().await;
     server.put("/v1/functions/echo?namespace=shop", prebuilt("echo")).await.is(201);
     let first = server.accept_with("echo", "", &LATER).await;
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     let second = server.accept_with("echo", "", &LATER).await;
     let between = server.look(&second).await["accepted_at"].take();
     let there = server.post("/v1/functions/echo/invocations?mode=async&namespace=shop", "").await.is(202).json();

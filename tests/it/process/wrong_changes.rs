@@ -14,9 +14,10 @@ async fn settings_of_queues_and_of_the_runtime_out_of_range_are_refused_with_the
         async |config: Value, code, part| checked.sent("PUT", queue, config.to_string(), (400, code, part)).await;
     sent(json!({"concurrency": 0}), "bad_range", "concurrency is 0: use 1 to 100000").await;
     sent(json!({"max_queued": 1_000_000_001}), "bad_range", "max_queued is 1000000001").await;
-    sent(json!({"max_queued_bytes": 1_u64 << 41}), "bad_range", "max_queued_bytes is 2199023255552").await;
+    sent(json!({"max_queued_bytes": 1_u64 << 51}), "bad_range", "max_queued_bytes is 2251799813685248").await;
     sent(json!({"retention": {"failed": {"age_s": 2_592_001}}}), "bad_range", "retention.failed.age_s is 2592001")
         .await;
+    sent(json!({"max_queued": 0}), "bad_range", "max_queued is 0: use 1 to 1000000000").await;
     sent(json!({"max_queued": -1}), "bad_json", "-1").await;
     sent(json!({"max_queue": 1}), "bad_json", "`max_queue`").await;
     sent(json!({"retention": {"lost": {}}}), "bad_json", "`lost`").await;
