@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tokio::runtime::Builder;
 
 use super::args::{Command, Global, Remote, Typed};
 use super::client::Client;
@@ -38,9 +39,12 @@ fn run(typed: Typed) -> Result<(), Error> {
     let Typed { global, command } = typed;
     match command {
         Command::Serve { settings, log } => settings.run(&log.filter, log.format),
-        Command::Bench(command) => until_interrupted(command.run(Output { json: global.json })),
+        // Clients that measure take more than one thread.
+        Command::Bench(command) => {
+            until_interrupted(&mut Builder::new_multi_thread(), command.run(Output { json: global.json }))
+        }
         Command::Completions { shell } => completions::run(shell, Typed::command()),
-        Command::Remote(command) => until_interrupted(talk(global, command)),
+        Command::Remote(command) => until_interrupted(&mut Builder::new_current_thread(), talk(global, command)),
     }
 }
 
@@ -61,8 +65,8 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
 }
 
 /// Runs `command` to its end, or to Ctrl-C. A read of standard input that still waits is left behind.
-fn until_interrupted(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::System)?;
+fn until_interrupted(threads: &mut Builder, command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let runtime = threads.enable_all().build().map_err(Error::System)?;
     let done = runtime.block_on(async {
         tokio::select! {
             done = command => done,

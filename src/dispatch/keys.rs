@@ -1,7 +1,7 @@
 //! Turns for idempotency keys: of two requests with one key, the second looks once the first is through. So many locks
 //! and no more; two keys may share one, and then merely wait for each other.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -40,7 +40,7 @@ impl Keys {
     /// Waits for the turns of several keys. Always in the same order, and others wait for one at most.
     pub(super) async fn turns(&self, keys: &[IdempotencyKey]) -> Vec<MutexGuard<'_, ()>> {
         let mut turns = Vec::new();
-        for index in keys.iter().map(|key| (lock_of(key), ())).collect::<BTreeMap<_, _>>().into_keys() {
+        for index in keys.iter().map(lock_of).collect::<BTreeSet<_>>() {
             turns.push(self.locks[index].lock().await);
         }
         turns

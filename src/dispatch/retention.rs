@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Parts;
 use crate::model::names::FunctionId;
 use crate::model::outcome::OutcomeKind;
-use crate::model::queue::{Keep, Retention};
+use crate::model::queue::Keep;
 use crate::model::time::Timestamp;
 use crate::store::{Change, Durability, Group, Kept, Settled, SettledQuery, StoreError};
 
@@ -50,7 +50,7 @@ async fn round(parts: &Parts, oldest: &mut Oldest) -> Result<bool, StoreError> {
     for (function, counts) in parts.needs.store.all_counts() {
         let own = parts.needs.registry.read(|catalogue| catalogue.function(function).map(|it| it.queue.retention));
         for kind in OutcomeKind::ALL {
-            let keep = own.unwrap_or(Retention::default()).of(kind).or(parts.needs.retention);
+            let keep = own.unwrap_or_default().of(kind).or(parts.needs.retention);
             more |= remove(parts, oldest, (function, kind), counts.kept(kind), keep).await?;
         }
     }

@@ -28,6 +28,7 @@ pub(super) struct Hold {
 }
 
 /// Where an invocation goes that is let go.
+#[derive(Clone, Copy, Debug)]
 enum End {
     /// Its state is not known for sure: aside, for a while.
     Aside,
@@ -125,8 +126,8 @@ impl Parts {
 
     /// Puts an invocation that is in nobody's hands and not in line into those of a step.
     pub(super) fn begin(self: &Arc<Self>, held: &mut Held, place: Place, task: step::Task) {
-        let (hold, cut) = Hold::of(self, held, place);
-        self.needs.tasks.spawn("step", OnExit::Ignore, step::run(self.clone(), hold, task, cut));
+        let (in_hand, cut) = Hold::of(self, held, place);
+        self.needs.tasks.spawn("step", OnExit::Ignore, step::run(self.clone(), in_hand, task, cut));
     }
 
     /// Lets an invocation go. Whoever asked for it to be cancelled too late for the step has not asked in vain.

@@ -68,7 +68,7 @@ pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option
 /// The invocation that a settling causes, in our hands until it stands in line: it may be read from the store before
 /// the commit is answered.
 struct Following {
-    hold: Hold,
+    in_hand: Hold,
     place: Place,
     target: Target,
     bytes: u64,
@@ -81,15 +81,15 @@ impl Following {
         if held.contains_key(&place.id) {
             return None; // it was written before, and is being worked on
         }
-        let (mut hold, _) = Hold::of(parts, &mut held, place);
-        hold.gone();
-        Some(Self { hold, place, target: next.target.clone(), bytes: next.request.payload.bytes })
+        let (mut in_hand, _) = Hold::of(parts, &mut held, place);
+        in_hand.gone();
+        Some(Self { in_hand, place, target: next.target.clone(), bytes: next.request.payload.bytes })
     }
 
     fn stands(mut self, parts: &Parts) {
         let Target { function, path, .. } = &self.target;
         parts.quota.add(Wanted { function: *function, namespace: &path.namespace, bytes: self.bytes });
-        self.hold.back(self.place);
+        self.in_hand.back(self.place);
     }
 }
 

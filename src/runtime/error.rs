@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::model::names::InvocationId;
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
+use crate::worker::Slots;
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -104,4 +105,19 @@ pub enum Error {
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Error {
+    /// How long the caller should wait before trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { .. } => Some(Slots::retry_after()),
+            Self::NotAccepted(refused) => refused.retry_after(),
+            Self::Function { failure, .. } => match failure.advice {
+                Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
+                Advice::GiveUp | Advice::Retry => None,
+            },
+            _ => None,
+        }
+    }
 }

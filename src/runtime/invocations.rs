@@ -13,12 +13,11 @@ use crate::model::bounds;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier};
-use crate::model::outcome::{Advice, Outcome};
+use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::When;
 use crate::store::Part;
-use crate::worker::Slots;
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -227,19 +226,4 @@ impl Drop for Abandoned<'_> {
 
 fn target(function: &Function, version: &Version) -> Target {
     Target { function: function.id, path: function.path.clone(), version: Some(version.number) }
-}
-
-impl Error {
-    /// How long the caller should wait before trying again, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Overloaded { .. } => Some(Slots::retry_after()),
-            Self::NotAccepted(refused) => refused.retry_after(),
-            Self::Function { failure, .. } => match failure.advice {
-                Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
-                Advice::GiveUp | Advice::Retry => None,
-            },
-            _ => None,
-        }
-    }
 }

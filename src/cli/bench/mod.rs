@@ -1,5 +1,6 @@
 //! `bench`: starts servers of its own, treats them badly, and tells what that did. A server is this same program
-//! as a process of its own, so that it can be killed; what it did is read over HTTP and from its log.
+//! as a process of its own, so that it can be killed; what it did is read over HTTP and from its log. `queue` and
+//! `peers` measure the durable queue without a server.
 //!
 //! | file or folder | decides                                             |
 //! | -------------- | --------------------------------------------------- |
@@ -7,10 +8,24 @@
 //! | `guests`       | the modules                                         |
 //! | `deployed`     | how a function is deployed                          |
 //! | `child`        | the process                                         |
+//! | `memory`       | what the system says of a process's memory          |
+//! | `usage`        | and of its processor time and its disk              |
+//! | `histogram`    | how often something took how long                   |
+//! | `load`         | clients in closed loops, and what is seen of them   |
+//! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
+//! | `queue`        | `bench queue`: how fast is the durable queue?       |
 
 mod random;
+
+mod histogram;
+mod memory;
+mod usage;
+
+mod load;
+
+mod plain_log;
 
 mod guests;
 
@@ -20,6 +35,8 @@ mod child;
 
 mod crash;
 mod neighbours;
+
+mod queue;
 
 use clap::Subcommand;
 
@@ -32,6 +49,11 @@ pub(super) enum Command {
     Crash(crash::Crash),
     /// Measure how much hostile functions slow down one that is not
     Neighbours(neighbours::Neighbours),
+    /// Measure the durable queue in this process, against a plain log that syncs as often
+    Queue(queue::Queue),
+    /// A part of a bench, in a process of its own
+    #[command(hide = true, subcommand)]
+    QueuePart(queue::part::Part),
 }
 
 impl Command {
@@ -39,6 +61,8 @@ impl Command {
         match self {
             Self::Crash(crash) => crash.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
+            Self::Queue(queue) => queue.run(output).await,
+            Self::QueuePart(part) => part.run().await,
         }
     }
 }

@@ -11,7 +11,9 @@
 
 mod row;
 mod share;
+mod standing;
 mod turns;
+mod windows;
 
 #[cfg(test)]
 mod model_tests;
@@ -21,42 +23,16 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+pub(super) use windows::{Refill, Windows};
+
 use crate::model::bounds;
-use crate::model::names::{FunctionId, InvocationId, VersionNumber};
-use crate::model::place::{Lane, Place, Priority, Turn};
+use crate::model::names::{FunctionId, InvocationId};
+use crate::model::place::{Lane, Place};
 use crate::model::time::Timestamp;
 use crate::worker::NoSlot;
-use row::{AT_ONCE, Merged, Note, Row, START, Standing};
+use row::{AT_ONCE, Note, Row, START, Standing};
 use share::{COST, Share};
 use turns::Turns;
-
-/// How much stands in memory.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
-    /// Of all lanes together, about.
-    pub(super) total: usize,
-    /// Of one lane, at least.
-    pub(super) least: usize,
-    /// Of one lane, at most.
-    pub(super) most: usize,
-}
-
-impl Default for Windows {
-    fn default() -> Self {
-        Self { total: bounds::MAX_PLACES, least: *bounds::LANE_PLACES.start(), most: *bounds::LANE_PLACES.end() }
-    }
-}
-
-/// A request for more of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refill {
-    /// Which.
-    pub(super) lane: Lane,
-    /// What stands behind this.
-    pub(super) after: Turn,
-    /// At most so many.
-    pub(super) limit: usize,
-}
 
 /// What waits, as far as it is in memory.
 #[derive(Debug, Default)]
@@ -92,7 +68,9 @@ impl Line {
             line.rows.insert(*lane, Row { horizon: Some(START), ..Row::default() });
             line.functions.entry(lane.function).or_default().lanes.insert(*lane);
         }
-        lanes.iter().for_each(|lane| line.settle(*lane));
+        for lane in lanes {
+            line.settle(*lane);
+        }
         line
     }
 
@@ -209,44 +187,6 @@ impl Line {
         due.into_iter().chain(too_old.filter(|at| *at > now)).chain(aside).min()
     }
 
-    /// Everything of a function is due now, whatever its time: the function is gone.
-    pub(super) fn function_removed(&mut self, function: FunctionId) {
-        let lanes = self.functions.get(&function).map(|share| share.lanes.clone()).unwrap_or_default();
-        lanes.into_iter().for_each(|lane| self.lane_gone(lane));
-    }
-
-    /// Everything in a lane is due now, whatever its time: its version is gone.
-    pub(super) fn lane_gone(&mut self, lane: Lane) {
-        if let Some(row) = self.rows.get_mut(&lane) {
-            row.gone = true;
-            self.settle(lane);
-        }
-    }
-
-    /// Nothing of a function is taken while it is paused.
-    pub(super) fn pause(&mut self, function: FunctionId, paused: bool) {
-        if paused {
-            self.paused.insert(function)
-        } else {
-            self.paused.remove(&function)
-        };
-        self.settle_function(function);
-    }
-
-    /// A slot of a function, or of one of its versions, may be free again.
-    pub(super) fn freed(&mut self, function: FunctionId, version: Option<VersionNumber>) {
-        if let Some(share) = self.functions.get_mut(&function) {
-            share.full = false;
-        }
-        self.settle_function(function);
-        for lane in Priority::ALL.map(|priority| Lane { function, version, priority }) {
-            if self.rows.get(&lane).is_some_and(|row| row.standing == Standing::Full) {
-                self.stand(lane, Standing::Empty);
-                self.settle(lane);
-            }
-        }
-    }
-
     /// How long the oldest due of each function has been waiting.
     pub(super) fn ages(&self, now: Timestamp) -> BTreeMap<FunctionId, Duration> {
         let mut ages = BTreeMap::new();
@@ -257,41 +197,6 @@ impl Line {
             }
         }
         ages
-    }
-
-    /// A lane that runs low, while not too many are being filled. Each is followed by [`Line::deliver`].
-    pub(super) fn begin_refill(&mut self) -> Option<Refill> {
-        while self.refilling.len() < bounds::MAX_REFILLS {
-            let lane = self.hungry.pop_front()?;
-            let share = self.share();
-            let Some(row) = self.rows.get_mut(&lane) else { continue };
-            row.hungry = false;
-            let Some(after) = row.horizon.filter(|_| row.refill.is_none() && row.waiting.len() < share) else {
-                continue;
-            };
-            let limit = share - row.waiting.len();
-            row.refill = Some(Note::new(after, limit));
-            self.refilling.insert(lane);
-            return Some(Refill { lane, after, limit });
-        }
-        None
-    }
-
-    /// Brings what was read of a lane, or nothing when it could not be read. `held` says what is in somebody's hands.
-    pub(super) fn deliver(&mut self, lane: Lane, read: Option<Vec<Place>>, held: impl Fn(InvocationId) -> bool) {
-        self.refilling.remove(&lane);
-        let Some(row) = self.rows.get_mut(&lane) else { return };
-        let merged = row.refill.take().zip(read).and_then(|(note, read)| note.merge(read, row.horizon));
-        if let Some(Merged { places, horizon }) = merged {
-            row.horizon = horizon;
-            for place in places {
-                if !held(place.id) && !self.contains(place.id) {
-                    self.put(place);
-                }
-            }
-            self.trim(lane);
-        }
-        self.settle(lane);
     }
 
     fn put(&mut self, place: Place) {
@@ -305,108 +210,5 @@ impl Line {
     fn forget(&mut self, place: &Place) {
         self.places.remove(&place.id);
         self.expiry.remove(&(place.expires, place.id));
-    }
-
-    /// What one lane may have in memory.
-    fn share(&self) -> usize {
-        (self.windows.total / self.rows.len().max(1)).clamp(self.windows.least, self.windows.most)
-    }
-
-    /// Takes out of memory what is over a lane's share, the latest first.
-    fn trim(&mut self, lane: Lane) {
-        let share = self.share();
-        while let Some(row) = self.rows.get_mut(&lane)
-            && row.waiting.len() > share
-            && let Some(id) = row.drop_last()
-        {
-            if let Some(place) = self.places.get(&id).copied() {
-                self.forget(&place);
-            }
-        }
-    }
-
-    /// Cuts every lane to its share once there are twice as many as last time: shares have become that much smaller.
-    fn trim_all(&mut self) {
-        if self.rows.len() < self.trimmed_at.saturating_mul(2).max(16) {
-            self.trimmed_at = self.trimmed_at.min(self.rows.len());
-            return;
-        }
-        self.trimmed_at = self.rows.len();
-        let lanes: Vec<Lane> = self.rows.keys().copied().collect();
-        lanes.into_iter().for_each(|lane| self.trim(lane));
-    }
-
-    /// Lets in what was put aside until now, and lanes whose first has become due.
-    fn wake(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        while let Some(&(until, id)) = self.aside.first()
-            && until <= now
-        {
-            if let Some(place) = self.remove(id) {
-                self.insert(place);
-            }
-        }
-        while let Some(&(due, lane)) = self.sleeping.first()
-            && due <= now
-        {
-            self.settle(lane);
-        }
-    }
-
-    /// Keeps everything true about a lane after a change: whether it sleeps or is ready, whether it runs low, and
-    /// that one of which nothing is left stands nowhere. (Whether a full one still is, is found out by being told.)
-    fn settle(&mut self, lane: Lane) {
-        let share = self.share();
-        let Some(row) = self.rows.get_mut(&lane) else { return };
-        if row.horizon.is_some() && row.refill.is_none() && !row.hungry && row.waiting.len() < share.div_ceil(2) {
-            row.hungry = true;
-            self.hungry.push_back(lane);
-        }
-        let standing = match row.first_due() {
-            None => Standing::Empty,
-            Some(_) if row.standing == Standing::Full => Standing::Full,
-            Some(due) if due <= self.now => Standing::Ready,
-            Some(due) => Standing::Sleeping(due),
-        };
-        let over = row.is_over();
-        self.stand(lane, standing);
-        if over {
-            self.rows.remove(&lane);
-            if let Some(share) = self.functions.get_mut(&lane.function) {
-                share.lanes.remove(&lane);
-                if share.lanes.is_empty() {
-                    self.functions.remove(&lane.function);
-                    self.order.leave(lane.function);
-                }
-            }
-        }
-    }
-
-    fn stand(&mut self, lane: Lane, standing: Standing) {
-        let (Some(row), Some(share)) = (self.rows.get_mut(&lane), self.functions.get_mut(&lane.function)) else {
-            return;
-        };
-        if row.standing == standing {
-            return;
-        }
-        match std::mem::replace(&mut row.standing, standing) {
-            Standing::Sleeping(due) => drop(self.sleeping.remove(&(due, lane))),
-            Standing::Ready => share.leave(lane),
-            Standing::Empty | Standing::Full => (),
-        }
-        match standing {
-            Standing::Sleeping(due) => drop(self.sleeping.insert((due, lane))),
-            Standing::Ready => share.enter(lane),
-            Standing::Empty | Standing::Full => (),
-        }
-        self.settle_function(lane.function);
-    }
-
-    fn settle_function(&mut self, function: FunctionId) {
-        let paused = self.paused.contains(&function);
-        match self.functions.get(&function) {
-            Some(share) if !paused && !share.full && share.next().is_some() => self.order.enter(function),
-            _ => self.order.leave(function),
-        }
     }
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::names::VersionNumber;
+use crate::model::place::{Priority, Turn};
 
 /// What a store and those who have something in their hands know.
 #[derive(Default)]
@@ -87,7 +88,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn lane(n: u8) -> Lane {
     let function = FunctionId::new(Timestamp::from_ms(0), [n / 2; 10]);
-    let priority = if n % 2 == 0 { Priority::Normal } else { Priority::High };
+    let priority = if n.is_multiple_of(2) { Priority::Normal } else { Priority::High };
     Lane { function, version: VersionNumber::new(1), priority }
 }
 

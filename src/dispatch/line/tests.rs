@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::names::VersionNumber;
+use crate::model::place::Priority;
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_ms(ms)
@@ -71,9 +72,9 @@ fn a_function_has_one_share_however_many_versions_and_priorities_it_has() {
 fn of_twelve_turns_eight_go_to_high_three_to_normal_and_one_to_low() {
     let mut line = Line::default();
     for n in 0..100 {
-        Priority::ALL
-            .into_iter()
-            .for_each(|priority| line.insert(of(place(1, n + 100 * priority as u16, 1), 1, priority)));
+        for priority in Priority::ALL {
+            line.insert(of(place(1, n + 100 * priority as u16, 1), 1, priority));
+        }
     }
     let first = taken(&mut line, 10, 24);
     let count = |priority| first.iter().filter(|taken| taken.lane.priority == priority).count();
@@ -198,13 +199,13 @@ fn a_lane_keeps_its_share_in_memory_and_asks_for_more_when_it_has_used_up_half()
 
 #[test]
 fn a_lane_that_could_not_be_read_asks_again() {
-    let lane = place(1, 1, 0).lane;
-    let mut line = Line::of(Windows::default(), &[lane]);
-    assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(lane));
+    let row = place(1, 1, 0).lane;
+    let mut line = Line::of(Windows::default(), &[row]);
+    assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(row));
     assert_eq!(line.begin_refill(), None, "while it is being read");
-    line.deliver(lane, None, |_| false);
-    assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(lane));
-    line.deliver(lane, Some(Vec::new()), |_| false);
+    line.deliver(row, None, |_| false);
+    assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(row));
+    line.deliver(row, Some(Vec::new()), |_| false);
     assert!(!line.has_more() && line.rows.is_empty() && line.functions.is_empty());
 }
 

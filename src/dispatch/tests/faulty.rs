@@ -92,7 +92,9 @@ impl Store for Faulty {
         let miscounted = self.miscounted;
         Box::pin(async move {
             let mut counts = self.kept.recount().await?;
-            counts.values_mut().for_each(|counts| counts.live += u64::from(miscounted));
+            for counts in counts.values_mut() {
+                counts.live += u64::from(miscounted);
+            }
             Ok(counts)
         })
     }

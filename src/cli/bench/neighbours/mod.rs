@@ -5,13 +5,11 @@
 //! | --------- | ------------------------------------------- |
 //! | `latency` | how long answers took, summed up            |
 //! | `clients` | who invokes what, and for how long          |
-//! | `memory`  | what the system says of the server's memory |
 //! | `report`  | how it is told                              |
 
 mod latency;
 
 mod clients;
-mod memory;
 mod report;
 
 use std::collections::BTreeMap;
@@ -26,11 +24,11 @@ use tokio::time::Instant;
 use super::child::Child;
 use super::deployed::Deployed;
 use super::guests;
+use super::memory::{self, Memory};
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::cli::output::{self, Output};
 use clients::{Counts, Measured};
-use memory::Memory;
 use report::Report;
 
 /// The one whose time is measured.

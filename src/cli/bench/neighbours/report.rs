@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::clients::{Counts, Measured};
-use super::memory::Memory;
+use crate::cli::bench::memory::Memory;
 use crate::cli::output;
 use crate::cli::units;
 
