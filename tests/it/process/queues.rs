@@ -122,6 +122,7 @@ async fn the_same_key_and_request_is_the_same_invocation_and_another_request_is_
     assert_eq!(first.header("idempotency-replayed"), "");
     let id = first.json()["id"].as_str().unwrap().to_owned();
     server.settled(&id, "succeeded").await;
+    let server = server.killed().await.restarted().await;
     let again = sent(&server, "x", &[key]).await.is(202);
     assert_eq!((again.header("idempotency-replayed"), again.header("location")), ("true", first.header("location")));
     let answer = again.json();
