@@ -1,5 +1,6 @@
 //! The one source of wall-clock time and of new ids; a paused tokio clock stops it in tests.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Clock {
     started: tokio::time::Instant,
     /// How far the system's clock has run ahead of the monotonic one, in milliseconds; `None` in tests.
     ahead_ms: Option<Arc<AtomicU64>>,
+    /// How many times faster than real time it runs.
+    scale: NonZeroU32,
 }
 
 impl Clock {
@@ -28,18 +31,34 @@ impl Clock {
         Self { ahead_ms: Some(Arc::default()), ..Self::starting_at(system_time()) }
     }
 
+    /// A clock that starts at the system's time and runs `scale` times faster: hours pass in seconds. For trying out
+    /// what takes long; it does not go on where another left off, so it is for stores that are made anew.
+    pub fn running(scale: NonZeroU32) -> Self {
+        if scale == NonZeroU32::MIN { Self::system() } else { Self { scale, ..Self::starting_at(system_time()) } }
+    }
+
     /// A clock that shows `start` now and knows of no other.
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { start, started: tokio::time::Instant::now(), ahead_ms: None }
+        Self { start, started: tokio::time::Instant::now(), ahead_ms: None, scale: NonZeroU32::MIN }
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        let steady = self.start + self.started.elapsed();
+        let steady = self.start + self.started.elapsed().saturating_mul(self.scale.get());
         match &self.ahead_ms {
             None => steady,
             Some(ahead_ms) => moved_on(steady, system_time(), ahead_ms),
         }
+    }
+
+    /// Waits until so much time of this clock has passed; not less than a millisecond of real time.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(self.real(duration).max(Duration::from_millis(1))).await;
+    }
+
+    /// How much real time passes while so much time of this clock does.
+    pub fn real(&self, duration: Duration) -> Duration {
+        duration / self.scale.get()
     }
 
     /// A new id for an invocation.
@@ -109,6 +128,15 @@ mod tests {
                 last = now;
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scaled_clock_lets_hours_pass_in_seconds_and_its_waits_are_as_much_shorter() {
+        let clock = Clock { ahead_ms: None, ..Clock::running(NonZeroU32::new(3_600).unwrap()) };
+        let (start, started) = (clock.now(), tokio::time::Instant::now());
+        clock.sleep(Duration::from_secs(6 * 3_600)).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(6));
+        assert_eq!(clock.now().since(start), Duration::from_secs(6 * 3_600));
     }
 
     #[tokio::test(start_paused = true)]

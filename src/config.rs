@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::bounds;
+use crate::model::queue::{self, Capacities};
 
 /// Where the runtime listens unless told.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
@@ -25,8 +26,12 @@ pub struct Config {
     pub concurrency: NonZeroU32,
     /// Steps a chain may have.
     pub hop_limit: u32,
-    /// How long settled invocations are kept.
-    pub retention: Duration,
+    /// How much is kept of settled invocations of each function, for each way of ending; its age is always said.
+    pub retention: queue::Keep,
+    /// How much may wait.
+    pub capacities: Capacities,
+    /// How many times faster than real time the clock runs; for trying out what takes long.
+    pub time_scale: NonZeroU32,
     /// How long running attempts may go on once the process was asked to stop.
     pub drain: Duration,
     /// Deploy the example functions at start.
@@ -56,6 +61,21 @@ pub enum InvalidConfig {
     /// `--retention` is out of range.
     #[error("--retention is {0} s: use up to {max} s (30 days)", max = bounds::RETENTION_S.end())]
     Retention(u64),
+    /// A limit on what waits is out of range.
+    #[error("{flag} is {value}: use {min} to {max}")]
+    Capacity {
+        /// The flag.
+        flag: &'static str,
+        /// What was asked for.
+        value: u64,
+        /// The least it may be.
+        min: u64,
+        /// The most it may be.
+        max: u64,
+    },
+    /// `--time-scale` is out of range.
+    #[error("--time-scale is {0}: use {min} to {max}", min = bounds::TIME_SCALE.start(), max = bounds::TIME_SCALE.end())]
+    TimeScale(u32),
     /// `--listen` would let others in, and there is nothing to tell them apart.
     #[error("--listen is {0}: without authentication only loopback addresses are allowed, such as {DEFAULT_LISTEN}")]
     NotLoopback(SocketAddr),
@@ -64,17 +84,38 @@ pub enum InvalidConfig {
 impl Config {
     /// Checks what a type cannot.
     pub fn check(self) -> Result<Self, InvalidConfig> {
-        let retention_s = self.retention.as_secs();
+        let retention_s = self.retention.age.unwrap_or(bounds::DEFAULT_RETENTION).as_secs();
+        check_capacities(&self.capacities)?;
         if !bounds::RUNTIME_CONCURRENCY.contains(&self.concurrency.get()) {
             Err(InvalidConfig::Concurrency(self.concurrency.get()))
         } else if !bounds::HOP_LIMIT.contains(&self.hop_limit) {
             Err(InvalidConfig::HopLimit(self.hop_limit))
         } else if !bounds::RETENTION_S.contains(&retention_s) {
             Err(InvalidConfig::Retention(retention_s))
+        } else if !bounds::TIME_SCALE.contains(&self.time_scale.get()) {
+            Err(InvalidConfig::TimeScale(self.time_scale.get()))
         } else if !self.listen.ip().is_loopback() {
             Err(InvalidConfig::NotLoopback(self.listen))
         } else {
             Ok(self)
         }
     }
+}
+
+fn check_capacities(capacities: &Capacities) -> Result<(), InvalidConfig> {
+    let Capacities { function, namespace, all } = capacities;
+    let (counts, sizes) = (&bounds::MAX_QUEUED, &bounds::MAX_QUEUED_BYTES);
+    for (flag, value, range) in [
+        ("--max-queued", all.count, counts),
+        ("--max-queued-bytes", all.bytes, sizes),
+        ("--max-queued-per-namespace", namespace.count, counts),
+        ("--max-queued-bytes-per-namespace", namespace.bytes, sizes),
+        ("--max-queued-per-function", function.count, counts),
+        ("--max-queued-bytes-per-function", function.bytes, sizes),
+    ] {
+        if !range.contains(&value) {
+            return Err(InvalidConfig::Capacity { flag, value, min: *range.start(), max: *range.end() });
+        }
+    }
+    Ok(())
 }

@@ -2,8 +2,6 @@
 //! needs nothing else. A function that is there already under one of their names is left as it is; each start leaves
 //! one more order to the queue.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::engine::call::Input;
@@ -11,7 +9,9 @@ use crate::model::bounds;
 use crate::model::destination::DestinationText;
 use crate::model::function::Limits;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
+use crate::model::place::Priority;
 use crate::model::retry::RetryPolicy;
+use crate::model::time::When;
 use crate::registry::{ConfigText, Deployment};
 use crate::runtime::{Ask, Error, Runtime};
 
@@ -76,7 +76,9 @@ pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
         traceparent: None,
         attributes: Vec::new(),
         chain: Vec::new(),
-        delay: Duration::ZERO,
+        when: When::Now,
+        priority: Priority::default(),
+        idempotency_key: None,
     };
     let invocation = runtime.accept(ask).await?.id;
     Ok(Deployed { names, invocation })

@@ -13,8 +13,9 @@ use crate::config::{Config, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
+use crate::model::bounds;
 use crate::registry::Registry;
-use crate::runtime::{Parts, Runtime};
+use crate::runtime::{Parts, Runtime, Turns};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -62,12 +63,13 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let listener = Listener::bind(config.listen).await?; // before the store is touched
         let (store, cache_dir) = open(&config.keep).await?;
+        let max_concurrency = config.concurrency.get().max(bounds::LIVE_CONCURRENCY);
         let engine = Engine::start(&Settings {
             cache_dir,
-            concurrency: config.concurrency.get(),
+            concurrency: max_concurrency,
             fault_injection: config.fault_injection,
         })?;
-        let (tasks, clock, wake) = (Tasks::default(), Clock::system(), Arc::new(Notify::new()));
+        let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
@@ -81,8 +83,10 @@ impl Server {
             clock: clock.clone(),
             tasks: tasks.clone(),
             retention: config.retention,
+            capacities: config.capacities,
         };
-        let dispatch = Dispatch::start(needs, &live).await?;
+        let dispatch = Dispatch::start(needs, &live);
+        let started = clock.now();
         let runtime = Runtime::new(Parts {
             store,
             registry,
@@ -92,6 +96,9 @@ impl Server {
             clock,
             tasks: tasks.clone(),
             hop_limit: config.hop_limit,
+            max_concurrency,
+            started,
+            turns: Turns::default(),
             ready: AtomicBool::new(true),
         });
         let (address, closing) = (listener.address(), CancellationToken::new());

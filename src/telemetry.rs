@@ -1,4 +1,5 @@
-//! Where the log goes: to standard error, one line an event, so that each line is in the kernel's hands at once.
+//! What the process tells of itself. The log goes to standard error, one line an event, so that each line is in the
+//! kernel's hands at once.
 
 use std::io::IsTerminal;
 
@@ -33,4 +34,11 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
     started.map_err(|error| invalid(&error))
+}
+
+/// Memory that the process holds, as the system counts it; `None` where it does not tell.
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1_024)
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::names::InvocationId;
+use crate::model::place::Priority;
 use crate::model::status::Status;
 
 /// An answer in both forms: as it came and as it is meant.
@@ -107,6 +108,8 @@ pub(super) struct Invocation {
     pub(super) condition: String,
     pub(super) accepted_at: String,
     pub(super) due_at: Option<String>,
+    #[serde(default)]
+    pub(super) priority: Priority,
     pub(super) expires_at: Option<String>,
     pub(super) settled_at: Option<String>,
     pub(super) attempts: Vec<Attempt>,

@@ -10,7 +10,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations};
+use super::{async_config, bench, functions, invocations, queue, runtime};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -101,11 +101,17 @@ pub(super) enum Remote {
     /// Retries, age and destinations of a function's asynchronous invocations
     #[command(subcommand)]
     AsyncConfig(async_config::Command),
-    /// List, show, cancel and retry invocations
+    /// Show, limit, pause and resume a function's queue
+    #[command(subcommand)]
+    Queue(queue::Command),
+    /// List, show, cancel, retry, redrive and purge invocations
     #[command(subcommand)]
     Invocations(invocations::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Show the server as a whole, and change what runs at once
+    #[command(subcommand)]
+    Runtime(runtime::Command),
 }
 
 #[cfg(test)]
@@ -145,6 +151,31 @@ mod tests {
         check("tidemill invocations list --limit 0", false);
         check("tidemill invocations list --status retrying", true);
         check("tidemill invocations list --status lost", false);
+    }
+
+    #[test]
+    fn one_invocation_is_named_by_its_id_and_many_by_what_they_share() {
+        let id = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
+        for verb in ["cancel", "retry", "redrive", "purge"] {
+            let check = |rest: &str, accepted| check(&format!("tidemill invocations {verb} {rest}"), accepted);
+            check(id, true);
+            check("--function a --status failed --older-than 1h --dry-run", true);
+            check("--all --limit 5", true);
+            check(&format!("{id} --all"), false);
+            check(&format!("{id} --dry-run"), false);
+            check("--dry-run", false);
+            check("--limit 5", false);
+        }
+        check("tidemill invocations purge", false);
+    }
+
+    #[test]
+    fn what_says_when_and_how_urgent_is_for_what_waits() {
+        check("tidemill invoke a --async --at 2026-11-21T09:00:00Z --priority high --idempotency-key k", true);
+        check("tidemill invoke a --async --at 2026-11-21T09:00:00Z --delay 1s", false);
+        check("tidemill invoke a --async --priority urgent", false);
+        check("tidemill invoke a --priority high", false);
+        check("tidemill invoke a --idempotency-key k", false);
     }
 
     #[test]

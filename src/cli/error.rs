@@ -52,6 +52,9 @@ pub(super) enum Error {
     /// The connection broke after it was made.
     #[error("the connection to {server} was lost, so what was asked may or may not have been done: {cause}")]
     Lost { server: String, cause: String },
+    /// Some of many could not be done.
+    #[error("{failed} could not be done")]
+    NotAll { failed: u64 },
     /// The time to wait is over and the invocation goes on.
     #[error("invocation {id} is still {status}")]
     NotSettled { id: String, status: Status },
@@ -88,9 +91,12 @@ impl Error {
             Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
-            Self::Bench(_) | Self::NotSettled { .. } | Self::Refused(_) | Self::Serve(_) | Self::Unexpected { .. } => {
-                exit::REFUSED
-            }
+            Self::Bench(_)
+            | Self::NotAll { .. }
+            | Self::NotSettled { .. }
+            | Self::Refused(_)
+            | Self::Serve(_)
+            | Self::Unexpected { .. } => exit::REFUSED,
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
             Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Usage(_) => exit::USAGE,
@@ -131,6 +137,7 @@ impl Error {
             | Self::FunctionFailed { invocation: None, .. }
             | Self::Interrupted
             | Self::Lost { .. }
+            | Self::NotAll { .. }
             | Self::Output(_)
             | Self::Serve(_)
             | Self::System(_)

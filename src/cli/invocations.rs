@@ -1,15 +1,16 @@
 //! `invocations`: what was asked, what became of it, and what can still be done about it.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
-use super::api::{self, Accepted, Answer, Invocation};
+use super::api::{Accepted, Answer, Invocation};
+use super::bulk::{self, Action};
 use super::client::Client;
 use super::error::Error;
+use super::filter::{Extent, Filter, When, status_parser};
+use super::invocation_text::{table, text};
 use super::invoke;
 use super::output::{self, Output};
 use super::units;
@@ -33,13 +34,16 @@ pub(super) enum Command {
         #[expect(clippy::option_option, reason = "this is how clap tells a flag without a value from no flag")]
         wait: Option<Option<Duration>>,
     },
-    /// Stop an invocation that is not settled
-    Cancel {
-        /// The invocation
-        id: InvocationId,
-    },
-    /// Invoke again with the payload of a settled one, and print the id of the new one
-    Retry {
+    /// Stop an invocation that is not settled, or many
+    Cancel(Which),
+    /// Invoke again with the payload of a settled one, and print the id of the new one; or of many
+    Retry(Which),
+    /// Put a new invocation in the place of a dead letter, and print its id; or of many
+    Redrive(Which),
+    /// Remove a settled invocation with all that is kept of it, or many
+    Purge(Which),
+    /// Have the next attempt made now instead of when it is due
+    RunNow {
         /// The invocation
         id: InvocationId,
     },
@@ -60,9 +64,16 @@ pub(super) enum Command {
     },
 }
 
-/// Knows every status, for the help and for completions.
-fn status_parser() -> impl clap::builder::TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+/// One, or many.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The invocation; or say below which ones
+    #[arg(required_unless_present = "many", conflicts_with = "many")]
+    id: Option<InvocationId>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    extent: Extent,
 }
 
 #[derive(Debug, Args)]
@@ -75,7 +86,7 @@ pub(super) struct List {
     status: Option<Status>,
     /// Only those accepted since: a time such as `2026-11-21T09:00:00Z`, or how long ago, such as `1h`
     #[arg(long, value_name = "TIME")]
-    since: Option<Since>,
+    since: Option<When>,
     /// Only those that failed and had no destination for it
     #[arg(long)]
     dead_letters: bool,
@@ -85,27 +96,6 @@ pub(super) struct List {
     /// All of them
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-}
-
-/// A point in time, as one can say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    Ago(Duration),
-    At(Timestamp),
-}
-
-/// The text is neither a time nor a duration.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("write a time such as `2026-11-21T09:00:00Z`, or how long ago, such as `1h`")]
-struct InvalidSince;
-
-impl FromStr for Since {
-    type Err = InvalidSince;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSince> {
-        let at = Timestamp::parse(text).map(Self::At);
-        at.or_else(|_| units::duration(text).map(Self::Ago)).map_err(|_| InvalidSince)
-    }
 }
 
 fn limit(text: &str) -> Result<usize, String> {
@@ -127,20 +117,45 @@ impl Command {
                 let patience = patience.map_or(Patience::Endless, Patience::AtMost);
                 output.answer(&wait::settled(client, id, patience).await?, text)
             }
-            Self::Cancel { id } => {
-                let request = client.request(Method::POST, &["invocations", &id.to_string(), "cancel"]);
-                let answer: Answer<Invocation> = client.json(request).await?;
-                output.answer(&answer, |invocation| format!("{} is {}", invocation.id, invocation.status))
-            }
-            Self::Retry { id } => {
-                let request = client.request(Method::POST, &["invocations", &id.to_string(), "retry"]);
-                output.answer(&client.json(request).await?, |accepted: &Accepted| accepted.id.to_string())
-            }
+            Self::Cancel(which) => which.run(client, output, Action::Cancel).await,
+            Self::Retry(which) => which.run(client, output, Action::Retry).await,
+            Self::Redrive(which) => which.run(client, output, Action::Redrive).await,
+            Self::Purge(which) => which.run(client, output, Action::Purge).await,
+            Self::RunNow { id } => stands(client, output, id, "run-now").await,
             Self::Logs { id } => bytes(client, id, "logs").await,
             Self::Payload { id } => bytes(client, id, "payload").await,
             Self::Result { id } => bytes(client, id, "result").await,
         }
     }
+}
+
+impl Which {
+    async fn run(self, client: &Client, output: Output, action: Action) -> Result<(), Error> {
+        let Some(id) = self.id else { return bulk::run(client, output, action, &self.filter, &self.extent).await };
+        match action {
+            Action::Cancel => stands(client, output, id, "cancel").await,
+            Action::Retry => accepted(client, output, id, "retry").await,
+            Action::Redrive => accepted(client, output, id, "redrive").await,
+            Action::Purge => {
+                client.send(client.request(Method::DELETE, &["invocations", &id.to_string()])).await?;
+                output::note(&format!("purged {id}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Asks for something to be done to an invocation and shows where it then stands.
+async fn stands(client: &Client, output: Output, id: InvocationId, verb: &str) -> Result<(), Error> {
+    let request = client.request(Method::POST, &["invocations", &id.to_string(), verb]);
+    let answer: Answer<Invocation> = client.json(request).await?;
+    output.answer(&answer, |invocation| format!("{} is {}", invocation.id, invocation.status))
+}
+
+/// Asks for an invocation to be repeated and shows the id of the new one.
+async fn accepted(client: &Client, output: Output, id: InvocationId, verb: &str) -> Result<(), Error> {
+    let request = client.request(Method::POST, &["invocations", &id.to_string(), verb]);
+    output.answer(&client.json(request).await?, |accepted: &Accepted| accepted.id.to_string())
 }
 
 async fn bytes(client: &Client, id: InvocationId, part: &str) -> Result<(), Error> {
@@ -166,10 +181,7 @@ impl List {
     }
 
     fn query(&self, now: Timestamp) -> [(&'static str, Option<String>); 4] {
-        let since = self.since.map(|since| match since {
-            Since::Ago(duration) => now.minus(duration),
-            Since::At(time) => time,
-        });
+        let since = self.since.map(|since| since.from(now));
         [
             ("function", self.function.as_ref().map(ToString::to_string)),
             ("status", self.status.map(|status| status.to_string())),
@@ -179,137 +191,15 @@ impl List {
     }
 }
 
-fn table(invocations: &[Invocation]) -> String {
-    let header = ["ID", "FUNCTION", "MODE", "STATUS", "ATTEMPTS", "ACCEPTED", "CONDITION"];
-    output::table(
-        header,
-        invocations.iter().map(|invocation| {
-            [
-                invocation.id.clone(),
-                invocation.target(),
-                invocation.mode.clone(),
-                invocation.status.to_string(),
-                invocation.attempts.len().to_string(),
-                invocation.accepted_at.clone(),
-                output::or_dash(invocation.condition.clone()),
-            ]
-        }),
-    )
-}
-
-fn text(invocation: &Invocation) -> String {
-    let Invocation { status, condition, .. } = invocation;
-    let status = if condition.is_empty() { status.to_string() } else { format!("{status} ({condition})") };
-    let next = |next: &api::Next| format!("{} {}: {}", next.on, next.function, next.id);
-    let delivery = if invocation.dead_letter { "a dead letter" } else { &invocation.delivery };
-    let rows = [
-        ("id", Some(invocation.id.clone())),
-        ("function", Some(invocation.target())),
-        ("mode", Some(invocation.mode.clone())),
-        ("status", Some(status)),
-        ("accepted", Some(invocation.accepted_at.clone())),
-        ("due", invocation.due_at.clone()),
-        ("expires", invocation.expires_at.clone().filter(|_| !invocation.status.is_settled())),
-        ("settled", invocation.settled_at.clone()),
-        ("delivery", Some(delivery.to_owned()).filter(|delivery| delivery != "none")),
-        ("hop", Some(invocation.hop.to_string()).filter(|_| !invocation.chain.is_empty())),
-        ("chain", Some(invocation.chain.join(" -> "))),
-        ("retry of", invocation.retry_of.clone()),
-        ("next", invocation.next.as_ref().map(next)),
-        ("payload", invocation.payload.as_ref().map(content)),
-        ("result", invocation.result.as_ref().map(content)),
-    ];
-    let rows = rows.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
-    let head = output::pairs(rows);
-    if invocation.attempts.is_empty() { head } else { format!("{head}\n\n{}", attempts(&invocation.attempts)) }
-}
-
-fn content(content: &api::Content) -> String {
-    let size = units::show_size(content.bytes);
-    match content.content_type.as_deref() {
-        None | Some("") => size,
-        Some(kind) => format!("{size}, {kind}"),
-    }
-}
-
-fn attempts(attempts: &[api::Attempt]) -> String {
-    output::table(
-        ["ATTEMPT", "STARTED", "TOOK", "NEXT", "ERROR"],
-        attempts.iter().map(|attempt| {
-            [
-                attempt.number.to_string(),
-                attempt.started_at.clone(),
-                output::or_dash(attempt.duration_ms.map(units::show_elapsed)),
-                output::or_dash(attempt.retry_at.clone()),
-                output::or_dash(attempt.error.as_ref().map(api::AttemptError::first_line)),
-            ]
-        }),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn failed() -> Invocation {
-        serde_json::from_value(json!({
-            "id": "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77", "function": "a", "namespace": "shop", "version": 3,
-            "mode": "async", "status": "failed", "condition": "RetriesExhausted", "accepted_at": "2026-01-01T00:00:00.000Z",
-            "due_at": null, "expires_at": "2026-01-01T01:00:00.000Z", "settled_at": "2026-01-01T00:00:02.000Z",
-            "attempts": [
-                {"number": 1, "started_at": "t1", "ended_at": "t1", "duration_ms": 12, "retry_at": "t2",
-                 "error": {"kind": "trap", "message": "unreachable\nat main"}},
-                {"number": 2, "started_at": "t2", "ended_at": "t2", "duration_ms": 1200, "retry_at": null,
-                 "error": {"kind": "trap", "message": "unreachable"}},
-            ],
-            "delivery": "none", "dead_letter": false, "chain": ["r"], "hop": 1, "retry_of": null,
-            "next": {"id": "n", "function": "alarm", "on": "failure"},
-            "payload": {"bytes": 2, "content_type": "application/json"}, "result": null,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn invocations_are_a_table() {
-        let expected = "\
-ID                                    FUNCTION  MODE   STATUS  ATTEMPTS  ACCEPTED                  CONDITION
-0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77  shop/a@3  async  failed  2         2026-01-01T00:00:00.000Z  RetriesExhausted";
-        assert_eq!(table(&[failed()]), expected);
-    }
-
-    #[test]
-    fn an_invocation_is_shown_with_what_applies_to_it_and_its_attempts() {
-        let expected = "\
-id        0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77
-function  shop/a@3
-mode      async
-status    failed (RetriesExhausted)
-accepted  2026-01-01T00:00:00.000Z
-settled   2026-01-01T00:00:02.000Z
-hop       1
-chain     r
-next      on failure alarm: n
-payload   2 B, application/json
-
-ATTEMPT  STARTED  TOOK   NEXT  ERROR
-1        t1       12 ms  t2    trap: unreachable
-2        t2       1.2 s  -     trap: unreachable";
-        assert_eq!(text(&failed()), expected);
-    }
-
-    #[test]
-    fn since_is_a_time_or_how_long_ago() {
-        assert_eq!("1h".parse::<Since>().unwrap(), Since::Ago(Duration::from_hours(1)));
-        assert!(matches!("2026-11-21T09:00:00Z".parse(), Ok(Since::At(_))));
-        assert!("yesterday".parse::<Since>().is_err());
-    }
 
     #[test]
     fn only_filters_that_were_given_are_sent() {
         let none = List { function: None, status: None, since: None, dead_letters: false, limit: 1, all: false };
         assert!(none.query(Timestamp::from_ms(0)).iter().all(|(_, value)| value.is_none()));
-        let some = List { since: Some(Since::Ago(Duration::from_secs(1))), dead_letters: true, ..none };
+        let some = List { since: Some(When::Ago(Duration::from_secs(1))), dead_letters: true, ..none };
         let [_, _, since, dead] = some.query(Timestamp::from_ms(2_000));
         assert_eq!(since, ("since", Some("1970-01-01T00:00:01.000Z".to_owned())));
         assert_eq!(dead, ("dead_letter", Some("true".to_owned())));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -16,11 +17,16 @@ use super::units;
 use super::wait::{self, Patience};
 use crate::model::bounds;
 use crate::model::names::{FunctionName, InvocationId, Qualifier};
+use crate::model::place::Priority;
 use crate::model::status::Status;
+use crate::model::time::{Timestamp, whole_ms};
 
 const INVOCATION_ID: &str = "tidemill-invocation-id";
 const FAULT: &str = "tidemill-fault";
 const DELAY: &str = "tidemill-delay";
+const RUN_AT: &str = "tidemill-run-at";
+const PRIORITY: &str = "tidemill-priority";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const PREFER: &str = "prefer";
 
 #[derive(Debug, Args)]
@@ -49,6 +55,20 @@ pub(super) struct Invoke {
     /// Run it that much later
     #[arg(long, value_name = "DURATION", requires = "asynchronous", value_parser = units::duration)]
     delay: Option<Duration>,
+    /// Run it then, such as `2026-11-21T09:00:00Z`
+    #[arg(long, value_name = "TIME", requires = "asynchronous", conflicts_with = "delay", value_parser = Timestamp::parse)]
+    at: Option<Timestamp>,
+    /// How urgent it is among those of its function [default: normal]
+    #[arg(long, requires = "asynchronous", value_parser = priority_parser())]
+    priority: Option<Priority>,
+    /// A name for this request: sent again with the same name, it is not run again
+    #[arg(long, value_name = "KEY", requires = "asynchronous")]
+    idempotency_key: Option<String>,
+}
+
+/// Knows every priority, for the help and for completions.
+fn priority_parser() -> impl clap::builder::TypedValueParser<Value = Priority> {
+    PossibleValuesParser::new(Priority::ALL.map(Priority::as_str)).try_map(|text| text.parse::<Priority>())
 }
 
 impl Invoke {
@@ -73,9 +93,14 @@ impl Invoke {
             .in_namespace(Method::POST, &["functions", self.name.as_str(), "invocations"])
             .query(&[("qualifier", self.qualifier.as_ref().map(ToString::to_string))]);
         let request = content_type.into_iter().fold(request, |request, kind| request.header(CONTENT_TYPE, kind));
-        // Never earlier than asked: the header counts in whole seconds.
-        let delay = self.delay.map(|delay| delay.as_millis().div_ceil(1_000));
-        delay.into_iter().fold(request, |request, seconds| request.header(DELAY, seconds.to_string())).body(payload)
+        let headers = [
+            (DELAY, self.delay.map(|delay| units::show_duration(whole_ms(delay)))),
+            (RUN_AT, self.at.map(|at| at.to_string())),
+            (PRIORITY, self.priority.map(|priority| priority.to_string())),
+            (IDEMPOTENCY_KEY, self.idempotency_key.clone()),
+        ];
+        let given = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        given.fold(request, |request, (name, value)| request.header(name, value)).body(payload)
     }
 
     async fn payload(&self) -> Result<Vec<u8>, Error> {

@@ -8,6 +8,7 @@ mod units;
 
 mod api;
 mod error;
+mod figures;
 
 mod output;
 
@@ -17,12 +18,19 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod keep;
+mod queue;
+mod runtime;
 
 mod deploy;
 mod functions;
 mod invoke;
 
+mod filter;
+
+mod bulk;
 mod drawing;
+mod invocation_text;
 mod invocations;
 
 mod completions;

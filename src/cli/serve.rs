@@ -12,6 +12,7 @@ use super::{output, units};
 use crate::config::{self, Config, Keep};
 use crate::examples;
 use crate::model::bounds;
+use crate::model::queue::{self, Capacities, Capacity};
 use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
@@ -38,6 +39,33 @@ pub(super) struct Settings {
     /// How long settled invocations can be looked up
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = units::duration)]
     retention: Duration,
+    /// How many settled invocations of a function are kept, for each way of ending
+    #[arg(long, value_name = "N")]
+    retention_count: Option<u64>,
+    /// How many bytes of settled invocations of a function are kept, for each way of ending
+    #[arg(long, value_name = "BYTES")]
+    retention_bytes: Option<u64>,
+    /// How many invocations may wait, in all
+    #[arg(long, value_name = "N", default_value_t = bounds::DEFAULT_MAX_QUEUED)]
+    max_queued: u64,
+    /// How many bytes of payloads may wait, in all
+    #[arg(long, value_name = "BYTES", default_value_t = bounds::DEFAULT_MAX_QUEUED_BYTES)]
+    max_queued_bytes: u64,
+    /// How many invocations of one namespace may wait [default: as many as in all]
+    #[arg(long, value_name = "N")]
+    max_queued_per_namespace: Option<u64>,
+    /// How many bytes of payloads of one namespace may wait [default: as many as in all]
+    #[arg(long, value_name = "BYTES")]
+    max_queued_bytes_per_namespace: Option<u64>,
+    /// How many invocations of one function may wait, unless it has a limit of its own [default: as many as in all]
+    #[arg(long, value_name = "N")]
+    max_queued_per_function: Option<u64>,
+    /// How many bytes of payloads of one function may wait, unless it has a limit of its own [default: as many as in all]
+    #[arg(long, value_name = "BYTES")]
+    max_queued_bytes_per_function: Option<u64>,
+    /// Run the clock so many times faster, to try out what takes long; for new data only
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, hide = true)]
+    time_scale: NonZeroU32,
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
     drain: Duration,
@@ -68,17 +96,39 @@ impl Settings {
     }
 
     fn config(self) -> Result<Config, Error> {
+        let (retention, capacities) = (self.keep(), self.capacities());
         let config = Config {
             listen: self.listen,
             keep: keep(self.store, self.data)?,
             concurrency: self.concurrency,
             hop_limit: self.hop_limit,
-            retention: self.retention,
+            retention,
+            capacities,
+            time_scale: self.time_scale,
             drain: self.drain,
             examples: self.examples,
             fault_injection: self.fault_injection,
         };
         config.check().map_err(|error| Error::Usage(error.to_string()))
+    }
+}
+
+impl Settings {
+    const fn keep(&self) -> queue::Keep {
+        queue::Keep { age: Some(self.retention), count: self.retention_count, bytes: self.retention_bytes }
+    }
+
+    fn capacities(&self) -> Capacities {
+        let all = Capacity { count: self.max_queued, bytes: self.max_queued_bytes };
+        let of = |count: Option<u64>, bytes: Option<u64>| Capacity {
+            count: count.unwrap_or(all.count),
+            bytes: bytes.unwrap_or(all.bytes),
+        };
+        Capacities {
+            function: of(self.max_queued_per_function, self.max_queued_bytes_per_function),
+            namespace: of(self.max_queued_per_namespace, self.max_queued_bytes_per_namespace),
+            all,
+        }
     }
 }
 
@@ -132,7 +182,9 @@ mod tests {
         assert_eq!(config.listen.to_string(), config::DEFAULT_LISTEN);
         assert_eq!(config.keep, Keep::Sled(config::DEFAULT_DATA.into()));
         assert_eq!(config.concurrency.get(), bounds::DEFAULT_RUNTIME_CONCURRENCY);
-        assert_eq!((config.retention, config.drain), (bounds::DEFAULT_RETENTION, config::DEFAULT_DRAIN));
+        let day = queue::Keep { age: Some(bounds::DEFAULT_RETENTION), ..queue::Keep::default() };
+        assert_eq!((config.retention, config.drain), (day, config::DEFAULT_DRAIN));
+        assert_eq!((config.capacities, config.time_scale.get()), (Capacities::default(), 1));
         assert!(!config.examples && !config.fault_injection);
     }
 
@@ -144,12 +196,24 @@ mod tests {
             ["--concurrency", "2"],
             ["--hop-limit", "3"],
             ["--retention", "0"],
+            ["--retention-count", "4"],
+            ["--retention-bytes", "5"],
+            ["--max-queued", "6"],
+            ["--max-queued-bytes", "7"],
+            ["--max-queued-per-namespace", "8"],
+            ["--max-queued-bytes-per-function", "9"],
+            ["--time-scale", "10"],
             ["--drain", "1500ms"],
         ];
         let config = config(&[typed.as_flattened(), &["--examples", "--fault-injection"]].concat()).unwrap();
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
-        assert_eq!((config.retention, config.drain), (Duration::ZERO, Duration::from_millis(1_500)));
+        let kept = queue::Keep { age: Some(Duration::ZERO), count: Some(4), bytes: Some(5) };
+        assert_eq!((config.retention, config.drain), (kept, Duration::from_millis(1_500)));
+        let capacity = |count, bytes| Capacity { count, bytes };
+        let Capacities { function, namespace, all } = config.capacities;
+        assert_eq!((all, namespace, function), (capacity(6, 7), capacity(8, 7), capacity(6, 9)));
+        assert_eq!(config.time_scale.get(), 10);
         assert!(config.examples && config.fault_injection);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
@@ -167,6 +231,8 @@ mod tests {
         check_refused(&["--concurrency", "0"], "--concurrency");
         check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
         check_refused(&["--retention", "31d"], "--retention is");
+        check_refused(&["--max-queued-bytes-per-namespace", "0"], "--max-queued-bytes-per-namespace is 0: use 1 to");
+        check_refused(&["--time-scale", "36001"], "--time-scale is 36001");
         check_refused(&["--store", "memory", "--data", "/d"], "--store memory keeps nothing");
     }
 }

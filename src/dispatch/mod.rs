@@ -3,15 +3,47 @@
 //! It alone decides and writes: `worker` returns what happened, [`crate::model::invocation::Invocation::apply`]
 //! says what that means, and `settle` turns it into one commit. It works by looking at due times; a wake-up
 //! is a hint. Nothing here is kept that the store does not have: dropped at any line, it is rebuilt at open.
+//!
+//! An invocation that does not rest is in somebody's hands (`held`): from before it is first written until it stands in
+//! line, and whenever a step works on it. So nothing is worked on twice, whatever is read of it meanwhile.
+//!
+//! | file        | decides                                                                        |
+//! | ----------- | ------------------------------------------------------------------------------ |
+//! | `line`      | who is next                                                                    |
+//! | `turn`      | the loop: what is taken, held and let go                                       |
+//! | `refill`    | what is read of the rest of the queue, which is in the store alone             |
+//! | `accept`    | the way in: keys, room, the commit                                             |
+//! | `quota`     | how much may wait                                                              |
+//! | `keys`      | turns for idempotency keys                                                     |
+//! | `asked`     | what is asked of one that is there: cancel, run now, wait                      |
+//! | `step`      | one step of one invocation                                                     |
+//! | `write`     | the commit at its end                                                          |
+//! | `settle`    | what follows from an outcome                                                   |
+//! | `retention` | what is removed, and when                                                      |
+//! | `sound`     | whether the counts are true                                                    |
+//! | `figures`   | what is told about all this                                                    |
 
+mod accept;
+mod asked;
+mod figures;
+mod keys;
 mod line;
+mod quota;
+mod refill;
+mod refused;
 mod retention;
 mod settle;
+mod sound;
 mod step;
+mod turn;
 mod waiters;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,26 +51,32 @@ use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use accept::Acceptance;
+pub use asked::CancelAsked;
+pub use figures::{Figures, FunctionFigures};
+pub use keys::Keyed;
+pub use refused::{Full, NotAccepted};
+
 use crate::clock::Clock;
-use crate::model::bounds;
 use crate::model::invocation::{Invocation, Lease};
 use crate::model::names::{FunctionId, InvocationId};
-use crate::model::place::Place;
-use crate::model::time::Timestamp;
+use crate::model::queue::{Capacities, Keep};
 use crate::registry::Registry;
-use crate::store::{Change, Durability, Group, Live, Part, Store, StoreError};
+use crate::store::{Change, Durability, Group, Live, Part, Store};
 use crate::tasks::{OnExit, Tasks};
 use crate::worker::{Slots, Worker};
-use line::Line;
+use figures::Tallies;
+use keys::Keys;
+use line::{Line, Windows};
+use quota::Quota;
 use waiters::Waiters;
 
-/// The longest pause between two looks at what is due: a lost wake-up, or a machine that was asleep, costs this and
-/// never an invocation.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Invocations that grew too old and are being settled at once, outside the slots.
 const MAX_EXPIRING: usize = 64;
 /// Records of synchronous invocations that are being written at once.
 const MAX_RECORDING: usize = 1_024;
+/// Settlings after which whoever removes settled invocations looks whether they are too many.
+const LOOK_AFTER_SETTLINGS: u64 = 500;
 
 /// What dispatch works with.
 pub struct Needs {
@@ -56,8 +94,10 @@ pub struct Needs {
     pub clock: Clock,
     /// Owner of what is started here.
     pub tasks: Tasks,
-    /// How long settled invocations are kept.
-    pub retention: Duration,
+    /// How much is kept of settled invocations where their function says nothing.
+    pub retention: Keep,
+    /// How much may wait.
+    pub capacities: Capacities,
 }
 
 /// The handle. Cheap to clone.
@@ -71,90 +111,58 @@ type Held = HashMap<InvocationId, CancellationToken>;
 struct Parts {
     needs: Needs,
     line: Mutex<Line>,
-    /// Invocations in the hands of a step, with what cuts their attempt short.
+    /// Invocations in somebody's hands, with what cuts their attempt short. Locked before `line`, where both are.
     held: Mutex<Held>,
     waiters: Waiters,
+    quota: Quota,
+    keys: Keys,
+    tallies: Tallies,
+    /// Those of which it is not known whether they are in the store, or still live there, by what they count as.
+    unsure: Mutex<HashMap<InvocationId, (FunctionId, u64)>>,
     /// This process, as the owner of leases.
     lease: Lease,
     expiring: Arc<Semaphore>,
     recording: Arc<Semaphore>,
+    /// How many have settled; every so many, whoever removes them is told.
+    settlings: AtomicU64,
+    many_settled: Notify,
     /// No more is taken.
     closed: AtomicBool,
     /// Attempts that still run are to be given back.
     give_back: CancellationToken,
 }
 
-/// Why an invocation was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum NotAccepted {
-    /// As many wait as there may.
-    #[error("{} invocations wait already: come again later", bounds::MAX_QUEUED)]
-    Full,
-    /// The process is going down, or a part of it failed.
-    #[error("the runtime is shutting down: the invocation may or may not have been accepted")]
-    Stopping,
-    /// The store did not keep it.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-/// What cancelling did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelAsked {
-    /// It waits for a step to settle it as cancelled; look again.
-    Underway,
-    /// Nothing of that id waits or runs here.
-    NotLive,
-}
-
 impl Dispatch {
     /// Takes over what was live when the store was opened, and starts working.
-    pub async fn start(needs: Needs, live: &Live) -> Result<Self, StoreError> {
+    pub fn start(needs: Needs, live: &Live) -> Self {
+        Self::with_windows(needs, live, Windows::default())
+    }
+
+    fn with_windows(needs: Needs, live: &Live, windows: Windows) -> Self {
         let tasks = needs.tasks.clone();
         let parts = Arc::new(Parts {
+            line: Mutex::new(Line::of(windows, &live.lanes)),
+            quota: Quota::new(needs.capacities),
             needs,
-            line: Mutex::default(),
             held: Mutex::default(),
             waiters: Waiters::default(),
+            keys: Keys::default(),
+            tallies: Tallies::default(),
+            unsure: Mutex::default(),
             lease: Lease { owner: uuid::Uuid::new_v4() },
             expiring: Arc::new(Semaphore::new(MAX_EXPIRING)),
             recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            settlings: AtomicU64::new(0),
+            many_settled: Notify::new(),
             closed: AtomicBool::new(false),
             give_back: CancellationToken::new(),
         });
-        for lane in &live.lanes {
-            let places = parts.needs.store.waiting(*lane, None, usize::MAX).await?;
-            parts.line().extend(places.into_iter().map(|place| parts.place_at_start(place)));
-        }
+        parts.take_over(live);
         tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
+        tasks.spawn("overdue", OnExit::Shutdown, parts.clone().settle_overdue());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
-        Ok(Self { parts })
-    }
-
-    /// Accepts an asynchronous invocation. Returns once it would survive a power cut; only then may a client
-    /// be told so. A caller that goes away meanwhile changes nothing.
-    pub async fn accept(&self, invocation: Invocation, payload: Bytes) -> Result<(), NotAccepted> {
-        if self.parts.line().len() >= bounds::MAX_QUEUED {
-            return Err(NotAccepted::Full);
-        }
-        let parts = self.parts.clone();
-        let accepted = async move {
-            let place = invocation.place();
-            let id = invocation.id;
-            let group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
-            let kept = parts.needs.store.commit(Group(group), Durability::Synced).await;
-            if matches!(kept, Err(StoreError::Stopped(_))) {
-                parts.needs.tasks.stop(); // it takes nothing any more: the next start takes up what is kept
-            }
-            // What may have been kept has to be looked for in the store, or it would lie there until the next start.
-            if matches!(kept, Ok(()) | Err(StoreError::Unknown(_))) {
-                parts.line().extend(place);
-                parts.needs.wake.notify_one();
-            }
-            kept
-        };
-        let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
-        accepted.ok_or(NotAccepted::Stopping)?.map_err(NotAccepted::Store)
+        tasks.spawn("soundness", OnExit::Shutdown, sound::watch(parts.clone()));
+        Self { parts }
     }
 
     /// Keeps the record of a synchronous invocation that has ended. The write is not waited for, unless so many
@@ -168,8 +176,11 @@ impl Dispatch {
             group.push(Change::PutBlob(id, Part::Log, log));
         }
         self.parts.needs.tasks.spawn("record", OnExit::Ignore, async move {
-            if let Err(error) = parts.needs.store.commit(Group(group), Durability::Written).await {
-                tracing::warn!(invocation = %id, %error, "the record of a synchronous invocation was not kept");
+            match parts.needs.store.commit(Group(group), Durability::Written).await {
+                Ok(()) => parts.one_more_settled(),
+                Err(error) => {
+                    tracing::warn!(invocation = %id, %error, "the record of a synchronous invocation was not kept");
+                }
             }
             drop(permit);
         });
@@ -182,38 +193,22 @@ impl Dispatch {
         self.parts.needs.tasks.spawn("record", OnExit::Ignore, kept);
     }
 
-    /// Asks for an invocation to be cancelled: what waits is taken out of the line, what runs is cut short.
-    pub fn cancel(&self, id: InvocationId) -> CancelAsked {
-        let mut held = self.parts.held();
-        if let Some(cut) = held.get(&id) {
-            cut.cancel();
-            return CancelAsked::Underway;
-        }
-        let Some(place) = self.parts.line().remove(id) else { return CancelAsked::NotLive };
-        self.parts.begin(&mut held, place, step::Task::Cancel);
-        CancelAsked::Underway
-    }
-
-    /// Waits until an invocation has settled, at most `patience`, and returns it as it then is. `None` when
-    /// there is none of that id.
-    pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Option<Invocation>, StoreError> {
-        let store = &self.parts.needs.store;
-        let Some(waiter) = self.parts.waiters.register(id) else { return store.invocation(id).await };
-        let until = tokio::time::Instant::now() + patience;
-        loop {
-            let settled = waiter.settled();
-            let found = store.invocation(id).await?;
-            let pending = found.as_ref().is_some_and(|invocation| invocation.outcome().is_none());
-            if !pending || tokio::time::timeout_at(until, settled).await.is_err() {
-                return Ok(found);
-            }
-        }
-    }
-
     /// Makes what waits for a function due now, because the function is gone and it can only be settled.
     pub fn function_removed(&self, function: FunctionId) {
-        self.parts.line().expedite(function, self.parts.needs.clock.now());
+        self.parts.line().function_removed(function);
+        self.parts.tallies.forget(function);
+        self.queue_changed(function);
+    }
+
+    /// Takes note of changed settings of a function's queue: they hold when this returns.
+    pub fn queue_changed(&self, function: FunctionId) {
+        self.parts.apply_settings(function);
         self.parts.needs.wake.notify_one();
+    }
+
+    /// Figures as they are now. Does not block.
+    pub fn figures(&self) -> Figures {
+        self.parts.figures()
     }
 
     /// Stops taking, lets what runs go on for `patience`, whoever waits for it, then has the rest given back.
@@ -232,80 +227,37 @@ impl Dispatch {
 }
 
 impl Parts {
-    /// Where an invocation stands at the start: one whose function is gone has nothing to wait for.
-    fn place_at_start(&self, place: Place) -> Place {
-        let version = place.lane.version.and_then(|number| self.needs.registry.version(place.lane.function, number));
-        let due = if version.is_some() { place.due } else { place.due.min(self.needs.clock.now()) };
-        Place { due, ..place }
-    }
-
-    async fn work(self: Arc<Self>) {
-        let stopping = self.needs.tasks.stopping().clone();
-        loop {
-            let pause = self.turn();
-            tokio::select! {
-                () = stopping.cancelled() => return,
-                () = self.needs.wake.notified() => (),
-                () = tokio::time::sleep(pause) => (),
+    /// Takes note of what was there when the store was opened.
+    fn take_over(&self, live: &Live) {
+        for lane in &live.lanes {
+            let version = lane.version.and_then(|number| self.needs.registry.version(lane.function, number));
+            if version.is_none() {
+                self.line().lane_gone(*lane); // it has nothing to wait for
             }
         }
-    }
-
-    /// Starts everything that is due and fits; returns how long to wait before looking again.
-    fn turn(self: &Arc<Self>) -> Duration {
-        let now = self.needs.clock.now();
-        let mut more = true;
-        while more {
-            more = !self.closed.load(Ordering::SeqCst) && self.start_one(now);
+        for (function, counts) in self.needs.store.all_counts() {
+            let known = self.needs.registry.read(|catalogue| catalogue.function(function).cloned());
+            let namespace = known.as_ref().map(|known| &known.path.namespace);
+            self.quota.found(function, namespace, counts.live, counts.live_bytes);
         }
-        let next = self.line().next_look(now).map_or(LOOK_AGAIN, |at| at.since(now));
-        next.clamp(Duration::from_millis(1), LOOK_AGAIN)
-    }
-
-    /// Starts a step for one that is too old or due and fits; returns whether there was one.
-    fn start_one(self: &Arc<Self>, now: Timestamp) -> bool {
-        // Both locks over the move, always in this order: whoever cancels finds it in one place or the other.
-        let mut held = self.held();
-        let mut line = self.line();
-        if let Ok(permit) = self.expiring.clone().try_acquire_owned()
-            && let Some(place) = line.take_expired(now)
-        {
-            self.begin(&mut held, place, step::Task::Expire(permit));
-            return true;
+        for (function, _) in &live.functions {
+            self.apply_settings(function.id);
         }
-        if !self.needs.slots.any_free() {
-            return false;
+    }
+
+    /// Applies the settings of a function's queue as they are now; of one that is gone there are none.
+    fn apply_settings(&self, function: FunctionId) {
+        let mut line = self.line(); // over the look at them, so that of two changes the later one stays
+        let settings = self.needs.registry.read(|catalogue| catalogue.function(function).map(|it| it.queue.clone()));
+        let settings = settings.unwrap_or_default();
+        line.pause(function, settings.paused);
+        self.needs.slots.limit_function(function, settings.concurrency);
+    }
+
+    fn one_more_settled(&self) {
+        if self.settlings.fetch_add(1, Ordering::Relaxed) % LOOK_AFTER_SETTLINGS == LOOK_AFTER_SETTLINGS - 1 {
+            self.many_settled.notify_one();
         }
-        let Some((place, slot)) = line.take(now, |place| self.slot_for(place)) else { return false };
-        self.begin(&mut held, place, step::Task::Run(slot));
-        true
-    }
-
-    fn slot_for(&self, place: &Place) -> Option<crate::worker::Slot> {
-        let version = place.lane.version.and_then(|number| self.needs.registry.version(place.lane.function, number));
-        self.needs.slots.try_take(place.lane.function, version.as_deref())
-    }
-
-    /// Puts an invocation that has left the line into the hands of a step.
-    fn begin(self: &Arc<Self>, held: &mut Held, place: Place, task: step::Task) {
-        let cut = CancellationToken::new();
-        held.insert(place.id, cut.clone());
-        self.needs.tasks.spawn("step", OnExit::Ignore, step::run(self.clone(), place, task, cut));
-    }
-
-    /// Takes an invocation out of the hands of a step, back into the line if it stands there again. Whoever
-    /// asked for it to be cancelled too late for the step has not asked in vain.
-    fn finish(self: &Arc<Self>, id: InvocationId, back: Option<Place>) {
-        let mut held = self.held();
-        let cancelled = held.remove(&id).is_some_and(|cut| cut.is_cancelled());
-        match back {
-            Some(place) if cancelled && !self.closed.load(Ordering::SeqCst) => {
-                self.begin(&mut held, place, step::Task::Cancel);
-            }
-            back => self.line().extend(back),
-        }
-        drop(held);
-        self.needs.wake.notify_one();
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -315,7 +267,8 @@ impl Parts {
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-#[cfg(test)]
-mod tests;
+    fn unsure(&self) -> MutexGuard<'_, HashMap<InvocationId, (FunctionId, u64)>> {
+        self.unsure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

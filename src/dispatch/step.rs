@@ -1,25 +1,23 @@
 //! One step in the life of an invocation: load it, move it by one event, commit what follows.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
-use super::settle::{self, Payloads};
+use super::settle::Payloads;
+use super::turn::{Hold, STORE_PAUSE};
+use super::write::{Written, wanted, write};
 use crate::engine::call::{Input, Ran};
 use crate::model::function::Version;
 use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo, State};
 use crate::model::names::InvocationId;
-use crate::model::outcome::{Failure, FailureKind};
+use crate::model::outcome::{Advice, Failure, FailureKind};
 use crate::model::place::Place;
 use crate::store::{Change, Durability, Group, Part, StoreError};
 use crate::worker::Slot;
-
-/// When a step that the store kept from ending is tried again.
-const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a step is for.
 pub(super) enum Task {
@@ -40,51 +38,25 @@ enum Stuck {
     Store(#[from] StoreError),
 }
 
-/// What a step wants written.
-struct Written {
-    invocation: Invocation,
-    payloads: Payloads,
-    /// What the attempt wrote, where there was one.
-    log: Option<Bytes>,
-}
-
-/// An invocation in the hands of a step. When the step ends, by a panic too, it is let go.
-struct Hold {
-    parts: Arc<Parts>,
-    id: InvocationId,
-    back: Option<Place>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.parts.finish(self.id, self.back.take());
+/// Does one step and lets the invocation go.
+pub(super) async fn run(parts: Arc<Parts>, mut hold: Hold, mut task: Task, cut: CancellationToken) {
+    let id = hold.id();
+    loop {
+        let cancelling = matches!(task, Task::Cancel);
+        match carry_out(&parts, id, task, &cut).await {
+            Ok(Some(place)) => return hold.back(place),
+            Ok(None) => return hold.gone(),
+            Err(error) => told(&parts, id, &error),
+        }
+        if !(cancelling || cut.is_cancelled()) || !pause(&parts).await {
+            return; // it is put aside, not to be looked at again at once
+        }
+        task = Task::Cancel; // whoever asked for it has been promised it
     }
 }
 
-/// Does one step and puts the invocation back in line if it is not settled.
-pub(super) async fn run(parts: Arc<Parts>, place: Place, mut task: Task, cut: CancellationToken) {
-    let mut hold = Hold { parts: parts.clone(), id: place.id, back: Some(later(&parts, place)) };
-    hold.back = loop {
-        let cancelling = matches!(task, Task::Cancel);
-        match carry_out(&parts, place.id, task, &cut).await {
-            Ok(back) => break back,
-            Err(error) => told(&parts, place.id, &error),
-        }
-        if !(cancelling || cut.is_cancelled()) || !pause(&parts).await {
-            break Some(later(&parts, place));
-        }
-        task = Task::Cancel; // whoever asked for it has been promised it
-    };
-}
-
-/// The place of one whose step did not end: not to be looked at again at once, not even for its age.
-fn later(parts: &Parts, place: Place) -> Place {
-    let at = parts.needs.clock.now() + STORE_PAUSE;
-    Place { due: at, expires: place.expires.max(at), ..place }
-}
-
 /// Waits before the store is asked again; returns false when the process is to stop.
-async fn pause(parts: &Parts) -> bool {
+pub(super) async fn pause(parts: &Parts) -> bool {
     tokio::select! {
         () = tokio::time::sleep(STORE_PAUSE) => true,
         () = parts.give_back.cancelled() => false,
@@ -104,13 +76,18 @@ fn told(parts: &Parts, id: InvocationId, error: &Stuck) {
 }
 
 async fn carry_out(
-    parts: &Parts,
+    parts: &Arc<Parts>,
     id: InvocationId,
     task: Task,
     cut: &CancellationToken,
 ) -> Result<Option<Place>, Stuck> {
     // Not there: an acceptance that failed, or a record that was removed meanwhile.
-    let Some(mut invocation) = parts.needs.store.invocation(id).await? else { return Ok(None) };
+    let Some(mut invocation) = parts.needs.store.invocation(id).await? else {
+        if let Some((function, bytes)) = parts.unsure().remove(&id) {
+            parts.quota.give_back(function, bytes);
+        }
+        return Ok(None);
+    };
     if invocation.outcome().is_some() {
         take_up_next(parts, &invocation).await?;
         return Ok(None);
@@ -140,21 +117,31 @@ async fn carry_out(
 
 /// Settled, and yet in line: the write that settled it was answered with `unknown` and had taken effect. What it
 /// caused then stands in the store and nowhere else.
-async fn take_up_next(parts: &Parts, invocation: &Invocation) -> Result<(), StoreError> {
+async fn take_up_next(parts: &Arc<Parts>, invocation: &Invocation) -> Result<(), StoreError> {
     parts.waiters.tell(invocation.id);
-    let Some((edge, _)) = invocation.leads_to() else { return Ok(()) };
-    let id = invocation.id.next(edge);
-    let next = parts.needs.store.invocation(id).await?;
+    let next = match invocation.leads_to() {
+        Some((edge, _)) => parts.needs.store.invocation(invocation.id.next(edge)).await?,
+        None => None,
+    };
+    let counted = parts.unsure().remove(&invocation.id);
+    if let Some((function, bytes)) = counted {
+        parts.quota.settled(function, bytes, parts.needs.clock.now());
+        if let Some(next) = &next {
+            parts.quota.add(wanted(next));
+        }
+    }
     let held = parts.held(); // before the line, and over the look at both: it must not stand in two places
-    if !held.contains_key(&id) {
-        parts.line().extend(next.as_ref().and_then(Invocation::place));
+    if let Some(place) = next.as_ref().and_then(Invocation::place)
+        && !held.contains_key(&place.id)
+    {
+        parts.line().insert(place);
     }
     Ok(())
 }
 
 /// Claims the invocation, runs it, writes what came of it.
 async fn attempt(
-    parts: &Parts,
+    parts: &Arc<Parts>,
     mut invocation: Invocation,
     slot: Slot,
     cut: &CancellationToken,
@@ -171,6 +158,10 @@ async fn attempt(
     let claim = Group(vec![Change::PutInvocation(Box::new(invocation.clone()))]);
     needs.store.commit(claim, Durability::Written).await?;
     tracing::debug!(target: "tidemill::ledger", invocation = %invocation.id, attempt, "attempt started");
+    parts.tallies.count(invocation.target.function, |figures| {
+        figures.attempts += 1;
+        figures.retries += u64::from(attempt.get() > 1);
+    });
     let (event, ran) = match &request {
         Ok(request) => run_guest(parts, &invocation, &version, slot, request.clone(), cut).await,
         Err(unreadable) => (Event::Ended(Err(unreadable.clone())), None),
@@ -181,6 +172,11 @@ async fn attempt(
     }
     let succeeded = matches!(event, Event::Ended(Ok(())));
     invocation.apply(&event, needs.clock.now())?;
+    if let (State::Queued { .. }, Event::Ended(Err(Failure { advice: Advice::Postpone(_), .. }))) =
+        (&invocation.state, &event)
+    {
+        parts.tallies.count(invocation.target.function, |figures| figures.throttled += 1);
+    }
     let (reply, log) = ran.map(|ran| (ran.end.ok().or(ran.answer), ran.log)).unzip();
     let reply = reply.flatten().unwrap_or_default();
     if succeeded {
@@ -189,17 +185,17 @@ async fn attempt(
     let payloads = Payloads { request: request.unwrap_or_default(), response: reply.body };
     // An empty log is worth writing where it takes the place of an earlier attempt's.
     let log = log.filter(|log| !log.is_empty() || invocation.attempts.len() > 1);
-    write(parts, Written { invocation, payloads, log }).await
+    Ok(write(parts, Written { invocation, payloads, log }).await?)
 }
 
 /// Writes an invocation that has moved without having run.
-async fn write_without_attempt(parts: &Parts, invocation: Invocation) -> Result<Option<Place>, Stuck> {
+async fn write_without_attempt(parts: &Arc<Parts>, invocation: Invocation) -> Result<Option<Place>, Stuck> {
     let request = match invocation.leads_to() {
         // What cannot be read must not keep it from settling; it is told, and the record has nothing in its place.
         Some(_) => payload(parts, invocation.id).await?.unwrap_or_default(),
         None => Bytes::new(),
     };
-    write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: None }).await
+    Ok(write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: None }).await?)
 }
 
 /// The version that is to run; `None` once it is gone.
@@ -223,53 +219,6 @@ async fn run_guest(
         }
         () = cut.cancelled() => (Event::Cancelled, None),
         () = parts.give_back.cancelled() => (Event::GivenBack, None),
-    }
-}
-
-/// Commits the new state with all that follows from it; returns where the invocation stands in line again.
-async fn write(parts: &Parts, written: Written) -> Result<Option<Place>, Stuck> {
-    let Written { invocation, payloads, log } = written;
-    let id = invocation.id;
-    let settled = invocation.outcome();
-    let back = invocation.place();
-    let next = settle::next(parts, &invocation, &payloads, parts.needs.clock.now());
-
-    let mut group = Vec::with_capacity(5);
-    group.extend(log.map(|log| Change::PutBlob(id, Part::Log, log)));
-    if invocation.result.is_some() {
-        group.push(Change::PutBlob(id, Part::Result, payloads.response));
-    }
-    group.push(Change::PutInvocation(Box::new(invocation)));
-    let next_place = next.as_ref().and_then(|(next, _)| next.place());
-    if let Some((next, record)) = next {
-        group.push(Change::PutBlob(next.id, Part::Payload, record));
-        group.push(Change::PutInvocation(Box::new(next)));
-    }
-    // Waiting for the next attempt may be forgotten by a power cut: the attempt then counts as interrupted.
-    let when = if settled.is_some() { Durability::Synced } else { Durability::Written };
-    commit(parts, id, group, when).await?;
-
-    if let Some((outcome, _)) = settled {
-        tracing::debug!(target: "tidemill::ledger", invocation = %id, ?outcome, "settled");
-        parts.waiters.tell(id);
-    }
-    parts.line().extend(next_place);
-    Ok(back)
-}
-
-/// Commits, and again after a pause while the store refuses for want of room: what has happened is not forgotten
-/// because it cannot be written down yet.
-async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
-    loop {
-        match parts.needs.store.commit(Group(group.clone()), when).await {
-            Err(refused @ (StoreError::Refused(_) | StoreError::Full(_))) => {
-                tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
-                if !pause(parts).await {
-                    return Err(refused);
-                }
-            }
-            end => return end,
-        }
     }
 }
 

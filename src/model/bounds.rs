@@ -33,12 +33,16 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 128 * MIB;
 /// 4 GiB is the end of a 32-bit address space.
 pub const MEMORY_BYTES: RangeInclusive<u64> = MIB..=4 * GIB;
 
-/// How many attempts of one version may run at once; the runtime's own limit applies besides.
+/// How many attempts of one version, or of one function, may run at once; the runtime's own limit applies besides.
 pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
 /// Attempts that run at once in the whole runtime, unless told.
 pub const DEFAULT_RUNTIME_CONCURRENCY: u32 = 64;
 /// The most the runtime can be told: above it the address space of instances runs out first.
 pub const RUNTIME_CONCURRENCY: RangeInclusive<u32> = 1..=8_000;
+
+/// What a running process can be told at least: the pool of instances is made at the start, for the concurrency it
+/// is started with or for this many.
+pub const LIVE_CONCURRENCY: u32 = 256;
 
 /// Steps of a chain before it is cut.
 pub const DEFAULT_HOP_LIMIT: u32 = 16;
@@ -86,10 +90,22 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of all attributes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 
+/// How far ahead an invocation may be asked to run: fifteen days.
+pub const MAX_AHEAD: Duration = Duration::from_secs(15 * 86_400);
+/// How long an idempotency key stands for the request it came with: a day, after which nobody tries again.
+pub const KEY_WINDOW: Duration = Duration::from_secs(86_400);
+/// Bytes of an idempotency key, which is visible ASCII.
+pub const MAX_KEY_BYTES: usize = 255;
+
 /// How long a settled invocation can be looked up.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3_600);
 /// Up to thirty days.
 pub const RETENTION_S: RangeInclusive<u64> = 0..=30 * 86_400;
+
+/// Settled invocations of one kind that a function's own setting keeps. 0 keeps none.
+pub const KEPT_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
+/// Bytes of the same.
+pub const KEPT_BYTES: RangeInclusive<u64> = 0..=1_024 * 1_024 * GIB;
 
 /// Longest `?wait=` of a look-up.
 pub const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -105,8 +121,34 @@ pub const PAGE: RangeInclusive<usize> = 1..=1_000;
 pub const DEFAULT_PAGE: usize = 100;
 /// Records that one listing call looks at before it answers with what it has and a cursor.
 pub const MAX_SCANNED: usize = 10_000;
-/// Invocations that wait in the queue, in all: each costs about 300 bytes of memory for its place in line.
-pub const MAX_QUEUED: usize = 1_000_000;
+/// Invocations that one call changes together before it answers with a cursor.
+pub const MAX_BULK: usize = 1_000;
+/// Failures that the answer to such a call tells of by name; the others are counted.
+pub const MAX_BULK_FAILURES: usize = 100;
+
+/// Invocations that may wait, in all, unless told. They are on disk; memory does not grow with them.
+pub const DEFAULT_MAX_QUEUED: u64 = 10_000_000;
+/// Range of every limit on how many may wait.
+pub const MAX_QUEUED: RangeInclusive<u64> = 1..=1_000_000_000;
+/// Bytes of payloads that may wait, in all, unless told.
+pub const DEFAULT_MAX_QUEUED_BYTES: u64 = 64 * GIB;
+/// Range of every limit on bytes of payloads that wait.
+pub const MAX_QUEUED_BYTES: RangeInclusive<u64> = 1..=1_024 * 1_024 * GIB;
+/// What somebody is told to wait whose invocation was refused for want of room in the queue.
+pub const QUEUE_RETRY_AFTER_S: RangeInclusive<u64> = 1..=60;
+/// Range of `--time-scale`: an hour in a tenth of a second.
+pub const TIME_SCALE: RangeInclusive<u32> = 1..=36_000;
+
+/// Places in line that are in memory, of all lanes together: each costs about 300 bytes. The rest of a backlog is in
+/// the store alone.
+pub const MAX_PLACES: usize = 200_000;
+/// Places of one lane in memory: its share of [`MAX_PLACES`], within this.
+pub const LANE_PLACES: RangeInclusive<usize> = 16..=4_096;
+/// Lanes of which more is being read at once.
+pub const MAX_REFILLS: usize = 8;
+/// Invocations that could not be worked on, because they could not be read or written, and wait for the next try. When
+/// it is so many the fault is not theirs, and nothing is taken until then.
+pub const MAX_ASIDE: usize = 1_024;
 
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;

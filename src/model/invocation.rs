@@ -215,6 +215,8 @@ pub enum Event {
     Claimed(Lease),
     /// The attempt ended.
     Ended(Result<(), Failure>),
+    /// Somebody asked for it to run now.
+    Expedited,
     /// The attempt was cut short for a shutdown: it does not count.
     GivenBack,
     /// The process that ran the attempt is gone: it counts.
@@ -252,7 +254,9 @@ impl Invocation {
     pub fn place(&self) -> Option<Place> {
         let due = match &self.state {
             State::Queued { due, .. } => *due,
-            State::Running { .. } => self.first_due,
+            State::Running { .. } => {
+                self.attempts.last().map_or(self.first_due, |last| last.started.min(self.first_due))
+            }
             State::Delivering { .. } | State::Done { .. } => return None,
         };
         let Target { function, version, .. } = self.target;
@@ -328,6 +332,9 @@ impl Invocation {
             (State::Running { .. }, Event::Ended(Ok(()))) => Ok(self.settled(Outcome::Succeeded, now)),
             (State::Running { attempt, .. }, Event::Ended(Err(failure))) => {
                 Ok(self.failed(*attempt, failure.advice, now))
+            }
+            (State::Queued { due, attempt }, Event::Expedited) => {
+                Ok(State::Queued { due: now.min(*due), attempt: *attempt })
             }
             (State::Running { attempt, .. }, Event::Interrupted) => Ok(self.failed(*attempt, Advice::Retry, now)),
             (State::Running { attempt, .. }, Event::GivenBack) => Ok(State::Queued { due: now, attempt: *attempt }),
@@ -432,7 +439,12 @@ fn failure_in(event: &Event) -> Option<Failure> {
         Event::GivenBack => cut(FailureKind::Interrupted, "given back at shutdown; this attempt does not count"),
         Event::Cancelled => cut(FailureKind::Interrupted, "cancelled while it ran"),
         Event::FunctionRemoved => cut(FailureKind::Interrupted, "the function was deleted"),
-        Event::Aged | Event::Claimed(_) | Event::Delivered(_) | Event::Ended(Ok(())) | Event::Redeliver => None,
+        Event::Aged
+        | Event::Claimed(_)
+        | Event::Delivered(_)
+        | Event::Ended(Ok(()))
+        | Event::Expedited
+        | Event::Redeliver => None,
     }
 }
 

@@ -62,6 +62,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Ended(Ok(()))),
         6 => advice.prop_map(|advice| Event::Ended(Err(failure(advice)))),
         2 => Just(Event::GivenBack),
+        2 => Just(Event::Expedited),
         2 => Just(Event::Interrupted),
         1 => Just(Event::Aged),
         1 => Just(Event::Cancelled),
@@ -174,6 +175,29 @@ fn one_that_would_be_too_old_for_its_next_attempt_expires_at_once() {
     let throttled = Event::Ended(Err(failure(Advice::Postpone(Duration::from_secs(11)))));
     run(&mut invocation, at(0), &throttled);
     assert_eq!(invocation.outcome(), Some((Outcome::Expired, at(0))));
+}
+
+#[test]
+fn one_that_waits_can_be_made_due_now_and_grows_too_old_as_before() {
+    let mut invocation = invocation(1, 10, false);
+    invocation.first_due = at(5_000);
+    invocation.state = State::Queued { due: at(5_000), attempt: NonZeroU32::MIN };
+    let expires = invocation.expires();
+    invocation.apply(&Event::Expedited, at(1_000)).unwrap();
+    assert_eq!(invocation.place().map(|place| (place.due, place.expires)), Some((at(1_000), expires)));
+    invocation.apply(&Event::Claimed(OWNER), at(1_001)).unwrap();
+    assert!(invocation.clone().apply(&Event::Expedited, at(1_002)).is_err(), "it runs");
+    assert_eq!(invocation.place().map(|place| place.due), Some(at(1_001)), "after a crash it is found at once");
+    invocation.apply(&Event::Ended(Err(failure(Advice::Retry))), at(1_100)).unwrap();
+    invocation.apply(&Event::Expedited, at(1_200)).unwrap();
+    assert_eq!(invocation.state, State::Queued { due: at(1_200), attempt: NonZeroU32::new(2).unwrap() });
+}
+
+#[test]
+fn one_that_is_due_already_is_not_made_to_wait_by_being_hurried() {
+    let mut invocation = invocation(1, 10, false);
+    invocation.apply(&Event::Expedited, at(700)).unwrap();
+    assert_eq!(invocation.state, State::Queued { due: at(0), attempt: NonZeroU32::MIN });
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{self, OutOfRange, within};
 use super::outcome::OutcomeKind;
 
 /// The settings of a function's queue. They can be changed at any time and hold from then on.
@@ -49,6 +50,75 @@ pub struct Keep {
     pub bytes: Option<u64>,
 }
 
+/// How much may wait: invocations and the bytes of their payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Invocations.
+    pub count: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+}
+
+/// How much may wait, of one function, of one namespace and in all. What follows from an outcome is never refused and
+/// may go beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacities {
+    /// Of each function that has no limits of its own.
+    pub function: Capacity,
+    /// Of each namespace.
+    pub namespace: Capacity,
+    /// In all.
+    pub all: Capacity,
+}
+
+impl Default for Capacities {
+    fn default() -> Self {
+        let all = Capacity { count: bounds::DEFAULT_MAX_QUEUED, bytes: bounds::DEFAULT_MAX_QUEUED_BYTES };
+        Self { function: all, namespace: all, all }
+    }
+}
+
+impl QueueConfig {
+    /// How much may wait here, where the runtime says `otherwise`.
+    #[must_use]
+    pub fn capacity(&self, otherwise: Capacity) -> Capacity {
+        Capacity {
+            count: self.max_queued.unwrap_or(otherwise.count),
+            bytes: self.max_queued_bytes.unwrap_or(otherwise.bytes),
+        }
+    }
+}
+
+/// The settings of one [`Keep`] as the API names them: age, count, bytes.
+type KeepFields = [&'static str; 3];
+
+impl QueueConfig {
+    /// Checks that every number is in its range.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] with the first that is not.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let concurrency = self.concurrency.map_or(1, NonZeroU32::get);
+        within("concurrency", concurrency, &bounds::CONCURRENCY)?;
+        within("max_queued", self.max_queued.unwrap_or(1), &bounds::MAX_QUEUED)?;
+        within("max_queued_bytes", self.max_queued_bytes.unwrap_or(1), &bounds::MAX_QUEUED_BYTES)?;
+        OutcomeKind::ALL.into_iter().try_for_each(|kind| self.retention.of(kind).check(keep_fields(kind)))
+    }
+}
+
+const fn keep_fields(kind: OutcomeKind) -> KeepFields {
+    match kind {
+        OutcomeKind::Succeeded => {
+            ["retention.succeeded.age_s", "retention.succeeded.count", "retention.succeeded.bytes"]
+        }
+        OutcomeKind::Failed => ["retention.failed.age_s", "retention.failed.count", "retention.failed.bytes"],
+        OutcomeKind::Expired => ["retention.expired.age_s", "retention.expired.count", "retention.expired.bytes"],
+        OutcomeKind::Cancelled => {
+            ["retention.cancelled.age_s", "retention.cancelled.count", "retention.cancelled.bytes"]
+        }
+    }
+}
+
 impl Retention {
     /// What holds for invocations that ended like this.
     #[must_use]
@@ -63,6 +133,12 @@ impl Retention {
 }
 
 impl Keep {
+    fn check(&self, [age, count, bytes]: KeepFields) -> Result<(), OutOfRange> {
+        within(age, self.age.unwrap_or_default().as_secs(), &bounds::RETENTION_S)?;
+        within(count, self.count.unwrap_or_default(), &bounds::KEPT_COUNT)?;
+        within(bytes, self.bytes.unwrap_or_default(), &bounds::KEPT_BYTES)
+    }
+
     /// This, and where it says nothing, `otherwise`.
     #[must_use]
     pub fn or(self, otherwise: Self) -> Self {

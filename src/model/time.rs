@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -50,6 +50,30 @@ impl Timestamp {
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let ms = instant.unix_timestamp_nanos() / 1_000_000;
         u64::try_from(ms).map(Self).map_err(|_| invalid())
+    }
+}
+
+/// When an invocation is to run, as its caller asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum When {
+    /// As soon as its turn comes.
+    #[default]
+    Now,
+    /// Not before so much time has passed.
+    After(Duration),
+    /// Not before then. A time that is past is now.
+    At(Timestamp),
+}
+
+impl When {
+    /// When that is, asked at `now`.
+    #[must_use]
+    pub fn due(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Now => now,
+            Self::After(delay) => now + delay,
+            Self::At(at) => at.max(now),
+        }
     }
 }
 

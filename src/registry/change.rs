@@ -97,6 +97,20 @@ impl Registry {
         .await
     }
 
+    /// Changes the settings of a function's queue. Returns the function as it then is.
+    pub async fn set_queue(
+        &self,
+        path: &FunctionPath,
+        change: impl FnOnce(&mut QueueConfig) + Send + 'static,
+    ) -> Result<Arc<Function>, RegistryError> {
+        let edit = move |_: &Self, function: &mut Function| {
+            change(&mut function.queue);
+            Ok(())
+        };
+        self.update(path.clone(), edit).await?;
+        self.function(path)
+    }
+
     /// Points an alias at a version, or removes it.
     pub async fn alias(
         &self,

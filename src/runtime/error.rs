@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::model::names::InvocationId;
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
+use crate::worker::Slots;
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +42,39 @@ pub enum Error {
         /// The limit.
         limit: u32,
     },
+    /// The idempotency key was used for another request.
+    #[error(
+        "this idempotency key was used for a different request, which became the invocation {id}: use a new key for a new request"
+    )]
+    IdempotencyConflict {
+        /// The invocation that the key stands for.
+        id: InvocationId,
+    },
+    /// The idempotency key is no text that can be one.
+    #[error("an idempotency key has 1 to {} visible ASCII characters", crate::model::bounds::MAX_KEY_BYTES)]
+    IdempotencyKey,
+    /// The process is shutting down, or a part of it failed.
+    #[error("it was interrupted, and may or may not have been done: look, and repeat it if it was not")]
+    Interrupted,
     /// There is no such invocation, or it is no longer kept.
     #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
     InvocationUnknown(InvocationId),
+    /// It did not fail, or its failure was passed on, or it is being redriven already.
+    #[error("the invocation {0} is no dead letter: redriven are those that failed with no destination for it")]
+    NotADeadLetter(InvocationId),
     /// The queue did not take it.
     #[error(transparent)]
     NotAccepted(NotAccepted),
-    /// It is not settled, so it cannot be repeated.
-    #[error("the invocation {0} has not ended: it can be repeated once it has, or cancelled now")]
+    /// It runs or has settled, so it cannot be made to run now.
+    #[error("the invocation {id} is {status}: only one that waits can be run now")]
+    NotQueued {
+        /// Which.
+        id: InvocationId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// It is not settled, so it can be neither repeated nor removed.
+    #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
     /// The payload of a synchronous invocation is not kept.
     #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]
@@ -70,7 +96,28 @@ pub enum Error {
     /// A function could not be found or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// It is to run later than anything may.
+    #[error("it is to run in {} s: use up to {} s (15 days)", .ahead.as_secs(), crate::model::bounds::MAX_AHEAD.as_secs())]
+    TooFarAhead {
+        /// How far ahead.
+        ahead: Duration,
+    },
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Error {
+    /// How long the caller should wait before trying again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { .. } => Some(Slots::retry_after()),
+            Self::NotAccepted(refused) => refused.retry_after(),
+            Self::Function { failure, .. } => match failure.advice {
+                Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
+                Advice::GiveUp | Advice::Retry => None,
+            },
+            _ => None,
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Use cases around invocations: invoke and wait, accept, look up, list, cancel, repeat.
+//! Use cases around invocations: invoke and wait, look up, list, cancel, run now.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -7,19 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, Runtime};
-use crate::clock;
-use crate::dispatch::{CancelAsked, NotAccepted};
+use crate::dispatch::CancelAsked;
 use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier};
-use crate::model::outcome::{Advice, Outcome};
+use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::status::Status;
-use crate::model::time::Timestamp;
-use crate::store::{Cursor, Part, Query};
-use crate::worker::Slots;
+use crate::model::time::When;
+use crate::store::Part;
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -43,8 +41,13 @@ pub struct Ask {
     pub attributes: Vec<(String, String)>,
     /// The invocations that led to this request, where a function made it.
     pub chain: Vec<InvocationId>,
-    /// How long it is to wait before its first attempt; for asynchronous ones.
-    pub delay: Duration,
+    /// When its first attempt may start, up to [`bounds::MAX_AHEAD`] from now; for asynchronous ones.
+    pub when: When,
+    /// How urgent it is among those of its function; for asynchronous ones.
+    pub priority: Priority,
+    /// The caller's name for this request: within [`bounds::KEY_WINDOW`] the same name and the same request mean the
+    /// invocation that was accepted first. 1 to 255 visible ASCII characters; for asynchronous ones.
+    pub idempotency_key: Option<String>,
 }
 
 /// An accepted asynchronous invocation.
@@ -54,6 +57,8 @@ pub struct Accepted {
     pub id: InvocationId,
     /// What will run.
     pub target: Target,
+    /// Nothing new was accepted: an earlier request with the same idempotency key was.
+    pub replayed: bool,
 }
 
 /// The answer to a synchronous invocation.
@@ -63,32 +68,6 @@ pub struct Answered {
     pub id: InvocationId,
     /// What the function gave.
     pub reply: Reply,
-}
-
-/// Which invocations to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only those of this function.
-    pub function: Option<FunctionPath>,
-    /// Only those in this state.
-    pub status: Option<Status>,
-    /// Only dead letters.
-    pub dead_letters: bool,
-    /// Only those accepted then or later.
-    pub since: Option<Timestamp>,
-    /// From behind this place.
-    pub after: Option<Cursor>,
-    /// How many at most.
-    pub limit: usize,
-}
-
-/// Part of the list of invocations.
-#[derive(Clone, Debug, Default)]
-pub struct InvocationPage {
-    /// The invocations, the newest first.
-    pub invocations: Vec<Invocation>,
-    /// Where to go on; `None` at the end. A page may be short and have more behind it.
-    pub next: Option<Cursor>,
 }
 
 impl Runtime {
@@ -120,41 +99,6 @@ impl Runtime {
         }
     }
 
-    /// Accepts an invocation to be run later. When this returns, it would survive a power cut.
-    pub async fn accept(&self, ask: Ask) -> Result<Accepted, Error> {
-        let (function, version) = self.resolve(&ask, bounds::MAX_ASYNC_PAYLOAD_BYTES)?;
-        let lineage = Lineage { chain: ask.chain, retry_of: None };
-        let payload = match ask.input {
-            Input::Payload(payload) => payload,
-            Input::Request(request) => request.body,
-        };
-        let request = Request {
-            payload: PayloadInfo { bytes: payload.len() as u64, content_type: ask.content_type },
-            traceparent: ask.traceparent,
-            attributes: ask.attributes,
-        };
-        self.enqueue(&function, &version, request, lineage, payload, ask.delay).await
-    }
-
-    /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
-    pub async fn retry(&self, id: InvocationId) -> Result<Accepted, Error> {
-        let old = self.invocation(id).await?;
-        if old.outcome().is_none() {
-            return Err(Error::NotSettled(id));
-        }
-        if old.mode == Mode::Sync {
-            return Err(Error::PayloadNotKept(id));
-        }
-        let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
-        let function = self.parts.registry.function(&old.target.path)?;
-        let (function, version) = match old.target.version.filter(|_| function.id == old.target.function) {
-            Some(number) => self.parts.registry.resolve(&function.path, &Qualifier::Version(number))?,
-            None => self.parts.registry.resolve(&function.path, &Qualifier::Latest)?,
-        };
-        let lineage = Lineage { retry_of: Some(id), ..old.lineage };
-        self.enqueue(&function, &version, old.request, lineage, payload, Duration::ZERO).await
-    }
-
     /// One invocation; waits up to `patience` for it to settle.
     pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Invocation, Error> {
         let found = self.parts.dispatch.wait(id, patience.min(bounds::MAX_WAIT)).await?;
@@ -181,40 +125,24 @@ impl Runtime {
         }
     }
 
-    /// Invocations, the newest first.
-    pub async fn list(&self, filter: Filter) -> Result<InvocationPage, Error> {
-        let function = filter.function.as_ref().map(|path| self.parts.registry.function(path)).transpose()?;
-        let mut page = InvocationPage { invocations: Vec::new(), next: filter.after };
-        let mut scanned = 0;
-        while page.invocations.len() < filter.limit && scanned < bounds::MAX_SCANNED {
-            let query = Query {
-                function: function.as_ref().map(|function| function.id),
-                since: filter.since,
-                after: page.next,
-                limit: bounds::DEFAULT_PAGE.max(filter.limit),
-            };
-            scanned += query.limit;
-            let listed = self.parts.store.list(query).await?;
-            page.next = listed.next;
-            for invocation in listed.invocations.into_iter().filter(|invocation| filter.keeps(invocation)) {
-                if page.invocations.len() == filter.limit {
-                    page.next = page.invocations.last().map(|last| Cursor(last.accepted, last.id));
-                    return Ok(page);
-                }
-                page.invocations.push(invocation);
-            }
-            if page.next.is_none() {
-                break;
-            }
+    /// Makes an invocation that waits, for its time or for its next attempt, due now, and returns it as it then is.
+    pub async fn run_now(&self, id: InvocationId) -> Result<Invocation, Error> {
+        if let Some(invocation) = self.parts.dispatch.run_now(id).await? {
+            return Ok(invocation);
         }
-        Ok(page)
+        let invocation = self.invocation(id).await?;
+        let status = match Status::of(&invocation) {
+            Status::Queued | Status::Retrying => Status::Running, // it is being taken up at this moment
+            status => status,
+        };
+        Err(Error::NotQueued { id, status })
     }
 
     /// Asks until it is found or settled: for an instant, what a chain has just caused is kept and not yet in line.
     async fn ask_to_cancel(&self, id: InvocationId) -> Result<(CancelAsked, Invocation), Error> {
         let until = self.parts.clock.now() + CANCEL_PATIENCE;
         loop {
-            if self.parts.dispatch.cancel(id) == CancelAsked::Underway {
+            if self.parts.dispatch.cancel(id).await? == CancelAsked::Underway {
                 return Ok((CancelAsked::Underway, self.wait(id, CANCEL_PATIENCE).await?));
             }
             let invocation = self.invocation(id).await?;
@@ -225,7 +153,7 @@ impl Runtime {
         }
     }
 
-    fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
+    pub(super) fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
         let bytes = match &ask.input {
             Input::Payload(payload) => payload.len(),
             Input::Request(request) => request.body.len(),
@@ -238,36 +166,6 @@ impl Runtime {
             return Err(Error::HopLimit { hop, limit: self.parts.hop_limit });
         }
         Ok(self.parts.registry.resolve(&ask.path, &ask.qualifier)?)
-    }
-
-    async fn enqueue(
-        &self,
-        function: &Function,
-        version: &Version,
-        request: Request,
-        lineage: Lineage,
-        payload: Bytes,
-        delay: Duration,
-    ) -> Result<Accepted, Error> {
-        let now = self.parts.clock.now();
-        let invocation = Invocation {
-            id: self.parts.clock.invocation_id(),
-            target: target(function, version),
-            mode: Mode::Async,
-            accepted: now,
-            first_due: now + delay,
-            request,
-            lineage,
-            policy: Policy { config: function.config_of(version.number), hop_limit: self.parts.hop_limit },
-            priority: Priority::default(),
-            spread: clock::spread(),
-            attempts: Vec::new(),
-            state: State::Queued { due: now + delay, attempt: NonZeroU32::MIN },
-            result: None,
-        };
-        let accepted = Accepted { id: invocation.id, target: invocation.target.clone() };
-        self.parts.dispatch.accept(invocation, payload).await.map_err(Error::NotAccepted)?;
-        Ok(accepted)
     }
 
     /// A synchronous invocation in the only state it ever waits in: claimed.
@@ -328,25 +226,4 @@ impl Drop for Abandoned<'_> {
 
 fn target(function: &Function, version: &Version) -> Target {
     Target { function: function.id, path: function.path.clone(), version: Some(version.number) }
-}
-
-impl Filter {
-    fn keeps(&self, invocation: &Invocation) -> bool {
-        self.status.is_none_or(|status| status == Status::of(invocation))
-            && (!self.dead_letters || invocation.is_dead_letter())
-    }
-}
-
-impl Error {
-    /// How long the caller should wait before trying again, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Overloaded { .. } | Self::NotAccepted(NotAccepted::Full) => Some(Slots::retry_after()),
-            Self::Function { failure, .. } => match failure.advice {
-                Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
-                Advice::GiveUp | Advice::Retry => None,
-            },
-            _ => None,
-        }
-    }
 }

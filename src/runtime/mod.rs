@@ -1,19 +1,29 @@
 //! The use cases: what can be asked of Tidemill, one method each. A dialect parses its requests into these
 //! calls and renders what they return; it may call nothing else.
 
+mod accept;
+mod bulk;
 mod error;
 mod functions;
 mod invocations;
+mod listing;
+mod metrics;
+mod queues;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
-pub use invocations::{Accepted, Answered, Ask, Filter, InvocationPage};
+pub use invocations::{Accepted, Answered, Ask};
+pub use listing::{Filter, InvocationPage};
+pub use metrics::{FunctionMetrics, Metrics};
+pub use queues::{Overview, QueueView};
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
+use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -43,6 +53,12 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Steps a chain may have.
     pub hop_limit: u32,
+    /// The most attempts that the engine has room for at once.
+    pub max_concurrency: u32,
+    /// When the process started.
+    pub started: Timestamp,
+    /// Whose turn it is to change many.
+    pub turns: Turns,
     /// Whether it takes requests: false until it is open, and again once it shuts down.
     pub ready: AtomicBool,
 }
@@ -56,6 +72,11 @@ impl Runtime {
     /// Whether requests should be sent here.
     pub fn is_ready(&self) -> bool {
         self.parts.ready.load(Ordering::SeqCst)
+    }
+
+    /// The time, as it is written into records.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     /// Says that requests should not be sent here any more.

@@ -10,6 +10,11 @@ use crate::registry::RegistryError;
 use crate::runtime::Error;
 use crate::store::StoreError;
 
+/// The stable code of an error, where it is told without a problem of its own.
+pub(super) fn code(error: &Error) -> &'static str {
+    facts(error).1
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, code, effect, fault) = facts(&error);
@@ -36,16 +41,35 @@ fn facts(error: &Error) -> Facts {
         // A circle of functions is the functions' doing; the request itself was turned away.
         Error::HopLimit { .. } => (S::LOOP_DETECTED, "hop_limit_exceeded", Effect::None, Fault::Function),
         Error::InvocationUnknown(_) => caller(S::NOT_FOUND, "invocation_not_found"),
-        Error::NotAccepted(NotAccepted::Full) => caller(S::TOO_MANY_REQUESTS, "queue_full"),
+        Error::IdempotencyConflict { .. } | Error::NotAccepted(NotAccepted::KeyConflict(_)) => {
+            caller(S::CONFLICT, "idempotency_key_reused")
+        }
+        Error::IdempotencyKey => caller(S::BAD_REQUEST, "bad_idempotency_key"),
+        Error::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        Error::NotADeadLetter(_) => caller(S::CONFLICT, "not_a_dead_letter"),
+        Error::NotAccepted(NotAccepted::FunctionFull(_)) => caller(S::TOO_MANY_REQUESTS, "queue_full_function"),
+        Error::NotAccepted(NotAccepted::FunctionBytesFull(_)) => {
+            caller(S::TOO_MANY_REQUESTS, "queue_full_function_bytes")
+        }
+        Error::NotAccepted(NotAccepted::NamespaceFull(_)) => caller(S::TOO_MANY_REQUESTS, "queue_full_namespace"),
+        Error::NotAccepted(NotAccepted::NamespaceBytesFull(_)) => {
+            caller(S::TOO_MANY_REQUESTS, "queue_full_namespace_bytes")
+        }
+        Error::NotAccepted(NotAccepted::RuntimeFull(_)) => caller(S::TOO_MANY_REQUESTS, "queue_full_runtime"),
+        Error::NotAccepted(NotAccepted::RuntimeBytesFull(_)) => {
+            caller(S::TOO_MANY_REQUESTS, "queue_full_runtime_bytes")
+        }
         Error::NotAccepted(NotAccepted::Stopping) => {
             (S::SERVICE_UNAVAILABLE, "shutting_down", Effect::Unknown, Fault::Platform)
         }
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
+        Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
 
@@ -107,6 +131,20 @@ fn more(error: &Error, problem: Problem) -> Problem {
                 FailureKind::ExitCode(code) => problem.with("exit_code", code),
                 _ => problem,
             }
+        }
+        Error::IdempotencyConflict { id } | Error::NotAccepted(NotAccepted::KeyConflict(id)) => {
+            problem.with("invocation_id", id.to_string())
+        }
+        Error::NotAccepted(
+            NotAccepted::FunctionFull(full)
+            | NotAccepted::FunctionBytesFull(full)
+            | NotAccepted::NamespaceFull(full)
+            | NotAccepted::NamespaceBytesFull(full)
+            | NotAccepted::RuntimeFull(full)
+            | NotAccepted::RuntimeBytesFull(full),
+        ) => {
+            let oldest = full.oldest.map(|age| age.as_secs_f64());
+            problem.with("limit", full.limit).with("queued", full.there).with("oldest_age_s", oldest)
         }
         Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
         Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),

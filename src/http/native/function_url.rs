@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::invoke::{answer, attributes, chain, without_connection_headers};
+use super::headers::{attributes, chain};
+use super::invoke::{answer, without_connection_headers};
 use super::query::{self, bad};
 use crate::engine::call::{Input, Request};
 use crate::http::body;
@@ -16,6 +17,8 @@ use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 use crate::model::names::{FunctionPath, Qualifier};
+use crate::model::place::Priority;
+use crate::model::time::When;
 use crate::runtime::{Ask, Runtime};
 
 /// What stands behind `/fn/`.
@@ -49,8 +52,18 @@ pub(super) async fn call(
     };
     attributes.extend(asked);
     let qualifier = Qualifier::Version(described.version.number);
-    let delay = std::time::Duration::ZERO;
-    let ask = Ask { path, qualifier, input, content_type, traceparent, attributes, chain, delay };
+    let ask = Ask {
+        path,
+        qualifier,
+        input,
+        content_type,
+        traceparent,
+        attributes,
+        chain,
+        when: When::Now,
+        priority: Priority::default(),
+        idempotency_key: None,
+    };
     Ok(answer(runtime.invoke(ask).await))
 }
 

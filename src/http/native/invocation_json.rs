@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::model::bounds;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
 use crate::model::names::{Edge, InvocationId, VersionNumber};
+use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::whole_ms;
 
@@ -21,6 +22,8 @@ pub(super) struct InvocationOut {
     status: Status,
     condition: &'static str,
     accepted_at: String,
+    priority: Priority,
+    run_at: Option<String>,
     due_at: Option<String>,
     expires_at: String,
     settled_at: Option<String>,
@@ -95,6 +98,8 @@ impl InvocationOut {
             status: Status::of(invocation),
             condition: outcome.map_or("", |outcome| outcome.condition()),
             accepted_at: invocation.accepted.to_string(),
+            priority: invocation.priority,
+            run_at: Some(invocation.first_due).filter(|at| *at > invocation.accepted).map(|at| at.to_string()),
             due_at: due.map(ToString::to_string),
             expires_at: invocation.expires().to_string(),
             settled_at: settled_at.map(|at| at.to_string()),

@@ -1,4 +1,4 @@
-//! `/v1/invocations`: look up, list, cancel, repeat, and read what was captured.
+//! `/v1/invocations`: look up, list, cancel, repeat, remove, and read what was captured.
 
 use std::time::Duration;
 
@@ -64,18 +64,47 @@ struct Which {
 
 pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
     let which: Which = query::query(&uri)?;
-    let function = which.function.as_deref().map(|name| query::path(which.namespace.as_deref(), name)).transpose()?;
+    let namespace = which.namespace.as_deref();
     let since = which.since.as_deref().map(Timestamp::parse).transpose();
-    let page = runtime
-        .list(Filter {
-            function,
-            status: which.status,
-            dead_letters: which.dead_letter,
-            since: since.map_err(|error| bad("bad_query", error.to_string()))?,
-            after: which.cursor.as_deref().map(query::cursor).transpose()?,
-            limit: query::limit(which.limit)?,
-        })
-        .await?;
+    let filter = Filter {
+        namespace: namespace.map(query::parsed).transpose()?,
+        function: which.function.as_deref().map(|name| query::path(namespace, name)).transpose()?,
+        statuses: which.status.into_iter().collect(),
+        dead_letters: which.dead_letter,
+        since: since.map_err(|error| bad("bad_query", error.to_string()))?,
+        after: which.cursor.as_deref().map(query::cursor).transpose()?,
+        limit: query::limit(which.limit)?,
+    };
+    page(&runtime, filter).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartOf {
+    namespace: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `/v1/functions/{name}/dead-letters`: those of its invocations that failed with no destination for it.
+pub(super) async fn dead_letters(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let which: PartOf = query::query(&uri)?;
+    let filter = Filter {
+        function: Some(query::path(which.namespace.as_deref(), &name)?),
+        dead_letters: true,
+        after: which.cursor.as_deref().map(query::cursor).transpose()?,
+        limit: query::limit(which.limit)?,
+        ..Filter::default()
+    };
+    page(&runtime, filter).await
+}
+
+async fn page(runtime: &Runtime, filter: Filter) -> Result<Json<Value>, Problem> {
+    let page = runtime.list(filter).await?;
     let invocations: Vec<_> = page.invocations.iter().map(|invocation| InvocationOut::of(invocation, None)).collect();
     Ok(Json(json!({ "invocations": invocations, "next_cursor": page.next.map(query::cursor_text) })))
 }
@@ -90,6 +119,23 @@ pub(super) async fn cancel(
 
 pub(super) async fn retry(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
     Ok(accepted(&runtime.retry(query::parsed(&id)?).await?))
+}
+
+pub(super) async fn redrive(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(accepted(&runtime.redrive(query::parsed(&id)?).await?))
+}
+
+pub(super) async fn purge(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    runtime.purge(query::parsed(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn run_now(
+    State(runtime): State<Runtime>,
+    Path(id): Path<String>,
+) -> Result<Json<InvocationOut>, Problem> {
+    let invocation = runtime.run_now(query::parsed(&id)?).await?;
+    whole(&runtime, &invocation).await
 }
 
 pub(super) async fn logs(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {

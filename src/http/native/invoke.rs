@@ -1,8 +1,6 @@
 //! `POST /v1/functions/{name}/invocations`: run now and wait, or accept for later; and what both ways of
 //! calling a function (this one and its own URL) share.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
@@ -11,25 +9,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::headers::{self, Queueing};
 use super::query::{self, bad};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::bounds;
-use crate::model::names::InvocationId;
-use crate::model::time::parse_duration;
+use crate::model::status::Status;
 use crate::runtime::{Accepted, Answered, Ask, Error, Runtime};
 
 /// Which invocation an answer is of.
 const ID_HEADER: HeaderName = HeaderName::from_static("tidemill-invocation-id");
-/// The invocations that led to a request that a function makes.
-const CHAIN_HEADER: &str = "tidemill-chain";
-/// How long an asynchronous invocation is to wait before its first attempt.
-const DELAY_HEADER: &str = "tidemill-delay";
-/// Headers that are told to the function begin with this.
-const ATTRIBUTE_PREFIX: &str = "tidemill-attribute-";
-/// The longest delay.
-const MAX_DELAY: Duration = Duration::from_secs(15 * 86_400);
+/// Says that nothing new was accepted.
+const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,26 +49,31 @@ pub(super) async fn invoke(
     let path = query::path(which.namespace.as_deref(), &name)?;
     let qualifier = which.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     let wait = wait(which.mode.as_deref(), &headers)?;
-    let limit = match wait {
-        Wait::ForResult => bounds::MAX_SYNC_PAYLOAD_BYTES,
-        Wait::ForAcceptance => bounds::MAX_ASYNC_PAYLOAD_BYTES,
+    let (limit, queueing) = match wait {
+        Wait::ForResult => {
+            headers::not_for_those_who_wait(&headers)?;
+            (bounds::MAX_SYNC_PAYLOAD_BYTES, Queueing::default())
+        }
+        Wait::ForAcceptance => (bounds::MAX_ASYNC_PAYLOAD_BYTES, headers::queueing(&headers)?),
     };
-    refuse_idempotency_key(wait, &headers)?;
     runtime.describe(&path, &qualifier)?; // before megabytes are read for a function that is not there
     let payload = body::read(body, limit, "payload").await?;
+    let Queueing { when, priority, idempotency_key } = queueing;
     let ask = Ask {
         path,
         qualifier,
         input: Input::Payload(payload),
         content_type: query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default().to_owned(),
         traceparent: query::header(&headers, "traceparent")?.map(ToOwned::to_owned),
-        attributes: attributes(&headers)?,
-        chain: chain(&headers)?,
-        delay: delay(&headers)?,
+        attributes: headers::attributes(&headers)?,
+        chain: headers::chain(&headers)?,
+        when,
+        priority,
+        idempotency_key,
     };
     match wait {
         Wait::ForResult => Ok(answer(runtime.invoke(ask).await)),
-        Wait::ForAcceptance => Ok(accepted(&runtime.accept(ask).await?)),
+        Wait::ForAcceptance => Ok(answered(&runtime, &runtime.accept(ask).await?).await),
     }
 }
 
@@ -93,54 +90,28 @@ fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
     }
 }
 
-/// Whoever sends a key relies on it when sending again: to ignore it would run the function twice.
-fn refuse_idempotency_key(wait: Wait, headers: &HeaderMap) -> Result<(), Problem> {
-    if wait == Wait::ForAcceptance && headers.contains_key("idempotency-key") {
-        let detail =
-            "Idempotency-Key is not honoured yet: leave it out, and look for the invocation before sending again";
-        return Err(bad("idempotency_key_not_supported", detail.to_owned()));
+/// 202 with the id; of what was accepted before under the same key, with what has become of it.
+async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
+    if !acceptance.replayed {
+        return accepted(acceptance);
     }
-    Ok(())
+    // Its record may have been removed before the key was forgotten.
+    let now = runtime.invocation(acceptance.id).await.ok().map(|invocation| Status::of(&invocation));
+    let mut response = with_status(acceptance, now);
+    response.headers_mut().insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+    response
 }
 
-fn delay(headers: &HeaderMap) -> Result<Duration, Problem> {
-    let Some(text) = query::header(headers, DELAY_HEADER)? else { return Ok(Duration::ZERO) };
-    let delay = parse_duration(text).map_err(|error| bad("bad_header", format!("Tidemill-Delay: {error}")))?;
-    if delay > MAX_DELAY {
-        let detail = format!("Tidemill-Delay is {} s: use up to {} s (15 days)", delay.as_secs(), MAX_DELAY.as_secs());
-        return Err(bad("bad_range", detail));
-    }
-    Ok(delay)
-}
-
-/// The invocations that led here, as a function that calls on passes them along.
-pub(super) fn chain(headers: &HeaderMap) -> Result<Vec<InvocationId>, Problem> {
-    let text = query::header(headers, CHAIN_HEADER)?.unwrap_or_default();
-    text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(query::parsed).collect()
-}
-
-/// The headers that are meant for the function, without their prefix.
-pub(super) fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
-    let mut attributes = Vec::new();
-    for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix(ATTRIBUTE_PREFIX) else { continue };
-        let value = value.to_str().map_err(|_| bad("bad_header", format!("attribute `{name}` is no text")))?;
-        attributes.push((name.to_owned(), value.to_owned()));
-    }
-    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if attributes.len() > bounds::MAX_ATTRIBUTES || bytes > bounds::MAX_ATTRIBUTE_BYTES {
-        let (count, limit) = (bounds::MAX_ATTRIBUTES, bounds::MAX_ATTRIBUTE_BYTES);
-        return Err(bad("bad_range", format!("use at most {count} attributes of {limit} bytes in all")));
-    }
-    Ok(attributes)
-}
-
-/// 202 with the id.
+/// 202 with the id of what was accepted now.
 pub(super) fn accepted(accepted: &Accepted) -> Response {
+    with_status(accepted, Some(Status::Queued))
+}
+
+fn with_status(accepted: &Accepted, status: Option<Status>) -> Response {
     let id = accepted.id.to_string();
     let body = json!({
         "id": id,
-        "status": "queued",
+        "status": status,
         "function": accepted.target.path.to_string(),
         "version": accepted.target.version,
     });

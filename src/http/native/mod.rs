@@ -1,15 +1,20 @@
 //! The native dialect: JSON, problem details, one file per noun.
 
 mod async_config;
+mod bulk;
 mod error;
 mod function_url;
 mod functions;
 mod graph;
+mod headers;
 mod health;
 mod invocation_json;
 mod invocations;
 mod invoke;
+mod metrics;
+mod overview;
 mod query;
+mod queue;
 
 use axum::Router;
 use axum::routing::{any, get, post, put};
@@ -28,17 +33,26 @@ pub(super) fn routes() -> Router<Runtime> {
             get(async_config::show).put(async_config::set).delete(async_config::delete),
         )
         .route("/v1/functions/{name}/invocations", post(invoke::invoke))
+        .route("/v1/functions/{name}/queue", get(queue::show).put(queue::set))
+        .route("/v1/functions/{name}/queue/pause", post(queue::pause))
+        .route("/v1/functions/{name}/queue/resume", post(queue::resume))
+        .route("/v1/functions/{name}/dead-letters", get(invocations::dead_letters))
         .route("/v1/invocations", get(invocations::list))
-        .route("/v1/invocations/{id}", get(invocations::show))
+        .route("/v1/invocations/bulk", post(bulk::bulk))
+        .route("/v1/invocations/{id}", get(invocations::show).delete(invocations::purge))
         .route("/v1/invocations/{id}/cancel", post(invocations::cancel))
         .route("/v1/invocations/{id}/retry", post(invocations::retry))
+        .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
+        .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))
         .route("/v1/graph", get(graph::show))
+        .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))
         .route("/fn/{name}/", any(function_url::call))
         .route("/fn/{name}/{*path}", any(function_url::call))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
 }

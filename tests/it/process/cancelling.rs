@@ -46,6 +46,30 @@ async fn a_running_invocation_is_stopped_while_others_are_answered() {
 }
 
 #[tokio::test]
+async fn cancelling_stops_a_spinning_guest_within_a_fraction_of_a_second_and_leaves_its_neighbours_running() {
+    let server = Server::durable().await;
+    server.deploy("spin", hostile("spin")).await;
+    server.deploy("echo", prebuilt("echo")).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(server.accept("spin", "").await);
+    }
+    for id in &ids {
+        server.reaches(id, "running").await;
+    }
+    let before = tokio::time::Instant::now();
+    let cancelled = server.post(&format!("/v1/invocations/{}/cancel", ids[1]), "").await.is(200).json();
+    let took = before.elapsed();
+    assert_eq!(cancelled["status"], "cancelled");
+    assert!(took.as_millis() < 900, "from request to settled: {took:?}");
+    server.invoke("echo", "beside them").await.is(200);
+    for neighbour in [&ids[0], &ids[2]] {
+        let running = server.look(neighbour).await;
+        assert_eq!((&running["status"], running["attempts"].as_array().map(Vec::len)), (&json!("running"), Some(1)));
+    }
+}
+
+#[tokio::test]
 async fn what_has_ended_cannot_be_cancelled_and_what_never_was_is_not_found() {
     let server = Server::in_memory().await;
     server.deploy("echo", prebuilt("echo")).await;

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod bulk;
 mod cancelling;
 mod chains;
 mod clocks;
@@ -11,8 +12,11 @@ mod cycles;
 mod hostile;
 mod invoking;
 mod listing;
+mod metrics;
+mod queues;
 mod restarts;
 mod retries;
 mod slow_clients;
 mod versions;
+mod wrong_changes;
 mod wrong_input;

@@ -85,6 +85,22 @@ async fn a_throttled_attempt_comes_back_when_it_said_and_is_not_counted() {
 }
 
 #[tokio::test]
+async fn with_time_running_3600_times_faster_an_age_limit_of_six_hours_takes_six_seconds() {
+    let server = Server::with(&["--store", "memory", "--time-scale", "3600", "--concurrency", "1"]).await;
+    let six_hours = json!({"max_event_age_s": 21_600, "max_retries": 0});
+    server.deploy_with("spin", hostile("spin"), &json!({"timeout_ms": 30_000, "async_config": six_hours})).await;
+    let occupier = server.accept("spin", "").await;
+    server.reaches(&occupier, "running").await;
+    let before = tokio::time::Instant::now();
+    let late = server.accept("spin", "").await;
+    let invocation = server.settled(&late, "expired").await;
+    let took = before.elapsed();
+    assert!((5..20).contains(&took.as_secs()), "{took:?}");
+    assert_eq!((&invocation["condition"], attempts(&invocation)), (&json!("EventAgeExceeded"), vec![]));
+    server.post(&format!("/v1/invocations/{occupier}/cancel"), "").await.is(200);
+}
+
+#[tokio::test]
 async fn an_invocation_that_finds_no_free_slot_expires_unattempted_and_its_failure_destination_learns_of_it() {
     let server = Server::in_memory().await;
     server.deploy("describe", prebuilt("describe")).await;

@@ -10,13 +10,13 @@ use super::support::{Answer, Server, hostile, prebuilt};
 const MIB: usize = 1024 * 1024;
 
 /// A server with one function, and a way to see that nothing else is there.
-struct Checked {
-    server: Server,
+pub(super) struct Checked {
+    pub(super) server: Server,
     functions: Value,
 }
 
 impl Checked {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let server = Server::in_memory().await;
         server.deploy("echo", prebuilt("echo")).await;
         let functions = server.get("/v1/functions").await.is(200).json();
@@ -31,7 +31,13 @@ impl Checked {
     }
 
     /// Sends a request and checks that it is refused.
-    async fn sent(&self, method: &str, path: &str, body: impl Into<reqwest::Body>, refusal: (u16, &str, &str)) {
+    pub(super) async fn sent(
+        &self,
+        method: &str,
+        path: &str,
+        body: impl Into<reqwest::Body>,
+        refusal: (u16, &str, &str),
+    ) {
         let request = self.server.request(method.parse().unwrap(), path).body(body);
         self.check(self.server.send(request).await, refusal.0, refusal.1, refusal.2).await;
     }
@@ -160,12 +166,28 @@ async fn queries_and_headers_that_cannot_be_read_are_refused() {
         ("tidemill-delay", "soon", "bad_header", "`soon`"),
         ("tidemill-delay", "16d", "bad_range", "15 days"),
         ("tidemill-chain", "x", "bad_name", "`x`"),
-        ("idempotency-key", "k", "idempotency_key_not_supported", "not honoured"),
+        ("tidemill-run-at", "noon", "bad_header", "`noon`"),
+        ("tidemill-run-at", "2999-01-01T00:00:00Z", "bad_range", "15 days"),
+        ("tidemill-priority", "urgent", "bad_header", "`urgent`"),
+        ("idempotency-key", "", "bad_idempotency_key", "1 to 255"),
+        ("idempotency-key", &"k".repeat(256), "bad_idempotency_key", "1 to 255"),
         ("tidemill-attribute-long", &"x".repeat(16 * 1024 + 1), "bad_range", "attributes"),
     ] {
         let path = format!("{invocations}?mode=async");
         let request = checked.server.request(Method::POST, &path).header(name, value);
         checked.check(checked.server.send(request).await, 400, code, part).await;
+    }
+    let both = checked.server.request(Method::POST, &format!("{invocations}?mode=async"));
+    let both = both.header("tidemill-delay", "1s").header("tidemill-run-at", "2026-01-01T00:00:00Z");
+    checked.check(checked.server.send(both).await, 400, "bad_header", "send one of them").await;
+    for (name, value, code) in [
+        ("idempotency-key", "k", "idempotency_key_not_supported"),
+        ("tidemill-delay", "1s", "asynchronous_only"),
+        ("tidemill-run-at", "2026-01-01T00:00:00Z", "asynchronous_only"),
+        ("tidemill-priority", "high", "asynchronous_only"),
+    ] {
+        let request = checked.server.request(Method::POST, invocations).header(name, value);
+        checked.check(checked.server.send(request).await, 400, code, "respond-async").await;
     }
 }
 

@@ -68,16 +68,6 @@ impl Model {
         }
     }
 
-    /// What a store that keeps neither has after it was opened again: no keys, and counts of what is there.
-    pub(super) fn forget_keys_and_counts(&mut self) {
-        self.keys.clear();
-        self.ever.clear();
-        for invocation in self.invocations.values() {
-            let (accepted, _) = self.ever.entry(invocation.target.function).or_default();
-            *accepted += u64::from(invocation.mode == Mode::Async && invocation.outcome().is_none());
-        }
-    }
-
     pub(super) fn time(&self) -> Timestamp {
         time(self.now)
     }

@@ -1,0 +1,136 @@
+//! Which of many invocations are meant, as one says it.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::units;
+use crate::model::names::FunctionName;
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+
+/// Which invocations.
+#[derive(Debug, Args)]
+#[group(multiple = true, id = "many")]
+#[command(next_help_heading = "Many at once")]
+pub(super) struct Filter {
+    /// Those of this function
+    #[arg(long, value_name = "NAME")]
+    pub(super) function: Option<FunctionName>,
+    /// Those that stand there; may be given again
+    #[arg(long, value_parser = status_parser())]
+    pub(super) status: Vec<Status>,
+    /// Those that were accepted longer ago than this
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, conflicts_with = "accepted_before")]
+    older_than: Option<Duration>,
+    /// Those that were accepted before this: a time, or how long ago
+    #[arg(long, value_name = "TIME")]
+    accepted_before: Option<When>,
+    /// Those that were accepted then or later: a time, or how long ago
+    #[arg(long, value_name = "TIME")]
+    accepted_after: Option<When>,
+    /// Those that failed and had no destination for it
+    #[arg(long)]
+    pub(super) dead_letters: bool,
+    /// All of them
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// How much of it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many at once")]
+pub(super) struct Extent {
+    /// Change at most that many
+    #[arg(long, value_name = "N", requires = "many", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+    /// Change nothing: say what would be done
+    #[arg(long, requires = "many")]
+    pub(super) dry_run: bool,
+}
+
+/// A point in time, as one can say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// So long ago.
+    Ago(Duration),
+    /// Then.
+    At(Timestamp),
+}
+
+/// The text is neither a time nor a duration.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("write a time such as `2026-11-21T09:00:00Z`, or how long ago, such as `1h`")]
+pub(super) struct InvalidWhen;
+
+impl FromStr for When {
+    type Err = InvalidWhen;
+
+    fn from_str(text: &str) -> Result<Self, InvalidWhen> {
+        let at = Timestamp::parse(text).map(Self::At);
+        at.or_else(|_| units::duration(text).map(Self::Ago)).map_err(|_| InvalidWhen)
+    }
+}
+
+impl When {
+    /// The instant that is meant.
+    pub(super) fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(duration) => now.minus(duration),
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl Filter {
+    /// Accepted before this, from the point of view of `now`.
+    pub(super) fn before(&self, now: Timestamp) -> Option<Timestamp> {
+        self.accepted_before.or(self.older_than.map(When::Ago)).map(|before| before.from(now))
+    }
+
+    /// Accepted then or later.
+    pub(super) fn from(&self, now: Timestamp) -> Option<Timestamp> {
+        self.accepted_after.map(|after| after.from(now))
+    }
+}
+
+/// Knows every status, for the help and for completions.
+pub(super) fn status_parser() -> impl clap::builder::TypedValueParser<Value = Status> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str)).try_map(|text| text.parse::<Status>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        _filter: Filter,
+        #[command(flatten)]
+        _extent: Extent,
+    }
+
+    fn typed(text: &str) -> Result<Typed, clap::Error> {
+        Typed::try_parse_from(std::iter::once("test").chain(text.split_whitespace()))
+    }
+
+    #[test]
+    fn a_limit_or_a_dry_run_alone_says_nothing_of_which() {
+        assert!(typed("--limit 1").is_err());
+        assert!(typed("--dry-run").is_err());
+        assert!(typed("--all --limit 0").is_err());
+        assert!(typed("--all --limit 1 --dry-run").is_ok());
+        assert!(typed("--older-than 1h --accepted-before 1h").is_err());
+    }
+
+    #[test]
+    fn a_time_is_an_instant_or_how_long_ago() {
+        assert_eq!("1h".parse::<When>().unwrap(), When::Ago(Duration::from_hours(1)));
+        assert!(matches!("2026-11-21T09:00:00Z".parse(), Ok(When::At(_))));
+        assert!("yesterday".parse::<When>().is_err());
+    }
+}

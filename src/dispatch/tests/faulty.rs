@@ -1,0 +1,125 @@
+//! A store with faults.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU32;
+
+use super::*;
+use crate::model::names::Digest;
+use crate::model::place::{Lane, Place, Turn};
+use crate::store::{Counts, IdempotencyKey, KeyUse, Listed, Query, Settled, SettledQuery, StoreError, Stored, Vitals};
+
+/// What becomes of a commit.
+pub(super) enum Fate {
+    CarriedOut,
+    CarriedOutAndUnknown,
+    Refused,
+    Unknown,
+}
+
+/// A store with faults: what becomes of each commit, by its number, and whether payloads can be read.
+pub(super) struct Faulty {
+    pub(super) kept: MemoryStore,
+    pub(super) fate: fn(u32) -> Fate,
+    pub(super) calls: AtomicU32,
+    pub(super) payloads_damaged: bool,
+    /// Counting again finds one more than there is.
+    pub(super) miscounted: bool,
+}
+
+impl Faulty {
+    pub(super) fn new(fate: fn(u32) -> Fate) -> Self {
+        Self {
+            kept: MemoryStore::default(),
+            fate,
+            calls: AtomicU32::new(0),
+            payloads_damaged: false,
+            miscounted: false,
+        }
+    }
+}
+
+impl Store for Faulty {
+    fn commit(&self, group: Group, when: Durability) -> Stored<'_, ()> {
+        let why = || "on purpose".to_owned();
+        match (self.fate)(self.calls.fetch_add(1, Ordering::SeqCst)) {
+            Fate::CarriedOut => self.kept.commit(group, when),
+            Fate::CarriedOutAndUnknown => {
+                let carried_out = self.kept.commit(group, when);
+                Box::pin(async move { carried_out.await.and(Err(StoreError::Unknown(why()))) })
+            }
+            Fate::Refused => Box::pin(async move { Err(StoreError::Refused(why())) }),
+            Fate::Unknown => Box::pin(async move { Err(StoreError::Unknown(why())) }),
+        }
+    }
+
+    fn blob(&self, id: InvocationId, part: Part) -> Stored<'_, Option<Bytes>> {
+        if self.payloads_damaged && part == Part::Payload {
+            let damaged = StoreError::Damaged { what: "a payload".to_owned(), detail: "on purpose".to_owned() };
+            return Box::pin(async { Err(damaged) });
+        }
+        self.kept.blob(id, part)
+    }
+
+    fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
+        self.kept.invocation(id)
+    }
+
+    fn list(&self, query: Query) -> Stored<'_, Listed> {
+        self.kept.list(query)
+    }
+
+    fn settled(&self, query: SettledQuery) -> Stored<'_, Vec<Settled>> {
+        self.kept.settled(query)
+    }
+
+    fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.kept.waiting(lane, after, limit)
+    }
+
+    fn too_old(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<Place>> {
+        self.kept.too_old(now, limit)
+    }
+
+    fn counts(&self, function: FunctionId) -> Counts {
+        self.kept.counts(function)
+    }
+
+    fn all_counts(&self) -> BTreeMap<FunctionId, Counts> {
+        self.kept.all_counts()
+    }
+
+    fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>> {
+        let miscounted = self.miscounted;
+        Box::pin(async move {
+            let mut counts = self.kept.recount().await?;
+            for counts in counts.values_mut() {
+                counts.live += u64::from(miscounted);
+            }
+            Ok(counts)
+        })
+    }
+
+    fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>> {
+        self.kept.key(key)
+    }
+
+    fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
+        self.kept.keys_over(now, limit)
+    }
+
+    fn vitals(&self) -> Vitals {
+        self.kept.vitals()
+    }
+
+    fn scan(&self) -> Stored<'_, Live> {
+        self.kept.scan()
+    }
+
+    fn put_module(&self, digest: Digest, module: Bytes) -> Stored<'_, ()> {
+        self.kept.put_module(digest, module)
+    }
+
+    fn module(&self, digest: Digest) -> Stored<'_, Option<Bytes>> {
+        self.kept.module(digest)
+    }
+}

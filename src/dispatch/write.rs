@@ -1,0 +1,116 @@
+//! Writes what a step has come to: the new state with all that follows from it, in one commit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::quota::Wanted;
+use super::settle::{self, Payloads};
+use super::turn::Hold;
+use super::{Parts, step};
+use crate::model::invocation::{Invocation, Target};
+use crate::model::names::InvocationId;
+use crate::model::outcome::Outcome;
+use crate::model::place::Place;
+use crate::store::{Change, Durability, Group, Part, StoreError};
+
+/// What a step wants written.
+pub(super) struct Written {
+    pub(super) invocation: Invocation,
+    pub(super) payloads: Payloads,
+    /// What the attempt wrote, where there was one.
+    pub(super) log: Option<Bytes>,
+}
+
+/// Commits the new state with all that follows from it; returns where the invocation stands in line again.
+pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option<Place>, StoreError> {
+    let Written { invocation, payloads, log } = written;
+    let (id, function, bytes) = (invocation.id, invocation.target.function, invocation.request.payload.bytes);
+    let settled = invocation.outcome();
+    let back = invocation.place();
+    let next = settle::next(parts, &invocation, &payloads, parts.needs.clock.now());
+
+    let mut group = Vec::with_capacity(5);
+    group.extend(log.map(|log| Change::PutBlob(id, Part::Log, log)));
+    if invocation.result.is_some() {
+        group.push(Change::PutBlob(id, Part::Result, payloads.response));
+    }
+    group.push(Change::PutInvocation(Box::new(invocation)));
+    let following = next.as_ref().and_then(|(next, _)| Following::of(parts, next));
+    if let Some((next, record)) = next {
+        group.push(Change::PutBlob(next.id, Part::Payload, record));
+        group.push(Change::PutInvocation(Box::new(next)));
+    }
+    // Waiting for the next attempt may be forgotten by a power cut: the attempt then counts as interrupted.
+    let when = if settled.is_some() { Durability::Synced } else { Durability::Written };
+    if let Err(error) = commit(parts, id, group, when).await {
+        if settled.is_some() && matches!(error, StoreError::Unknown(_)) {
+            parts.unsure().insert(id, (function, bytes));
+        }
+        return Err(error);
+    }
+    if let Some((outcome, at)) = settled {
+        tracing::debug!(target: "tidemill::ledger", invocation = %id, ?outcome, "settled");
+        parts.unsure().remove(&id);
+        parts.quota.settled(function, bytes, at);
+        if outcome == Outcome::Expired {
+            parts.tallies.count(function, |figures| figures.expired += 1);
+        }
+        parts.waiters.tell(id);
+        parts.one_more_settled();
+    }
+    if let Some(following) = following {
+        following.stands(parts);
+    }
+    Ok(back)
+}
+
+/// The invocation that a settling causes, in our hands until it stands in line: it may be read from the store before
+/// the commit is answered.
+struct Following {
+    in_hand: Hold,
+    place: Place,
+    target: Target,
+    bytes: u64,
+}
+
+impl Following {
+    fn of(parts: &Arc<Parts>, next: &Invocation) -> Option<Self> {
+        let place = next.place()?;
+        let mut held = parts.held();
+        if held.contains_key(&place.id) {
+            return None; // it was written before, and is being worked on
+        }
+        let (mut in_hand, _) = Hold::of(parts, &mut held, place);
+        in_hand.gone();
+        Some(Self { in_hand, place, target: next.target.clone(), bytes: next.request.payload.bytes })
+    }
+
+    fn stands(mut self, parts: &Parts) {
+        let Target { function, path, .. } = &self.target;
+        parts.quota.add(Wanted { function: *function, namespace: &path.namespace, bytes: self.bytes });
+        self.in_hand.back(self.place);
+    }
+}
+
+/// Commits, and again after a pause while the store refuses for want of room: what has happened is not forgotten
+/// because it cannot be written down yet.
+async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
+    loop {
+        match parts.needs.store.commit(Group(group.clone()), when).await {
+            Err(refused @ (StoreError::Refused(_) | StoreError::Full(_))) => {
+                tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
+                if !step::pause(parts).await {
+                    return Err(refused);
+                }
+            }
+            end => return end,
+        }
+    }
+}
+
+/// What an invocation counts as while it waits.
+pub(super) fn wanted(invocation: &Invocation) -> Wanted<'_> {
+    let Target { function, path, .. } = &invocation.target;
+    Wanted { function: *function, namespace: &path.namespace, bytes: invocation.request.payload.bytes }
+}

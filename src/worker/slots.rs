@@ -1,0 +1,222 @@
+//! The places in which attempts run: so many in all, so many of a function, so many of a version. Synchronous callers
+//! and the queue share them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::limit::{Limit, Permit};
+use crate::model::bounds;
+use crate::model::function::Version;
+use crate::model::names::{FunctionId, VersionNumber};
+
+/// The places in which attempts run. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub struct Slots {
+    parts: Arc<SlotParts>,
+}
+
+struct SlotParts {
+    all: Arc<Limit>,
+    functions: Mutex<HashMap<FunctionId, Arc<Limit>>>,
+    versions: Mutex<HashMap<(FunctionId, VersionNumber), Arc<Limit>>>,
+    waiting: Semaphore,
+    refused: Mutex<Refused>,
+    /// Told whenever a slot is free again.
+    freed: Arc<Notify>,
+}
+
+/// What a slot was looked for in vain.
+#[derive(Default)]
+struct Refused {
+    looked_for: HashSet<Freed>,
+    freed: Vec<Freed>,
+}
+
+/// A function, or a version of it, that has a slot again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Freed {
+    /// The function.
+    pub function: FunctionId,
+    /// The version whose own limit it was; `None` for the function's.
+    pub version: Option<VersionNumber>,
+}
+
+/// Whose limit is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSlot {
+    /// The runtime's.
+    Runtime,
+    /// The function's.
+    Function,
+    /// The version's.
+    Version,
+}
+
+/// A place to run one attempt in. Dropping it gives it back.
+pub struct Slot {
+    permits: Vec<Permit>,
+    of: Freed,
+    parts: Arc<SlotParts>,
+}
+
+/// What a function has that is limited by the runtime alone.
+const UNLIMITED: usize = *bounds::CONCURRENCY.end() as usize;
+
+impl Slots {
+    /// `concurrency` slots; `freed` is told when one is given back.
+    pub fn new(concurrency: u32, freed: Arc<Notify>) -> Self {
+        let parts = SlotParts {
+            all: Limit::new(concurrency as usize),
+            functions: Mutex::default(),
+            versions: Mutex::default(),
+            waiting: Semaphore::new(bounds::MAX_WAITING_FOR_SLOT),
+            refused: Mutex::default(),
+            freed,
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Changes how many attempts run at once. What runs goes on.
+    pub fn set_concurrency(&self, concurrency: NonZeroU32) {
+        self.parts.all.set(concurrency.get() as usize);
+        self.parts.freed.notify_one();
+    }
+
+    /// How many attempts may run at once.
+    pub fn concurrency(&self) -> NonZeroU32 {
+        u32::try_from(self.parts.all.limit()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// Changes how many attempts of a function run at once, over all versions; `None` leaves it to the other limits.
+    /// What runs goes on.
+    pub fn limit_function(&self, function: FunctionId, concurrency: Option<NonZeroU32>) {
+        let limit = concurrency.map_or(UNLIMITED, |limit| limit.get() as usize);
+        self.function(function).set(limit);
+        self.parts.tell(Freed { function, version: None });
+    }
+
+    /// Attempts that run now, by function.
+    pub fn running(&self) -> BTreeMap<FunctionId, u64> {
+        let functions = lock(&self.parts.functions);
+        let running = functions.iter().map(|(function, limit)| (*function, limit.out() as u64));
+        running.filter(|(_, running)| *running > 0).collect()
+    }
+
+    /// Functions and versions that a slot was looked for in vain, and that may have one now. Each is told once.
+    pub fn freed(&self) -> Vec<Freed> {
+        std::mem::take(&mut lock(&self.parts.refused).freed)
+    }
+
+    /// Whether nothing runs.
+    pub fn all_free(&self) -> bool {
+        self.parts.all.out() == 0
+    }
+
+    /// Whether any slot is free at all.
+    pub fn any_free(&self) -> bool {
+        self.parts.all.any_free()
+    }
+
+    /// A slot for a version, if one is free now. `None` as version: one that is limited by the function and the
+    /// runtime alone. Whoever is refused for a function's or a version's limit is told by [`Slots::freed`].
+    pub fn try_take(&self, function: FunctionId, version: Option<&Version>) -> Result<Slot, NoSlot> {
+        let mut slot = self.empty(function, version);
+        if let Some(limit) = version.and_then(|version| self.limit_of(function, version)) {
+            slot.permits.push(self.parts.ask(&limit, slot.of).ok_or(NoSlot::Version)?);
+        }
+        let of_function = Freed { function, version: None };
+        slot.permits.push(self.parts.ask(&self.function(function), of_function).ok_or(NoSlot::Function)?);
+        slot.permits.push(self.parts.all.try_take().ok_or(NoSlot::Runtime)?);
+        Ok(slot)
+    }
+
+    /// A slot for a version, waiting at most [`bounds::MAX_SLOT_WAIT`] for one. Who waits here goes before the
+    /// queue: what is given back goes to the longest waiting. `None` when none came free in time.
+    pub async fn take(&self, function: FunctionId, version: &Version) -> Option<Slot> {
+        if let Ok(slot) = self.try_take(function, Some(version)) {
+            return Some(slot); // nobody is passed by: what is freed goes to those who wait
+        }
+        let _waiting = self.parts.waiting.try_acquire().ok()?;
+        let acquired = async {
+            let mut slot = self.empty(function, Some(version));
+            if let Some(limit) = self.limit_of(function, version) {
+                slot.permits.push(limit.take().await?);
+            }
+            slot.permits.push(self.function(function).take().await?);
+            slot.permits.push(self.parts.all.take().await?);
+            Some(slot)
+        };
+        tokio::time::timeout(bounds::MAX_SLOT_WAIT, acquired).await.ok().flatten()
+    }
+
+    /// How long a caller who found no slot should wait before the next try.
+    pub const fn retry_after() -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn empty(&self, function: FunctionId, version: Option<&Version>) -> Slot {
+        let of = Freed { function, version: version.map(|version| version.number) };
+        Slot { permits: Vec::with_capacity(3), of, parts: self.parts.clone() }
+    }
+
+    fn function(&self, function: FunctionId) -> Arc<Limit> {
+        let mut functions = lock(&self.parts.functions);
+        if functions.len() >= bounds::MAX_FUNCTIONS && !functions.contains_key(&function) {
+            functions.retain(|_, limit| Arc::strong_count(limit) > 1 || limit.limit() != UNLIMITED);
+        }
+        functions.entry(function).or_insert_with(|| Limit::new(UNLIMITED)).clone()
+    }
+
+    fn limit_of(&self, function: FunctionId, version: &Version) -> Option<Arc<Limit>> {
+        let limit = version.limits.concurrency?.get() as usize;
+        let mut versions = lock(&self.parts.versions);
+        let key = (function, version.number);
+        if versions.len() >= bounds::MAX_FUNCTIONS && !versions.contains_key(&key) {
+            versions.retain(|_, limit| Arc::strong_count(limit) > 1); // those with nobody in them
+        }
+        Some(versions.entry(key).or_insert_with(|| Limit::new(limit)).clone())
+    }
+}
+
+impl SlotParts {
+    /// A permit, or a note that one was looked for.
+    fn ask(&self, limit: &Arc<Limit>, of: Freed) -> Option<Permit> {
+        limit.try_take().or_else(|| {
+            lock(&self.refused).looked_for.insert(of);
+            limit.try_take() // one may have come back before that was noted
+        })
+    }
+
+    fn tell(&self, of: Freed) {
+        let mut refused = lock(&self.refused);
+        for of in [Freed { version: None, ..of }, of] {
+            if refused.looked_for.remove(&of) {
+                refused.freed.push(of);
+            }
+        }
+        drop(refused);
+        self.freed.notify_one();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.permits.is_empty() {
+            return;
+        }
+        self.permits.clear(); // before anybody is told
+        self.parts.tell(self.of);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "slots_tests.rs"]
+mod tests;
