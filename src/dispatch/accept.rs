@@ -64,7 +64,7 @@ impl Parts {
         self.make_room(&invocation)?;
 
         // In our hands until it stands in line: it may be read there before the commit is answered.
-        let (mut hold, _) = Hold::of(self, &mut self.held(), place);
+        let mut hold = Hold::of(self, &mut self.held(), place);
         hold.gone();
         let until = self.needs.clock.now() + bounds::KEY_WINDOW;
         let key = keyed.map(|keyed| Change::PutKey(keyed.key, KeyUse { id, request: keyed.request, until }));
