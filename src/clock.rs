@@ -103,6 +103,7 @@ pub fn spread() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_systems_clock_moves_the_time_forward_and_never_back() {
@@ -110,6 +111,23 @@ mod tests {
         assert_eq!(moved_on(at(1_000), at(1_000), &ahead_ms), at(1_000));
         assert_eq!(moved_on(at(1_001), at(9_000), &ahead_ms), at(9_000), "the machine was asleep");
         assert_eq!(moved_on(at(1_002), at(500), &ahead_ms), at(9_001), "the clock was set back");
+    }
+
+    proptest! {
+        #[test]
+        fn however_the_systems_clock_is_set_the_time_never_goes_back_nor_ahead_of_both(
+            jumps in proptest::collection::vec((0u64..10_000, 0u64..1_000_000_000), 1..50),
+        ) {
+            let (ahead_ms, mut steady, mut last, mut most) = (AtomicU64::new(0), 1_000u64, 0, 0);
+            for (passed, system) in jumps {
+                steady += passed;
+                most = (most + passed).max(system).max(steady);
+                let now = moved_on(Timestamp::from_ms(steady), Timestamp::from_ms(system), &ahead_ms).as_ms();
+                prop_assert!(now >= last + if last == 0 { 0 } else { passed }, "time stands still or goes back");
+                prop_assert!(now >= system && now <= most, "{} is not between {} and {}", now, system, most);
+                last = now;
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

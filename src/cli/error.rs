@@ -27,7 +27,7 @@ pub mod exit {
     pub(in crate::cli) const HELP: &str = "\
 Exit codes:
   0    done
-  1    the function failed, or `bench crash` found a promise broken
+  1    the function failed, or a bench found a promise broken
   2    usage: an argument makes no sense, or a file cannot be read or written
   3    the server cannot be reached
   4    the server said no, or had no outcome in time, or could not be started

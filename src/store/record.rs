@@ -1,10 +1,10 @@
 //! Records as bytes: one byte that says in which format, then the value. Decides nothing but the form; knows
 //! neither keys nor a database.
 //!
-//! Format 1 was `MessagePack` with named fields, format 2 is the same with fields by their places, which is a third of
-//! the size and of the work. So a field may be added at the end of a type where the model gives it a default;
-//! anything else that changes the form is format 3. What is written in either is read. The bytes in
-//! `tests/fixtures/store` were written by the first program of each.
+//! Format 2 is `MessagePack` with fields by their places: a third of the size and of the work of format 1, which
+//! named them and went with the stores that had it. A field may be added at the end of a type where the model gives
+//! it a default; anything else that changes the form is format 3, and format 2 stays readable. The bytes in
+//! `tests/fixtures/store` were written by the first program of format 2.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,8 +13,6 @@ use super::StoreError;
 
 /// The format that is written.
 const FORMAT: u8 = 2;
-/// What is read besides.
-const NAMED: u8 = 1;
 
 /// What a record usually takes.
 const USUAL_BYTES: usize = 512;
@@ -35,7 +33,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl FnOnce() -> S
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     match bytes.split_first() {
-        Some((&(FORMAT | NAMED), body)) => {
+        Some((&FORMAT, body)) => {
             let mut deserializer = rmp_serde::Deserializer::new(body);
             let value = T::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
             match deserializer.get_ref().len() {

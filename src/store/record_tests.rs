@@ -1,4 +1,4 @@
-//! Every value comes back as it was, and bytes written by the first program of format 1 are still read.
+//! Every value comes back as it was, and bytes written by the first program of format 2 are still read.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -264,10 +264,10 @@ proptest! {
 
 #[test]
 fn a_record_that_cannot_be_read_is_named_with_the_reason() {
-    let error = decode::<Invocation>(&[2, 0xc0], || "invocation 7".to_owned()).unwrap_err();
+    let error = decode::<Invocation>(&[3, 0xc0], || "invocation 7".to_owned()).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("invocation 7") && text.contains("format 2") && text.contains("format 1"), "{text}");
-    let error = decode::<Invocation>(&[1, 0xc0], || "invocation 7".to_owned()).unwrap_err();
+    assert!(text.contains("invocation 7") && text.contains("format 3") && text.contains("format 2"), "{text}");
+    let error = decode::<Invocation>(&[2, 0xc0], || "invocation 7".to_owned()).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { what, .. } if what == "invocation 7"));
 }
 
@@ -283,10 +283,10 @@ fn check<T: DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str, expected
 }
 
 #[test]
-fn bytes_of_format_1_are_still_read() {
-    check(include_str!("../../tests/fixtures/store/invocation-1.hex"), &old_invocation());
-    check(include_str!("../../tests/fixtures/store/function-1.hex"), &old_function());
-    check(include_str!("../../tests/fixtures/store/version-1.hex"), &old_version());
+fn bytes_of_format_2_are_still_read() {
+    check(include_str!("../../tests/fixtures/store/invocation-2.hex"), &old_invocation());
+    check(include_str!("../../tests/fixtures/store/function-2.hex"), &old_function());
+    check(include_str!("../../tests/fixtures/store/version-2.hex"), &old_version());
 }
 
 fn at(ms: u64) -> Timestamp {

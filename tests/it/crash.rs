@@ -16,6 +16,6 @@ fn a_server_that_is_killed_five_times_loses_nothing_and_does_nothing_twice() {
         .and_then(|counts| counts.split_once(' '))
         .unwrap_or_else(|| panic!("{said}{log}"));
     assert!(acknowledged.parse::<u32>().unwrap() > 0, "{said}{log}");
-    assert_eq!(rest, "acknowledged, 0 lost, 0 settled twice, 0 over the limit", "{log}");
+    assert_eq!(rest, "acknowledged, 0 lost, 0 settled twice, 0 over the limit, 0 partial", "{log}");
     assert_eq!(output.status.code(), Some(0), "{log}");
 }

@@ -4,6 +4,22 @@
 
 mod crash;
 mod layers;
+mod power;
 mod process;
+mod specification;
 mod store;
 mod third_party;
+
+/// Says that something is not tested here, which is a failure where everything must be.
+fn skipped(what: &str) {
+    let everything = std::env::var_os("TIDEMILL_TEST_ALL").is_some_and(|all| all == "1");
+    assert!(!everything, "not tested: {what}");
+    told(&format!("skipped: {what}"));
+}
+
+/// Says something that is worth knowing of a test that succeeds.
+fn told(what: &str) {
+    use std::io::Write as _;
+    #[expect(clippy::explicit_write, reason = "what `eprintln!` writes is shown for failed tests alone")]
+    writeln!(std::io::stderr(), "{what}").unwrap();
+}

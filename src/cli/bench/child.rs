@@ -1,6 +1,6 @@
 //! A server that this program starts: itself, as a process of its own. Dropping it kills it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -28,11 +28,22 @@ pub(super) struct Child {
 impl Child {
     /// Starts a server on `data` with some more `arguments`, and its log at `errors`.
     pub(super) fn spawn(data: &Path, arguments: &[&str], errors: Stdio) -> Result<Self, Error> {
+        Self::spawn_with(data, arguments, &[], errors)
+    }
+
+    /// The same with more in its `environment`.
+    pub(super) fn spawn_with(
+        data: &Path,
+        arguments: &[&str],
+        environment: &[(&str, OsString)],
+        errors: Stdio,
+    ) -> Result<Self, Error> {
         let program = std::env::current_exe().map_err(failed)?;
         let mut process = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"].map(OsStr::new))
             .arg(data)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(errors)

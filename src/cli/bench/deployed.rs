@@ -18,6 +18,10 @@ pub(super) struct Deployed {
     pub(super) module: &'static [u8],
     pub(super) timeout: Duration,
     pub(super) max_retries: u32,
+    /// Attempts that may run at once.
+    pub(super) concurrency: Option<u32>,
+    /// Whole seconds.
+    pub(super) max_event_age: Duration,
     /// Names of functions.
     pub(super) on_success: Option<&'static str>,
     pub(super) on_failure: Option<&'static str>,
@@ -35,6 +39,8 @@ impl Deployed {
             module,
             timeout: bounds::DEFAULT_TIMEOUT,
             max_retries: bounds::DEFAULT_MAX_RETRIES,
+            concurrency: None,
+            max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,
             on_success: None,
             on_failure: None,
         }
@@ -43,16 +49,20 @@ impl Deployed {
     /// Deploys it. Where it is deployed already, nothing changes.
     pub(super) async fn deploy(&self, client: &Client) -> Result<(), Error> {
         let destination = |name: Option<&str>| name.map(|name| format!("function:{name}"));
-        let settings = json!({
+        let mut settings = json!({
             "timeout_ms": whole_ms(self.timeout),
             "async_config": {
                 "max_retries": self.max_retries,
+                "max_event_age_s": self.max_event_age.as_secs(),
                 "retry_delay_ms": RETRY_DELAY_MS,
                 "retry_delay_max_ms": RETRY_DELAY_MAX_MS,
                 "on_success": destination(self.on_success),
                 "on_failure": destination(self.on_failure),
             },
         });
+        if let Some(concurrency) = self.concurrency {
+            settings["concurrency"] = concurrency.into();
+        }
         let form = Form::new().part("settings", Part::text(settings.to_string()));
         let form = form.part("module", Part::bytes(self.module));
         client.send(client.in_namespace(Method::PUT, &["functions", self.name]).multipart(form)).await?;

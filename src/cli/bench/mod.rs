@@ -5,6 +5,7 @@
 //! | file or folder | decides                                             |
 //! | -------------- | --------------------------------------------------- |
 //! | `random`       | what is drawn, so that a seed draws the same again  |
+//! | `instant`      | when something was seen, to the nanosecond          |
 //! | `guests`       | the modules                                         |
 //! | `deployed`     | how a function is deployed                          |
 //! | `child`        | the process                                         |
@@ -14,9 +15,11 @@
 //! | `load`         | clients in closed loops, and what is seen of them   |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
+//! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
 
+mod instant;
 mod random;
 
 mod histogram;
@@ -35,6 +38,7 @@ mod child;
 
 mod crash;
 mod neighbours;
+mod power;
 
 mod queue;
 
@@ -47,6 +51,8 @@ use super::output::Output;
 pub(super) enum Command {
     /// Kill a server again and again, and count what was lost or done twice: each count is to be 0
     Crash(crash::Crash),
+    /// Cut a server's power, as far as its files can tell, and count what was lost: each count is to be 0
+    PowerCut(power::PowerCut),
     /// Measure how much hostile functions slow down one that is not
     Neighbours(neighbours::Neighbours),
     /// Measure the durable queue in this process, against a plain log that syncs as often
@@ -60,6 +66,7 @@ impl Command {
     pub(super) async fn run(self, output: Output) -> Result<(), Error> {
         match self {
             Self::Crash(crash) => crash.run(output).await,
+            Self::PowerCut(cut) => cut.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
             Self::Queue(queue) => queue.run(output).await,
             Self::QueuePart(part) => part.run().await,

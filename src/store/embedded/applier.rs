@@ -3,7 +3,6 @@
 //!
 //! The index never runs ahead of what is durable in the journal.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -12,13 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::committer::Hand;
-use super::index_writer::IndexWriter;
+use super::index_writer::{self, IndexWriter};
+use super::state::Sealed;
 use super::view::View;
 use super::window::Window;
 use crate::model::bounds;
-use crate::model::names::FunctionId;
 use crate::store::Durability;
-use crate::store::counts::Counts;
 use crate::store::journal::{Position, Segments};
 use crate::store::sled::IndexError;
 
@@ -47,7 +45,10 @@ struct Applying {
 impl Applier {
     pub(super) fn start(view: View, segments: Segments, writer: IndexWriter, hand: Hand) -> io::Result<Self> {
         let mut applying = Applying { view: view.clone(), segments, writer, hand };
-        applying.release(view.shared.lock().current.end);
+        // What stands in memory is not counted as needed yet, so no further than the index has come.
+        if let Ok(applied) = index_writer::applied(&view.index) {
+            applying.release(applied);
+        }
         let thread = thread::Builder::new().name("store-apply".to_owned()).spawn(move || applying.run())?;
         Ok(Self { view, thread: Some(thread) })
     }
@@ -65,22 +66,22 @@ impl Drop for Applier {
 
 impl Applying {
     fn run(mut self) {
-        while let Some((window, counts)) = self.next_window() {
-            self.wait_until_durable(window.end);
+        while let Some(sealed) = self.next_window() {
+            self.wait_until_durable(sealed.window.end);
             let mut tries = 0;
-            while let Err(error) = self.writer.apply(&window, &counts) {
+            while let Err(error) = self.writer.apply(&sealed) {
                 tries += 1;
                 if self.gives_up(&error, tries) {
                     return;
                 }
             }
-            self.done(&window);
+            self.done(&sealed.window);
             super::collector::collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
         }
     }
 
     /// Waits for a window to be worth applying, and takes it. `None` at the end.
-    fn next_window(&self) -> Option<(Arc<Window>, HashMap<FunctionId, Counts>)> {
+    fn next_window(&self) -> Option<Arc<Sealed>> {
         let shared = &self.view.shared;
         let since = Instant::now();
         let mut state = shared.lock();
@@ -94,12 +95,10 @@ impl Applying {
         if state.current.is_empty() {
             return None; // only at the end
         }
-        let end = state.current.end;
-        let window = Arc::new(std::mem::replace(&mut state.current, Window::starting_at(end)));
-        let counts = window.functions().into_iter().filter_map(|id| Some((id, *state.counts.get(&id)?))).collect();
-        state.applying = Some(Arc::clone(&window));
+        let sealed = Arc::new(state.seal());
+        state.applying = Some(Arc::clone(&sealed));
         shared.tell();
-        Some((window, counts))
+        Some(sealed)
     }
 
     /// The committer syncs when somebody asks for it; here is somebody.
@@ -123,10 +122,10 @@ impl Applying {
         self.release(window.end);
     }
 
-    /// Lets go of segments before `end` that no row points to.
-    fn release(&mut self, end: Position) {
+    /// Lets go of segments before `applied`, up to where the index has come, that no row points to.
+    fn release(&mut self, applied: Position) {
         for (segment, _) in self.segments.list() {
-            if segment < end.segment && self.writer.needed.get(&segment).is_none_or(|bytes| *bytes == 0) {
+            if segment < applied.segment && self.writer.needed.get(&segment).is_none_or(|bytes| *bytes == 0) {
                 self.writer.needed.remove(&segment);
                 self.segments.release(segment);
             }

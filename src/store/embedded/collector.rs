@@ -7,12 +7,13 @@ use bytes::Bytes;
 use super::change::Prepared;
 use super::committer::Hand;
 use super::entry::Entry;
+use super::index_writer;
 use super::op::{self, Op};
 use super::stage::Before as _;
 use super::view::View;
 use crate::model::bounds;
 use crate::model::names::InvocationId;
-use crate::store::journal::{JournalError, Position, Segments, Span};
+use crate::store::journal::{JournalError, Segments, Span};
 use crate::store::{Durability, StoreError};
 
 /// A segment of which less than one part in this many is needed is given up.
@@ -28,10 +29,7 @@ struct Candidates {
 /// Copies forward what is needed of the segment that needs it most, if there is one. The next window then lets
 /// go of it.
 pub(super) fn collect(view: &View, segments: &Segments, needed: &BTreeMap<u32, u64>, hand: &Hand) {
-    let applied = match view.index.mark() {
-        Ok(Some(mark)) => mark.try_into().map_or(Position::START, Position::from_bytes),
-        Ok(None) | Err(_) => return,
-    };
+    let Ok(applied) = index_writer::applied(&view.index) else { return };
     let of = |segment: u32| needed.get(&segment).copied().unwrap_or_default();
     let finished = segments.list().into_iter().filter(|(segment, _)| *segment < applied.segment);
     let sparse = finished.filter(|(segment, written)| {

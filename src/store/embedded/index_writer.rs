@@ -9,8 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::counts_form;
-use super::window::Window;
+use super::state::Sealed;
 use crate::model::names::FunctionId;
+use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
 use crate::store::journal::Position;
 use crate::store::keys;
@@ -18,6 +19,8 @@ use crate::store::sled::{Change as IndexChange, Index, IndexError};
 
 /// Where the end of the window that is being written is noted.
 const APPLYING: &[u8] = b"applying";
+/// Where it is noted when the newest id was made that the index knows.
+const NEWEST: &[u8] = b"newest";
 
 /// The index as its one writer has it.
 pub(super) struct IndexWriter {
@@ -35,8 +38,21 @@ pub(super) struct Opened {
     pub(super) applied: Option<Position>,
     /// The end of the window that was being written when the process ended.
     pub(super) applying: Option<Position>,
+    /// When the newest id was made that the index knows, of those that say so.
+    pub(super) newest: Option<Timestamp>,
     pub(super) counts: HashMap<FunctionId, Counts>,
     pub(super) needed: BTreeMap<u32, u64>,
+}
+
+/// How far the journal has been taken in.
+pub(super) fn applied(index: &Index) -> Result<Position, IndexError> {
+    let position = index.mark()?.map(read_position).transpose()?;
+    Ok(position.unwrap_or(Position::START))
+}
+
+fn read_position(bytes: Vec<u8>) -> Result<Position, IndexError> {
+    let detail = "a place in the journal cannot be read".to_owned();
+    bytes.try_into().map(Position::from_bytes).map_err(|_| IndexError::Damaged { detail })
 }
 
 impl Opened {
@@ -56,9 +72,14 @@ impl Opened {
                 .zip(bytes)
                 .ok_or_else(|| damaged("what a segment is needed for"))?]);
         }
+        let newest = index.meta(NEWEST)?.map(|bytes| {
+            let ms = bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("the time of the newest id"))?;
+            Ok(Timestamp::from_ms(ms))
+        });
         Ok(Self {
-            applied: index.mark()?.map(position).transpose()?,
-            applying: index.meta(APPLYING)?.map(position).transpose()?,
+            newest: newest.transpose()?,
+            applied: index.mark()?.map(read_position).transpose()?,
+            applying: index.meta(APPLYING)?.map(read_position).transpose()?,
             counts,
             needed,
         })
@@ -68,14 +89,13 @@ impl Opened {
 impl IndexWriter {
     /// Writes a window; when it returns, that would survive a power cut. After an error the same window is to be
     /// written again.
-    pub(super) fn apply(&mut self, window: &Window, counts: &HashMap<FunctionId, Counts>) -> Result<(), IndexError> {
+    pub(super) fn apply(&mut self, Sealed { window, counts, newest }: &Sealed) -> Result<(), IndexError> {
         if !self.has_room() {
             let detail = format!("less than {} bytes are free on the disk", self.min_free_bytes);
             return Err(IndexError::Failed(detail));
         }
-        let mark = self.index.mark()?.unwrap_or_else(|| Position::START.to_bytes().to_vec());
         let end = window.end.to_bytes();
-        self.index.apply(Vec::new(), &mark, &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
+        self.index.apply(Vec::new(), &applied(&self.index)?.to_bytes(), &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
 
         let counts = counts.iter().map(|(id, counts)| (keys::counts(*id), Some(counts_form::to_bytes(counts))));
         let mut metas: Vec<IndexChange> = counts.collect();
@@ -87,6 +107,7 @@ impl IndexWriter {
             metas.push((keys::segment(segment), (bytes > 0).then(|| bytes.to_be_bytes().to_vec())));
         }
         metas.push((APPLYING.to_vec(), None));
+        metas.extend(newest.map(|newest| (NEWEST.to_vec(), Some(newest.as_ms().to_be_bytes().to_vec()))));
         metas.sort();
         self.index.apply(window.changes(), &end, &metas)?;
         self.needed.extend(needed);

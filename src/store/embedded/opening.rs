@@ -14,7 +14,6 @@ use super::op;
 use super::state::Shared;
 use super::view::View;
 use super::vitals::Tally;
-use super::window::Window;
 use super::{EmbeddedStore, Readable, Settings};
 use crate::model::bounds;
 use crate::store::StoreError;
@@ -27,11 +26,11 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
     let index = Index::open(&layout.index(), settings.cache_bytes, layout.is_whole());
     let index = Arc::new(index.map_err(|error| layout.refused(error.to_string()))?);
     let unread = |error: IndexError| layout.refused(error.to_string());
-    let Opened { applied, applying, counts, needed } = Opened::read(&index).map_err(unread)?;
+    let Opened { applied, applying, newest, counts, needed } = Opened::read(&index).map_err(unread)?;
 
     let dir = data_dir.to_owned();
     let mut replay = Replay {
-        shared: Shared::new(applied.unwrap_or(Position::START), counts),
+        shared: Shared::new(applied.unwrap_or(Position::START), newest, counts),
         writer: IndexWriter {
             index: Arc::clone(&index),
             needed,
@@ -108,9 +107,8 @@ impl Replay {
             return Ok(());
         }
         self.applying = None;
-        let window = std::mem::replace(&mut state.current, Window::starting_at(end));
-        let counts = window.functions().into_iter().filter_map(|id| Some((id, *state.counts.get(&id)?))).collect();
+        let sealed = state.seal();
         drop(state);
-        self.writer.apply(&window, &counts).map_err(|error| refused(&error.to_string()))
+        self.writer.apply(&sealed).map_err(|error| refused(&error.to_string()))
     }
 }

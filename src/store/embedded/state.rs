@@ -9,6 +9,7 @@ use super::entry::Entry;
 use super::op::{Net, Op};
 use super::window::Window;
 use crate::model::names::{FunctionId, InvocationId};
+use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Span};
 
@@ -24,8 +25,10 @@ pub(super) struct State {
     /// What came last.
     pub(super) current: Window,
     /// What is being written into the index.
-    pub(super) applying: Option<Arc<Window>>,
+    pub(super) applying: Option<Arc<Sealed>>,
     pub(super) counts: HashMap<FunctionId, Counts>,
+    /// When the newest id was made that the index may know, of those that say so.
+    newest: Option<Timestamp>,
     /// Up to where the journal is durable.
     pub(super) synced: Position,
     /// Why the index takes nothing at the moment.
@@ -34,10 +37,20 @@ pub(super) struct State {
     pub(super) closing: bool,
 }
 
+/// A window that nothing is added to any more, and what held at its end.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) window: Window,
+    /// The counts of the functions in it.
+    pub(super) counts: HashMap<FunctionId, Counts>,
+    /// When the newest id was made that the index will know.
+    pub(super) newest: Option<Timestamp>,
+}
+
 impl Shared {
-    pub(super) fn new(applied: Position, counts: HashMap<FunctionId, Counts>) -> Self {
+    pub(super) fn new(applied: Position, newest: Option<Timestamp>, counts: HashMap<FunctionId, Counts>) -> Self {
         let current = Window::starting_at(applied);
-        let state = State { current, applying: None, counts, synced: applied, stuck: None, closing: false };
+        let state = State { current, applying: None, counts, newest, synced: applied, stuck: None, closing: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -74,9 +87,20 @@ impl State {
         self.counts.entry(facts.function).or_default().change(before, now);
     }
 
-    /// The entry of an invocation; the outer `None` when only the index can know.
+    /// The entry of an invocation; the outer `None` when only the index can know: it cannot where the id was made
+    /// after all that it has seen, which spares the committer a look for each that is new.
     pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
-        self.windows().find_map(|window| window.entry(id))
+        let known = self.windows().find_map(|window| window.entry(id));
+        known.or_else(|| id.time().is_some_and(|made| self.newest.is_none_or(|newest| made > newest)).then_some(None))
+    }
+
+    /// Takes the current window, to be written into the index.
+    pub(super) fn seal(&mut self) -> Sealed {
+        let end = self.current.end;
+        let window = std::mem::replace(&mut self.current, Window::starting_at(end));
+        self.newest = self.newest.max(window.newest);
+        let counts = window.functions().into_iter().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();
+        Sealed { window, counts, newest: self.newest }
     }
 
     /// Where a record stands; the outer `None` when only the index can know.
@@ -92,8 +116,8 @@ impl State {
     /// What is not in the index yet of the rows of one tag between two keys.
     pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
         let mut rows = BTreeMap::new();
-        if let Some(window) = &self.applying {
-            window.rows_between(tag, from, to, &mut rows);
+        if let Some(sealed) = &self.applying {
+            sealed.window.rows_between(tag, from, to, &mut rows);
         }
         self.current.rows_between(tag, from, to, &mut rows);
         rows
@@ -106,6 +130,6 @@ impl State {
 
     /// The newest first.
     fn windows(&self) -> impl Iterator<Item = &Window> {
-        std::iter::once(&self.current).chain(self.applying.as_deref())
+        std::iter::once(&self.current).chain(self.applying.as_ref().map(|sealed| &sealed.window))
     }
 }

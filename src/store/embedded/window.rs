@@ -7,6 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
 use crate::model::names::{FunctionId, InvocationId};
+use crate::model::time::Timestamp;
 use crate::store::journal::{Position, Span};
 use crate::store::sled::Change as IndexChange;
 
@@ -37,11 +38,13 @@ pub(super) struct Window {
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The place behind its last group.
     pub(super) end: Position,
+    /// When the newest id in it was made, of those that say so.
+    pub(super) newest: Option<Timestamp>,
 }
 
 impl Window {
     pub(super) fn starting_at(end: Position) -> Self {
-        Self { invocations: HashMap::default(), records: BTreeMap::new(), rows: BTreeMap::new(), end }
+        Self { invocations: HashMap::default(), records: BTreeMap::new(), rows: BTreeMap::new(), end, newest: None }
     }
 
     /// How many things it says something about.
@@ -57,6 +60,7 @@ impl Window {
     pub(super) fn take_in(&mut self, op: Op) {
         match op {
             Op::Invocation { id, net } => {
+                self.newest = self.newest.max(id.time());
                 let first = self.invocations.entry(id).or_insert(net);
                 first.now = net.now;
                 if first.before.is_none() && first.now.is_none() {

@@ -295,6 +295,7 @@ fn an_index_that_has_not_failed_can_be_opened_again_too() {
     index.reopen().unwrap();
     index.apply([numbered(1_000, "value")], b"2", &[]).unwrap();
     assert_eq!(all(&index).len(), 1_001);
+    assert!(index.disk_bytes().unwrap() > 1_001);
 }
 
 #[test]

@@ -42,7 +42,7 @@ mod range;
 
 mod index;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the store that keeps its entries here is still to come"))]
+#[expect(unused_imports, reason = "the store that keeps its entries here is still to come")]
 pub(super) use {
     check::Checked,
     error::IndexError,

@@ -17,15 +17,15 @@ struct Memory(Map);
 impl Blocks for Memory {
     type Block = Vec<u8>;
 
-    fn at_or_before(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, IndexError> {
+    fn at_or_before(&self, key: &[u8]) -> Found<Vec<u8>> {
         Ok(owned(self.0.range(..=key.to_vec()).next_back()))
     }
 
-    fn before(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, IndexError> {
+    fn before(&self, key: &[u8]) -> Found<Vec<u8>> {
         Ok(owned(self.0.range(..key.to_vec()).next_back()))
     }
 
-    fn after(&self, key: Option<&[u8]>) -> Result<Option<(Vec<u8>, Vec<u8>)>, IndexError> {
+    fn after(&self, key: Option<&[u8]>) -> Found<Vec<u8>> {
         let from = key.map_or(Unbounded, |key| Excluded(key.to_vec()));
         Ok(owned(self.0.range((from, Unbounded)).next()))
     }

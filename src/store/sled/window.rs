@@ -15,9 +15,10 @@ use super::index::{Change, Index};
 use super::plan::{Step, Write};
 use super::{MAX_KEY_BYTES, MAX_META_BYTES, MAX_VALUE_BYTES, keys, tree};
 
-/// How many blocks a batch holds at most, unless more belong together. Readers wait while one is applied, and
-/// sled keeps until its end all that it replaces.
-const MAX_BATCH_BLOCKS: usize = 512;
+/// How many blocks a batch holds at most, unless more belong together. Readers wait while one is applied, sled
+/// keeps until its end all that it replaces, and takes the blocks of a batch in no order, which costs more the
+/// larger it is.
+const MAX_BATCH_BLOCKS: usize = 128;
 
 /// What is being written.
 pub(super) struct Window<'a> {

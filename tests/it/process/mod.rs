@@ -5,6 +5,7 @@ mod support;
 
 mod cancelling;
 mod chains;
+mod clocks;
 mod command_line;
 mod cycles;
 mod hostile;

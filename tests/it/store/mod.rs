@@ -1,7 +1,8 @@
 //! What every store promises: sentences, run against each of them. What the embedded one promises besides is
-//! in `embedded`.
+//! in `embedded`, and `machine` draws sequences of changes that nobody thought of.
 
 mod embedded;
+mod machine;
 mod values;
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ use tidemill::store::{Change, Durability, Group, Query, SettledQuery, Store};
 /// What [`listed`] says of an empty list.
 pub(super) const NOTHING: [u8; 0] = [];
 
-pub(super) async fn commit(store: &impl Store, changes: impl IntoIterator<Item = Change>) {
+pub(super) async fn commit(store: &(impl Store + ?Sized), changes: impl IntoIterator<Item = Change>) {
     store.commit(Group(changes.into_iter().collect()), Durability::Synced).await.unwrap();
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::keys::Keys;
 use super::ledger::Ledger;
 use super::life::{Death, Life, SharedLedger};
 use super::load::{self, FUNCTIONS, Promised};
@@ -32,15 +33,17 @@ const MAX_TOLD_LINES: usize = 20;
 
 /// What the rounds have shown.
 #[derive(Debug, Default)]
-pub(super) struct Driven {
+pub(in crate::cli::bench) struct Driven {
     /// Invocations that the server acknowledged.
-    pub(super) acknowledged: Vec<InvocationId>,
+    pub(in crate::cli::bench) acknowledged: Vec<InvocationId>,
+    /// Invocations whose key led to another one.
+    pub(in crate::cli::bench) broken_keys: Vec<(InvocationId, String)>,
     /// What it says became of all there are.
-    pub(super) records: Records,
+    pub(in crate::cli::bench) records: Records,
     /// What it did.
-    pub(super) ledger: Ledger,
+    pub(in crate::cli::bench) ledger: Ledger,
     /// How each of its lives ended.
-    pub(super) deaths: Vec<Death>,
+    pub(in crate::cli::bench) deaths: Vec<Death>,
 }
 
 /// Carries out the rounds.
@@ -52,7 +55,8 @@ pub(super) struct Driver {
     clock: Clock,
     ledger: SharedLedger,
     driven: Driven,
-    deployed: bool,
+    /// `None` until the functions are deployed.
+    keys: Option<Keys>,
     /// When the last rounds began, this one included.
     begun: [Timestamp; 3],
     /// How long the server took to listen in this round, and in the round in which it took longest.
@@ -72,7 +76,7 @@ impl Driver {
             clock,
             ledger: SharedLedger::default(),
             driven: Driven::default(),
-            deployed: false,
+            keys: None,
             begun: [now; 3],
             listened: None,
             longest_start: Duration::ZERO,
@@ -131,13 +135,12 @@ impl Driver {
         end: impl FnOnce(&mut Life) -> Result<(), Error>,
     ) -> Result<Death, Error> {
         let Some(client) = self.listening(life).await? else { return life.ended().await };
-        if !self.deployed {
-            for function in &FUNCTIONS {
-                function.deploy(&client).await?;
-            }
-            self.deployed = true;
-        }
-        let (mut random, promised) = (plan.random, RefCell::new(Promised::default()));
+        let mut random = plan.random;
+        let keys = match self.keys.take() {
+            Some(keys) => keys,
+            None => deploy(&client, &mut random).await?,
+        };
+        let promised = RefCell::new(Promised { keys, ..Promised::default() });
         let since = self.begun[0].to_string();
         let ending = async {
             tokio::select! {
@@ -152,7 +155,9 @@ impl Driver {
         let (death, looked, ()) = futures::join!(ending, looking, loading);
         unless_gone(looked)?;
         let promised = promised.into_inner();
-        self.driven.acknowledged.extend(promised.acknowledged);
+        self.driven.acknowledged.extend(promised.acknowledged.into_iter().map(|(id, _)| id));
+        self.driven.broken_keys.clone_from(&promised.keys.broken);
+        self.keys = Some(promised.keys);
         if let Some(refused) = promised.refused {
             output::note(&format!("a client was refused: {refused}"));
         }
@@ -231,8 +236,16 @@ impl Driver {
     }
 }
 
+/// Deploys the functions, and finds out whether keys are honoured.
+pub(in crate::cli::bench) async fn deploy(client: &Client, random: &mut Random) -> Result<Keys, Error> {
+    for function in &FUNCTIONS {
+        function.deploy(client).await?;
+    }
+    Keys::probe(client, random).await
+}
+
 /// Whether it was done; that the server is gone is no error where it may be.
-fn unless_gone(done: Result<(), Error>) -> Result<bool, Error> {
+pub(in crate::cli::bench) fn unless_gone(done: Result<(), Error>) -> Result<bool, Error> {
     match done {
         Ok(()) => Ok(true),
         Err(Error::Lost { .. } | Error::Unreachable { .. }) => Ok(false),

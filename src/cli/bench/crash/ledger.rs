@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::cli::bench::instant::Instant;
 use crate::model::names::InvocationId;
 
 /// Where the server writes what it did.
@@ -14,7 +15,7 @@ const MAX_OTHER_LINES: usize = 100;
 
 /// Something that the server did to an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(in crate::cli::bench) enum Deed {
     /// It started the attempt of that number.
     Started(u32),
     /// It committed the outcome.
@@ -23,14 +24,16 @@ pub(super) enum Deed {
 
 /// A deed, and in which life of the server it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) life: usize,
-    pub(super) deed: Deed,
+pub(in crate::cli::bench) struct Entry {
+    pub(in crate::cli::bench) life: usize,
+    pub(in crate::cli::bench) deed: Deed,
+    /// When it was read here: later than it was done.
+    pub(in crate::cli::bench) at: Instant,
 }
 
 /// All that the server did, in all its lives.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(in crate::cli::bench) struct Ledger {
     entries: HashMap<InvocationId, Vec<Entry>>,
     other: Vec<String>,
 }
@@ -50,25 +53,33 @@ struct Fields {
 
 impl Ledger {
     /// Takes up a line that the server wrote in its life number `life`.
-    pub(super) fn read(&mut self, life: usize, text: &str) {
+    pub(in crate::cli::bench) fn read(&mut self, life: usize, text: &str) {
         match deed(text) {
-            Some((id, deed)) => self.enter(id, Entry { life, deed }),
+            Some((id, deed)) => self.enter(id, Entry { life, deed, at: Instant::now() }),
             None if self.other.len() < MAX_OTHER_LINES => self.other.push(text.to_owned()),
             None => (),
         }
     }
 
-    pub(super) fn enter(&mut self, id: InvocationId, entry: Entry) {
+    pub(in crate::cli::bench) fn enter(&mut self, id: InvocationId, entry: Entry) {
         self.entries.entry(id).or_default().push(entry);
     }
 
     /// What was done to each invocation, in order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (InvocationId, &[Entry])> {
+    pub(in crate::cli::bench) fn entries(&self) -> impl Iterator<Item = (InvocationId, &[Entry])> {
         self.entries.iter().map(|(id, entries)| (*id, entries.as_slice()))
     }
 
+    /// As it was at an instant.
+    pub(in crate::cli::bench) fn before(&self, instant: Instant) -> Self {
+        let earlier = |entries: &[Entry]| entries.iter().take_while(|entry| entry.at < instant).copied().collect();
+        let known = self.entries().map(|(id, entries)| (id, earlier(entries)));
+        let entries = known.filter(|(_, entries): &(_, Vec<_>)| !entries.is_empty()).collect();
+        Self { entries, other: Vec::new() }
+    }
+
     /// Lines that are not about invocations: errors. They are given out once.
-    pub(super) fn take_other(&mut self) -> Vec<String> {
+    pub(in crate::cli::bench) fn take_other(&mut self) -> Vec<String> {
         std::mem::take(&mut self.other)
     }
 }

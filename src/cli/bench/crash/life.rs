@@ -1,5 +1,6 @@
 //! One life of the server: a process, what it writes into the ledger until its end, and how it ends.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -26,11 +27,13 @@ const LAST_LINES: Duration = Duration::from_secs(10);
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Death {
+pub(in crate::cli::bench) enum Death {
     /// A function took the process down.
     Aborted,
     /// It was killed.
     Killed,
+    /// Its machine lost power, as far as its files can tell: attempts of its last instant may be forgotten.
+    PowerCut,
     /// It was asked to stop, and may have given attempts back.
     Stopped,
 }
@@ -40,6 +43,7 @@ impl fmt::Display for Death {
         f.write_str(match self {
             Self::Aborted => "was aborted by a function",
             Self::Killed => "was killed",
+            Self::PowerCut => "lost power",
             Self::Stopped => "was stopped",
         })
     }
@@ -47,17 +51,17 @@ impl fmt::Display for Death {
 
 /// The ledger, as those that write into it and those that read it share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SharedLedger(Arc<Mutex<Ledger>>);
+pub(in crate::cli::bench) struct SharedLedger(Arc<Mutex<Ledger>>);
 
 impl SharedLedger {
-    pub(super) fn open(&self) -> MutexGuard<'_, Ledger> {
+    pub(in crate::cli::bench) fn open(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A process of the server.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(in crate::cli::bench) struct Life {
     child: Child,
     reading: Tasks,
     asked_to_stop: bool,
@@ -65,8 +69,18 @@ pub(super) struct Life {
 
 impl Life {
     /// Starts the server on `data`; it is its life of that number.
-    pub(super) fn start(data: &Path, number: usize, ledger: &SharedLedger) -> Result<Self, Error> {
-        let mut child = Child::spawn(data, &ARGUMENTS, Stdio::piped())?;
+    pub(in crate::cli::bench) fn start(data: &Path, number: usize, ledger: &SharedLedger) -> Result<Self, Error> {
+        Self::start_with(data, number, ledger, &[])
+    }
+
+    /// The same with more in its `environment`.
+    pub(in crate::cli::bench) fn start_with(
+        data: &Path,
+        number: usize,
+        ledger: &SharedLedger,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self, Error> {
+        let mut child = Child::spawn_with(data, &ARGUMENTS, environment, Stdio::piped())?;
         let reading = Tasks::default();
         if let Some(errors) = child.take_errors() {
             reading.spawn("ledger", OnExit::Ignore, read(errors, number, ledger.clone()));
@@ -75,21 +89,21 @@ impl Life {
     }
 
     /// Waits until it listens, and returns a client that talks to it; `None` when it ended before.
-    pub(super) async fn listening(&mut self) -> Result<Option<Client>, Error> {
+    pub(in crate::cli::bench) async fn listening(&mut self) -> Result<Option<Client>, Error> {
         self.child.listening().await
     }
 
-    pub(super) fn kill(&mut self) -> Result<(), Error> {
+    pub(in crate::cli::bench) fn kill(&mut self) -> Result<(), Error> {
         self.child.kill()
     }
 
-    pub(super) fn stop(&mut self) -> Result<(), Error> {
+    pub(in crate::cli::bench) fn stop(&mut self) -> Result<(), Error> {
         self.asked_to_stop = true;
         self.child.terminate()
     }
 
     /// Waits for its end and for the last of its lines.
-    pub(super) async fn ended(&mut self) -> Result<Death, Error> {
+    pub(in crate::cli::bench) async fn ended(&mut self) -> Result<Death, Error> {
         let status = self.child.ended().await?;
         if !self.reading.ended(LAST_LINES).await {
             return Err(Error::Bench("the server has ended, but its log has not".to_owned()));

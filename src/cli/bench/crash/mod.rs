@@ -4,6 +4,7 @@
 //! | file      | decides                                                                     |
 //! | --------- | --------------------------------------------------------------------------- |
 //! | `load`    | the functions, and what clients send and are promised                       |
+//! | `keys`    | what is sent again under the same idempotency key                           |
 //! | `ledger`  | what the server says it did, line by line, until the instant of its death   |
 //! | `records` | what the server says became of each invocation                              |
 //! | `life`    | one process of the server, from its start to its end                        |
@@ -11,16 +12,17 @@
 //! | `driver`  | the rounds, and the time after the last one in which everything is to settle |
 //! | `audit`   | what broke a promise: pure                                                  |
 
-mod ledger;
-mod load;
-mod records;
+pub(super) mod keys;
+pub(super) mod ledger;
+pub(super) mod load;
+pub(super) mod records;
 
-mod life;
+pub(super) mod life;
 mod plan;
 
-mod driver;
+pub(super) mod driver;
 
-mod audit;
+pub(super) mod audit;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,25 +115,23 @@ impl Crash {
 
 fn summary(rounds: u32, driven: &Driven, findings: &Findings, output: Output) -> String {
     let acknowledged = driven.acknowledged.len();
-    let (lost, twice, over) = (findings.lost.len(), findings.settled_twice.len(), findings.over_the_limit.len());
+    let (lost, twice) = (findings.lost.len(), findings.settled_twice.len());
+    let (over, partial) = (findings.over_the_limit.len(), findings.partial.len());
     if output.json {
         let counts = json!({
             "rounds": rounds, "acknowledged": acknowledged, "invocations": driven.records.len(),
-            "lost": lost, "settled_twice": twice, "over_the_limit": over,
+            "lost": lost, "settled_twice": twice, "over_the_limit": over, "partial": partial,
         });
         return counts.to_string();
     }
     format!(
-        "crash: {rounds} rounds, {acknowledged} acknowledged, {lost} lost, {twice} settled twice, {over} over the limit"
+        "crash: {rounds} rounds, {acknowledged} acknowledged, {lost} lost, {twice} settled twice, {over} over the limit, \
+         {partial} partial"
     )
 }
 
 fn tell(findings: &Findings) {
-    for (what, offences) in [
-        ("lost", &findings.lost),
-        ("settled twice", &findings.settled_twice),
-        ("over the limit", &findings.over_the_limit),
-    ] {
+    for (what, offences) in findings.kinds() {
         for (id, detail) in offences.iter().take(MAX_TOLD) {
             output::note(&format!("{what}: {id}: {detail}"));
         }

@@ -13,27 +13,27 @@ use crate::model::status::Status;
 
 /// A record, as far as the audit reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Record {
-    pub(super) id: InvocationId,
-    pub(super) function: String,
-    pub(super) status: Status,
-    pub(super) accepted_at: String,
-    pub(super) settled_at: Option<String>,
-    pub(super) attempts: Vec<Attempt>,
-    pub(super) chain: Vec<InvocationId>,
-    pub(super) next: Option<Next>,
+pub(in crate::cli::bench) struct Record {
+    pub(in crate::cli::bench) id: InvocationId,
+    pub(in crate::cli::bench) function: String,
+    pub(in crate::cli::bench) status: Status,
+    pub(in crate::cli::bench) accepted_at: String,
+    pub(in crate::cli::bench) settled_at: Option<String>,
+    pub(in crate::cli::bench) attempts: Vec<Attempt>,
+    pub(in crate::cli::bench) chain: Vec<InvocationId>,
+    pub(in crate::cli::bench) next: Option<Next>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Attempt {
-    pub(super) number: u32,
+pub(in crate::cli::bench) struct Attempt {
+    pub(in crate::cli::bench) number: u32,
 }
 
 /// The invocation that this one caused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Next {
-    pub(super) id: InvocationId,
-    pub(super) function: String,
+pub(in crate::cli::bench) struct Next {
+    pub(in crate::cli::bench) id: InvocationId,
+    pub(in crate::cli::bench) function: String,
 }
 
 #[derive(Deserialize)]
@@ -44,31 +44,23 @@ struct Page {
 
 /// The records of a server.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    records: HashMap<InvocationId, Record>,
+pub(in crate::cli::bench) struct Records {
+    by_id: HashMap<InvocationId, Record>,
     /// How settled records came to differ from one look to the next.
     changed: Vec<(InvocationId, String)>,
+    /// What stood there although what it follows from had not settled.
+    unfounded: Vec<InvocationId>,
 }
 
 impl Records {
     /// Looks at all records of invocations that were accepted since; at all where no time is given.
-    pub(super) async fn look(&mut self, client: &Client, since: Option<&str>) -> Result<(), Error> {
-        let mut cursor = None::<String>;
-        loop {
-            let limit = bounds::PAGE.end().to_string();
-            let query = [("since", since), ("limit", Some(&limit)), ("cursor", cursor.as_deref())];
-            let page: Page = client.json(client.request(Method::GET, &["invocations"]).query(&query)).await?.value;
-            page.invocations.into_iter().for_each(|record| self.see(record));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(());
-            }
-        }
+    pub(in crate::cli::bench) async fn look(&mut self, client: &Client, since: Option<&str>) -> Result<(), Error> {
+        each(client, since, |record| self.see(record)).await
     }
 
     /// Takes up a record as it is now. A settled one must look as it did before.
-    pub(super) fn see(&mut self, record: Record) {
-        if let Some(before) = self.records.get(&record.id)
+    pub(in crate::cli::bench) fn see(&mut self, record: Record) {
+        if let Some(before) = self.by_id.get(&record.id)
             && before.status.is_settled()
             && *before != record
         {
@@ -77,29 +69,63 @@ impl Records {
             self.changed.push((record.id, what));
             return; // the audit goes by what was said first
         }
-        self.records.insert(record.id, record);
+        self.by_id.insert(record.id, record);
     }
 
-    pub(super) fn get(&self, id: InvocationId) -> Option<&Record> {
-        self.records.get(&id)
+    /// Looks for invocations that follow from one that has not settled. Only a look at all records can tell, and only
+    /// of those that were accepted later: they were looked at before the ones they follow from.
+    pub(in crate::cli::bench) fn find_unfounded(&mut self) {
+        let unsettled = |child: &&Record| {
+            let parent = child.chain.last().and_then(|parent| self.by_id.get(parent));
+            parent.is_some_and(|parent| !parent.status.is_settled() && parent.accepted_at < child.accepted_at)
+        };
+        let found: Vec<_> = self.iter().filter(unsettled).map(|child| child.id).collect();
+        self.unfounded.extend(found);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+    pub(in crate::cli::bench) fn unfounded(&self) -> &[InvocationId] {
+        &self.unfounded
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
+    pub(in crate::cli::bench) fn get(&self, id: InvocationId) -> Option<&Record> {
+        self.by_id.get(&id)
     }
 
-    pub(super) fn changed(&self) -> &[(InvocationId, String)] {
+    pub(in crate::cli::bench) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.by_id.values()
+    }
+
+    pub(in crate::cli::bench) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(in crate::cli::bench) fn changed(&self) -> &[(InvocationId, String)] {
         &self.changed
     }
 
     /// When the first of those that were not settled at the last look was accepted, and how many they are.
-    pub(super) fn live(&self) -> Option<(String, usize)> {
+    pub(in crate::cli::bench) fn live(&self) -> Option<(String, usize)> {
         let live = || self.iter().filter(|record| !record.status.is_settled());
         let first = live().map(|record| record.accepted_at.as_str()).min()?;
         Some((first.to_owned(), live().count()))
+    }
+}
+
+/// Calls `see` with the record of each invocation that was accepted since, the latest first.
+pub(in crate::cli::bench) async fn each(
+    client: &Client,
+    since: Option<&str>,
+    mut see: impl FnMut(Record),
+) -> Result<(), Error> {
+    let mut cursor = None::<String>;
+    loop {
+        let limit = bounds::PAGE.end().to_string();
+        let query = [("since", since), ("limit", Some(&limit)), ("cursor", cursor.as_deref())];
+        let page: Page = client.json(client.request(Method::GET, &["invocations"]).query(&query)).await?.value;
+        page.invocations.into_iter().for_each(&mut see);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(super) use answer::{Answer, attempts, texts};
 pub(super) use command::{Finished, run, run_with};
 pub(super) use guests::{hostile, prebuilt, prebuilt_path, write_hostile};
-pub(super) use server::Server;
+pub(super) use server::{Server, Stopped};
 
 /// How long a test waits for something that is going to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
