@@ -82,7 +82,7 @@ impl Parts {
         self.make_room(&invocation)?;
 
         // In our hands until it stands in line: it may be read there before the commit is answered.
-        let (mut hold, _) = Hold::of(self, &mut self.held(), place);
+        let mut hold = Hold::of(self, &mut self.held(), place);
         hold.gone();
         let mut group = vec![Change::PutInvocation(Box::new(invocation)), Change::PutBlob(id, Part::Payload, payload)];
         group.extend(also);

@@ -48,7 +48,7 @@ impl Dispatch {
                     return Ok(None);
                 }
                 let place = parts.line().remove(id).unwrap_or(place);
-                Hold::of(&parts, &mut held, place).0
+                Hold::of(&parts, &mut held, place)
             };
             expedite(&parts, id, hold).await
         };

@@ -2,6 +2,7 @@
 //! horizons is looked for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::line::Refill;
@@ -69,6 +70,9 @@ impl Parts {
     async fn expire(self: &Arc<Self>, places: Vec<Place>) {
         for place in places {
             let Ok(permit) = self.expiring.clone().acquire_owned().await else { return }; // it is never closed
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
             let mut held = self.held();
             if !held.contains_key(&place.id) && !self.line().contains(place.id) {
                 self.line().remove(place.id); // it may have come while its lane is being filled

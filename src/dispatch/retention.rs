@@ -76,17 +76,24 @@ async fn remove(
     if too_many == 0 && too_much == 0 && !too_long {
         return Ok(false);
     }
-    let ((function, kind), all) = (of, Timestamp::from_ms(u64::MAX));
-    let settled = parts.needs.store.settled(SettledQuery { function, kind, before: all, limit: BATCH }).await?;
+    let ((function, kind), ever) = (of, Timestamp::from_ms(u64::MAX));
+    let query = |before, limit| SettledQuery { function, kind, before, limit };
+    let until = if too_many == 0 && too_much == 0 { before } else { ever };
+    let settled = parts.needs.store.settled(query(until, BATCH)).await?;
     let over = over(&settled, before, too_many, too_much);
-    match settled.get(over) {
-        Some(first) => drop(oldest.insert(of, first.at)),
-        None => drop(oldest.remove(&of)),
-    }
     if over > 0 {
         let group = settled[..over].iter().map(|settled| Change::RemoveInvocation(settled.id)).collect();
         parts.needs.store.commit(Group(group), Durability::Written).await?;
         tokio::time::sleep(BREATH).await;
+    }
+    let first = match settled.get(over) {
+        Some(first) => Some(*first),
+        None if over < BATCH => parts.needs.store.settled(query(ever, 1)).await?.pop(),
+        None => None,
+    };
+    match first {
+        Some(first) => drop(oldest.insert(of, first.at)),
+        None => drop(oldest.remove(&of)),
     }
     Ok(over == BATCH)
 }

@@ -39,16 +39,16 @@ enum Stuck {
 }
 
 /// Does one step and lets the invocation go.
-pub(super) async fn run(parts: Arc<Parts>, mut hold: Hold, mut task: Task, cut: CancellationToken) {
+pub(super) async fn run(parts: &Arc<Parts>, mut hold: Hold, mut task: Task, cut: CancellationToken) {
     let id = hold.id();
     loop {
         let cancelling = matches!(task, Task::Cancel);
-        match carry_out(&parts, id, task, &cut).await {
+        match carry_out(parts, id, task, &cut).await {
             Ok(Some(place)) => return hold.back(place),
             Ok(None) => return hold.gone(),
-            Err(error) => told(&parts, id, &error),
+            Err(error) => told(parts, id, &error),
         }
-        if !(cancelling || cut.is_cancelled()) || !pause(&parts).await {
+        if !(cancelling || cut.is_cancelled()) || !pause(parts).await {
             return; // it is put aside, not to be looked at again at once
         }
         task = Task::Cancel; // whoever asked for it has been promised it

@@ -39,11 +39,15 @@ enum End {
 }
 
 impl Hold {
-    /// Takes in hand what nobody has, with what cuts its attempt short.
-    pub(super) fn of(parts: &Arc<Parts>, held: &mut Held, place: Place) -> (Self, CancellationToken) {
-        let cut = CancellationToken::new();
-        held.insert(place.id, cut.clone());
-        (Self { parts: parts.clone(), place, end: End::Aside }, cut)
+    /// Takes in hand what nobody has.
+    pub(super) fn of(parts: &Arc<Parts>, held: &mut Held, place: Place) -> Self {
+        held.insert(place.id, CancellationToken::new());
+        Self::new(parts, place)
+    }
+
+    /// What was taken in hand.
+    fn new(parts: &Arc<Parts>, place: Place) -> Self {
+        Self { parts: parts.clone(), place, end: End::Aside }
     }
 
     pub(super) const fn id(&self) -> InvocationId {
@@ -126,8 +130,12 @@ impl Parts {
 
     /// Puts an invocation that is in nobody's hands and not in line into those of a step.
     pub(super) fn begin(self: &Arc<Self>, held: &mut Held, place: Place, task: step::Task) {
-        let (in_hand, cut) = Hold::of(self, held, place);
-        self.needs.tasks.spawn("step", OnExit::Ignore, step::run(self.clone(), in_hand, task, cut));
+        let cut = CancellationToken::new();
+        held.insert(place.id, cut.clone());
+        let parts = self.clone();
+        // Made in the task: one that is dropped before it runs, with its runtime, must not ask for the lock we have.
+        let run = async move { step::run(&parts, Hold::new(&parts, place), task, cut).await };
+        self.needs.tasks.spawn("step", OnExit::Ignore, run);
     }
 
     /// Lets an invocation go. Whoever asked for it to be cancelled too late for the step has not asked in vain.

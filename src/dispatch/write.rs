@@ -81,7 +81,7 @@ impl Following {
         if held.contains_key(&place.id) {
             return None; // it was written before, and is being worked on
         }
-        let (mut in_hand, _) = Hold::of(parts, &mut held, place);
+        let mut in_hand = Hold::of(parts, &mut held, place);
         in_hand.gone();
         Some(Self { in_hand, place, target: next.target.clone(), bytes: next.request.payload.bytes })
     }
