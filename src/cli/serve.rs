@@ -44,6 +44,9 @@ pub(super) struct Settings {
     /// Let functions abort the process, for crash tests
     #[arg(long, hide = true)]
     fault_injection: bool,
+    /// Answer what only a bench asks for
+    #[arg(long, hide = true)]
+    bench_endpoints: bool,
 }
 
 /// The kinds of store.
@@ -77,6 +80,7 @@ impl Settings {
             drain: self.drain,
             examples: self.examples,
             fault_injection: self.fault_injection,
+            bench_endpoints: self.bench_endpoints,
         };
         config.check().map_err(|error| Error::Usage(error.to_string()))
     }
@@ -133,7 +137,7 @@ mod tests {
         assert_eq!(config.keep, Keep::Sled(config::DEFAULT_DATA.into()));
         assert_eq!(config.concurrency.get(), bounds::DEFAULT_RUNTIME_CONCURRENCY);
         assert_eq!((config.retention, config.drain), (bounds::DEFAULT_RETENTION, config::DEFAULT_DRAIN));
-        assert!(!config.examples && !config.fault_injection);
+        assert!(!config.examples && !config.fault_injection && !config.bench_endpoints);
     }
 
     #[test]
@@ -146,11 +150,13 @@ mod tests {
             ["--retention", "0"],
             ["--drain", "1500ms"],
         ];
-        let config = config(&[typed.as_flattened(), &["--examples", "--fault-injection"]].concat()).unwrap();
+        let config =
+            config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
+                .unwrap();
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
         assert_eq!((config.retention, config.drain), (Duration::ZERO, Duration::from_millis(1_500)));
-        assert!(config.examples && config.fault_injection);
+        assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
 

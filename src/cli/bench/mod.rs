@@ -12,10 +12,13 @@
 //! | `usage`        | and of its processor time and its disk              |
 //! | `histogram`    | how often something took how long                   |
 //! | `load`         | clients in closed loops, and what is seen of them   |
+//! | `wire`         | a connection for protocols written by hand          |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
+//! | `http`         | `bench http`: and how fast over HTTP?               |
+//! | `peers`        | `bench peers`: and how fast are others?             |
 
 mod random;
 
@@ -24,6 +27,8 @@ mod memory;
 mod usage;
 
 mod load;
+
+mod wire;
 
 mod plain_log;
 
@@ -38,6 +43,9 @@ mod neighbours;
 
 mod queue;
 
+mod http;
+mod peers;
+
 use clap::Subcommand;
 
 use super::error::Error;
@@ -51,6 +59,10 @@ pub(super) enum Command {
     Neighbours(neighbours::Neighbours),
     /// Measure the durable queue in this process, against a plain log that syncs as often
     Queue(queue::Queue),
+    /// Measure durable acceptances over HTTP, against the same answer without the disk
+    Http(http::Http),
+    /// Measure other durable queues beside this one; `benches/peers` starts them
+    Peers(peers::Peers),
     /// A part of a bench, in a process of its own
     #[command(hide = true, subcommand)]
     QueuePart(queue::part::Part),
@@ -62,6 +74,8 @@ impl Command {
             Self::Crash(crash) => crash.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
             Self::Queue(queue) => queue.run(output).await,
+            Self::Http(http) => http.run(output).await,
+            Self::Peers(peers) => peers.run(output).await,
             Self::QueuePart(part) => part.run().await,
         }
     }

@@ -175,6 +175,7 @@ fn tell(waiting: Vec<(Durability, oneshot::Sender<io::Result<()>>)>, done: &io::
 fn frame(number: u64, id: &[u8], bytes: &[u8], into: &mut Vec<u8>) {
     let length = u32::try_from(id.len() + bytes.len()).expect("payloads are far smaller");
     let number = number.to_le_bytes();
+    into.reserve(HEAD_BYTES + id.len() + bytes.len());
     into.extend(length.to_le_bytes());
     into.extend(checksum(&[&number, id, bytes]).to_le_bytes());
     into.extend(number);
@@ -184,7 +185,9 @@ fn frame(number: u64, id: &[u8], bytes: &[u8], into: &mut Vec<u8>) {
 
 fn checksum(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }
 
