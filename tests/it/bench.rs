@@ -122,13 +122,17 @@ fn a_peer_is_measured_with_our_queue_and_the_log_beside_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        listener.incoming().flatten().for_each(|peer| drop(std::thread::spawn(|| pretend(peer))))
+        for peer in listener.incoming().flatten() {
+            std::thread::spawn(|| pretend(peer));
+        }
     });
     let arguments = ["--seconds", "0.2", "--rounds", "1", "--clients", "2", "--beanstalkd", &address.to_string()];
     let rows = said(&[&["peers"][..], &arguments].concat());
     let systems: Vec<_> = rows.iter().map(|row| row["system"].as_str().unwrap()).collect();
     assert_eq!(systems, ["tidemill", "plain log", "beanstalkd"].repeat(2));
-    rows.iter().for_each(|row| check_numbers(row, &["per_second", "of_log", "tidemill_is_times", "p50_us"]));
+    for row in &rows {
+        check_numbers(row, &["per_second", "of_log", "tidemill_is_times", "p50_us"]);
+    }
 }
 
 /// Speaks as much beanstalkd as a cycle takes, with one job at a time.

@@ -28,6 +28,8 @@ const STATEMENTS: [(&str, &str); 3] = [
         "WITH gone AS (DELETE FROM queue WHERE id = $1 RETURNING id) INSERT INTO outcomes SELECT id, $2 FROM gone",
     ),
 ];
+/// How often a claim that finds nothing is repeated.
+const MAX_CLAIMS: u32 = 1_000;
 /// Version 3.0 of the protocol.
 const PROTOCOL: i32 = 196_608;
 
@@ -67,6 +69,16 @@ impl Postgres {
         let mut postgres = Self { wire, payload: payload.clone() };
         postgres.exchange().await?;
         Ok(postgres)
+    }
+
+    /// Claims a row. There is one for each client, but the one that is left may be newer than what the statement sees.
+    async fn claim(&mut self) -> Result<Bytes, Error> {
+        for _ in 0..MAX_CLAIMS {
+            if let Some(id) = self.execute("claim", &[]).await?.into_iter().next() {
+                return Ok(id);
+            }
+        }
+        Err(odd("postgres", "no row to claim"))
     }
 
     /// Carries out a statement with binary parameters; returns the columns of its first row.
@@ -115,9 +127,8 @@ impl Client for Postgres {
         if work == Work::Enqueue {
             return Ok(());
         }
-        let row = self.execute("claim", &[]).await?;
-        let Some(id) = row.first() else { return Err(odd("postgres", "a claim without a row")) };
-        self.execute("complete", &[id, &OUTCOME]).await.map(drop)
+        let id = self.claim().await?;
+        self.execute("complete", &[&id, &OUTCOME]).await.map(drop)
     }
 }
 
