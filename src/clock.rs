@@ -66,11 +66,12 @@ fn system_time() -> Timestamp {
     Timestamp::from_ms(0) + now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Random bytes; version 4 UUIDs come from the operating system's generator.
+/// Random bytes, from a generator that the operating system's seeds: those of a version 4 UUID that are random whole.
 fn random() -> [u8; 10] {
+    let drawn = *Uuid::new_v4().as_bytes();
     let mut bytes = [0; 10];
-    bytes[..6].copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
-    bytes[6..].copy_from_slice(&Uuid::new_v4().as_bytes()[10..14]);
+    bytes[..6].copy_from_slice(&drawn[..6]);
+    bytes[6..].copy_from_slice(&drawn[12..]);
     bytes
 }
 

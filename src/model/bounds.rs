@@ -2,6 +2,7 @@
 //!
 //! Ranges that a user may choose from are `RangeInclusive`; sizes are in bytes; times are `Duration`.
 
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -107,11 +108,6 @@ pub const MAX_SCANNED: usize = 10_000;
 /// Invocations that wait in the queue, in all: each costs about 300 bytes of memory for its place in line.
 pub const MAX_QUEUED: usize = 1_000_000;
 
-/// Records, payloads and results up to here live in the embedded database, larger ones in files of their own.
-///
-/// The database keeps about sixteen neighbours in one page, and a page of 128 KiB and more goes to files that
-/// it never syncs: after a power cut it then cannot be opened. 24 values of this size are still below that.
-pub const MAX_INLINE_BYTES: usize = 4 * 1_024;
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.
@@ -119,10 +115,26 @@ pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
 /// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
 pub const MAX_WAITING_COMMITS: usize = 16_384;
-/// Files no longer needed that wait for a sync to be removed; past it a commit syncs without being asked.
-pub const MAX_UNNEEDED_FILES: usize = 1_024;
+/// Segments that are kept ready for what must be written when the disk is full.
+pub const RESERVE_SEGMENTS: usize = 2;
+/// Free bytes on the disk below which no new work is taken: others need some, and the index needs room to shrink in.
+pub const MIN_FREE_BYTES: u64 = 256 * MIB;
+/// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while
+/// those before them are being written, and then commits wait.
+pub const MAX_WINDOW_CHANGES: usize = 32_768;
 /// Memory that the embedded database uses for its pages.
 pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
+
+/// Bytes of one segment of the journal: large enough that taking the next one is rare, small enough that writing
+/// it in advance takes a fraction of a second.
+pub const SEGMENT_BYTES: u32 = 16 * 1_024 * 1_024;
+/// Segments that are prepared for a time of many writes, those kept for a full disk included.
+pub const MAX_SPARE_SEGMENTS: usize = 8;
+/// What was written to the journal last and is kept in memory: most payloads are read within a second, and this
+/// is a second of some twenty thousand of the usual size.
+pub const JOURNAL_TAIL_BYTES: usize = 16 * 1_024 * 1_024;
+/// Files of the journal that are open for reading; each is a descriptor.
+pub const MAX_OPEN_SEGMENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// Compiled modules kept ready in memory.
 pub const MAX_READY_MODULES: usize = 256;

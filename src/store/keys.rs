@@ -1,43 +1,54 @@
-//! The key table of the embedded store: which keys there are, how they sort and what stands behind them.
-//! Knows no database and no record's inside.
+//! The key table of the embedded store's index: which rows there are, how they sort and what stands behind them.
+//! Knows no database and no journal.
 //!
-//! One tree. A key is its tag, one byte, and what the table says, numbers in big-endian so that keys sort like
-//! what they name. A tag is never used again for something else.
+//! A key is its tag, one byte, and what the table says, numbers in big-endian so that keys sort like what they
+//! name. A tag is never used again for something else. Rows are small: what is large stands in the journal, and a
+//! row says where (a span).
 //!
-//! | tag | key after the tag                       | value                | lives                               |
-//! | --- | --------------------------------------- | -------------------- | ----------------------------------- |
-//! | `m` | name                                    | by name              | as long as the store                |
-//! | `f` | function id, 16                         | [`Function`]         | until the function is removed       |
-//! | `v` | function id, 16; number, 4              | [`Version`]          | until the function is removed       |
-//! | `q` | invocation id, 16                       | [`Invocation`]       | until it is `Done`                  |
-//! | `d` | invocation id, 16                       | [`Invocation`]       | until retention ends or it is redelivered |
-//! | `t` | accepted, ms, 8; invocation id, 16      | function id, 16      | as long as the invocation           |
-//! | `p` | invocation id, 16; part, 1              | bytes                | as long as the invocation           |
+//! | tag | key after the tag                               | value                    | lives                            |
+//! | --- | ----------------------------------------------- | ------------------------ | -------------------------------- |
+//! | `f` | function id, 16                                 | span of the function     | until the function is removed    |
+//! | `v` | function id, 16; number, 4                      | span of the version      | until the function is removed    |
+//! | `q` | invocation id, 16                               | entry                    | until it is `Done`               |
+//! | `d` | invocation id, 16                               | entry                    | until retention ends or it is redelivered |
+//! | `t` | accepted, ms, 8; invocation id, 16              | function id, 16          | as long as the invocation, where its id does not tell the time |
+//! | `w` | lane, 21; due, ms, 8; invocation id, 16         | expires, ms, 8           | while it stands in the queue     |
+//! | `x` | expires, ms, 8; invocation id, 16               | lane, 21; due, ms, 8     | while it stands in the queue     |
+//! | `r` | function id, 16; kind, 1; settled, ms, 8; invocation id, 16 | bytes kept, 8 | while it is `Done`               |
+//! | `k` | function id, 16; digest, 32                     | use of the key           | until its time is over           |
+//! | `u` | until, ms, 8; function id, 16; digest, 32       | nothing                  | as long as its `k`               |
 //!
-//! An invocation stands under exactly one of `q` and `d`: the commit that writes one removes the other. Its
-//! time of acceptance and its function never change, so its `t` is written once. `m` has one name, `format`:
-//! the version of this table as a number of four bytes.
-//!
-//! [`Function`]: crate::model::function::Function
-//! [`Invocation`]: crate::model::invocation::Invocation
-//! [`Version`]: crate::model::function::Version
+//! A lane is a function id, 16; a version's number or 0, 4; a priority, 1. An invocation stands under exactly one
+//! of `q` and `d`. Beside the rows, as metas: `c` function id, 16: its counts; `s` segment, 4: bytes in it that
+//! rows point to; and the mark: how far the journal has been applied.
 
-use crate::model::names::{FunctionId, InvocationId, VersionNumber};
+use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::outcome::OutcomeKind;
+use crate::model::place::{Lane, Priority, Turn};
 use crate::model::time::Timestamp;
 
-use super::{Cursor, Part};
+use super::{Cursor, IdempotencyKey};
 
-/// The version of the table; one more when a tag changes its meaning, not when one is added.
-pub(super) const FORMAT: u32 = 1;
-/// Where [`FORMAT`] is kept.
-pub(super) const META_FORMAT: &[u8] = b"mformat";
+/// The version of the table; one more when a tag changes its meaning, not when one is added. Format 1 had records
+/// in the database itself.
+pub(super) const FORMAT: u32 = 2;
 
 pub(super) const FUNCTION: u8 = b'f';
 pub(super) const VERSION: u8 = b'v';
 pub(super) const LIVE: u8 = b'q';
 pub(super) const DONE: u8 = b'd';
 pub(super) const TIME: u8 = b't';
-pub(super) const PART: u8 = b'p';
+pub(super) const WAITING: u8 = b'w';
+pub(super) const EXPIRY: u8 = b'x';
+pub(super) const SETTLED: u8 = b'r';
+pub(super) const KEY: u8 = b'k';
+pub(super) const KEY_END: u8 = b'u';
+
+/// Metas.
+pub(super) const COUNTS: u8 = b'c';
+pub(super) const SEGMENT: u8 = b's';
+
+pub(super) const LANE_BYTES: usize = 21;
 
 pub(super) fn function(id: FunctionId) -> Vec<u8> {
     key(FUNCTION, &[id.as_bytes()])
@@ -64,29 +75,71 @@ pub(super) fn time(Cursor(accepted, id): Cursor) -> Vec<u8> {
     key(TIME, &[&accepted.as_ms().to_be_bytes(), id.as_bytes()])
 }
 
-/// Before every entry accepted at `instant` or later, behind all earlier ones.
-pub(super) fn time_from(instant: Timestamp) -> Vec<u8> {
-    key(TIME, &[&instant.as_ms().to_be_bytes()])
+pub(super) fn waiting(lane: Lane, (due, id): Turn) -> Vec<u8> {
+    key(WAITING, &[&lane_bytes(lane), &due.as_ms().to_be_bytes(), id.as_bytes()])
 }
 
-/// Behind every entry of the time index.
-pub(super) fn time_end() -> Vec<u8> {
-    vec![TIME + 1]
+/// What the keys of all that stands in a lane start with.
+pub(super) fn lane(lane: Lane) -> Vec<u8> {
+    key(WAITING, &[&lane_bytes(lane)])
 }
 
-pub(super) fn part(id: InvocationId, part: Part) -> Vec<u8> {
-    let byte = match part {
-        Part::Payload => 1,
-        Part::Result => 2,
-        Part::Log => 3,
-    };
-    key(PART, &[id.as_bytes(), &[byte]])
+pub(super) fn expiry(expires: Timestamp, id: InvocationId) -> Vec<u8> {
+    key(EXPIRY, &[&expires.as_ms().to_be_bytes(), id.as_bytes()])
 }
 
-/// The id in a key under [`FUNCTION`]; `None` when it is no such key.
+pub(super) fn settled(function: FunctionId, kind: OutcomeKind, at: Timestamp, id: InvocationId) -> Vec<u8> {
+    key(SETTLED, &[function.as_bytes(), &[kind as u8], &at.as_ms().to_be_bytes(), id.as_bytes()])
+}
+
+/// Before everything of a function that ended like this at `at` or later, behind all that did before.
+pub(super) fn settled_from(function: FunctionId, kind: OutcomeKind, at: Timestamp) -> Vec<u8> {
+    key(SETTLED, &[function.as_bytes(), &[kind as u8], &at.as_ms().to_be_bytes()])
+}
+
+pub(super) fn idempotency(of: IdempotencyKey) -> Vec<u8> {
+    key(KEY, &[of.function.as_bytes(), of.digest.as_bytes()])
+}
+
+pub(super) fn key_end(until: Timestamp, of: IdempotencyKey) -> Vec<u8> {
+    key(KEY_END, &[&until.as_ms().to_be_bytes(), of.function.as_bytes(), of.digest.as_bytes()])
+}
+
+pub(super) fn counts(function: FunctionId) -> Vec<u8> {
+    key(COUNTS, &[function.as_bytes()])
+}
+
+pub(super) fn segment(number: u32) -> Vec<u8> {
+    key(SEGMENT, &[&number.to_be_bytes()])
+}
+
+/// The first key of a tag that is at `instant` or later, where a time comes first.
+pub(super) fn from_time(tag: u8, instant: Timestamp) -> Vec<u8> {
+    key(tag, &[&instant.as_ms().to_be_bytes()])
+}
+
+pub(super) fn lane_bytes(lane: Lane) -> [u8; LANE_BYTES] {
+    let mut bytes = [0; LANE_BYTES];
+    bytes[..16].copy_from_slice(lane.function.as_bytes());
+    bytes[16..20].copy_from_slice(&lane.version.map_or(0, VersionNumber::get).to_be_bytes());
+    bytes[20] = lane.priority as u8;
+    bytes
+}
+
+pub(super) fn read_lane(bytes: &[u8]) -> Option<Lane> {
+    let (function, rest) = bytes.split_first_chunk()?;
+    let (version, priority) = rest.split_first_chunk()?;
+    let [priority] = priority else { return None };
+    Some(Lane {
+        function: FunctionId::from_bytes(*function),
+        version: VersionNumber::new(u32::from_be_bytes(*version)),
+        priority: *Priority::ALL.get(usize::from(*priority))?,
+    })
+}
+
+/// The id in a key under [`FUNCTION`].
 pub(super) fn read_function(key: &[u8]) -> Option<FunctionId> {
-    let id = key.strip_prefix(&[FUNCTION])?;
-    id.try_into().ok().map(FunctionId::from_bytes)
+    key.strip_prefix(&[FUNCTION])?.try_into().ok().map(FunctionId::from_bytes)
 }
 
 /// The id and number in a key under [`VERSION`].
@@ -104,13 +157,58 @@ pub(super) fn read_invocation(key: &[u8]) -> Option<InvocationId> {
 
 /// The place in a key under [`TIME`].
 pub(super) fn read_time(key: &[u8]) -> Option<Cursor> {
-    let (ms, id) = key.strip_prefix(&[TIME])?.split_first_chunk()?;
-    let id = InvocationId::from_bytes(id.try_into().ok()?);
-    Some(Cursor(Timestamp::from_ms(u64::from_be_bytes(*ms)), id))
+    read_at(TIME, key).map(|(at, id)| Cursor(at, id))
+}
+
+/// The time and the id in a key under [`EXPIRY`].
+pub(super) fn read_expiry(key: &[u8]) -> Option<(Timestamp, InvocationId)> {
+    read_at(EXPIRY, key)
+}
+
+/// The lane and the turn in a key under [`WAITING`].
+pub(super) fn read_waiting(key: &[u8]) -> Option<(Lane, Turn)> {
+    let (lane, turn) = key.strip_prefix(&[WAITING])?.split_at_checked(LANE_BYTES)?;
+    Some((read_lane(lane)?, read_turn(turn)?))
+}
+
+/// The time and the id in a key under [`SETTLED`].
+pub(super) fn read_settled(key: &[u8]) -> Option<(Timestamp, InvocationId)> {
+    read_turn(key.strip_prefix(&[SETTLED])?.get(17..)?)
+}
+
+/// The key in a key under [`KEY_END`].
+pub(super) fn read_key_end(key: &[u8]) -> Option<IdempotencyKey> {
+    let (function, digest) = key.strip_prefix(&[KEY_END])?.get(8..)?.split_first_chunk()?;
+    Some(IdempotencyKey {
+        function: FunctionId::from_bytes(*function),
+        digest: Digest::from_bytes(digest.try_into().ok()?),
+    })
+}
+
+/// The id in a meta under [`COUNTS`].
+pub(super) fn read_counts(key: &[u8]) -> Option<FunctionId> {
+    key.strip_prefix(&[COUNTS])?.try_into().ok().map(FunctionId::from_bytes)
+}
+
+/// The number in a meta under [`SEGMENT`].
+pub(super) fn read_segment(key: &[u8]) -> Option<u32> {
+    key.strip_prefix(&[SEGMENT])?.try_into().ok().map(u32::from_be_bytes)
+}
+
+fn read_at(tag: u8, key: &[u8]) -> Option<(Timestamp, InvocationId)> {
+    read_turn(key.strip_prefix(&[tag])?)
+}
+
+fn read_turn(bytes: &[u8]) -> Option<(Timestamp, InvocationId)> {
+    let (ms, id) = bytes.split_first_chunk()?;
+    Some((Timestamp::from_ms(u64::from_be_bytes(*ms)), InvocationId::from_bytes(id.try_into().ok()?)))
 }
 
 fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    [&[tag], parts.concat().as_slice()].concat()
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(tag);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
 }
 
 #[cfg(test)]
@@ -121,16 +219,31 @@ mod tests {
         InvocationId::from_bytes([byte; 16])
     }
 
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_ms(ms)
+    }
+
+    fn some_lane(version: u32, priority: Priority) -> Lane {
+        Lane { function: FunctionId::from_bytes([9; 16]), version: VersionNumber::new(version), priority }
+    }
+
     #[test]
     fn keys_are_read_back() {
         let function_id = FunctionId::from_bytes([9; 16]);
         let number = VersionNumber::new(0x0102).unwrap();
-        let cursor = Cursor(Timestamp::from_ms(77), id(1));
+        let lane = some_lane(7, Priority::Low);
+        let used = IdempotencyKey { function: function_id, digest: Digest::from_bytes([3; 32]) };
         assert_eq!(read_function(&function(function_id)), Some(function_id));
         assert_eq!(read_version(&version(function_id, number)), Some((function_id, number)));
         assert_eq!(read_invocation(&live(id(1))), Some(id(1)));
         assert_eq!(read_invocation(&done(id(1))), Some(id(1)));
-        assert_eq!(read_time(&time(cursor)), Some(cursor));
+        assert_eq!(read_time(&time(Cursor(at(77), id(1)))), Some(Cursor(at(77), id(1))));
+        assert_eq!(read_waiting(&waiting(lane, (at(5), id(2)))), Some((lane, (at(5), id(2)))));
+        assert_eq!(read_expiry(&expiry(at(5), id(2))), Some((at(5), id(2))));
+        assert_eq!(read_settled(&settled(function_id, OutcomeKind::Expired, at(8), id(2))), Some((at(8), id(2))));
+        assert_eq!(read_key_end(&key_end(at(8), used)), Some(used));
+        assert_eq!(read_counts(&counts(function_id)), Some(function_id));
+        assert_eq!(read_segment(&segment(7)), Some(7));
     }
 
     #[test]
@@ -140,20 +253,24 @@ mod tests {
             assert_eq!(read_version(key), None);
             assert_eq!(read_invocation(key), None);
             assert_eq!(read_time(key), None);
+            assert_eq!(read_waiting(key), None);
+            assert_eq!(read_expiry(key), None);
+            assert_eq!(read_settled(key), None);
+            assert_eq!(read_key_end(key), None);
         }
     }
 
     #[test]
-    fn the_time_index_sorts_by_time_and_then_by_id() {
-        let at = Timestamp::from_ms;
+    fn a_lane_sorts_by_due_time_and_then_by_id_and_lies_apart_from_others() {
+        let turn = |ms, n| waiting(some_lane(2, Priority::Normal), (at(ms), id(n)));
         let keys = [
-            time_from(at(255)),
-            time(Cursor(at(255), id(1))),
-            time(Cursor(at(255), id(2))),
-            time_from(at(256)),
-            time(Cursor(at(256), id(0))),
-            time(Cursor(at(u64::MAX), id(255))),
-            time_end(),
+            waiting(some_lane(2, Priority::High), (at(u64::MAX), id(255))),
+            lane(some_lane(2, Priority::Normal)),
+            turn(255, 1),
+            turn(255, 2),
+            turn(256, 0),
+            lane(some_lane(2, Priority::Low)),
+            lane(some_lane(3, Priority::High)),
         ];
         assert!(keys.is_sorted());
     }

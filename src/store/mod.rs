@@ -8,8 +8,11 @@ pub mod embedded;
 pub mod memory;
 
 mod counts;
+mod journal;
 mod keys;
 mod record;
+#[cfg_attr(not(test), expect(dead_code, reason = "the store that keeps its entries here is still to come"))]
+mod sled;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -1,65 +1,89 @@
-//! The changes of a group as the committer takes them: records already encoded, by the thread that asks for
-//! the commit, so that the one thread that writes does nothing else.
+//! Changes as the committer takes them: records already encoded, by the thread that asks for the commit, so that
+//! the one thread that writes does as little as possible.
 
 use bytes::Bytes;
 
-use crate::model::invocation::State;
+use super::entry::Facts;
 use crate::model::names::{FunctionId, InvocationId};
-use crate::store::record;
-use crate::store::{Change, Cursor, Group, Part, keys};
+use crate::store::journal::{Draft, Span};
+use crate::store::{Change, Group, IdempotencyKey, KeyUse, Part, keys, record};
 
 /// A change, ready to be written.
 #[derive(Debug)]
-pub(super) enum Op {
-    /// Writes a record that has no place but its key.
-    Put { key: Vec<u8>, record: Vec<u8> },
-    /// Writes bytes of an invocation.
-    PutBlob { key: Vec<u8>, bytes: Bytes },
+pub(super) enum Prepared {
     /// Writes an invocation.
-    PutInvocation { at: Cursor, function: FunctionId, done: bool, record: Vec<u8> },
-    /// Removes a function and its versions.
-    RemoveFunction(FunctionId),
+    PutInvocation {
+        id: InvocationId,
+        facts: Facts,
+        record: Vec<u8>,
+    },
+    /// Writes bytes of an invocation.
+    PutBlob {
+        id: InvocationId,
+        part: Part,
+        bytes: Bytes,
+    },
     /// Removes an invocation and all that belongs to it.
     RemoveInvocation(InvocationId),
+    /// Writes a record that has no rows but its own.
+    PutRecord {
+        key: Vec<u8>,
+        record: Vec<u8>,
+    },
+    /// Removes a function and its versions.
+    RemoveFunction(FunctionId),
+    PutKey(IdempotencyKey, KeyUse),
+    RemoveKey(IdempotencyKey),
+    /// Writes values of an invocation again, those that still stand where they were read.
+    MoveInvocation {
+        id: InvocationId,
+        values: Vec<(Span, Bytes)>,
+    },
+    /// Writes a record again, if it still stands where it was read.
+    MoveRecord {
+        key: Vec<u8>,
+        from: Span,
+        record: Bytes,
+    },
 }
 
-impl Op {
+/// What one change takes in a frame besides its values: two entries with their heads, and some room.
+const OVERHEAD: usize = 320;
+
+impl Prepared {
     pub(super) fn all(group: Group) -> Vec<Self> {
-        group.0.into_iter().filter_map(Self::new).collect()
+        group.0.into_iter().map(Self::new).collect()
     }
 
-    fn new(change: Change) -> Option<Self> {
-        Some(match change {
-            Change::PutKey(..) | Change::RemoveKey(_) => return None,
+    fn new(change: Change) -> Self {
+        match change {
             Change::PutInvocation(invocation) => Self::PutInvocation {
-                at: Cursor(invocation.accepted, invocation.id),
-                function: invocation.target.function,
-                done: matches!(invocation.state, State::Done { .. }),
+                id: invocation.id,
+                facts: Facts::of(&invocation),
                 record: record::encode(&invocation),
             },
-            Change::PutBlob(id, part, bytes) => Self::PutBlob { key: keys::part(id, part), bytes },
+            Change::PutBlob(id, part, bytes) => Self::PutBlob { id, part, bytes },
             Change::RemoveInvocation(id) => Self::RemoveInvocation(id),
             Change::PutFunction(function) => {
-                Self::Put { key: keys::function(function.id), record: record::encode(&function) }
+                Self::PutRecord { key: keys::function(function.id), record: record::encode(&function) }
             }
             Change::PutVersion(id, version) => {
-                Self::Put { key: keys::version(id, version.number), record: record::encode(&version) }
+                Self::PutRecord { key: keys::version(id, version.number), record: record::encode(&version) }
             }
             Change::RemoveFunction(id) => Self::RemoveFunction(id),
-        })
-    }
-
-    /// Bytes that it is going to write.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Put { record, .. } | Self::PutInvocation { record, .. } => record.len(),
-            Self::PutBlob { bytes, .. } => bytes.len(),
-            Self::RemoveFunction(_) | Self::RemoveInvocation(_) => 0,
+            Change::PutKey(key, used) => Self::PutKey(key, used),
+            Change::RemoveKey(key) => Self::RemoveKey(key),
         }
     }
-}
 
-/// The keys of everything that belongs to an invocation besides its record and its place in time.
-pub(super) fn parts(id: InvocationId) -> impl Iterator<Item = Vec<u8>> {
-    Part::ALL.into_iter().map(move |part| keys::part(id, part))
+    /// Bytes that it takes in a frame at most; the versions that go with a function excepted.
+    pub(super) fn bytes(&self) -> usize {
+        let (count, bytes) = match self {
+            Self::PutInvocation { record, .. } | Self::PutRecord { record, .. } => (1, record.len()),
+            Self::PutBlob { bytes, .. } | Self::MoveRecord { record: bytes, .. } => (1, bytes.len()),
+            Self::MoveInvocation { values, .. } => (values.len(), values.iter().map(|(_, bytes)| bytes.len()).sum()),
+            Self::RemoveFunction(_) | Self::RemoveInvocation(_) | Self::PutKey(..) | Self::RemoveKey(_) => (0, 0),
+        };
+        bytes + count * Draft::VALUE_OVERHEAD + OVERHEAD
+    }
 }

@@ -1,87 +1,133 @@
-//! The one thread that writes: takes what waits, writes it as one batch, and answers. Decides how many groups
-//! share a sync and what a failed write means. Knows nothing of the records' meaning.
+//! The one thread that writes the journal: takes what waits, writes it as few groups, syncs once for all, makes it
+//! visible, and answers. Decides how many commits share a sync and what a failed write means.
 //!
 //! A group is handed over by the call, so groups are written in the order of the calls and whether or not
 //! anybody still waits. No group waits for others to come: while one gathering is written the next one forms.
 //!
-//! The order of one gathering: files of large values, and their sync; the batch; sled's flush, which hands it
-//! to the kernel; with `Synced`, a sync of the database's file, since sled's flush is none; then files that
-//! nothing needs any more go away. A failed sync or batch ends the writing for good: what the disk holds is
-//! then unknown, and asking for the same sync again would be answered with a success that means nothing.
-//!
-//! Files are synced also for `Written`: sled syncs its own file now and then, and a record that a power cut
-//! keeps must not point to bytes that it took. For the same reason a file goes away only after the sync of
-//! the batch that made it needless.
+//! Nothing is visible before it is durable, when its caller asked for that: what somebody was shown must not be
+//! undone by a power cut. A failed write or sync ends the writing for good: what the disk holds is then unknown.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use ::sled::Db;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use super::change::Prepared;
+use super::entry::Entry;
+use super::op::{self, Op};
+use super::stage::{self, Before};
+use super::view::View;
+use super::vitals::Tally;
+use super::window::ById;
 use crate::model::bounds;
-use crate::store::{Durability, StoreError};
-
-use super::change::Op;
-use super::files::Files;
-use super::staging::{Staged, Staging};
-use super::value::FileRef;
+use crate::model::names::{FunctionId, InvocationId};
+use crate::store::journal::{Draft, Journal, JournalError, Room, Span};
+use crate::store::{Durability, IdempotencyKey, KeyUse, StoreError};
 
 type Answer = Result<(), StoreError>;
-/// Makes what was handed to the kernel durable.
-pub(super) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+/// How long a look for room in memory takes at most before another.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The thread. Dropping this ends it, once what was handed over is written and synced.
 #[derive(Debug)]
 pub(super) struct Committer {
     jobs: Option<mpsc::Sender<Job>>,
+    hand: Hand,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Hands groups over. Does not keep the thread from ending.
+#[derive(Clone, Debug)]
+pub(super) struct Hand(mpsc::WeakSender<Job>);
 
 /// A group, and who waits for it.
 #[derive(Debug)]
 struct Job {
-    ops: Vec<Op>,
+    changes: Vec<Prepared>,
     when: Durability,
+    since: Instant,
     answer: oneshot::Sender<Answer>,
 }
 
 /// What runs on the thread.
 struct Writer {
-    db: Db,
-    files: Arc<Files>,
-    sync: Sync,
-    /// Files to remove after the next sync.
-    unneeded: Vec<(Vec<u8>, FileRef)>,
-    /// Whether something was written since the last sync.
-    dirty: bool,
+    journal: Journal,
+    view: View,
+    tally: Arc<Tally>,
+    /// Entries of groups of this gathering, which nobody sees yet.
+    staged: Staged,
+    /// Where changes are laid out before they go into a frame.
+    buffer: Vec<u8>,
     /// Why nothing is written any more.
     stopped: Option<String>,
 }
 
+/// What groups of a gathering have changed, in their order.
+#[derive(Default)]
+struct Staged {
+    ops: Vec<Op>,
+    entries: HashMap<InvocationId, Option<Entry>, ById>,
+    records: HashMap<Vec<u8>, Option<Span>>,
+    keys: HashMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
 impl Committer {
-    pub(super) fn start(db: Db, files: Arc<Files>, sync: Sync) -> io::Result<Self> {
+    pub(super) fn start(journal: Journal, view: View, tally: Arc<Tally>) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(bounds::MAX_WAITING_COMMITS);
-        let writer = Writer { db, files, sync, unneeded: Vec::new(), dirty: false, stopped: None };
+        let writer = Writer { journal, view, tally, staged: Staged::default(), buffer: Vec::new(), stopped: None };
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || writer.run(waiting))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { hand: Hand(jobs.downgrade()), jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Hands a group over. From here on it is carried out, whatever becomes of the receiver.
-    pub(super) fn submit(&self, ops: Vec<Op>, when: Durability) -> Result<oneshot::Receiver<Answer>, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let ended = || StoreError::Stopped("the thread that writes has ended".to_owned());
-        match self.jobs.as_ref().ok_or_else(ended)?.try_send(Job { ops, when, answer }) {
-            Ok(()) => Ok(answered),
-            Err(TrySendError::Closed(_)) => Err(ended()),
-            Err(TrySendError::Full(_)) => Err(StoreError::Refused(format!(
-                "{} commits wait for the disk already: try again later",
-                bounds::MAX_WAITING_COMMITS
-            ))),
-        }
+    pub(super) fn submit(
+        &self,
+        changes: Vec<Prepared>,
+        when: Durability,
+    ) -> Result<oneshot::Receiver<Answer>, StoreError> {
+        submit(self.jobs.as_ref().ok_or_else(ended)?, changes, when)
     }
+
+    /// A hand for threads of the store.
+    pub(super) fn hand(&self) -> Hand {
+        self.hand.clone()
+    }
+}
+
+impl Hand {
+    pub(super) fn submit(
+        &self,
+        changes: Vec<Prepared>,
+        when: Durability,
+    ) -> Result<oneshot::Receiver<Answer>, StoreError> {
+        submit(&self.0.upgrade().ok_or_else(ended)?, changes, when)
+    }
+}
+
+fn submit(
+    jobs: &mpsc::Sender<Job>,
+    changes: Vec<Prepared>,
+    when: Durability,
+) -> Result<oneshot::Receiver<Answer>, StoreError> {
+    let (answer, answered) = oneshot::channel();
+    match jobs.try_send(Job { changes, when, since: Instant::now(), answer }) {
+        Ok(()) => Ok(answered),
+        Err(TrySendError::Closed(_)) => Err(ended()),
+        Err(TrySendError::Full(_)) => Err(StoreError::Refused(format!(
+            "{} commits wait for the disk already: try again later",
+            bounds::MAX_WAITING_COMMITS
+        ))),
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Stopped("the thread that writes has ended".to_owned())
 }
 
 impl Drop for Committer {
@@ -101,78 +147,208 @@ impl Writer {
             self.commit(gathering);
             first = left.or_else(|| waiting.blocking_recv());
         }
-        self.close();
+        if self.stopped.is_none() {
+            let closed = self.sync();
+            closed.unwrap_or_else(|error| tracing::error!(%error, "the last writes may not be durable"));
+        }
     }
 
     /// Writes a gathering and answers it.
     fn commit(&mut self, gathering: Vec<Job>) {
-        if let Some(reason) = &self.stopped {
-            let stopped = StoreError::Stopped(reason.clone());
-            for job in gathering {
-                tell(job.answer, Err(stopped.clone()));
-            }
-            return;
-        }
-        let mut when = Durability::Written;
-        let mut waiters = Vec::with_capacity(gathering.len());
-        let mut staging = Staging::new(&self.db, &self.files);
-        for job in gathering {
-            match staging.add(job.ops) {
-                Ok(()) => {
-                    when = when.max(job.when);
-                    waiters.push(job.answer);
-                }
-                Err(refused) => tell(job.answer, Err(refused)),
+        let room = self.wait_for_room();
+        let count = gathering.len();
+        let mut answers = Vec::with_capacity(count);
+        let mut written = Vec::with_capacity(count);
+        let mut draft = None;
+        for Job { changes, when, since, answer } in gathering {
+            let staged = room.clone().and_then(|()| self.stage(&changes, &mut draft));
+            match staged {
+                Ok(()) => written.push((when, since, answer)),
+                Err(error) => answers.push((answer, error)),
             }
         }
-        let staged = staging.finish();
-        let answer = if waiters.is_empty() { Ok(()) } else { self.write(staged, when) };
-        for waiter in waiters {
-            tell(waiter, answer.clone());
+        let synced = written.iter().any(|(when, ..)| *when == Durability::Synced);
+        let mut end = self.write(draft);
+        if let Some(why) = self.stopped.as_ref().filter(|_| end.is_ok()) {
+            end = Err(StoreError::Unknown(why.clone())); // of an earlier draft of this gathering
+        }
+        if synced {
+            end = end.and_then(|()| self.sync());
+        }
+        match &end {
+            Ok(()) => self.publish(),
+            Err(_) => self.staged = Staged::default(),
+        }
+        self.tally.wrote(written.len());
+        for (_, since, answer) in written {
+            if end.is_ok() {
+                self.tally.committed(since.elapsed());
+            }
+            drop(answer.send(end.clone())); // nobody may be waiting any more
+        }
+        for (answer, error) in answers {
+            drop(answer.send(Err(error)));
         }
     }
 
-    fn write(&mut self, mut staged: Staged, when: Durability) -> Answer {
-        let files = staged.unsynced.sync();
-        files.map_err(|error| StoreError::Stopped(self.stop("files of large values", &error)))?;
-        self.dirty = true;
-        let applied = self.db.apply_batch(staged.batch).and_then(|()| self.db.flush());
-        applied.map_err(|error| StoreError::Unknown(self.stop("the database", &error)))?;
-        self.unneeded.append(&mut staged.unneeded);
-        if when == Durability::Synced || self.unneeded.len() > bounds::MAX_UNNEEDED_FILES {
-            (self.sync)().map_err(|error| StoreError::Unknown(self.stop("the database's sync", &error)))?;
-            self.synced();
+    /// Lays one group into the draft. When this fails, nothing has changed.
+    fn stage(&mut self, changes: &[Prepared], draft: &mut Option<Draft>) -> Result<(), StoreError> {
+        if let Some(why) = &self.stopped {
+            return Err(StoreError::Stopped(why.clone()));
         }
+        let bytes = changes.iter().map(Prepared::bytes).sum::<usize>() + size_of::<u32>();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        if draft.as_ref().is_some_and(|draft| !draft.fits(bytes)) {
+            self.write(draft.take())?;
+        }
+        let group = match draft {
+            Some(group) => group,
+            None => draft.insert(self.journal.begin(bytes).map_err(not_begun)?),
+        };
+        let mark = group.mark();
+        let (before, buffer) = (Layered { staged: &self.staged, view: &self.view }, &mut self.buffer);
+        let staged = group.push(|frame| {
+            let ops = stage::stage(changes, &before, frame)?;
+            op::write_all(&ops, buffer, frame);
+            Ok(ops)
+        });
+        let room = self.journal.room();
+        let ops = match staged {
+            Ok(ops) if room != Room::Plenty && stage::is_new_work(&ops) => {
+                Err(StoreError::Full("only what was accepted before is still written".to_owned()))
+            }
+            staged => staged,
+        };
+        match ops {
+            Ok(ops) => {
+                if ops.is_empty() {
+                    group.truncate(mark);
+                }
+                self.staged.take_in(ops);
+                Ok(())
+            }
+            Err(error) => {
+                group.truncate(mark);
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&mut self, draft: Option<Draft>) -> Answer {
+        let Some(draft) = draft.filter(|draft| !draft.is_empty()) else { return Ok(()) };
+        self.journal.write(draft).map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn sync(&mut self) -> Answer {
+        if !self.journal.is_dirty() {
+            return Ok(());
+        }
+        self.journal.sync().map_err(|error| self.failed(error))?;
+        self.tally.synced();
+        self.view.shared.lock().synced = self.journal.synced();
+        self.view.shared.tell();
         Ok(())
     }
 
-    fn synced(&mut self) {
-        self.dirty = false;
-        self.unneeded.drain(..).for_each(|(key, file)| self.files.remove(&key, file));
-    }
-
-    /// Nothing is written from here on. Returns the reason.
-    fn stop(&mut self, what: &str, error: &dyn std::error::Error) -> String {
-        let reason = format!("{what}: {error}");
-        tracing::error!(%reason, "the store failed to write and takes no more changes: restart the process");
-        self.stopped = Some(reason.clone());
-        reason
-    }
-
-    fn close(mut self) {
-        if self.stopped.is_none() && self.dirty {
-            match self.db.flush().map_err(io::Error::from).and_then(|_| (self.sync)()) {
-                Ok(()) => self.synced(),
-                Err(error) => {
-                    tracing::error!(%error, "the store was not synced at its end: a power cut may cost what was only written");
-                }
+    /// Says what a failed write means: nothing is written any more.
+    fn failed(&mut self, error: JournalError) -> StoreError {
+        match error {
+            JournalError::Full(why) => StoreError::Full(why),
+            error => {
+                let why = error.to_string();
+                tracing::error!(%error, "the journal failed: nothing is written any more");
+                self.stopped.get_or_insert(why.clone());
+                StoreError::Unknown(why)
             }
+        }
+    }
+
+    /// Makes what was written visible.
+    fn publish(&mut self) {
+        let Staged { ops, .. } = std::mem::take(&mut self.staged);
+        if ops.is_empty() {
+            return;
+        }
+        let mut state = self.view.shared.lock();
+        state.take_in(ops, self.journal.end());
+        if state.current.len() >= bounds::MAX_WINDOW_CHANGES {
+            self.view.shared.tell();
+        }
+    }
+
+    /// Waits while too much stands in memory that is not in the index. What was written is durable before that: the
+    /// index takes nothing that is not.
+    fn wait_for_room(&mut self) -> Answer {
+        if self.view.shared.lock().current.len() < 2 * bounds::MAX_WINDOW_CHANGES {
+            return Ok(());
+        }
+        self.sync()?;
+        let mut state = self.view.shared.lock();
+        while state.current.len() >= 2 * bounds::MAX_WINDOW_CHANGES {
+            if let Some(why) = &state.stuck {
+                return Err(StoreError::Full(why.clone()));
+            }
+            self.view.shared.tell();
+            state = self.view.shared.wait(state, LOOK_AGAIN);
+        }
+        Ok(())
+    }
+}
+
+/// What is there before a group: groups of the same gathering over everything that was committed.
+struct Layered<'a> {
+    staged: &'a Staged,
+    view: &'a View,
+}
+
+impl Before for Layered<'_> {
+    fn entry(&self, id: InvocationId) -> Result<Option<Entry>, StoreError> {
+        match self.staged.entries.get(&id) {
+            Some(staged) => Ok(*staged),
+            None => self.view.entry(id),
+        }
+    }
+
+    fn record(&self, key: &[u8]) -> Result<Option<Span>, StoreError> {
+        match self.staged.records.get(key) {
+            Some(staged) => Ok(*staged),
+            None => self.view.record(key),
+        }
+    }
+
+    fn versions(&self, function: FunctionId) -> Result<Vec<Vec<u8>>, StoreError> {
+        let prefix = crate::store::keys::versions_of(function);
+        let mut versions = self.view.versions(function)?;
+        versions.extend(self.staged.records.keys().filter(|key| key.starts_with(&prefix)).cloned());
+        Ok(versions)
+    }
+
+    fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError> {
+        match self.staged.keys.get(&crate::store::keys::idempotency(key)) {
+            Some(staged) => Ok(staged.as_deref().and_then(stage::read_key_use)),
+            None => self.view.key(key),
         }
     }
 }
 
-/// The first job and what waits behind it, as much as one commit takes; and a job that no longer fits.
+impl Staged {
+    fn take_in(&mut self, ops: Vec<Op>) {
+        for op in &ops {
+            match op {
+                Op::Invocation { id, net } => drop(self.entries.insert(*id, net.now)),
+                Op::Record { key, net } => drop(self.records.insert(key.clone(), net.now)),
+                Op::Row { key, value } => drop(self.keys.insert(key.clone(), value.clone())),
+            }
+        }
+        self.ops.extend(ops);
+    }
+}
+
+/// What waits, as far as one gathering goes, and the job that did not go in.
 fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Job>) {
+    let size = |job: &Job| (job.changes.len(), job.changes.iter().map(Prepared::bytes).sum::<usize>());
     let (mut changes, mut bytes) = size(&first);
     let mut gathering = vec![first];
     while let Ok(job) = waiting.try_recv() {
@@ -187,15 +363,11 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Jo
     (gathering, None)
 }
 
-fn size(job: &Job) -> (usize, usize) {
-    (job.ops.len(), job.ops.iter().map(Op::bytes).sum())
+fn not_begun(error: JournalError) -> StoreError {
+    match error {
+        JournalError::Full(why) => StoreError::Full(why),
+        JournalError::TooLarge { .. } => StoreError::Refused(error.to_string()),
+        JournalError::Stopped(why) => StoreError::Stopped(why),
+        error => StoreError::Unknown(error.to_string()),
+    }
 }
-
-/// Nobody may be there to hear it: the caller's future was dropped.
-fn tell(waiter: oneshot::Sender<Answer>, answer: Answer) {
-    drop(waiter.send(answer));
-}
-
-#[cfg(test)]
-#[path = "committer_tests.rs"]
-mod tests;

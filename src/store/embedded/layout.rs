@@ -2,11 +2,11 @@
 //! rather than writing into it. Knows no database but its folder's name.
 //!
 //! ```text
-//! FORMAT       `tidemill-store 1`; written last, so where it stands the rest was made whole
+//! FORMAT       `tidemill-store 2`; written last, so where it stands the rest was made whole
 //! LOCK         held by the process that has the directory open
-//! db/          the database
+//! journal/     what was committed, in segments
+//! index/       where in the journal everything stands
 //! modules/     DIGEST.wasm
-//! payloads/    values too large for the database
 //! ```
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -42,10 +42,11 @@ impl Layout {
         })?;
         let whole = check_format(root).map_err(failed)?.map_err(refused)?;
         let layout = Self { root: root.to_owned(), whole, lock };
-        if whole && !layout.database_file().exists() {
-            return Err(layout.refused("its database `db/db` is missing: restore it from a backup"));
+        for dir in [layout.journal(), layout.index()].iter().filter(|dir| whole && !dir.is_dir()) {
+            let missing = format!("its folder {} is missing: restore it from a backup", dir.display());
+            return Err(layout.refused(missing));
         }
-        for dir in [layout.database(), layout.modules(), layout.payloads()] {
+        for dir in [layout.journal(), layout.index(), layout.modules()] {
             create(&dir).map_err(failed)?;
         }
         Ok(layout)
@@ -53,9 +54,7 @@ impl Layout {
 
     /// Makes everything made so far durable, then says so in `FORMAT`.
     pub(super) fn complete(&mut self) -> io::Result<()> {
-        let db = self.database();
-        // sled writes `conf` once and never syncs it; torn, it keeps the database from opening.
-        for path in [self.database_file(), db.join("conf"), db.join("blobs"), db, self.modules(), self.payloads()] {
+        for path in [self.journal(), self.index(), self.modules()] {
             File::open(path)?.sync_all()?;
         }
         let format = self.root.join("FORMAT");
@@ -70,21 +69,16 @@ impl Layout {
         self.whole
     }
 
-    pub(super) fn database(&self) -> PathBuf {
-        self.root.join("db")
+    pub(super) fn journal(&self) -> PathBuf {
+        self.root.join("journal")
     }
 
-    /// The one file in [`Layout::database`] that commits are written to.
-    pub(super) fn database_file(&self) -> PathBuf {
-        self.database().join("db")
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index")
     }
 
     pub(super) fn modules(&self) -> PathBuf {
         self.root.join("modules")
-    }
-
-    pub(super) fn payloads(&self) -> PathBuf {
-        self.root.join("payloads")
     }
 
     /// The error that says why it is not opened.
@@ -123,14 +117,8 @@ fn check_owner(root: &Path) -> io::Result<Result<(), String>> {
     if root.join("FORMAT").exists() {
         return Ok(Ok(()));
     }
-    let root_names = ["LOCK", "db", "modules", "payloads"];
-    let foreign = match foreign(root, |name| root_names.contains(&name) || NOT_OURS.contains(&name))? {
-        None if root.join("db").is_dir() => {
-            let database_names = ["blobs", "conf", "db"];
-            foreign(&root.join("db"), |name| database_names.contains(&name) || name.starts_with("snap."))?
-        }
-        found => found,
-    };
+    let known = ["LOCK", "journal", "index", "modules"];
+    let foreign = foreign(root, |name| known.contains(&name) || NOT_OURS.contains(&name))?;
     Ok(foreign.map_or(Ok(()), |path| {
         let path = path.display();
         Err(format!("it holds something else (`{path}`): use an empty directory, or one of tidemill's"))

@@ -1,157 +1,264 @@
-//! Reading: one record, one value, the list, everything live. Changes nothing; what it finds damaged it names.
-//!
-//! Runs on threads that may block, not on those of the async runtime: sled answers from memory in a
-//! microsecond most of the time, but waits for the disk on a miss and for the committer while a batch is being
-//! applied, which takes milliseconds.
+//! The questions that a store answers, on threads that may block. Changes nothing; what it finds damaged it names.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
-use std::sync::Arc;
+use std::iter::Peekable;
 
-use ::sled::{Db, IVec};
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
+use super::entry::{Entry, part_index, take};
+use super::stage::Before as _;
+use super::view::{View, behind, unknown_row};
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
-use crate::store::{Cursor, Listed, Live, Part, Query, StoreError, keys, record};
+use crate::store::counts::Counts;
+use crate::store::sled::Direction;
+use crate::store::{
+    Cursor, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled, SettledQuery, StoreError, keys, record,
+};
 
-use super::files::Files;
-use super::value::Value;
-
-/// What reads the database and the files beside it.
-#[derive(Debug)]
-pub(super) struct Reader {
-    db: Db,
-    files: Arc<Files>,
-}
-
-impl Reader {
-    pub(super) fn new(db: Db, files: Arc<Files>) -> Self {
-        Self { db, files }
-    }
-
+impl View {
     pub(super) fn invocation(&self, id: InvocationId) -> Result<Option<Invocation>, StoreError> {
-        // A commit may move it between two looks: to `done`, or back when it is redelivered. The third look
-        // finds the one that moved back behind the first.
-        for key in [keys::live(id), keys::done(id), keys::live(id)] {
-            if let Some(invocation) = self.record(&key, || format!("invocation {id}"))? {
-                return Ok(Some(invocation));
-            }
-        }
-        Ok(None)
+        let what = || format!("invocation {id}");
+        let bytes = self.value(what, || Ok(self.entry(id)?.map(|entry| entry.record)))?;
+        bytes.map(|bytes| record::decode(&bytes, what)).transpose()
     }
 
     pub(super) fn blob(&self, id: InvocationId, part: Part) -> Result<Option<Bytes>, StoreError> {
-        self.value(&keys::part(id, part), || format!("the {} of invocation {id}", part_name(part)))
+        let what = || format!("the {} of invocation {id}", part_name(part));
+        let look = || Ok(self.entry(id)?.and_then(|entry| entry.parts[part_index(part)]));
+        self.value(what, look)
+    }
+
+    /// An invocation that was written so recently that its record is in memory. Never waits for a disk.
+    pub(super) fn recent_invocation(&self, id: InvocationId) -> Option<Result<Option<Invocation>, StoreError>> {
+        let known = self.shared.lock().entry(id)?;
+        let Some(entry) = known else { return Some(Ok(None)) };
+        let bytes = self.reader.recent(entry.record)?;
+        Some(record::decode(&bytes, || format!("invocation {id}")).map(Some))
+    }
+
+    /// Bytes that were written so recently that they are in memory. Never waits for a disk.
+    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Option<Option<Bytes>> {
+        let known = self.shared.lock().entry(id)?;
+        match known.and_then(|entry| entry.parts[part_index(part)]) {
+            Some(span) => self.reader.recent(span).map(Some),
+            None => Some(None),
+        }
     }
 
     pub(super) fn list(&self, query: &Query) -> Result<Listed, StoreError> {
-        let oldest = keys::time_from(query.since.unwrap_or(Timestamp::from_ms(0)));
-        let end = query.after.map_or_else(keys::time_end, keys::time);
+        let mut cursors = self.cursors(query);
         let mut listed = Listed { invocations: Vec::new(), next: query.after };
-        if oldest >= end {
-            return Ok(Listed::default());
-        }
-        for (looked, entry) in self.db.range(oldest..end).rev().enumerate() {
+        let mut looked = 0;
+        while let Some(found) = cursors.next() {
             if looked == query.limit {
                 return Ok(listed);
             }
-            let (cursor, function) = read_place(&entry.map_err(unreadable)?)?;
+            looked += 1;
+            let Found { cursor, function } = found?;
             listed.next = Some(cursor);
             if query.function.is_none_or(|wanted| wanted == function) {
-                // It may have been removed since the index was read.
+                // It may have been removed since the row was read.
                 listed.invocations.extend(self.invocation(cursor.1)?);
             }
         }
         Ok(Listed { next: None, ..listed })
     }
 
+    /// The invocations that a query looks at, the newest first.
+    fn cursors(&self, query: &Query) -> Cursors<'_> {
+        let oldest = query.since.unwrap_or(Timestamp::from_ms(0));
+        let sources = [keys::LIVE, keys::DONE, keys::TIME].map(|tag| {
+            let from = match tag {
+                keys::TIME => keys::from_time(tag, oldest),
+                _ => id_from(tag, oldest),
+            };
+            let to = match query.after {
+                None => vec![tag + 1],
+                Some(cursor) if tag == keys::TIME => keys::time(cursor),
+                // Ids of that millisecond stand on both sides of the cursor.
+                Some(Cursor(accepted, _)) => id_from(tag, accepted + std::time::Duration::from_millis(1)),
+            };
+            (from, to)
+        });
+        let mut cursors = Cursors { sources: Vec::new() };
+        for (from, to) in sources {
+            if from < to {
+                let after = query.after;
+                let rows = self.rows(&from, &to, Direction::Down).filter_map(move |row| {
+                    let found = row.and_then(|(key, value)| found(&key, &value)).transpose()?;
+                    let wanted =
+                        |found: &Found| after.is_none_or(|after| found.cursor < after) && found.cursor.0 >= oldest;
+                    match found {
+                        Ok(found) if !wanted(&found) => None,
+                        found => Some(found),
+                    }
+                });
+                let rows: Box<dyn Iterator<Item = Result<Found, StoreError>> + '_> = Box::new(rows);
+                cursors.sources.push(rows.peekable());
+            }
+        }
+        cursors
+    }
+
+    pub(super) fn settled(&self, query: SettledQuery) -> Result<Vec<Settled>, StoreError> {
+        let from = keys::settled_from(query.function, query.kind, Timestamp::from_ms(0));
+        let to = keys::settled_from(query.function, query.kind, query.before);
+        let rows = self.rows(&from, &to, Direction::Up).take(query.limit);
+        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let (at, id) = keys::read_settled(&key)?;
+            Some(Settled { at, id, bytes: u64::from_be_bytes(value.try_into().ok()?) })
+        };
+        rows.map(|row| row.and_then(|row| read(row.clone()).ok_or_else(|| unknown_row(&row.0)))).collect()
+    }
+
+    pub(super) fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Result<Vec<Place>, StoreError> {
+        let prefix = keys::lane(lane);
+        let from = after.map_or_else(|| prefix.clone(), |turn| behind(&keys::waiting(lane, turn)));
+        let to = behind(&prefix);
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let (lane, (due, id)) = keys::read_waiting(key)?;
+            let expires = Timestamp::from_ms(u64::from_be_bytes(value.as_slice().try_into().ok()?));
+            Some(Place { id, lane, due, expires })
+        };
+        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        rows.map(|row| row.and_then(|row| read(&row).ok_or_else(|| unknown_row(&row.0)))).collect()
+    }
+
+    pub(super) fn too_old(&self, now: Timestamp, limit: usize) -> Result<Vec<Place>, StoreError> {
+        let (from, to) = (vec![keys::EXPIRY], keys::from_time(keys::EXPIRY, now));
+        let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let (expires, id) = keys::read_expiry(key)?;
+            let (lane, due) = value.split_at_checked(keys::LANE_BYTES)?;
+            let due = Timestamp::from_ms(u64::from_be_bytes(due.try_into().ok()?));
+            Some(Place { id, lane: keys::read_lane(lane)?, due, expires })
+        };
+        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        rows.map(|row| row.and_then(|row| read(&row).ok_or_else(|| unknown_row(&row.0)))).collect()
+    }
+
+    pub(super) fn key_use(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError> {
+        self.key(key)
+    }
+
+    pub(super) fn keys_over(&self, now: Timestamp, limit: usize) -> Result<Vec<IdempotencyKey>, StoreError> {
+        let (from, to) = (vec![keys::KEY_END], keys::from_time(keys::KEY_END, now));
+        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        rows.map(|row| row.and_then(|(key, _)| keys::read_key_end(&key).ok_or_else(|| unknown_row(&key)))).collect()
+    }
+
     pub(super) fn scan(&self) -> Result<Live, StoreError> {
         let mut functions: BTreeMap<FunctionId, (Function, BTreeMap<VersionNumber, Version>)> = BTreeMap::new();
-        for entry in self.db.scan_prefix([keys::FUNCTION]) {
-            let (key, kept) = entry.map_err(unreadable)?;
-            let id = keys::read_function(&key).ok_or_else(|| unknown_key(&key))?;
-            let function = self.decode(&key, kept, || format!("function {id}"))?;
+        for row in self.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1], Direction::Up) {
+            let (key, _) = row?;
+            let id = keys::read_function(&key).ok_or_else(|| unknown_row(&key))?;
+            let function = self.decoded(&key, || format!("function {id}"))?;
             functions.extend(function.map(|function| (id, (function, BTreeMap::new()))));
         }
-        for entry in self.db.scan_prefix([keys::VERSION]) {
-            let (key, kept) = entry.map_err(unreadable)?;
-            let (id, number) = keys::read_version(&key).ok_or_else(|| unknown_key(&key))?;
+        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
+            let (key, _) = row?;
+            let (id, number) = keys::read_version(&key).ok_or_else(|| unknown_row(&key))?;
+            let version = self.decoded(&key, || format!("version {number} of function {id}"))?;
             match functions.get_mut(&id) {
-                Some((_, versions)) => {
-                    let version = self.decode(&key, kept, || format!("version {number} of function {id}"))?;
-                    versions.extend(version.map(|version| (number, version)));
-                }
+                Some((_, versions)) => versions.extend(version.map(|version| (number, version))),
                 None => {
-                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over");
+                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over")
                 }
             }
         }
-        Ok(Live { lanes: Vec::new(), functions: functions.into_values().collect() })
+        Ok(Live { lanes: self.lanes()?, functions: functions.into_values().collect() })
+    }
+
+    /// Every lane in which something stands: the first of each is looked at, and what comes behind the lane.
+    fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
+        let (mut from, to) = (vec![keys::WAITING], vec![keys::WAITING + 1]);
+        let mut lanes = Vec::new();
+        while let Some(row) = self.rows(&from, &to, Direction::Up).next() {
+            let (key, _) = row?;
+            let (lane, _) = keys::read_waiting(&key).ok_or_else(|| unknown_row(&key))?;
+            from = behind(&keys::lane(lane));
+            lanes.push(lane);
+        }
+        Ok(lanes)
     }
 
     /// The modules that versions are of.
     pub(super) fn modules(&self) -> Result<BTreeSet<Digest>, StoreError> {
         let mut digests = BTreeSet::new();
-        for entry in self.db.scan_prefix([keys::VERSION]) {
-            let (key, kept) = entry.map_err(unreadable)?;
-            let version: Option<Version> = self.decode(&key, kept, || "a version".to_owned())?;
+        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
+            let version: Option<Version> = self.decoded(&row?.0, || "a version".to_owned())?;
             digests.extend(version.map(|version| version.digest));
         }
         Ok(digests)
     }
 
-    fn record<T: DeserializeOwned>(&self, key: &[u8], what: impl Fn() -> String) -> Result<Option<T>, StoreError> {
-        let bytes = self.value(key, &what)?;
-        bytes.map(|bytes| record::decode(&bytes, what)).transpose()
-    }
-
-    fn value(&self, key: &[u8], what: impl Fn() -> String) -> Result<Option<Bytes>, StoreError> {
-        match self.db.get(key).map_err(unreadable)? {
-            Some(kept) => self.bytes(key, kept, what),
-            None => Ok(None),
-        }
-    }
-
-    /// The record that `kept` stands for; `None` when it was removed meanwhile.
-    fn decode<T: DeserializeOwned>(
-        &self,
-        key: &[u8],
-        kept: IVec,
-        what: impl Fn() -> String,
-    ) -> Result<Option<T>, StoreError> {
-        let bytes = self.bytes(key, kept, &what)?;
-        bytes.map(|bytes| record::decode(&bytes, what)).transpose()
-    }
-
-    /// The bytes that `kept` stands for, which was read under `key`.
-    fn bytes(&self, key: &[u8], mut kept: IVec, what: impl Fn() -> String) -> Result<Option<Bytes>, StoreError> {
-        let damaged = |detail: String| StoreError::Damaged { what: what(), detail };
-        loop {
-            let file = match Value::read(&kept) {
-                Some(Value::Inline(bytes)) => return Ok(Some(Bytes::copy_from_slice(bytes))),
-                Some(Value::InFile(file)) => file,
-                None => return Err(damaged("its value has no form that this program knows".to_owned())),
-            };
-            match self.files.read(key, file) {
-                Ok(bytes) => return Ok(Some(bytes.into())),
-                Err(error) if error.kind() == ErrorKind::InvalidData => return Err(damaged(error.to_string())),
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(unreadable(error)),
-                Err(_) => (),
-            }
-            // The file goes away when the value is replaced: then there is a newer one to read.
-            match self.db.get(key).map_err(unreadable)? {
-                None => return Ok(None),
-                Some(newer) if newer != kept => kept = newer,
-                Some(_) => {
-                    return Err(damaged(format!("its file {} is missing", self.files.path(key, file).display())));
-                }
+    /// Counts what is there; what was accepted and has settled is taken as it is known.
+    pub(super) fn recount(&self) -> Result<BTreeMap<FunctionId, Counts>, StoreError> {
+        let mut counts: BTreeMap<FunctionId, Counts> = BTreeMap::new();
+        for tag in [keys::LIVE, keys::DONE] {
+            for row in self.rows(&[tag], &[tag + 1], Direction::Up) {
+                let (key, value) = row?;
+                let entry = Entry::read(&value).ok_or_else(|| unknown_row(&key))?;
+                counts.entry(entry.facts.function).or_default().change(None, entry.counted());
             }
         }
+        for (function, known) in &self.shared.lock().counts {
+            let counted = counts.entry(*function).or_default();
+            (counted.accepted, counted.settled) = (known.accepted, known.settled);
+        }
+        Ok(counts)
     }
+}
+
+/// An invocation that was come across.
+struct Found {
+    cursor: Cursor,
+    function: FunctionId,
+}
+
+/// Invocations of several orders as one, the newest first.
+struct Cursors<'a> {
+    sources: Vec<Peekable<Box<dyn Iterator<Item = Result<Found, StoreError>> + 'a>>>,
+}
+
+impl Iterator for Cursors<'_> {
+    type Item = Result<Found, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let head = |source: &mut Peekable<_>| match source.peek() {
+            Some(Ok(Found { cursor, .. })) => Some((1, *cursor)),
+            Some(Err(_)) => Some((2, Cursor(Timestamp::from_ms(0), InvocationId::from_bytes([0; 16])))),
+            None => None,
+        };
+        let heads = self.sources.iter_mut().enumerate().filter_map(|(n, source)| Some((head(source)?, n)));
+        let (_, newest) = heads.min_by_key(|(head, _)| Reverse(*head))?;
+        self.sources[newest].next()
+    }
+}
+
+/// What a row says of an invocation. `None` where the order by id says nothing: it is found by its time.
+fn found(key: &[u8], value: &[u8]) -> Result<Option<Found>, StoreError> {
+    if key.first() == Some(&keys::TIME) {
+        let cursor = keys::read_time(key).ok_or_else(|| unknown_row(key))?;
+        let function = take(&mut &value[..]).map(FunctionId::from_bytes).ok_or_else(|| unknown_row(key))?;
+        return Ok(Some(Found { cursor, function }));
+    }
+    let id = keys::read_invocation(key).ok_or_else(|| unknown_row(key))?;
+    let facts = Entry::read(value).ok_or_else(|| unknown_row(key))?.facts;
+    let tells = id.time() == Some(facts.accepted);
+    Ok(tells.then_some(Found { cursor: Cursor(facts.accepted, id), function: facts.function }))
+}
+
+/// Before the ids that were made at `instant` or later.
+fn id_from(tag: u8, instant: Timestamp) -> Vec<u8> {
+    [&[tag][..], &instant.as_ms().to_be_bytes()[2..]].concat()
 }
 
 fn part_name(part: Part) -> &'static str {
@@ -160,21 +267,4 @@ fn part_name(part: Part) -> &'static str {
         Part::Result => "result",
         Part::Log => "log",
     }
-}
-
-/// An entry of the time index: the place and the function.
-fn read_place((key, function): &(IVec, IVec)) -> Result<(Cursor, FunctionId), StoreError> {
-    let function = function.as_ref().try_into().ok().map(FunctionId::from_bytes);
-    keys::read_time(key).zip(function).ok_or_else(|| unknown_key(key))
-}
-
-fn unknown_key(key: &[u8]) -> StoreError {
-    StoreError::Damaged {
-        what: format!("the key {key:02x?}"),
-        detail: "it is none that this program writes".to_owned(),
-    }
-}
-
-pub(super) fn unreadable(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unreadable(error.to_string())
 }

@@ -1,0 +1,160 @@
+//! The one thread that writes the index: takes what was committed, window by window, and with it how far it has
+//! come; then lets go of the parts of the journal that nothing needs any more.
+//!
+//! The index never runs ahead of what is durable in the journal.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::committer::Hand;
+use super::index_writer::IndexWriter;
+use super::view::View;
+use super::window::Window;
+use crate::model::bounds;
+use crate::model::names::FunctionId;
+use crate::store::Durability;
+use crate::store::counts::Counts;
+use crate::store::journal::{Position, Segments};
+use crate::store::sled::IndexError;
+
+/// How long a change stands in memory at most before it is applied: nothing but memory and the time to open depends
+/// on it, and the longer it is the more comes and goes without reaching the index.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Between two tries after the index failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The thread. Dropping this applies what is left and ends it.
+#[derive(Debug)]
+pub(super) struct Applier {
+    view: View,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What runs on the thread.
+struct Applying {
+    view: View,
+    segments: Segments,
+    writer: IndexWriter,
+    /// Wakes the committer.
+    hand: Hand,
+}
+
+impl Applier {
+    pub(super) fn start(view: View, segments: Segments, writer: IndexWriter, hand: Hand) -> io::Result<Self> {
+        let mut applying = Applying { view: view.clone(), segments, writer, hand };
+        applying.release(view.shared.lock().current.end);
+        let thread = thread::Builder::new().name("store-apply".to_owned()).spawn(move || applying.run())?;
+        Ok(Self { view, thread: Some(thread) })
+    }
+}
+
+impl Drop for Applier {
+    fn drop(&mut self) {
+        self.view.shared.lock().closing = true;
+        self.view.shared.tell();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that writes the index has panicked");
+        }
+    }
+}
+
+impl Applying {
+    fn run(mut self) {
+        while let Some((window, counts)) = self.next_window() {
+            self.wait_until_durable(window.end);
+            let mut tries = 0;
+            while let Err(error) = self.writer.apply(&window, &counts) {
+                tries += 1;
+                if self.gives_up(&error, tries) {
+                    return;
+                }
+            }
+            self.done(&window);
+            super::collector::collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
+        }
+    }
+
+    /// Waits for a window to be worth applying, and takes it. `None` at the end.
+    fn next_window(&self) -> Option<(Arc<Window>, HashMap<FunctionId, Counts>)> {
+        let shared = &self.view.shared;
+        let since = Instant::now();
+        let mut state = shared.lock();
+        while !state.closing && state.current.len() < bounds::MAX_WINDOW_CHANGES {
+            let patience = WINDOW.saturating_sub(since.elapsed());
+            if patience.is_zero() && !state.current.is_empty() {
+                break;
+            }
+            state = shared.wait(state, patience.max(Duration::from_millis(50)));
+        }
+        if state.current.is_empty() {
+            return None; // only at the end
+        }
+        let end = state.current.end;
+        let window = Arc::new(std::mem::replace(&mut state.current, Window::starting_at(end)));
+        let counts = window.functions().into_iter().filter_map(|id| Some((id, *state.counts.get(&id)?))).collect();
+        state.applying = Some(Arc::clone(&window));
+        shared.tell();
+        Some((window, counts))
+    }
+
+    /// The committer syncs when somebody asks for it; here is somebody.
+    fn wait_until_durable(&self, end: Position) {
+        let mut state = self.view.shared.lock();
+        while state.synced < end && !state.closing {
+            drop(state);
+            drop(self.hand.submit(Vec::new(), Durability::Synced));
+            state = self.view.shared.wait(self.view.shared.lock(), Duration::from_millis(20));
+        }
+    }
+
+    /// The window is in the index: it need not stand in memory, nor the journal before it be replayed.
+    fn done(&mut self, window: &Window) {
+        let shared = &self.view.shared;
+        let mut state = shared.lock();
+        state.applying = None;
+        state.stuck = None;
+        drop(state);
+        shared.tell();
+        self.release(window.end);
+    }
+
+    /// Lets go of segments before `end` that no row points to.
+    fn release(&mut self, end: Position) {
+        for (segment, _) in self.segments.list() {
+            if segment < end.segment && self.writer.needed.get(&segment).is_none_or(|bytes| *bytes == 0) {
+                self.writer.needed.remove(&segment);
+                self.segments.release(segment);
+            }
+        }
+    }
+
+    /// Says why the index takes nothing, waits and opens it again. Returns whether there is no use in that any more.
+    fn gives_up(&mut self, error: &IndexError, tries: u32) -> bool {
+        let shared = &self.view.shared;
+        if tries == 1 {
+            tracing::error!(%error, "the index could not be written; what was committed is safe in the journal");
+        }
+        let mut state = shared.lock();
+        state.stuck = Some(error.to_string());
+        shared.tell();
+        let until = Instant::now() + PAUSE;
+        while Instant::now() < until {
+            if state.closing {
+                return true; // the next start applies it
+            }
+            state = shared.wait(state, PAUSE);
+        }
+        drop(state);
+        if self.writer.has_room()
+            && let Err(error) = self.view.index.reopen()
+        {
+            tracing::error!(%error, "the index could not be opened again; trying again");
+        }
+        false
+    }
+}

@@ -1,0 +1,105 @@
+//! Writes one window into the index, with the counts, with what each segment of the journal is needed for, and with
+//! how far the index has come.
+//!
+//! A window that a crash cuts short is written again just as it was: its end is noted before its first row. So rows
+//! of something that came and went right behind the cut cannot stay.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use super::counts_form;
+use super::window::Window;
+use crate::model::names::FunctionId;
+use crate::store::counts::Counts;
+use crate::store::journal::Position;
+use crate::store::keys;
+use crate::store::sled::{Change as IndexChange, Index, IndexError};
+
+/// Where the end of the window that is being written is noted.
+const APPLYING: &[u8] = b"applying";
+
+/// The index as its one writer has it.
+pub(super) struct IndexWriter {
+    pub(super) index: Arc<Index>,
+    /// Bytes in each segment that rows point to.
+    pub(super) needed: BTreeMap<u32, u64>,
+    /// Below this much free space nothing is written: the database would see a full disk otherwise, and not get over it.
+    pub(super) min_free_bytes: u64,
+    pub(super) free_bytes: Box<dyn Fn() -> u64 + Send>,
+}
+
+/// What the index says of itself when it is opened.
+pub(super) struct Opened {
+    /// How far the journal has been taken in.
+    pub(super) applied: Option<Position>,
+    /// The end of the window that was being written when the process ended.
+    pub(super) applying: Option<Position>,
+    pub(super) counts: HashMap<FunctionId, Counts>,
+    pub(super) needed: BTreeMap<u32, u64>,
+}
+
+impl Opened {
+    pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
+        let damaged = |what: &str| IndexError::Damaged { detail: format!("{what} cannot be read") };
+        let position =
+            |bytes: Vec<u8>| bytes.try_into().map(Position::from_bytes).map_err(|_| damaged("a place in the journal"));
+        let mut counts = HashMap::new();
+        for (key, value) in index.metas(&[keys::COUNTS])? {
+            let read = keys::read_counts(&key).zip(counts_form::read(&value));
+            counts.extend([read.ok_or_else(|| damaged("the counts of a function"))?]);
+        }
+        let mut needed = BTreeMap::new();
+        for (key, value) in index.metas(&[keys::SEGMENT])? {
+            let bytes = value.try_into().ok().map(u64::from_be_bytes);
+            needed.extend([keys::read_segment(&key)
+                .zip(bytes)
+                .ok_or_else(|| damaged("what a segment is needed for"))?]);
+        }
+        Ok(Self {
+            applied: index.mark()?.map(position).transpose()?,
+            applying: index.meta(APPLYING)?.map(position).transpose()?,
+            counts,
+            needed,
+        })
+    }
+}
+
+impl IndexWriter {
+    /// Writes a window; when it returns, that would survive a power cut. After an error the same window is to be
+    /// written again.
+    pub(super) fn apply(&mut self, window: &Window, counts: &HashMap<FunctionId, Counts>) -> Result<(), IndexError> {
+        if !self.has_room() {
+            let detail = format!("less than {} bytes are free on the disk", self.min_free_bytes);
+            return Err(IndexError::Failed(detail));
+        }
+        let mark = self.index.mark()?.unwrap_or_else(|| Position::START.to_bytes().to_vec());
+        let end = window.end.to_bytes();
+        self.index.apply(Vec::new(), &mark, &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
+
+        let counts = counts.iter().map(|(id, counts)| (keys::counts(*id), Some(counts_form::to_bytes(counts))));
+        let mut metas: Vec<IndexChange> = counts.collect();
+        let mut needed = BTreeMap::new();
+        for (segment, change) in window.needed() {
+            let before = self.needed.get(&segment).copied().unwrap_or_default();
+            let bytes = before.saturating_add_signed(change);
+            needed.insert(segment, bytes);
+            metas.push((keys::segment(segment), (bytes > 0).then(|| bytes.to_be_bytes().to_vec())));
+        }
+        metas.push((APPLYING.to_vec(), None));
+        metas.sort();
+        self.index.apply(window.changes(), &end, &metas)?;
+        self.needed.extend(needed);
+        Ok(())
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        (self.free_bytes)() >= self.min_free_bytes
+    }
+}
+
+impl fmt::Debug for IndexWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexWriter").field("needed", &self.needed).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! Opening a store: what is there, whether it belongs together, and what the index has not seen yet.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::applier::Applier;
+use super::committer::Committer;
+use super::index_writer::{IndexWriter, Opened};
+use super::layout::Layout;
+use super::modules::Modules;
+use super::op;
+use super::state::Shared;
+use super::view::View;
+use super::vitals::Tally;
+use super::window::Window;
+use super::{EmbeddedStore, Readable, Settings};
+use crate::model::bounds;
+use crate::store::StoreError;
+use crate::store::journal::{self, Disk as _, FileSystem, Group, Journal, JournalError, Position};
+use crate::store::sled::{Index, IndexError};
+
+/// Opens a store, or creates one.
+pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore, StoreError> {
+    let mut layout = Layout::open(data_dir)?;
+    let index = Index::open(&layout.index(), settings.cache_bytes, layout.is_whole());
+    let index = Arc::new(index.map_err(|error| layout.refused(error.to_string()))?);
+    let unread = |error: IndexError| layout.refused(error.to_string());
+    let Opened { applied, applying, counts, needed } = Opened::read(&index).map_err(unread)?;
+
+    let dir = data_dir.to_owned();
+    let mut replay = Replay {
+        shared: Shared::new(applied.unwrap_or(Position::START), counts),
+        writer: IndexWriter {
+            index: Arc::clone(&index),
+            needed,
+            min_free_bytes: settings.min_free_bytes / 4,
+            free_bytes: Box::new(move || FileSystem.free_bytes(&dir).unwrap_or(u64::MAX)),
+        },
+        applying,
+    };
+    let started = Instant::now();
+    let of_journal = journal::Settings {
+        segment_bytes: settings.segment_bytes,
+        reserve: bounds::RESERVE_SEGMENTS,
+        max_bytes: settings.max_journal_bytes,
+        min_free_bytes: settings.min_free_bytes,
+    };
+    let journal = Journal::open(&layout.journal(), Arc::new(FileSystem), of_journal, applied, &mut |end, group| {
+        replay.take_in(end, &group)
+    });
+    let journal = journal.map_err(|error| layout.refused(error.to_string()))?;
+    let replay_time = started.elapsed();
+    if !layout.is_whole() {
+        layout.complete().map_err(|error| layout.refused(error.to_string()))?;
+    }
+    let modules = Modules::open(layout.modules()).map_err(|error| layout.refused(error.to_string()))?;
+    start(layout, index, journal, replay, modules, replay_time)
+}
+
+fn start(
+    layout: Layout,
+    index: Arc<Index>,
+    journal: Journal,
+    replay: Replay,
+    modules: Modules,
+    replay_time: std::time::Duration,
+) -> Result<EmbeddedStore, StoreError> {
+    let failed = |error: std::io::Error| layout.refused(error.to_string());
+    let Replay { shared, writer, .. } = replay;
+    shared.lock().synced = journal.synced();
+    let view = View { shared: Arc::new(shared), index, reader: journal.reader() };
+    // A version that cannot be read may need any of them.
+    if let Ok(needed) = view.modules() {
+        modules.keep_only(&needed).map_err(failed)?;
+    }
+    let (segments, tally) = (journal.segments(), Arc::new(Tally::default()));
+    let committer = Committer::start(journal, view.clone(), Arc::clone(&tally)).map_err(failed)?;
+    let applier = Applier::start(view.clone(), segments.clone(), writer, committer.hand()).map_err(failed)?;
+    let shared = Arc::new(Readable { view, modules, _lock: layout.into_lock() });
+    Ok(EmbeddedStore { committer, _applier: applier, segments, tally, replay_time, shared })
+}
+
+/// Takes in what the index has not seen.
+struct Replay {
+    shared: Shared,
+    writer: IndexWriter,
+    /// The end of the window that was being written into the index: it is written again as it was.
+    applying: Option<Position>,
+}
+
+impl Replay {
+    fn take_in(&mut self, end: Position, group: &Group<'_>) -> Result<(), JournalError> {
+        let refused = |detail: &str| JournalError::Refused { end, detail: detail.to_owned() };
+        let mut state = self.shared.lock();
+        for frame in group.frames() {
+            let ops = op::read_all(frame.bytes())
+                .ok_or_else(|| refused("it holds something that this program does not write"))?;
+            state.take_in(ops, end);
+        }
+        // Before the end of the window that was cut short nothing else may be written.
+        let whole = match self.applying {
+            Some(applying) => end >= applying,
+            None => state.current.len() >= bounds::MAX_WINDOW_CHANGES,
+        };
+        if !whole {
+            return Ok(());
+        }
+        self.applying = None;
+        let window = std::mem::replace(&mut state.current, Window::starting_at(end));
+        let counts = window.functions().into_iter().filter_map(|id| Some((id, *state.counts.get(&id)?))).collect();
+        drop(state);
+        self.writer.apply(&window, &counts).map_err(|error| refused(&error.to_string()))
+    }
+}

@@ -1,0 +1,184 @@
+//! Turns the changes of one group into values in a frame and into what they change. Decides what each change
+//! means, given what is there; knows no thread and no file.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::change::Prepared;
+use super::entry::{Entry, Facts, part_index};
+use super::op::{Net, Op};
+use crate::model::names::{FunctionId, InvocationId};
+use crate::store::journal::{FrameWriter, Span};
+use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
+
+/// What is there before a group: everything that was committed, and the groups in front of it.
+pub(super) trait Before {
+    fn entry(&self, id: InvocationId) -> Result<Option<Entry>, StoreError>;
+    fn record(&self, key: &[u8]) -> Result<Option<Span>, StoreError>;
+    /// The keys of the versions of a function.
+    fn versions(&self, function: FunctionId) -> Result<Vec<Vec<u8>>, StoreError>;
+    fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError>;
+}
+
+/// Writes the values of a group into a frame and returns what it changes.
+pub(super) fn stage(
+    changes: &[Prepared],
+    before: &impl Before,
+    frame: &mut FrameWriter<'_>,
+) -> Result<Vec<Op>, StoreError> {
+    let mut staging = Staging { before, invocations: BTreeMap::new(), records: BTreeMap::new(), rows: Vec::new() };
+    changes.iter().try_for_each(|change| staging.take(change, frame))?;
+    Ok(staging.finish())
+}
+
+/// A group so far.
+struct Staging<'a, B> {
+    before: &'a B,
+    invocations: BTreeMap<InvocationId, Draft>,
+    records: BTreeMap<Vec<u8>, Net<Span>>,
+    rows: Vec<Op>,
+}
+
+/// An invocation as the group so far leaves it.
+struct Draft {
+    before: Option<Entry>,
+    record: Option<(Span, Facts)>,
+    parts: [Option<Span>; 3],
+}
+
+impl<B: Before> Staging<'_, B> {
+    fn take(&mut self, change: &Prepared, frame: &mut FrameWriter<'_>) -> Result<(), StoreError> {
+        match change {
+            Prepared::PutInvocation { id, facts, record } => {
+                let span = frame.value(record);
+                self.invocation(*id)?.record = Some((span, *facts));
+            }
+            Prepared::PutBlob { id, part, bytes } => {
+                let span = frame.value(bytes);
+                self.invocation(*id)?.parts[part_index(*part)] = Some(span);
+            }
+            Prepared::RemoveInvocation(id) => {
+                let draft = self.invocation(*id)?;
+                (draft.record, draft.parts) = (None, [None; 3]);
+            }
+            Prepared::PutRecord { key, record } => {
+                let span = frame.value(record);
+                self.record(key)?.now = Some(span);
+            }
+            Prepared::RemoveFunction(id) => self.remove_function(*id)?,
+            Prepared::PutKey(key, used) => self.put_key(*key, Some(used))?,
+            Prepared::RemoveKey(key) => self.put_key(*key, None)?,
+            Prepared::MoveInvocation { id, values } => self.move_invocation(*id, values, frame)?,
+            Prepared::MoveRecord { key, from, record } => {
+                if self.record(key)?.now == Some(*from) {
+                    let span = frame.value(record);
+                    self.record(key)?.now = Some(span);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn invocation(&mut self, id: InvocationId) -> Result<&mut Draft, StoreError> {
+        use std::collections::btree_map::Entry::{Occupied, Vacant};
+        match self.invocations.entry(id) {
+            Occupied(known) => Ok(known.into_mut()),
+            Vacant(new) => {
+                let before = self.before.entry(id)?;
+                let record = before.map(|entry| (entry.record, entry.facts));
+                let parts = before.map_or([None; 3], |entry| entry.parts);
+                Ok(new.insert(Draft { before, record, parts }))
+            }
+        }
+    }
+
+    fn record(&mut self, key: &[u8]) -> Result<&mut Net<Span>, StoreError> {
+        if !self.records.contains_key(key) {
+            let before = self.before.record(key)?;
+            self.records.insert(key.to_vec(), Net { before, now: before });
+        }
+        Ok(self.records.get_mut(key).expect("it was just put there"))
+    }
+
+    fn remove_function(&mut self, id: FunctionId) -> Result<(), StoreError> {
+        let prefix = keys::versions_of(id);
+        let mut gone = self.before.versions(id)?;
+        gone.extend(self.records.keys().filter(|key| key.starts_with(&prefix)).cloned());
+        gone.push(keys::function(id));
+        gone.iter().try_for_each(|key| {
+            self.record(key)?.now = None;
+            Ok(())
+        })
+    }
+
+    fn put_key(&mut self, key: IdempotencyKey, used: Option<&KeyUse>) -> Result<(), StoreError> {
+        if let Some(old) = self.before.key(key)? {
+            self.rows.push(Op::Row { key: keys::key_end(old.until, key), value: None });
+        }
+        self.rows.push(Op::Row { key: keys::idempotency(key), value: used.map(|used| key_use_bytes(*used)) });
+        self.rows.extend(used.map(|used| Op::Row { key: keys::key_end(used.until, key), value: Some(Vec::new()) }));
+        Ok(())
+    }
+
+    fn move_invocation(
+        &mut self,
+        id: InvocationId,
+        values: &[(Span, Bytes)],
+        frame: &mut FrameWriter<'_>,
+    ) -> Result<(), StoreError> {
+        let draft = self.invocation(id)?;
+        for (from, bytes) in values {
+            if let Some((span, _)) = &mut draft.record
+                && span == from
+            {
+                *span = frame.value(bytes);
+            }
+            for part in draft.parts.iter_mut().filter(|part| **part == Some(*from)) {
+                *part = Some(frame.value(bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Op> {
+        let invocations = self.invocations.into_iter().filter_map(|(id, Draft { before, record, parts })| {
+            // Bytes of an invocation that is not there belong to nobody.
+            let now = record.map(|(record, facts)| Entry { record, parts, facts });
+            (before != now).then_some(Op::Invocation { id, net: Net { before, now } })
+        });
+        let records = self.records.into_iter().filter(|(_, net)| net.before != net.now);
+        let records = records.map(|(key, net)| Op::Record { key, net });
+        invocations.chain(records).chain(self.rows).collect()
+    }
+}
+
+pub(super) fn key_use_bytes(used: KeyUse) -> Vec<u8> {
+    [&used.id.as_bytes()[..], used.request.as_bytes(), &used.until.as_ms().to_be_bytes()].concat()
+}
+
+pub(super) fn read_key_use(bytes: &[u8]) -> Option<KeyUse> {
+    let mut bytes: &[u8] = bytes;
+    let id = InvocationId::from_bytes(super::entry::take(&mut bytes)?);
+    let request = crate::model::names::Digest::from_bytes(super::entry::take(&mut bytes)?);
+    let until = crate::model::time::Timestamp::from_ms(u64::from_be_bytes(super::entry::take(&mut bytes)?));
+    bytes.is_empty().then_some(KeyUse { id, request, until })
+}
+
+/// Whether a group brings new work, and not what follows from work that was accepted: that one is taken as long as
+/// there is any room.
+pub(super) fn is_new_work(ops: &[Op]) -> bool {
+    let moved = |op: &Op| {
+        matches!(
+            op,
+            Op::Invocation { net: Net { before: Some(_), .. }, .. } | Op::Record { net: Net { now: None, .. }, .. }
+        )
+    };
+    let came = |op: &Op| {
+        matches!(
+            op,
+            Op::Invocation { net: Net { before: None, .. }, .. } | Op::Record { net: Net { now: Some(_), .. }, .. }
+        )
+    };
+    ops.iter().any(came) && !ops.iter().any(moved)
+}

@@ -1,0 +1,111 @@
+//! What the threads of the store share: the windows that are not in the index yet, the counts, how far the journal
+//! is durable. One lock, held for as long as it takes to look or to put something in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::entry::Entry;
+use super::op::{Net, Op};
+use super::window::Window;
+use crate::model::names::{FunctionId, InvocationId};
+use crate::store::counts::Counts;
+use crate::store::journal::{Position, Span};
+
+/// The state and who waits for it to change.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// What came last.
+    pub(super) current: Window,
+    /// What is being written into the index.
+    pub(super) applying: Option<Arc<Window>>,
+    pub(super) counts: HashMap<FunctionId, Counts>,
+    /// Up to where the journal is durable.
+    pub(super) synced: Position,
+    /// Why the index takes nothing at the moment.
+    pub(super) stuck: Option<String>,
+    /// No more is committed: apply what is there, and end.
+    pub(super) closing: bool,
+}
+
+impl Shared {
+    pub(super) fn new(applied: Position, counts: HashMap<FunctionId, Counts>) -> Self {
+        let current = Window::starting_at(applied);
+        let state = State { current, applying: None, counts, synced: applied, stuck: None, closing: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who waits to look again.
+    pub(super) fn tell(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits to be told, at most so long.
+    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>, patience: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl State {
+    /// Takes in the changes of groups that end at `end`.
+    pub(super) fn take_in(&mut self, ops: impl IntoIterator<Item = Op>, end: Position) {
+        for op in ops {
+            if let Op::Invocation { net, .. } = &op {
+                self.count(net);
+            }
+            self.current.take_in(op);
+        }
+        self.current.end = end;
+    }
+
+    fn count(&mut self, net: &Net<Entry>) {
+        let Some(Entry { facts, .. }) = net.now.or(net.before) else { return };
+        let [before, now] = [net.before, net.now].map(|entry| entry.and_then(|entry| entry.counted()));
+        self.counts.entry(facts.function).or_default().change(before, now);
+    }
+
+    /// The entry of an invocation; the outer `None` when only the index can know.
+    pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
+        self.windows().find_map(|window| window.entry(id))
+    }
+
+    /// Where a record stands; the outer `None` when only the index can know.
+    pub(super) fn record(&self, key: &[u8]) -> Option<Option<Span>> {
+        self.windows().find_map(|window| window.record(key))
+    }
+
+    /// The value of a row that belongs to no invocation; the outer `None` when only the index can know.
+    pub(super) fn row(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.windows().find_map(|window| window.row(key)).cloned()
+    }
+
+    /// What is not in the index yet of the rows of one tag between two keys.
+    pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut rows = BTreeMap::new();
+        if let Some(window) = &self.applying {
+            window.rows_between(tag, from, to, &mut rows);
+        }
+        self.current.rows_between(tag, from, to, &mut rows);
+        rows
+    }
+
+    /// How many changes stand in memory.
+    pub(super) fn unapplied(&self) -> usize {
+        self.windows().map(Window::len).sum()
+    }
+
+    /// The newest first.
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        std::iter::once(&self.current).chain(self.applying.as_deref())
+    }
+}

@@ -1,0 +1,155 @@
+//! What was committed and is not in the index yet: the net of many groups, by invocation. Holds places in the
+//! journal, never the bytes there. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::entry::{Entry, Row};
+use super::op::{Net, Op};
+use crate::model::names::{FunctionId, InvocationId};
+use crate::store::journal::{Position, Span};
+use crate::store::sled::Change as IndexChange;
+
+/// Finds invocations by their ids, which are random in their last half: nobody chooses them, so nothing is hashed.
+pub(super) type ById = BuildHasherDefault<LastBytes>;
+
+/// The last eight bytes of what is looked for.
+#[derive(Debug, Default)]
+pub(super) struct LastBytes(u64);
+
+impl Hasher for LastBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = u64::from_ne_bytes(*last);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The net of the groups between two places of the journal.
+#[derive(Debug)]
+pub(super) struct Window {
+    invocations: HashMap<InvocationId, Net<Entry>, ById>,
+    records: BTreeMap<Vec<u8>, Net<Span>>,
+    rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The place behind its last group.
+    pub(super) end: Position,
+}
+
+impl Window {
+    pub(super) fn starting_at(end: Position) -> Self {
+        Self { invocations: HashMap::default(), records: BTreeMap::new(), rows: BTreeMap::new(), end }
+    }
+
+    /// How many things it says something about.
+    pub(super) fn len(&self) -> usize {
+        self.invocations.len() + self.records.len() + self.rows.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes in one change. What came and went within the window leaves nothing.
+    pub(super) fn take_in(&mut self, op: Op) {
+        match op {
+            Op::Invocation { id, net } => {
+                let first = self.invocations.entry(id).or_insert(net);
+                first.now = net.now;
+                if first.before.is_none() && first.now.is_none() {
+                    self.invocations.remove(&id);
+                }
+            }
+            Op::Record { key, net } => {
+                self.records.entry(key).or_insert(net).now = net.now;
+            }
+            Op::Row { key, value } => drop(self.rows.insert(key, value)),
+        }
+    }
+
+    /// The entry of an invocation; the outer `None` when the window does not know it.
+    ///
+    /// One that came and went is not known; whoever looks finds it nowhere else either.
+    pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
+        self.invocations.get(&id).map(|net| net.now)
+    }
+
+    /// Where a record stands; the outer `None` when the window does not know it.
+    pub(super) fn record(&self, key: &[u8]) -> Option<Option<Span>> {
+        self.records.get(key).map(|net| net.now)
+    }
+
+    /// The value of a row that belongs to no invocation and no record.
+    pub(super) fn row(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.rows.get(key)
+    }
+
+    /// What it changes in the rows of one tag between two keys: those that go, those that come.
+    pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8], rows: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        let within = |key: &Vec<u8>| key.as_slice() >= from && key.as_slice() < to;
+        for (id, net) in &self.invocations {
+            let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(*id, tag)).filter(|(key, _)| within(key));
+            rows.extend(row(net.before).map(|(key, _)| (key, None)));
+            rows.extend(row(net.now).map(|(key, value)| (key, Some(value))));
+        }
+        for (key, net) in self.records.range(from.to_vec()..to.to_vec()) {
+            rows.insert(key.clone(), net.now.map(|span| span.to_bytes().to_vec()));
+        }
+        for (key, value) in self.rows.range(from.to_vec()..to.to_vec()) {
+            rows.insert(key.clone(), value.clone());
+        }
+    }
+
+    /// The functions whose counts it changed.
+    pub(super) fn functions(&self) -> BTreeSet<FunctionId> {
+        let entries = self.invocations.values().flat_map(|net| net.before.into_iter().chain(net.now));
+        entries.map(|entry| entry.facts.function).collect()
+    }
+
+    /// How many bytes came to be needed in each segment, and how many ceased to be.
+    pub(super) fn needed(&self) -> BTreeMap<u32, i64> {
+        let mut needed = BTreeMap::new();
+        let mut add = |span: Span, sign: i64| *needed.entry(span.segment).or_default() += sign * i64::from(span.bytes);
+        for net in self.invocations.values() {
+            net.before.iter().flat_map(Entry::spans).for_each(|span| add(span, -1));
+            net.now.iter().flat_map(Entry::spans).for_each(|span| add(span, 1));
+        }
+        for net in self.records.values() {
+            net.before.into_iter().for_each(|span| add(span, -1));
+            net.now.into_iter().for_each(|span| add(span, 1));
+        }
+        needed
+    }
+
+    /// What is to be written into the index, sorted, each key once.
+    pub(super) fn changes(&self) -> Vec<IndexChange> {
+        let mut changes = Vec::with_capacity(self.len() * 3);
+        for (id, net) in &self.invocations {
+            for tag in Entry::TAGS {
+                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(*id, tag));
+                changes_of(row(net.before), row(net.now), &mut changes);
+            }
+        }
+        changes
+            .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
+        changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
+        changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "a key belongs to one thing");
+        changes
+    }
+}
+
+fn changes_of(before: Option<Row>, now: Option<Row>, changes: &mut Vec<IndexChange>) {
+    if before == now {
+        return;
+    }
+    if let Some((key, _)) = before
+        && now.as_ref().is_none_or(|(new, _)| *new != key)
+    {
+        changes.push((key, None));
+    }
+    changes.extend(now.map(|(key, value)| (key, Some(value))));
+}

@@ -1,0 +1,264 @@
+//! Segments that nobody has written yet: which there are, how many there should be, and what is to be done next
+//! about it. Pure: it decides, and the thread in `prepare` does it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::demand::Demand;
+use super::disk::DiskFile;
+use super::segments::Room;
+use super::writer::Settings;
+
+/// A segment that can be written: its header is durable, and so is its name.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) number: u32,
+    pub(super) file: Arc<dyn DiskFile>,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Make the spare a segment with a new number.
+    Number { spare: u32, number: u32 },
+    /// Make the released segment a spare, or remove it.
+    Recycle { segment: u32, keep: bool },
+    /// Write a new spare.
+    Make(u32),
+    /// Remove a spare.
+    Remove(u32),
+    /// Nothing until something changes.
+    Wait,
+    /// End.
+    Stop,
+}
+
+/// The thread that carries out the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    Runs,
+    IsToEnd,
+    HasEnded,
+}
+
+/// Why no more can be prepared.
+#[derive(Debug)]
+struct Blocked {
+    reason: String,
+    /// Not even spares can be given a number; otherwise only new ones cannot be made.
+    numbering: bool,
+}
+
+/// What there is.
+#[derive(Debug)]
+pub(super) struct Pool {
+    settings: Settings,
+    /// The next number that was never used.
+    next: u32,
+    ready: Option<Ready>,
+    spares: VecDeque<u32>,
+    released: VecDeque<u32>,
+    /// Released, but the journal's last synced group is in it: without that its end would not be known.
+    deferred: BTreeSet<u32>,
+    /// The segment of the last synced group.
+    synced: u32,
+    /// Bytes of all files.
+    bytes: u64,
+    demand: Demand,
+    blocked: Option<Blocked>,
+    /// Whether somebody wants it tried again all the same.
+    asked: bool,
+    /// Whether a step is being carried out.
+    busy: bool,
+    thread: Thread,
+}
+
+impl Pool {
+    pub(super) fn new(settings: Settings, next: u32, spares: VecDeque<u32>, bytes: u64, synced: u32) -> Self {
+        Self {
+            settings,
+            next,
+            ready: None,
+            spares,
+            released: VecDeque::new(),
+            deferred: BTreeSet::new(),
+            synced,
+            bytes,
+            demand: Demand::new(settings.reserve),
+            blocked: None,
+            asked: false,
+            busy: false,
+            thread: Thread::Runs,
+        }
+    }
+
+    /// The next thing to do. It is being done until [`Pool::done`] or [`Pool::failed`].
+    pub(super) fn next_step(&mut self) -> Step {
+        let step = self.choose();
+        self.busy = !matches!(step, Step::Wait | Step::Stop);
+        self.asked &= self.busy;
+        if step == Step::Wait {
+            self.demand.caught_up();
+        }
+        step
+    }
+
+    fn choose(&mut self) -> Step {
+        if self.thread == Thread::IsToEnd {
+            return Step::Stop;
+        }
+        let may_number = self.asked || self.blocked.as_ref().is_none_or(|blocked| !blocked.numbering);
+        if let (None, Some(spare), true) = (&self.ready, self.spares.front(), may_number) {
+            return Step::Number { spare: *spare, number: self.next };
+        }
+        if let Some(segment) = self.released.pop_front() {
+            return Step::Recycle { segment, keep: self.prepared() < self.demand.target() };
+        }
+        let may_make = self.asked || self.blocked.is_none();
+        if self.prepared() < self.demand.target() && may_make && self.may_grow() {
+            return Step::Make(self.next);
+        }
+        match self.spares.back() {
+            Some(spare) if self.prepared() > self.demand.target() => Step::Remove(*spare),
+            Some(_) | None => Step::Wait,
+        }
+    }
+
+    /// A step was carried out. Says whether it was the end of a time in which that could not be done.
+    pub(super) fn done(&mut self, step: Step, ready: Option<Ready>, freed: u64) -> bool {
+        self.busy = false;
+        self.bytes = self.bytes.saturating_sub(freed);
+        match step {
+            Step::Number { number, .. } => {
+                self.use_number(number);
+                self.spares.pop_front();
+                self.ready = ready;
+                self.blocked.take_if(|blocked| blocked.numbering).is_some()
+            }
+            Step::Make(number) => {
+                self.use_number(number);
+                self.asked = false;
+                self.bytes += u64::from(self.settings.segment_bytes);
+                self.spares.push_back(number);
+                self.blocked.take().is_some()
+            }
+            Step::Recycle { segment, .. } => {
+                if freed == 0 {
+                    self.spares.push_back(segment);
+                }
+                false
+            }
+            Step::Remove(_) => {
+                self.spares.pop_back();
+                false
+            }
+            Step::Wait | Step::Stop => false,
+        }
+    }
+
+    /// A step was not carried out, and left nothing behind. Says whether that is news.
+    pub(super) fn failed(&mut self, step: Step, reason: String, freed: u64) -> bool {
+        self.busy = false;
+        self.bytes = self.bytes.saturating_sub(freed);
+        let numbering = match step {
+            Step::Number { number, .. } => {
+                self.use_number(number);
+                self.spares.pop_front();
+                true
+            }
+            Step::Make(number) => {
+                self.use_number(number);
+                false
+            }
+            // It stays where it is, and is found again when the journal is opened.
+            Step::Recycle { .. } => return true,
+            Step::Remove(_) => return self.spares.pop_back().is_some(),
+            Step::Wait | Step::Stop => return false,
+        };
+        self.asked = false;
+        self.blocked.replace(Blocked { reason, numbering }).is_none()
+    }
+
+    /// The writer needs one.
+    pub(super) fn want(&mut self) {
+        self.asked = true;
+        self.demand.take(self.prepared());
+    }
+
+    pub(super) fn take(&mut self) -> Option<Ready> {
+        self.ready.take()
+    }
+
+    /// Why waiting for a segment leads to none.
+    pub(super) fn hopeless(&self) -> Option<String> {
+        if self.thread == Thread::HasEnded {
+            return Some("the thread that prepares them has ended".to_owned());
+        }
+        if self.busy || self.asked || !self.released.is_empty() {
+            return None;
+        }
+        if let Some(blocked) = &self.blocked
+            && (blocked.numbering || self.spares.is_empty())
+        {
+            return Some(blocked.reason.clone());
+        }
+        (self.spares.is_empty() && !self.may_grow()).then(|| {
+            let most = self.settings.max_bytes;
+            format!("its segments take up {} bytes, and may take up {most}", self.bytes)
+        })
+    }
+
+    /// What may be taken, and whether the thread should look again.
+    pub(super) fn room(&mut self) -> (Room, bool) {
+        let prepared = self.prepared();
+        if prepared > self.settings.reserve
+            || (self.blocked.is_none() && self.may_grow() && self.thread == Thread::Runs)
+        {
+            return (Room::Plenty, false);
+        }
+        let again = self.blocked.is_some() && !self.asked;
+        self.asked |= again;
+        (if prepared > 0 { Room::ReserveOnly } else { Room::None }, again)
+    }
+
+    /// Nothing needs the segment any more.
+    pub(super) fn release(&mut self, segment: u32) {
+        if segment < self.synced {
+            self.released.push_back(segment);
+        } else {
+            self.deferred.insert(segment);
+        }
+    }
+
+    /// The last synced group is in this segment now.
+    pub(super) fn synced(&mut self, segment: u32) {
+        self.synced = segment;
+        let kept = self.deferred.split_off(&segment);
+        self.released.extend(std::mem::replace(&mut self.deferred, kept));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.thread = Thread::IsToEnd;
+    }
+
+    pub(super) fn end(&mut self) {
+        self.thread = Thread::HasEnded;
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Segments that are ready or only lack a number.
+    pub(super) fn prepared(&self) -> usize {
+        usize::from(self.ready.is_some()) + self.spares.len()
+    }
+
+    fn may_grow(&self) -> bool {
+        self.bytes.saturating_add(u64::from(self.settings.segment_bytes)) <= self.settings.max_bytes
+    }
+
+    fn use_number(&mut self, number: u32) {
+        self.next = number.saturating_add(1);
+    }
+}
