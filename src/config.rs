@@ -38,6 +38,8 @@ pub struct Config {
     pub examples: bool,
     /// Let guests abort the process, for crash tests.
     pub fault_injection: bool,
+    /// Answer `POST /bench/accepted`, for `bench http`.
+    pub bench_endpoints: bool,
 }
 
 /// Where a server keeps its data.

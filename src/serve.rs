@@ -102,7 +102,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         let (address, closing) = (listener.address(), CancellationToken::new());
-        listener.serve(routes(runtime.clone()), &tasks, closing.clone());
+        listener.serve(routes(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
     }

@@ -1,6 +1,7 @@
 //! Requests to a server and its answers. Knows addresses, headers and errors; knows no command.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -79,6 +80,12 @@ impl Client {
             .build()
             .map_err(|error| Error::Usage(innermost(&error)))?;
         Ok(Self { http, server, namespace })
+    }
+
+    /// The socket behind the server's address, where that is a number.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        let host: IpAddr = self.server.0.host_str()?.trim_matches(['[', ']']).parse().ok()?;
+        Some(SocketAddr::new(host, self.server.0.port_or_known_default()?))
     }
 
     /// A request to `/v1/` and `segments`.

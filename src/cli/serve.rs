@@ -72,6 +72,9 @@ pub(super) struct Settings {
     /// Let functions abort the process, for crash tests
     #[arg(long, hide = true)]
     fault_injection: bool,
+    /// Answer what only a bench asks for
+    #[arg(long, hide = true)]
+    bench_endpoints: bool,
 }
 
 /// The kinds of store.
@@ -108,6 +111,7 @@ impl Settings {
             drain: self.drain,
             examples: self.examples,
             fault_injection: self.fault_injection,
+            bench_endpoints: self.bench_endpoints,
         };
         config.check().map_err(|error| Error::Usage(error.to_string()))
     }
@@ -185,7 +189,7 @@ mod tests {
         let day = queue::Keep { age: Some(bounds::DEFAULT_RETENTION), ..queue::Keep::default() };
         assert_eq!((config.retention, config.drain), (day, config::DEFAULT_DRAIN));
         assert_eq!((config.capacities, config.time_scale.get()), (Capacities::default(), 1));
-        assert!(!config.examples && !config.fault_injection);
+        assert!(!config.examples && !config.fault_injection && !config.bench_endpoints);
     }
 
     #[test]
@@ -205,7 +209,9 @@ mod tests {
             ["--time-scale", "10"],
             ["--drain", "1500ms"],
         ];
-        let config = config(&[typed.as_flattened(), &["--examples", "--fault-injection"]].concat()).unwrap();
+        let config =
+            config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
+                .unwrap();
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
         let kept = queue::Keep { age: Some(Duration::ZERO), count: Some(4), bytes: Some(5) };
@@ -214,7 +220,7 @@ mod tests {
         let Capacities { function, namespace, all } = config.capacities;
         assert_eq!((all, namespace, function), (capacity(6, 7), capacity(8, 7), capacity(6, 9)));
         assert_eq!(config.time_scale.get(), 10);
-        assert!(config.examples && config.fault_injection);
+        assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
 

@@ -22,9 +22,11 @@ use crate::runtime::Runtime;
 use body::Rest;
 use problem::{Effect, FAULT_HEADER, Fault, Problem};
 
-/// Everything that is served.
-pub fn routes(runtime: Runtime) -> Router {
+/// Everything that is served; with `bench_endpoints` also what only a bench asks for.
+pub fn routes(runtime: Runtime, bench_endpoints: bool) -> Router {
+    let bench = if bench_endpoints { native::bench::routes() } else { Router::new() };
     native::routes()
+        .merge(bench)
         .fallback(no_such_path)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn(origin::guard))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the whole program is a test; clippy knows only functions marked as one")]
 
+mod bench;
 mod crash;
 mod layers;
 mod power;

@@ -52,6 +52,8 @@ pub(super) struct Measured {
     pub(super) latency: Histogram,
     /// Processor time of this process.
     pub(super) cpu: Duration,
+    /// Processor time of the one that it talks to, where that was asked for.
+    pub(super) peer_cpu: Duration,
 }
 
 impl Measured {
@@ -66,15 +68,19 @@ impl Measured {
     pub(super) fn cpu_us_per_op(&self) -> f64 {
         per_op_us(self.cpu, self.count())
     }
+
+    pub(super) fn peer_cpu_us_per_op(&self) -> f64 {
+        per_op_us(self.peer_cpu, self.count())
+    }
 }
 
 /// Microseconds of `time` for each of `count`; 0 where there is none.
-pub(super) fn per_op_us(time: Duration, count: u64) -> f64 {
+fn per_op_us(time: Duration, count: u64) -> f64 {
     if count == 0 { 0.0 } else { time.as_secs_f64() * 1e6 / as_f64(count) }
 }
 
 /// `count` a `unit`.
-pub(super) fn per(count: u64, unit: f64) -> f64 {
+fn per(count: u64, unit: f64) -> f64 {
     as_f64(count) / unit
 }
 
@@ -105,6 +111,17 @@ pub(super) async fn measured<C: Client>(
     window: Duration,
     stop: &Stop,
 ) -> Result<Measured, Error> {
+    measured_beside(clients, work, window, stop, || Duration::ZERO).await
+}
+
+/// The same, with the processor time of another process, which `peer_cpu` tells.
+pub(super) async fn measured_beside<C: Client>(
+    clients: Vec<C>,
+    work: Work,
+    window: Duration,
+    stop: &Stop,
+    peer_cpu: impl Fn() -> Duration,
+) -> Result<Measured, Error> {
     let tasks = Tasks::default();
     let from = Instant::now() + MAX_WARM_UP.min(window / 5);
     let until = from + window;
@@ -112,16 +129,20 @@ pub(super) async fn measured<C: Client>(
         let task = looping(client, work, (from, until), stop.clone());
         tasks.see_through("client", task)
     });
-    let cpu = async {
+    let window = async {
         tokio::time::sleep_until(from).await;
-        let before = usage::own_cpu();
+        let (own, peer) = (usage::own_cpu(), peer_cpu());
         while Instant::now() < until && !stop.is_stopped() {
             tokio::time::sleep_until(until.min(Instant::now() + Duration::from_millis(100))).await;
         }
-        (usage::own_cpu().saturating_sub(before), Instant::now().min(until).saturating_duration_since(from))
+        Measured {
+            window: Instant::now().min(until).saturating_duration_since(from),
+            cpu: usage::own_cpu().saturating_sub(own),
+            peer_cpu: peer_cpu().saturating_sub(peer),
+            ..Measured::default()
+        }
     };
-    let (seen, (cpu, window)) = futures::join!(join_all(clients), cpu);
-    let mut sum = Measured { window, cpu, ..Measured::default() };
+    let (seen, mut sum) = futures::join!(join_all(clients), window);
     for seen in seen {
         let (seconds, latency) = seen.unwrap_or_else(|| Err(Error::Bench("a client panicked".to_owned())))?;
         if seconds.len() > sum.seconds.len() {

@@ -13,11 +13,14 @@
 //! | `usage`        | and of its processor time and its disk              |
 //! | `histogram`    | how often something took how long                   |
 //! | `load`         | clients in closed loops, and what is seen of them   |
+//! | `wire`         | a connection for protocols written by hand          |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
+//! | `http`         | `bench http`: and how fast over HTTP?               |
+//! | `peers`        | `bench peers`: and how fast are others?             |
 
 mod instant;
 mod random;
@@ -27,6 +30,8 @@ mod memory;
 mod usage;
 
 mod load;
+
+mod wire;
 
 mod plain_log;
 
@@ -41,6 +46,9 @@ mod neighbours;
 mod power;
 
 mod queue;
+
+mod http;
+mod peers;
 
 use clap::Subcommand;
 
@@ -57,6 +65,10 @@ pub(super) enum Command {
     Neighbours(neighbours::Neighbours),
     /// Measure the durable queue in this process, against a plain log that syncs as often
     Queue(queue::Queue),
+    /// Measure durable acceptances over HTTP, against the same answer without the disk
+    Http(http::Http),
+    /// Measure other durable queues beside this one; `benches/peers` starts them
+    Peers(peers::Peers),
     /// A part of a bench, in a process of its own
     #[command(hide = true, subcommand)]
     QueuePart(queue::part::Part),
@@ -69,6 +81,8 @@ impl Command {
             Self::PowerCut(cut) => cut.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
             Self::Queue(queue) => queue.run(output).await,
+            Self::Http(http) => http.run(output).await,
+            Self::Peers(peers) => peers.run(output).await,
             Self::QueuePart(part) => part.run().await,
         }
     }

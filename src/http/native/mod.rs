@@ -1,6 +1,7 @@
 //! The native dialect: JSON, problem details, one file per noun.
 
 mod async_config;
+pub(super) mod bench;
 mod bulk;
 mod error;
 mod function_url;

@@ -58,8 +58,6 @@ fn read_position(bytes: Vec<u8>) -> Result<Position, IndexError> {
 impl Opened {
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
         let damaged = |what: &str| IndexError::Damaged { detail: format!("{what} cannot be read") };
-        let position =
-            |bytes: Vec<u8>| bytes.try_into().map(Position::from_bytes).map_err(|_| damaged("a place in the journal"));
         let mut counts = HashMap::new();
         for (key, value) in index.metas(&[keys::COUNTS])? {
             let read = keys::read_counts(&key).zip(counts_form::read(&value));

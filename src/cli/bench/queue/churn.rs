@@ -80,6 +80,7 @@ impl Churn {
         loop {
             let said = churning.told().await?;
             if said.get("max_rss_bytes").is_some() {
+                churning.kill().await?;
                 return Ok(self.summary(&parts, &said));
             }
             output::note(&format!("{} of {} cycles with {} bytes", said["cycles"], self.cycles, self.payload));

@@ -84,10 +84,13 @@ pub(in crate::cli) struct Queue {
 }
 
 /// A payload's size, within what an asynchronous invocation may bring.
-fn payload(text: &str) -> Result<usize, String> {
+pub(super) fn payload(text: &str) -> Result<usize, String> {
     let bytes = units::size(text).map_err(|error| error.to_string())?;
     let most = crate::model::bounds::MAX_ASYNC_PAYLOAD_BYTES;
-    usize::try_from(bytes).ok().filter(|bytes| *bytes <= most).ok_or_else(|| format!("use up to {most} bytes"))
+    usize::try_from(bytes)
+        .ok()
+        .filter(|bytes| (1..=most).contains(bytes))
+        .ok_or_else(|| format!("use 1 to {most} bytes"))
 }
 
 /// Seconds, also parts of one.

@@ -64,13 +64,11 @@ impl Started {
 
     /// What it says next; `None` once it has ended well.
     pub(super) async fn next(&mut self) -> Result<Option<Value>, Error> {
-        match self.lines.next_line().await.map_err(|error| failed(&error))? {
-            Some(line) => serde_json::from_str(&line).map(Some).map_err(|_| failed(&format_args!("it says `{line}`"))),
-            None => {
-                let status = self.process.wait().await.map_err(|error| failed(&error))?;
-                if status.success() { Ok(None) } else { Err(failed(&status)) }
-            }
+        if let Some(line) = self.lines.next_line().await.map_err(|error| failed(&error))? {
+            return serde_json::from_str(&line).map(Some).map_err(|_| failed(&format_args!("it says `{line}`")));
         }
+        let status = self.process.wait().await.map_err(|error| failed(&error))?;
+        if status.success() { Ok(None) } else { Err(failed(&status)) }
     }
 
     /// What it says next, where it has to say something.

@@ -48,6 +48,7 @@ pub(super) async fn run(below: &Path, time: Duration, payload: usize) -> Result<
         ];
         let mut lasting = Started::new("sustain", folder.path(), &arguments)?;
         said.push(lasting.told().await?);
+        lasting.kill().await?; // a backlog that nobody wants need not be put away
     }
     Ok(said)
 }
@@ -81,7 +82,7 @@ impl Sustain {
             "cut_short_by": seen.cut_short_by,
             "seconds": measured.seconds,
         }))
-        // Closing it would write out a backlog that nobody wants any more.
+        // Whoever started it kills it now.
     }
 }
 

@@ -60,10 +60,7 @@ fn a_store_that_leaves_something_out_is_found() {
 /// A store that carries out only what is `wanted` must be found out.
 #[track_caller]
 fn found(wanted: fn(&Change) -> bool) {
-    let ran = run(CASES, 0, || Home {
-        folder: None,
-        open: Box::new(move |_| Box::new(Broken::new(wanted))),
-    });
+    let ran = run(CASES, 0, || Home { folder: None, open: Box::new(move |_| Box::new(Broken::new(wanted))) });
     assert!(ran.is_err(), "nothing was found");
 }
 

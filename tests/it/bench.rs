@@ -1,0 +1,173 @@
+//! The benches, in short forms: that they run, say what they measured and leave nothing behind. What they measure here
+//! means nothing.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// On a disk: the system's folder for temporary files may be in memory, which is refused.
+const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// What a bench says as JSON, object by object. Its files are in a folder of its own, which it leaves empty.
+#[track_caller]
+fn said(arguments: &[&str]) -> Vec<Value> {
+    let folder = tempfile::tempdir_in(FOLDER).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["--json", "bench"])
+        .args(arguments)
+        .arg("--dir")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it left files behind");
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// That each of `fields` is a number above 0.
+#[track_caller]
+fn check_numbers(object: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(object[field].as_f64().is_some_and(|number| number > 0.0), "{field} in {object}");
+    }
+}
+
+#[test]
+fn each_case_of_the_queue_is_told_with_the_plain_log_beside_it() {
+    let cases = said(&["queue", "--seconds", "0.2", "--rounds", "2", "--clients", "2,3", "--payload", "300,5KiB"]);
+    let named = |case: &Value| {
+        (case["work"].as_str().unwrap().to_owned(), case["clients"].as_u64().unwrap(), case["payload_bytes"].as_u64())
+    };
+    assert_eq!(cases.len(), 8);
+    assert_eq!(named(&cases[0]), ("enqueue".to_owned(), 2, Some(300)));
+    assert_eq!(named(&cases[7]), ("cycle".to_owned(), 3, Some(5 * 1_024)));
+    for case in &cases {
+        let rates = ["per_second", "log_per_second", "ratio", "cpu_us_per_op", "log_cpu_us_per_op"];
+        check_numbers(case, &rates);
+        check_numbers(case, &["p50_us", "p99_us", "log_p50_us", "log_p99_us", "max_rss_bytes"]);
+        for rounds in ["rounds_per_second", "log_rounds_per_second"] {
+            assert_eq!(case[rounds].as_array().unwrap().len(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_is_held_is_told_second_by_second() {
+    let held = said(&["queue", "--sustained", "1s", "--payload", "256"]);
+    assert_eq!(held.iter().map(|part| part["work"].as_str().unwrap()).collect::<Vec<_>>(), ["cycle", "enqueue"]);
+    for part in &held {
+        check_numbers(part, &["per_second", "first_fifth_per_second", "max_rss_bytes", "max_disk_bytes", "clients"]);
+        assert!(part["rss_bytes_a_second"].is_number() && part["cut_short_by"].is_null(), "{part}");
+        assert!(!part["seconds"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_backlog_survives_the_death_of_the_process_that_took_it() {
+    let seen = said(&["queue", "--backlog", "500", "--cycles", "200", "--payload", "256"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    let counts = ["filled", "opened_live", "worked", "worked_left"].map(|name| seen[name].as_u64().unwrap());
+    assert_eq!(counts, [500, 500, 200, 300], "{seen}");
+    check_numbers(seen, &["fill_per_second", "filled_rss_bytes", "filled_disk_bytes", "ready_ms", "opened_rss_bytes"]);
+}
+
+#[test]
+fn a_backlog_that_is_due_later_is_opened_and_worked_too() {
+    let seen = said(&["queue", "--backlog", "300", "--delay", "1h", "--cycles", "50"]);
+    let counts = ["opened_live", "worked", "worked_left"].map(|name| seen[0][name].as_u64().unwrap());
+    assert_eq!(counts, [300, 50, 250], "{seen:?}");
+}
+
+#[test]
+fn churn_is_told_tenth_by_tenth() {
+    let churned = said(&["queue", "--churn", "1000"]);
+    let payloads: Vec<_> = churned.iter().map(|part| part["payload_bytes"].as_u64().unwrap()).collect();
+    assert_eq!(payloads, [256, 65_536]);
+    for part in &churned {
+        assert_eq!(part["tenths"].as_array().unwrap().len(), 10);
+        check_numbers(part, &["per_second", "max_rss_bytes", "max_disk_bytes"]);
+        assert!(part["last_half_is_flat"]["disk"].is_boolean());
+    }
+}
+
+#[test]
+fn a_folder_in_memory_is_refused() {
+    if !Path::new("/dev/shm").is_dir() {
+        return;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    let output = command.args(["bench", "queue", "--dir", "/dev/shm"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("where a sync means nothing"));
+}
+
+#[test]
+fn acceptances_over_http_are_told_beside_the_same_answer_without_the_disk() {
+    let seen = said(&["http", "--seconds", "0.8", "--rounds", "2", "--connections", "4"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    check_numbers(seen, &["ratio", "connections", "payload_bytes"]);
+    for answer in ["durable", "constant"] {
+        check_numbers(&seen[answer], &["per_second", "p50_us", "p99_us", "client_cpu_us_per_op", "answer_bytes"]);
+    }
+    assert_eq!(seen["durable"]["answer_bytes"], seen["constant"]["answer_bytes"]);
+}
+
+#[test]
+fn a_peer_is_measured_with_our_queue_and_the_log_beside_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for peer in listener.incoming().flatten() {
+            std::thread::spawn(|| pretend(peer));
+        }
+    });
+    let arguments = ["--seconds", "0.2", "--rounds", "1", "--clients", "2", "--beanstalkd", &address.to_string()];
+    let rows = said(&[&["peers"][..], &arguments].concat());
+    let systems: Vec<_> = rows.iter().map(|row| row["system"].as_str().unwrap()).collect();
+    assert_eq!(systems, ["tidemill", "plain log", "beanstalkd"].repeat(2));
+    for row in &rows {
+        check_numbers(row, &["per_second", "of_log", "tidemill_is_times", "p50_us"]);
+    }
+}
+
+/// Speaks as much beanstalkd as a cycle takes, with one job at a time.
+fn pretend(peer: std::net::TcpStream) {
+    use std::io::{Read as _, Write as _};
+    let (mut lines, mut out, mut job) = (BufReader::new(peer.try_clone().unwrap()), peer, Vec::new());
+    let mut line = String::new();
+    while lines.read_line(&mut line).is_ok_and(|read| read > 0) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let answer = match words[..] {
+            ["use", tube] => format!("USING {tube}\r\n").into_bytes(),
+            ["watch" | "ignore", _] => b"WATCHING 1\r\n".to_vec(),
+            ["put", _, _, _, length] => {
+                job = vec![0; length.parse::<usize>().unwrap() + 2];
+                lines.read_exact(&mut job).unwrap();
+                b"INSERTED 7\r\n".to_vec()
+            }
+            ["reserve"] => [format!("RESERVED 7 {}\r\n", job.len() - 2).as_bytes(), &job].concat(),
+            ["delete", "7"] => b"DELETED\r\n".to_vec(),
+            _ => b"UNKNOWN_COMMAND\r\n".to_vec(),
+        };
+        if out.write_all(&answer).is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_named() {
+    let nowhere: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    command.args(["bench", "peers", "--seconds", "0.1", "--dir", FOLDER, "--redis", &nowhere.to_string()]);
+    let output = command.stdout(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("redis: cannot connect to 127.0.0.1:"), "{stderr}");
+}
