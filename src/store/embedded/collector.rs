@@ -37,7 +37,9 @@ pub(super) fn collect(view: &View, segments: &Segments, needed: &BTreeMap<u32, u
         needed > 0 && needed * WORTHWHILE < u64::from(*written)
     });
     let Some((segment, _)) = sparse.min_by_key(|(segment, _)| of(*segment)) else { return };
-    if let Err(error) = copy_forward(view, segment, hand) {
+    if let Err(error) = copy_forward(view, segment, hand)
+        && !matches!(error, StoreError::Stopped(_))
+    {
         tracing::warn!(%error, segment, "what is needed of a segment could not be copied; it stays");
     }
 }

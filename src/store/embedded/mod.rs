@@ -16,7 +16,8 @@
 //! | `window`       | the net of what is not in the index yet                       |
 //! | `state`        | what the threads share                                        |
 //! | `view`         | what is there now: windows over the index over the journal    |
-//! | `reads`        | the questions that a store answers                            |
+//! | `list`         | the list of invocations, a page an instant                    |
+//! | `reads`        | the other questions that a store answers                            |
 //! | `vitals`       | figures about all this                                        |
 //! | `committer`    | the one thread that writes the journal                        |
 //! | `counts_form`  | counts as bytes                                               |
@@ -36,6 +37,7 @@ mod stage;
 
 mod window;
 
+mod list;
 mod state;
 mod view;
 

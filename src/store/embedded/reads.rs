@@ -1,12 +1,10 @@
 //! The questions that a store answers, on threads that may block. Changes nothing; what it finds damaged it names.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter::Peekable;
 
 use bytes::Bytes;
 
-use super::entry::{Entry, part_index, take};
+use super::entry::{Entry, part_index};
 use super::stage::Before as _;
 use super::view::{View, behind, unknown_row};
 use crate::model::function::{Function, Version};
@@ -16,9 +14,7 @@ use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
 use crate::store::sled::Direction;
-use crate::store::{
-    Cursor, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled, SettledQuery, StoreError, keys, record,
-};
+use crate::store::{IdempotencyKey, KeyUse, Live, Part, Settled, SettledQuery, StoreError, keys, record};
 
 impl View {
     pub(super) fn invocation(&self, id: InvocationId) -> Result<Option<Invocation>, StoreError> {
@@ -48,61 +44,6 @@ impl View {
             Some(span) => self.reader.recent(span).map(Some),
             None => Some(None),
         }
-    }
-
-    pub(super) fn list(&self, query: &Query) -> Result<Listed, StoreError> {
-        let mut cursors = self.cursors(query);
-        let mut listed = Listed { invocations: Vec::new(), next: query.after };
-        let mut looked = 0;
-        while let Some(found) = cursors.next() {
-            if looked == query.limit {
-                return Ok(listed);
-            }
-            looked += 1;
-            let Found { cursor, function } = found?;
-            listed.next = Some(cursor);
-            if query.function.is_none_or(|wanted| wanted == function) {
-                // It may have been removed since the row was read.
-                listed.invocations.extend(self.invocation(cursor.1)?);
-            }
-        }
-        Ok(Listed { next: None, ..listed })
-    }
-
-    /// The invocations that a query looks at, the newest first.
-    fn cursors(&self, query: &Query) -> Cursors<'_> {
-        let oldest = query.since.unwrap_or(Timestamp::from_ms(0));
-        let sources = [keys::LIVE, keys::DONE, keys::TIME].map(|tag| {
-            let from = match tag {
-                keys::TIME => keys::from_time(tag, oldest),
-                _ => id_from(tag, oldest),
-            };
-            let to = match query.after {
-                None => vec![tag + 1],
-                Some(cursor) if tag == keys::TIME => keys::time(cursor),
-                // Ids of that millisecond stand on both sides of the cursor.
-                Some(Cursor(accepted, _)) => id_from(tag, accepted + std::time::Duration::from_millis(1)),
-            };
-            (from, to)
-        });
-        let mut cursors = Cursors { sources: Vec::new() };
-        for (from, to) in sources {
-            if from < to {
-                let after = query.after;
-                let rows = self.rows(&from, &to, Direction::Down).filter_map(move |row| {
-                    let found = row.and_then(|(key, value)| found(&key, &value)).transpose()?;
-                    let wanted =
-                        |found: &Found| after.is_none_or(|after| found.cursor < after) && found.cursor.0 >= oldest;
-                    match found {
-                        Ok(found) if !wanted(&found) => None,
-                        found => Some(found),
-                    }
-                });
-                let rows: Box<dyn Iterator<Item = Result<Found, StoreError>> + '_> = Box::new(rows);
-                cursors.sources.push(rows.peekable());
-            }
-        }
-        cursors
     }
 
     pub(super) fn settled(&self, query: SettledQuery) -> Result<Vec<Settled>, StoreError> {
@@ -215,50 +156,6 @@ impl View {
         }
         Ok(counts)
     }
-}
-
-/// An invocation that was come across.
-struct Found {
-    cursor: Cursor,
-    function: FunctionId,
-}
-
-/// Invocations of several orders as one, the newest first.
-struct Cursors<'a> {
-    sources: Vec<Peekable<Box<dyn Iterator<Item = Result<Found, StoreError>> + 'a>>>,
-}
-
-impl Iterator for Cursors<'_> {
-    type Item = Result<Found, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let head = |source: &mut Peekable<_>| match source.peek() {
-            Some(Ok(Found { cursor, .. })) => Some((1, *cursor)),
-            Some(Err(_)) => Some((2, Cursor(Timestamp::from_ms(0), InvocationId::from_bytes([0; 16])))),
-            None => None,
-        };
-        let heads = self.sources.iter_mut().enumerate().filter_map(|(n, source)| Some((head(source)?, n)));
-        let (_, newest) = heads.min_by_key(|(head, _)| Reverse(*head))?;
-        self.sources[newest].next()
-    }
-}
-
-/// What a row says of an invocation. `None` where the order by id says nothing: it is found by its time.
-fn found(key: &[u8], value: &[u8]) -> Result<Option<Found>, StoreError> {
-    if key.first() == Some(&keys::TIME) {
-        let cursor = keys::read_time(key).ok_or_else(|| unknown_row(key))?;
-        let function = take(&mut &value[..]).map(FunctionId::from_bytes).ok_or_else(|| unknown_row(key))?;
-        return Ok(Some(Found { cursor, function }));
-    }
-    let id = keys::read_invocation(key).ok_or_else(|| unknown_row(key))?;
-    let facts = Entry::read(value).ok_or_else(|| unknown_row(key))?.facts;
-    let tells = id.time() == Some(facts.accepted);
-    Ok(tells.then_some(Found { cursor: Cursor(facts.accepted, id), function: facts.function }))
-}
-
-/// Before the ids that were made at `instant` or later.
-fn id_from(tag: u8, instant: Timestamp) -> Vec<u8> {
-    [&[tag][..], &instant.as_ms().to_be_bytes()[2..]].concat()
 }
 
 fn part_name(part: Part) -> &'static str {

@@ -6,10 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::entry::Entry;
+use super::list::Unapplied;
 use super::op::{Net, Op};
 use super::window::Window;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
+use crate::store::Cursor;
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Span};
 
@@ -27,6 +29,8 @@ pub(super) struct State {
     /// What is being written into the index.
     pub(super) applying: Option<Arc<Sealed>>,
     pub(super) counts: HashMap<FunctionId, Counts>,
+    /// Windows that were sealed since the store was opened.
+    sealed: u64,
     /// When the newest id was made that the index may know, of those that say so.
     newest: Option<Timestamp>,
     /// Up to where the journal is durable.
@@ -50,7 +54,8 @@ pub(super) struct Sealed {
 impl Shared {
     pub(super) fn new(applied: Position, newest: Option<Timestamp>, counts: HashMap<FunctionId, Counts>) -> Self {
         let current = Window::starting_at(applied);
-        let state = State { current, applying: None, counts, newest, synced: applied, stuck: None, closing: false };
+        let state =
+            State { current, applying: None, counts, sealed: 0, newest, synced: applied, stuck: None, closing: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -99,6 +104,7 @@ impl State {
         let end = self.current.end;
         let window = std::mem::replace(&mut self.current, Window::starting_at(end));
         self.newest = self.newest.max(window.newest);
+        self.sealed += 1;
         let counts = window.functions().into_iter().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();
         Sealed { window, counts, newest: self.newest }
     }
@@ -121,6 +127,20 @@ impl State {
         }
         self.current.rows_between(tag, from, to, &mut rows);
         rows
+    }
+
+    /// How many windows were sealed: while this stays the same, the index learns of nothing that is not in memory too.
+    pub(super) fn sealed(&self) -> u64 {
+        self.sealed
+    }
+
+    /// What is not in the index yet of the list from `oldest` on, up to the cursor.
+    pub(super) fn entries_between(&self, oldest: Timestamp, after: Option<Cursor>) -> Unapplied {
+        let mut entries = Unapplied::new();
+        for window in self.applying.iter().map(|sealed| &sealed.window).chain([&self.current]) {
+            window.entries_between(oldest, after, &mut entries);
+        }
+        entries
     }
 
     /// How many changes stand in memory.

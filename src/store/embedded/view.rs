@@ -33,6 +33,11 @@ impl View {
         if let Some(known) = self.shared.lock().entry(id) {
             return Ok(known);
         }
+        self.indexed(id)
+    }
+
+    /// The entry of an invocation as the index has it.
+    pub(super) fn indexed(&self, id: InvocationId) -> Result<Option<Entry>, StoreError> {
         // It may move between two looks: to `done`, or back when it is redelivered. The third look finds the one
         // that moved back behind the first.
         for key in [keys::live(id), keys::done(id), keys::live(id)] {
@@ -61,7 +66,7 @@ impl View {
         let mut last = None;
         loop {
             let Some(span) = look()? else { return Ok(None) };
-            if let Some(value) = self.reader.read(span).map_err(|error| unread(what(), error))? {
+            if let Some(value) = self.read(span, &what)? {
                 return Ok(Some(value));
             }
             if last == Some(span) {
@@ -70,6 +75,11 @@ impl View {
             }
             last = Some(span);
         }
+    }
+
+    /// The value of a span; `None` when it has gone elsewhere.
+    pub(super) fn read(&self, span: Span, what: impl Fn() -> String) -> Result<Option<Bytes>, StoreError> {
+        self.reader.read(span).map_err(|error| unread(what(), error))
     }
 
     /// The record of a function or a version.

@@ -8,6 +8,7 @@ use super::entry::{Entry, Row};
 use super::op::{Net, Op};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
+use crate::store::Cursor;
 use crate::store::journal::{Position, Span};
 use crate::store::sled::Change as IndexChange;
 
@@ -89,6 +90,22 @@ impl Window {
     /// The value of a row that belongs to no invocation and no record.
     pub(super) fn row(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
         self.rows.get(key)
+    }
+
+    /// The entries whose places in the list are from `oldest` on, up to the cursor; `None` for those that are gone.
+    pub(super) fn entries_between(
+        &self,
+        oldest: Timestamp,
+        after: Option<Cursor>,
+        entries: &mut BTreeMap<Cursor, Option<Entry>>,
+    ) {
+        for (id, net) in &self.invocations {
+            let Some(Entry { facts, .. }) = net.now.or(net.before) else { continue };
+            let cursor = Cursor(facts.accepted, *id);
+            if facts.accepted >= oldest && after.is_none_or(|after| cursor < after) {
+                entries.insert(cursor, net.now);
+            }
+        }
     }
 
     /// What it changes in the rows of one tag between two keys: those that go, those that come.
