@@ -63,7 +63,12 @@ impl Clock {
 
     /// A new id for an invocation.
     pub fn invocation_id(&self) -> InvocationId {
-        InvocationId::new(self.now(), random())
+        Self::invocation_id_at(self.now())
+    }
+
+    /// A new id for an invocation that is accepted at `now`: it tells the time itself then.
+    pub fn invocation_id_at(now: Timestamp) -> InvocationId {
+        InvocationId::new(now, random())
     }
 
     /// A new id for a function.

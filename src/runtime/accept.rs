@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Accepted, Ask, Error, Runtime};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::dispatch::{Acceptance, Keyed, NotAccepted};
 use crate::engine::call::Input;
 use crate::model::bounds;
@@ -91,7 +91,7 @@ impl Runtime {
         }
         let target = Target { function: function.id, path: function.path.clone(), version: Some(version.number) };
         let invocation = Invocation {
-            id: self.parts.clock.invocation_id(),
+            id: Clock::invocation_id_at(now),
             target: target.clone(),
             mode: Mode::Async,
             accepted: now,

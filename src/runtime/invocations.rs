@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, Runtime};
+use crate::clock::Clock;
 use crate::dispatch::CancelAsked;
 use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
@@ -176,7 +177,7 @@ impl Runtime {
             Input::Request(request) => request.body.len(),
         };
         let mut invocation = Invocation {
-            id: self.parts.clock.invocation_id(),
+            id: Clock::invocation_id_at(now),
             target: target(function, version),
             mode: Mode::Sync,
             accepted: now,

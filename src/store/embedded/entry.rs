@@ -146,8 +146,7 @@ impl Entry {
     /// | 4, 1, 8, 8, 8 | waiting: version or 0, priority, due, expires, bytes of the payload |
     /// | 1 | delivering: kind |
     /// | 1, 8 | done: kind, settled |
-    pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(96);
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let standing = match self.facts.standing {
             Standing::Waiting { .. } => 0,
             Standing::Delivering { .. } => 1,
@@ -173,6 +172,12 @@ impl Entry {
                 bytes.extend(at.as_ms().to_be_bytes());
             }
         }
+    }
+
+    /// The entry as the value of a row.
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96);
+        self.write(&mut bytes);
         bytes
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::counts_form;
 use super::state::Sealed;
+use super::window::ById;
 use crate::model::names::FunctionId;
 use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
@@ -40,7 +41,7 @@ pub(super) struct Opened {
     pub(super) applying: Option<Position>,
     /// When the newest id was made that the index knows, of those that say so.
     pub(super) newest: Option<Timestamp>,
-    pub(super) counts: HashMap<FunctionId, Counts>,
+    pub(super) counts: HashMap<FunctionId, Counts, ById>,
     pub(super) needed: BTreeMap<u32, u64>,
 }
 
@@ -58,7 +59,7 @@ fn read_position(bytes: Vec<u8>) -> Result<Position, IndexError> {
 impl Opened {
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
         let damaged = |what: &str| IndexError::Damaged { detail: format!("{what} cannot be read") };
-        let mut counts = HashMap::new();
+        let mut counts = HashMap::default();
         for (key, value) in index.metas(&[keys::COUNTS])? {
             let read = keys::read_counts(&key).zip(counts_form::read(&value));
             counts.extend([read.ok_or_else(|| damaged("the counts of a function"))?]);

@@ -66,7 +66,7 @@ impl Op {
                 bytes.push(INVOCATION);
                 bytes.extend(id.as_bytes());
                 bytes.push(net.flags());
-                net.both().for_each(|entry| bytes.extend(entry.to_bytes()));
+                net.both().for_each(|entry| entry.write(bytes));
             }
             Self::Record { key, net } => {
                 bytes.push(RECORD);

@@ -27,7 +27,7 @@ pub(super) fn stage(
     before: &impl Before,
     frame: &mut FrameWriter<'_>,
 ) -> Result<Vec<Op>, StoreError> {
-    let mut staging = Staging { before, invocations: BTreeMap::new(), records: BTreeMap::new(), rows: Vec::new() };
+    let mut staging = Staging { before, invocations: Vec::with_capacity(2), records: BTreeMap::new(), rows: Vec::new() };
     changes.iter().try_for_each(|change| staging.take(change, frame))?;
     Ok(staging.finish())
 }
@@ -35,7 +35,8 @@ pub(super) fn stage(
 /// A group so far.
 struct Staging<'a, B> {
     before: &'a B,
-    invocations: BTreeMap<InvocationId, Draft>,
+    /// Few, so looked through from the end; a group of retention's has a thousand, once in a while.
+    invocations: Vec<(InvocationId, Draft)>,
     records: BTreeMap<Vec<u8>, Net<Span>>,
     rows: Vec<Op>,
 }
@@ -81,16 +82,18 @@ impl<B: Before> Staging<'_, B> {
     }
 
     fn invocation(&mut self, id: InvocationId) -> Result<&mut Draft, StoreError> {
-        use std::collections::btree_map::Entry::{Occupied, Vacant};
-        match self.invocations.entry(id) {
-            Occupied(known) => Ok(known.into_mut()),
-            Vacant(new) => {
+        let known = self.invocations.iter().rposition(|(known, _)| *known == id);
+        let place = match known {
+            Some(place) => place,
+            None => {
                 let before = self.before.entry(id)?;
                 let record = before.map(|entry| (entry.record, entry.facts));
                 let parts = before.map_or([None; 3], |entry| entry.parts);
-                Ok(new.insert(Draft { before, record, parts }))
+                self.invocations.push((id, Draft { before, record, parts }));
+                self.invocations.len() - 1
             }
-        }
+        };
+        Ok(&mut self.invocations[place].1)
     }
 
     fn record(&mut self, key: &[u8]) -> Result<&mut Net<Span>, StoreError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::entry::Entry;
 use super::list::Unapplied;
 use super::op::{Net, Op};
-use super::window::Window;
+use super::window::{ById, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::Cursor;
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) current: Window,
     /// What is being written into the index.
     pub(super) applying: Option<Arc<Sealed>>,
-    pub(super) counts: HashMap<FunctionId, Counts>,
+    pub(super) counts: HashMap<FunctionId, Counts, ById>,
     /// Windows that were sealed since the store was opened.
     sealed: u64,
     /// When the newest id was made that the index may know, of those that say so.
@@ -46,13 +46,13 @@ pub(super) struct State {
 pub(super) struct Sealed {
     pub(super) window: Window,
     /// The counts of the functions in it.
-    pub(super) counts: HashMap<FunctionId, Counts>,
+    pub(super) counts: HashMap<FunctionId, Counts, ById>,
     /// When the newest id was made that the index will know.
     pub(super) newest: Option<Timestamp>,
 }
 
 impl Shared {
-    pub(super) fn new(applied: Position, newest: Option<Timestamp>, counts: HashMap<FunctionId, Counts>) -> Self {
+    pub(super) fn new(applied: Position, newest: Option<Timestamp>, counts: HashMap<FunctionId, Counts, ById>) -> Self {
         let current = Window::starting_at(applied);
         let state =
             State { current, applying: None, counts, sealed: 0, newest, synced: applied, stuck: None, closing: false };

@@ -123,7 +123,7 @@ impl Queue {
     /// Accepts one, and returns when it is durable.
     pub(super) async fn enqueue(&self) -> Result<InvocationId, Error> {
         let now = self.clock.now();
-        let (id, due) = (self.clock.invocation_id(), now + self.delay);
+        let (id, due) = (Clock::invocation_id_at(now), now + self.delay);
         let state = State::Queued { due, attempt: NonZeroU32::MIN };
         let invocation = Invocation { id, accepted: now, first_due: due, state, ..(*self.model).clone() };
         let payload = Change::PutBlob(id, Part::Payload, self.payload.clone());
