@@ -220,10 +220,10 @@ impl Store for EmbeddedStore {
     }
 
     fn vitals(&self) -> Vitals {
-        let stats = self.segments.stats();
+        let journal = self.segments.stats();
         let state = self.shared.view.shared.lock();
         let mut vitals = Vitals {
-            disk_bytes: stats.bytes_on_disk,
+            disk_bytes: journal.bytes_on_disk,
             replay_time: self.replay_time,
             unapplied: state.unapplied() as u64,
             live_bytes: state.counts.values().map(kept_bytes).sum(),

@@ -61,7 +61,7 @@ impl View {
         let mut last = None;
         loop {
             let Some(span) = look()? else { return Ok(None) };
-            if let Some(value) = self.reader.read(span).map_err(|error| unread(what(), error))? {
+            if let Some(value) = self.reader.read(span).map_err(|error| unread(what(), &error))? {
                 return Ok(Some(value));
             }
             if last == Some(span) {
@@ -191,16 +191,14 @@ fn no_entry(id: InvocationId) -> StoreError {
     StoreError::Damaged { what: format!("invocation {id}"), detail: "its entry in the index cannot be read".to_owned() }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used where an error is mapped")]
 pub(super) fn unreadable(error: IndexError) -> StoreError {
     match error {
-        IndexError::Damaged { .. } => StoreError::Damaged { what: "the index".to_owned(), detail: error.to_string() },
-        _ => StoreError::Unreadable(error.to_string()),
+        IndexError::Damaged { detail } => StoreError::Damaged { what: "the index".to_owned(), detail },
+        other => StoreError::Unreadable(other.to_string()),
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used where an error is mapped")]
-fn unread(what: String, error: JournalError) -> StoreError {
+fn unread(what: String, error: &JournalError) -> StoreError {
     match error {
         JournalError::Damaged { .. } => StoreError::Damaged { what, detail: error.to_string() },
         _ => StoreError::Unreadable(format!("{what}: {error}")),

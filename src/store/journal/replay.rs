@@ -91,8 +91,7 @@ impl Walk<'_> {
         }
         while let Some(group) = bytes.next(offset, self.at) {
             self.at = Position { segment: segment.number, offset: group.end };
-            let body = offset + format::small(GROUP_HEADER);
-            show(self.at, Group::new(segment.number, body, group.body, self.at))?;
+            show(self.at, Group::new(group.body))?;
             offset = group.end;
         }
         self.extents.insert(segment.number, Extent { bytes: offset, exact: true });
