@@ -24,6 +24,7 @@
 //! | `collector`    | copying forward what little is still needed of a segment      |
 //! | `applier`      | the one thread that writes the index                          |
 //! | `opening`      | opening: what is there, and what the index has not seen       |
+//! | `care`         | checking, copying and repairing a store that is not in use    |
 
 mod layout;
 mod modules;
@@ -52,6 +53,8 @@ mod collector;
 mod applier;
 
 mod opening;
+
+pub(crate) mod care;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -261,7 +261,7 @@ fn id_from(tag: u8, instant: Timestamp) -> Vec<u8> {
     [&[tag][..], &instant.as_ms().to_be_bytes()[2..]].concat()
 }
 
-fn part_name(part: Part) -> &'static str {
+pub(super) fn part_name(part: Part) -> &'static str {
     match part {
         Part::Payload => "payload",
         Part::Result => "result",

@@ -105,7 +105,7 @@ impl State {
     }
 
     /// The newest first.
-    fn windows(&self) -> impl Iterator<Item = &Window> {
+    pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
         std::iter::once(&self.current).chain(self.applying.as_deref())
     }
 }

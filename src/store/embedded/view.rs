@@ -82,7 +82,8 @@ impl View {
         bytes.map(|bytes| record::decode(&bytes, what)).transpose()
     }
 
-    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The value of a row that belongs to no invocation and no record.
+    pub(super) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let known = self.shared.lock().row(key);
         match known {
             Some(value) => Ok(value),

@@ -62,6 +62,13 @@ pub(super) fn replay(
     Ok(Replayed { end: walk.at, extents: walk.extents, unused })
 }
 
+/// Up to where each segment is written, judged by what is in it and in the next one alone.
+pub(super) fn extents(folder: &Folder) -> Result<BTreeMap<u32, Extent>, JournalError> {
+    let mut walk = Walk { folder, at: Position::START, bytes: Vec::new(), extents: BTreeMap::new() };
+    walk.measure(&folder.segments.iter().collect::<Vec<_>>())?;
+    Ok(walk.extents)
+}
+
 /// The way along the groups.
 struct Walk<'a> {
     folder: &'a Folder,
