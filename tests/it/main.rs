@@ -6,4 +6,5 @@ mod crash;
 mod layers;
 mod process;
 mod store;
+mod store_commands;
 mod third_party;

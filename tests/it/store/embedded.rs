@@ -9,11 +9,9 @@ use tempfile::TempDir;
 use tidemill::model::function::Version;
 use tidemill::model::names::Digest;
 use tidemill::store::embedded::{EmbeddedStore, Settings};
-use tidemill::store::{Change, Durability, Group, Part, Query, Store, StoreError};
+use tidemill::store::{Change, Durability, Group, Part, Store, StoreError};
 
-use super::values::{
-    NOTHING, at, commit, done, function, function_id, id, large, listed, live, put, queued, settled, version,
-};
+use super::values::{commit, done, function, function_id, id, large, live, put, queued, version};
 
 #[tokio::test]
 async fn an_embedded_store_that_is_opened_again_holds_the_same() {

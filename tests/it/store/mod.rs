@@ -2,7 +2,7 @@
 //! in `embedded`.
 
 mod embedded;
-mod values;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
