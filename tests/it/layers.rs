@@ -33,13 +33,7 @@ const PLACES: [Place; 7] = [
             ("engine/tests/http.rs", "the guest's own HTTP"),
         ],
     },
-    Place {
-        what: "sled::",
-        allowed: &[
-            ("store/embedded/", "the one store that is made with it"),
-            ("store/sled/", "the index, which is made with it"),
-        ],
-    },
+    Place { what: "sled::", allowed: &[("store/sled/", "the index, which is made with it")] },
     Place {
         what: "downcast_ref",
         allowed: &[

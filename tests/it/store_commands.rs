@@ -1,16 +1,18 @@
 //! The commands that look after a store, as the real program, on stores made by a server or by the store itself.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tidemill::model::function::Version;
-use tidemill::model::invocation::Invocation;
+use tidemill::model::invocation::{Invocation, State};
 use tidemill::model::names::Digest;
-use tidemill::store::embedded::EmbeddedStore;
+use tidemill::store::embedded::{EmbeddedStore, Settings};
 use tidemill::store::{Change, Group, IdempotencyKey, KeyUse, Part, Query, Store};
 
 use crate::store::values::{at, commit, done, function, function_id, id, large, live, put, queued, version};
@@ -69,6 +71,15 @@ impl Home {
         let mut names: Vec<_> = names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// The segments of the journal, the oldest first.
+    fn segments(&self) -> Vec<String> {
+        let names = fs::read_dir(self.data().join("journal")).unwrap();
+        let names = names.map(|name| name.unwrap().file_name().into_string().unwrap());
+        let mut segments: Vec<_> = names.filter(|name| !name.starts_with("spare")).collect();
+        segments.sort();
+        segments
     }
 
     /// Flips a byte of the first file in a folder that holds these bytes, and says which file.
@@ -204,11 +215,9 @@ async fn a_flipped_byte_in_a_payload_is_named_and_only_that_invocation_is_lost()
 #[tokio::test]
 async fn a_missing_segment_is_named() {
     let home = home().await;
-    let segments = fs::read_dir(home.data().join("journal")).unwrap().map(|entry| entry.unwrap().path());
-    let segment = segments.filter(|path| !path.to_str().unwrap().contains("spare")).min().unwrap();
-    fs::remove_file(&segment).unwrap();
-    let name = segment.file_name().unwrap().to_str().unwrap();
-    store(&["check"], &home.data()).exits(5).says(&[name, "is missing"]);
+    let segment = home.segments().remove(0);
+    fs::remove_file(home.data().join("journal").join(&segment)).unwrap();
+    store(&["check"], &home.data()).exits(5).says(&[&segment, "is missing"]);
 }
 
 #[tokio::test]
@@ -228,6 +237,61 @@ async fn without_its_index_a_store_is_repaired_with_everything() {
     store(&["repair"], &home.data()).exits(0).says(&["8 invocations", "lost: 0"]);
     store(&["check"], &home.data()).exits(0);
     check_all_is_there(&home.open(), &[]).await;
+}
+
+/// A store of small segments, most of which are gone: what was settled and removed long ago left its first change in
+/// one that is still needed, and its last one in none.
+async fn home_with_gaps() -> Home {
+    let home = Home(TempDir::new().unwrap());
+    let settings = Settings { segment_bytes: 64 * 1_024, ..Settings::default() };
+    let store = EmbeddedStore::open_with(&home.data(), &settings).unwrap();
+    commit(&store, [Change::PutFunction(Box::new(function(1)))]).await;
+    // Long ago, in one segment: something that is still kept, and something that is not.
+    commit(&store, [put(&done(1, 1)), Change::PutBlob(id(1), Part::Log, large(30_000))]).await;
+    commit(&store, [put(&queued(2, 1))]).await;
+    let much_later = at(0) + Duration::from_secs(48 * 3_600);
+    for byte in 100..160 {
+        let later = Invocation { accepted: much_later, first_due: much_later, ..done(byte, 0) };
+        commit(&store, [put(&later), Change::PutBlob(id(byte), Part::Log, large(50_000))]).await;
+        if byte == 110 {
+            commit(&store, [put(&done(2, 1))]).await;
+            commit(&store, [Change::RemoveInvocation(id(2))]).await;
+        }
+    }
+    let removed = (100..150).map(|byte| Change::RemoveInvocation(id(byte)));
+    commit(&store, removed).await;
+    let state = State::Queued { due: much_later, attempt: NonZeroU32::MIN };
+    let waiting = Invocation { accepted: much_later, first_due: much_later, state, ..queued(3, 0) };
+    commit(&store, [put(&waiting)]).await;
+    drop(store);
+    // What is not needed is given away when the store is opened again, at the latest, by a thread of its own.
+    let store = EmbeddedStore::open_with(&home.data(), &settings).unwrap();
+    for _ in 0..1_000 {
+        if home.segments().len() < 30 {
+            drop(store);
+            return home;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing was given away: {:?}", home.segments());
+}
+
+#[tokio::test]
+async fn a_repair_without_the_index_brings_nothing_back_that_was_over_long_ago() {
+    let home = home_with_gaps().await;
+    store(&["check"], &home.data()).exits(0).says(&["12 invocations"]);
+    fs::remove_dir_all(home.data().join("index")).unwrap();
+    let over = format!("invocation {}: parts of the journal behind it are gone", id(2));
+    store(&["repair"], &home.data()).exits(5).says(&[&over]);
+    store(&["repair", "--accept-loss"], &home.data()).exits(0).says(&["lost: 1"]);
+    store(&["check"], &home.data()).exits(0);
+    let open = home.open();
+    assert_eq!(live(&open).await, [id(3)]);
+    assert_eq!(open.invocation(id(2)).await.unwrap(), None);
+    assert_eq!(open.invocation(id(1)).await.unwrap(), Some(done(1, 1)));
+    for byte in 150..160 {
+        assert_eq!(open.blob(id(byte), Part::Log).await.unwrap(), Some(large(50_000)));
+    }
 }
 
 #[tokio::test]

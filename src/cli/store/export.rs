@@ -27,7 +27,7 @@ impl Export {
     pub(super) fn run(self) -> Result<(), Error> {
         let to_stdout = self.file == Path::new("-");
         let Exported { lines, bytes, skipped } = if to_stdout {
-            care::export(self.data.path(), &mut io::stdout().lock(), &mut tell).map_err(Error::Store)?
+            care::export(self.data.path(), &mut io::stdout().lock(), &mut |error| tell(&error)).map_err(Error::Store)?
         } else {
             self.to_file()?
         };
@@ -43,7 +43,7 @@ impl Export {
         let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = tempfile::Builder::new().prefix(".tidemill-export-").tempfile_in(folder).map_err(unwritten)?;
         let mut writer = BufWriter::new(file.as_file());
-        let exported = care::export(self.data.path(), &mut writer, &mut tell).map_err(Error::Store)?;
+        let exported = care::export(self.data.path(), &mut writer, &mut |error| tell(&error)).map_err(Error::Store)?;
         writer.flush().map_err(unwritten)?;
         drop(writer);
         file.as_file().sync_all().map_err(unwritten)?;
@@ -53,6 +53,6 @@ impl Export {
     }
 }
 
-fn tell(error: StoreError) {
-    output::note(&format!("left out: {}", output::plain(&sentence(&error))));
+fn tell(error: &StoreError) {
+    output::note(&format!("left out: {}", output::plain(&sentence(error))));
 }

@@ -40,9 +40,10 @@ impl Layout {
         let lock = locked(root)?;
         let whole = check_format(root).map_err(failed)?.map_err(refused)?;
         let layout = Self { root: root.to_owned(), whole, lock };
-        for dir in [layout.journal(), layout.index()].iter().filter(|dir| whole && !dir.is_dir()) {
-            let missing = format!("its folder {} is missing: restore it from a backup", dir.display());
-            return Err(layout.refused(missing));
+        let missing = [layout.journal(), layout.index()].into_iter().find(|dir| whole && !dir.is_dir());
+        if let Some(dir) = missing {
+            let hint = "`tidemill store repair` saves what is left, or restore it from a backup";
+            return Err(layout.refused(format!("its folder {} is missing: {hint}", dir.display())));
         }
         for dir in [layout.journal(), layout.index(), layout.modules()] {
             create(&dir).map_err(failed)?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::entry::{Entry, part_index, take};
 use super::stage::Before as _;
 use super::view::{View, behind, unknown_row};
+use super::window::Known;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
@@ -42,7 +43,7 @@ impl View {
     }
 
     /// Bytes that were written so recently that they are in memory. Never waits for a disk.
-    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Option<Option<Bytes>> {
+    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Known<Bytes> {
         let known = self.shared.lock().entry(id)?;
         match known.and_then(|entry| entry.parts[part_index(part)]) {
             Some(span) => self.reader.recent(span).map(Some),
@@ -51,14 +52,11 @@ impl View {
     }
 
     pub(super) fn list(&self, query: &Query) -> Result<Listed, StoreError> {
-        let mut cursors = self.cursors(query);
         let mut listed = Listed { invocations: Vec::new(), next: query.after };
-        let mut looked = 0;
-        while let Some(found) = cursors.next() {
+        for (looked, found) in self.cursors(query).enumerate() {
             if looked == query.limit {
                 return Ok(listed);
             }
-            looked += 1;
             let Found { cursor, function } = found?;
             listed.next = Some(cursor);
             if query.function.is_none_or(|wanted| wanted == function) {
@@ -98,7 +96,7 @@ impl View {
                         found => Some(found),
                     }
                 });
-                let rows: Box<dyn Iterator<Item = Result<Found, StoreError>> + '_> = Box::new(rows);
+                let rows: Box<Source<'_>> = Box::new(rows);
                 cursors.sources.push(rows.peekable());
             }
         }
@@ -169,7 +167,7 @@ impl View {
             match functions.get_mut(&id) {
                 Some((_, versions)) => versions.extend(version.map(|version| (number, version))),
                 None => {
-                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over")
+                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over");
                 }
             }
         }
@@ -223,9 +221,12 @@ struct Found {
     function: FunctionId,
 }
 
+/// Invocations of one order.
+type Source<'a> = dyn Iterator<Item = Result<Found, StoreError>> + 'a;
+
 /// Invocations of several orders as one, the newest first.
 struct Cursors<'a> {
-    sources: Vec<Peekable<Box<dyn Iterator<Item = Result<Found, StoreError>> + 'a>>>,
+    sources: Vec<Peekable<Box<Source<'a>>>>,
 }
 
 impl Iterator for Cursors<'_> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use super::op::{Net, Op};
-use super::window::Window;
+use super::window::{Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Span};
@@ -75,17 +75,17 @@ impl State {
     }
 
     /// The entry of an invocation; the outer `None` when only the index can know.
-    pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
+    pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
         self.windows().find_map(|window| window.entry(id))
     }
 
     /// Where a record stands; the outer `None` when only the index can know.
-    pub(super) fn record(&self, key: &[u8]) -> Option<Option<Span>> {
+    pub(super) fn record(&self, key: &[u8]) -> Known<Span> {
         self.windows().find_map(|window| window.record(key))
     }
 
     /// The value of a row that belongs to no invocation; the outer `None` when only the index can know.
-    pub(super) fn row(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    pub(super) fn row(&self, key: &[u8]) -> Known<Vec<u8>> {
         self.windows().find_map(|window| window.row(key)).cloned()
     }
 

@@ -17,7 +17,7 @@ use super::stage::{Before, read_key_use};
 use super::state::Shared;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{JournalError, Reader, Span};
-use crate::store::sled::{Direction, Index, IndexError, Range};
+use crate::store::sled::{Change, Direction, Index, IndexError, Range};
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys, record};
 
 /// What is there now. Cheap to clone.
@@ -122,7 +122,7 @@ impl Before for View {
 
 /// Rows in order, of the windows and of the index.
 pub(super) struct Rows<'a> {
-    unapplied: Peekable<vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>>,
+    unapplied: Peekable<vec::IntoIter<Change>>,
     index: Peekable<Range<'a>>,
     direction: Direction,
 }

@@ -23,8 +23,7 @@ pub(in crate::store) struct Checked {
 
 /// Reads everything, while nothing is written.
 pub(super) fn check(index: &Index, progress: &mut dyn FnMut(Checked)) -> Result<Checked, IndexError> {
-    let mut checked = Checked::default();
-    checked.metas = index.metas(&[])?.len() as u64;
+    let mut checked = Checked { metas: index.metas(&[])?.len() as u64, ..Checked::default() };
     let mut place: Option<Vec<u8>> = None;
     let mut last: Option<Vec<u8>> = None;
     while let Some((next, block)) = index.read(|tree, _| tree.after(place.as_deref()))? {

@@ -15,17 +15,20 @@ use super::error::IndexError;
 use super::index::Change;
 use super::pack::Entries;
 
+/// A block and where it stands, if there is one.
+pub(super) type Found<B> = Result<Option<(Vec<u8>, B)>, IndexError>;
+
 /// What reads the blocks as they are before the window; those left of the last step may have changed already.
 pub(super) trait Blocks {
     /// The bytes of a block.
     type Block: AsRef<[u8]>;
 
     /// The last block that stands at `key` or before it, and where.
-    fn at_or_before(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Self::Block)>, IndexError>;
+    fn at_or_before(&self, key: &[u8]) -> Found<Self::Block>;
     /// The last block before `key`.
-    fn before(&self, key: &[u8]) -> Result<Option<(Vec<u8>, Self::Block)>, IndexError>;
+    fn before(&self, key: &[u8]) -> Found<Self::Block>;
     /// The first block behind `key`; the first of all where there is none.
-    fn after(&self, key: Option<&[u8]>) -> Result<Option<(Vec<u8>, Self::Block)>, IndexError>;
+    fn after(&self, key: Option<&[u8]>) -> Found<Self::Block>;
 }
 
 /// What is put or removed at a place.

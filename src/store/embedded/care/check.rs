@@ -44,7 +44,7 @@ pub(super) fn check_in(layout: &Layout, tell: &mut Tell<'_>) -> Result<Checked, 
     let mut checked = Checked::default();
     if let Some(store) = Offline::open(layout, &mut tell) {
         if let Err(error) = store.view.index.check(&mut |_| ()) {
-            tell(finding(Kind::Index, "the index", error));
+            tell(finding(Kind::Index, "the index", error.to_string()));
         }
         checked.segments = check_segments(layout, &store, &mut tell)?;
         let mut values = Values::new(&store);
@@ -68,7 +68,7 @@ fn check_segments(layout: &Layout, store: &Offline, tell: &mut Tell<'_>) -> Resu
     for segment in remains.segments() {
         count += 1;
         if let Err(error) = store.view.reader.frames(segment, &mut |_| ()) {
-            tell(finding(Kind::Segment, format!("segment {segment}"), error));
+            tell(finding(Kind::Segment, format!("segment {segment}"), error.to_string()));
         }
     }
     for segment in store.needed.keys().filter(|needed| !remains.segments().any(|there| there == **needed)) {

@@ -33,7 +33,7 @@ impl<'a> Values<'a> {
         match self.store.view.reader.read(span) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(finding(Kind::Value, what, format!("it is {span}, and that segment is missing"))),
-            Err(error @ JournalError::Damaged { .. }) => Err(finding(Kind::Value, what, error)),
+            Err(error @ JournalError::Damaged { .. }) => Err(finding(Kind::Value, what, error.to_string())),
             Err(error) => Err(finding(Kind::Value, what, format!("{span}: {error}"))),
         }
     }

@@ -52,7 +52,7 @@ pub(crate) fn export(data: &Path, to: &mut dyn Write, skipped: &mut Skipped<'_>)
     read::each(&store, &Everything, &mut |item| lines.line(&item.into()), &mut skipped)?;
     let end = Line::End { lines: lines.written.lines, sha256: Hex(lines.sum.clone().finalize().into()) };
     lines.line(&end)?;
-    lines.to.flush().map_err(unwritten)?;
+    lines.to.flush().map_err(|error| unwritten(&error))?;
     Ok(Exported { skipped: count, ..lines.written })
 }
 
@@ -63,10 +63,10 @@ impl Lines<'_> {
         self.sum.update(&text);
         self.written.lines += 1;
         self.written.bytes += text.len() as u64;
-        self.to.write_all(&text).map_err(unwritten)
+        self.to.write_all(&text).map_err(|error| unwritten(&error))
     }
 }
 
-fn unwritten(error: std::io::Error) -> StoreError {
+fn unwritten(error: &std::io::Error) -> StoreError {
     StoreError::Unreadable(format!("the export cannot be written: {error}"))
 }

@@ -47,7 +47,8 @@ impl Offline {
         }
         let index = Index::open(&layout.index(), bounds::STORE_CACHE_BYTES, true);
         let opened = index.and_then(|index| Opened::read(&index).map(|opened| (Arc::new(index), opened)));
-        let (index, opened) = opened.map_err(|error| tell(finding(Kind::Index, "the index", error))).ok()?;
+        let (index, opened) =
+            opened.map_err(|error| tell(finding(Kind::Index, "the index", error.to_string()))).ok()?;
         let unseen = Unseen::new(&opened);
         let (reader, unseen) = unseen.take_in_all(layout, opened.applied, tell)?;
         let mut needed = opened.needed;
@@ -89,11 +90,13 @@ impl Unseen {
         applied: Option<Position>,
         tell: &mut Tell<'_>,
     ) -> Option<(Reader, Shared)> {
-        let failed = |error: JournalError| finding(Kind::Journal, "the journal", error);
+        let failed = |error: JournalError| finding(Kind::Journal, "the journal", error.to_string());
         let mut wrong = Vec::new();
         let remains = Remains::look(&layout.journal(), Arc::new(FileSystem), &mut |error| wrong.push(error));
         let is_whole = wrong.is_empty();
-        wrong.into_iter().for_each(|error| tell(failed(error)));
+        for error in wrong {
+            tell(failed(error));
+        }
         let remains = remains.map_err(|error| tell(failed(error))).ok()?;
         if is_whole {
             match remains.replay(applied, &mut |end, group| self.take_in(end, group)) {
@@ -102,10 +105,12 @@ impl Unseen {
             }
         }
         let behind = self.shared.lock().current.end;
-        let salvaged = remains
-            .salvage(&mut |end, group| if end > behind { self.take_in(end, group) } else { Ok(()) }, &mut |error| {
-                tell(failed(error))
-            });
+        let salvaged = remains.salvage(
+            &mut |end, group| if end > behind { self.take_in(end, group) } else { Ok(()) },
+            &mut |error| {
+                tell(failed(error));
+            },
+        );
         let reader = salvaged.and_then(|_| remains.reader());
         reader.map_err(|error| tell(failed(error))).ok().map(|reader| (reader, self.shared))
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::super::entry::Entry;
+use super::super::entry::{Entry, Row};
 use super::super::reads::part_name;
 use super::super::stage::read_key_use;
 use super::super::view::unknown_row;
@@ -14,7 +14,7 @@ use super::offline::Offline;
 use super::rows::read_key;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
-use crate::model::names::InvocationId;
+use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::Span;
 use crate::store::sled::Direction;
 use crate::store::{Part, StoreError, keys, record};
@@ -74,21 +74,16 @@ pub(super) fn each(
     settled.into_iter().try_for_each(|(id, counts)| take(Item::Settled(id, counts.settled)))
 }
 
-/// Modules before the versions that need them. A version whose function is gone goes with it.
+/// Functions, then their versions, each behind its module.
 fn functions(
     store: &Offline,
     judge: &dyn Judge,
     take: &mut Take<'_>,
     skipped: &mut Skipped<'_>,
 ) -> Result<(), StoreError> {
-    let mut known = BTreeSet::new();
+    let (mut known, mut modules) = (BTreeSet::new(), BTreeSet::new());
     for row in store.view.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1], Direction::Up) {
-        let read = row.and_then(|(key, value)| {
-            let id = keys::read_function(&key).ok_or_else(|| unknown_row(&key))?;
-            let (function, _) = decoded::<Function>(store, &key, &value, format!("function {id}"))?;
-            Ok(function)
-        });
-        match read {
+        match row.and_then(|row| function(store, &row)) {
             Ok(function) => {
                 known.insert(function.id);
                 take(Item::Function(Box::new(function)))?;
@@ -96,42 +91,50 @@ fn functions(
             Err(error) => skipped(error),
         }
     }
-    let mut modules = BTreeSet::new();
     for row in store.view.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
-        let read = row.and_then(|(key, value)| {
-            let (id, number) = keys::read_version(&key).ok_or_else(|| unknown_row(&key))?;
-            let what = format!("version {number} of function {id}");
-            let (version, span) = decoded::<Version>(store, &key, &value, what.clone())?;
-            match known.contains(&id) {
-                true => Ok((id, version, span)),
-                false => Err(StoreError::Damaged { what, detail: "its function is not there".to_owned() }),
+        match row.and_then(|row| version(store, judge, &known, &row)) {
+            Ok((id, version, module)) => {
+                if modules.insert(version.digest) {
+                    match module {
+                        Ok(bytes) => take(Item::Module(version.digest, bytes))?,
+                        Err(error) => skipped(error),
+                    }
+                }
+                take(Item::Version(id, Box::new(version)))?;
             }
-        });
-        let (id, version, span) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                skipped(error);
-                continue;
-            }
-        };
-        let module = store.modules.read(version.digest);
-        if let Some(why) = judge.leaves_out_record(span, matches!(module, Ok(Some(_)))) {
-            skipped(why);
-            continue;
+            Err(error) => skipped(error),
         }
-        if modules.insert(version.digest) {
-            match module {
-                Ok(Some(bytes)) => take(Item::Module(version.digest, Bytes::from(bytes)))?,
-                Ok(None) => skipped(StoreError::Damaged {
-                    what: format!("module {}", version.digest),
-                    detail: "it is missing: deploy it again".to_owned(),
-                }),
-                Err(error) => skipped(error),
-            }
-        }
-        take(Item::Version(id, Box::new(version)))?;
     }
     Ok(())
+}
+
+fn function(store: &Offline, (key, value): &Row) -> Result<Function, StoreError> {
+    let id = keys::read_function(key).ok_or_else(|| unknown_row(key))?;
+    Ok(decoded::<Function>(store, key, value, format!("function {id}"))?.0)
+}
+
+/// A version, unless its function is gone, and its module or what is wrong with that.
+fn version(
+    store: &Offline,
+    judge: &dyn Judge,
+    functions: &BTreeSet<FunctionId>,
+    (key, value): &Row,
+) -> Result<(FunctionId, Version, Result<Bytes, StoreError>), StoreError> {
+    let (id, number) = keys::read_version(key).ok_or_else(|| unknown_row(key))?;
+    let what = format!("version {number} of function {id}");
+    let (version, span) = decoded::<Version>(store, key, value, what.clone())?;
+    if !functions.contains(&id) {
+        return Err(StoreError::Damaged { what, detail: "its function is not there".to_owned() });
+    }
+    let missing = || StoreError::Damaged {
+        what: format!("module {}", version.digest),
+        detail: "it is missing: deploy it again".to_owned(),
+    };
+    let module = store.modules.read(version.digest).and_then(|bytes| bytes.map(Bytes::from).ok_or_else(missing));
+    match judge.leaves_out_record(span, module.is_ok()) {
+        Some(why) => Err(why),
+        None => Ok((id, version, module)),
+    }
 }
 
 fn invocation(store: &Offline, judge: &dyn Judge, key: &[u8], value: &[u8]) -> Result<Item, StoreError> {

@@ -55,7 +55,9 @@ pub(super) fn rebuild(layout: &Layout, dir: &Path, tell: &mut Tell<'_>) -> Resul
     let mut wrong = Vec::new();
     let remains = Remains::look(&layout.journal(), Arc::new(FileSystem), &mut |error| wrong.push(error));
     let remains = remains.map_err(failed)?;
-    wrong.into_iter().for_each(|error| tell(finding(Kind::Journal, "the journal", error)));
+    for error in wrong {
+        tell(finding(Kind::Journal, "the journal", error.to_string()));
+    }
     let index =
         Index::open(dir, bounds::STORE_CACHE_BYTES, false).map_err(|error| layout.refused(error.to_string()))?;
     let index = Arc::new(index);
@@ -64,7 +66,7 @@ pub(super) fn rebuild(layout: &Layout, dir: &Path, tell: &mut Tell<'_>) -> Resul
     let writer = IndexWriter { index, needed: [].into(), min_free_bytes: 0, free_bytes: Box::new(|| u64::MAX) };
     let mut rebuilding = Rebuilding { view, writer, now: Timestamp::from_ms(0) };
     let salvaged = remains.salvage(&mut |end, group| rebuilding.take_in(end, group), &mut |error| {
-        tell(finding(Kind::Journal, "the journal", error))
+        tell(finding(Kind::Journal, "the journal", error.to_string()));
     });
     let Salvaged { whole_from, .. } = salvaged.map_err(failed)?;
     let Rebuilding { view, now, .. } = rebuilding;

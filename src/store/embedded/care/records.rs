@@ -36,12 +36,10 @@ pub(super) fn check(values: &mut Values<'_>, tell: &mut Tell<'_>) -> u64 {
     functions.len() as u64
 }
 
-fn each(
-    values: &mut Values<'_>,
-    tag: u8,
-    tell: &mut Tell<'_>,
-    judge: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Finding>,
-) {
+/// Says what is wrong with the record under a key.
+type Judge<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Finding> + 'a;
+
+fn each(values: &mut Values<'_>, tag: u8, tell: &mut Tell<'_>, judge: &mut Judge<'_>) {
     for row in values.store.view.rows(&[tag], &[tag + 1], Direction::Up) {
         let judged = row.map_err(|error| of_error(Kind::Index, error)).and_then(|(key, value)| {
             let span = read_span(&key, &value).map_err(|error| of_error(Kind::Row, error))?;

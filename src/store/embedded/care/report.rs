@@ -54,8 +54,8 @@ pub(crate) struct Finding {
 /// Who listens.
 pub(crate) type Tell<'a> = dyn FnMut(Finding) + 'a;
 
-pub(super) fn finding(kind: Kind, what: impl Into<String>, detail: impl ToString) -> Finding {
-    Finding { kind, what: what.into(), detail: detail.to_string() }
+pub(super) fn finding(kind: Kind, what: impl Into<String>, detail: impl Into<String>) -> Finding {
+    Finding { kind, what: what.into(), detail: detail.into() }
 }
 
 /// An error of a read as a finding.

@@ -8,9 +8,12 @@ use crate::model::names::{Digest, FunctionId, InvocationId};
 use crate::store::sled::Direction;
 use crate::store::{Cursor, IdempotencyKey, StoreError, keys};
 
+/// Reads the id off a key.
+type IdOf = fn(&[u8]) -> Option<InvocationId>;
+
 /// Checks every row that is no entry.
 pub(super) fn check(store: &Offline, tell: &mut Tell<'_>) {
-    let orders: [(u8, fn(&[u8]) -> Option<InvocationId>); 4] = [
+    let orders: [(u8, IdOf); 4] = [
         (keys::TIME, |key| keys::read_time(key).map(|Cursor(_, id)| id)),
         (keys::WAITING, |key| keys::read_waiting(key).map(|(_, (_, id))| id)),
         (keys::EXPIRY, |key| keys::read_expiry(key).map(|(_, id)| id)),
