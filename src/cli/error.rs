@@ -19,7 +19,7 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// The server could not be reached, or the connection to it was lost.
     pub const UNREACHABLE: u8 = 3;
-    /// The server said no, or had no outcome in time, or could not be started.
+    /// The server said no, or had no outcome in time; it could not be started, or a store not be opened.
     pub const REFUSED: u8 = 4;
     /// A store is damaged.
     pub const DAMAGED: u8 = 5;
@@ -33,7 +33,7 @@ Exit codes:
   1    the function failed, or `bench crash` found a promise broken
   2    usage: an argument makes no sense, or a file cannot be read or written
   3    the server cannot be reached
-  4    the server said no, or had no outcome in time, or could not be started; a store cannot be opened
+  4    the server said no, or had no outcome in time; it or a store could not be opened
   5    a store is damaged
   130  interrupted";
 }
