@@ -10,7 +10,7 @@ use tidemill::model::invocation::Invocation;
 use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::{Change, Durability, Group, Part, Query, Store};
 
-use crate::store::values::{at, commit, done, id, large, live, put, queued};
+use crate::store::values::{at, commit, crash, done, id, large, live, put, queued};
 use support::{Home, check_all_is_there, home, home_with_gaps, module, payload, store};
 
 #[tokio::test]
@@ -178,13 +178,12 @@ async fn what_a_compaction_that_was_cut_short_left_is_removed_by_the_next() {
 #[tokio::test]
 async fn changes_that_the_index_has_not_seen_are_checked_and_exported_and_stay_unseen() {
     let home = home().await;
-    // A copy taken while the store is open is what a crash leaves.
     let open = home.open();
     let more = [put(&queued(30, 30)), Change::PutBlob(id(30), Part::Payload, payload(30))];
     commit(&open, more).await;
     drop(open.commit(Group(vec![put(&queued(31, 31))]), Durability::Synced).await);
     let crashed = home.path("crashed");
-    assert!(Command::new("cp").arg("-r").arg(home.data()).arg(&crashed).status().unwrap().success());
+    crash(&home.data(), &crashed);
     drop(open);
     store(&["check"], &crashed).exits(0).says(&["10 invocations"]);
     store(&["export", "-"], &crashed).exits(0).says(&[&id(31).to_string()]);

@@ -47,7 +47,10 @@ struct Applying {
 impl Applier {
     pub(super) fn start(view: View, segments: Segments, writer: IndexWriter, hand: Hand) -> io::Result<Self> {
         let mut applying = Applying { view: view.clone(), segments, writer, hand };
-        applying.release(view.shared.lock().current.end);
+        // Not up to the end of what was replayed: what the index has not seen is not counted as needed yet.
+        if let Ok(Some(applied)) = view.index.mark() {
+            applying.release(applied.try_into().map_or(Position::START, Position::from_bytes));
+        }
         let thread = thread::Builder::new().name("store-apply".to_owned()).spawn(move || applying.run())?;
         Ok(Self { view, thread: Some(thread) })
     }

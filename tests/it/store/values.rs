@@ -1,7 +1,9 @@
 //! The values that the stores' tests keep. Ids are a byte repeated, times milliseconds after an instant.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use bytes::Bytes;
 use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
@@ -46,6 +48,21 @@ pub(crate) async fn settled(store: &impl Store, before: Timestamp, limit: usize)
 
 pub(crate) fn put(invocation: &Invocation) -> Change {
     Change::PutInvocation(Box::new(invocation.clone()))
+}
+
+/// Copies an open store as a crash would leave it: the index before the journal, which is never behind it, and
+/// nothing of what is only being prepared.
+pub(crate) fn crash(store: &Path, left: &Path) {
+    fs::create_dir(left).unwrap();
+    for name in ["index", "index/blobs", "modules", "journal", ""] {
+        fs::create_dir_all(left.join(name)).unwrap();
+        let entries = fs::read_dir(store.join(name)).unwrap().map(|entry| entry.unwrap());
+        for entry in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
+            if !entry.file_name().to_str().unwrap().starts_with("spare-") {
+                fs::copy(entry.path(), left.join(name).join(entry.file_name())).unwrap();
+            }
+        }
+    }
 }
 
 /// Bytes that differ from place to place.
