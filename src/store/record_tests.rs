@@ -264,9 +264,9 @@ proptest! {
 
 #[test]
 fn a_record_that_cannot_be_read_is_named_with_the_reason() {
-    let error = decode::<Invocation>(&[2, 0xc0], || "invocation 7".to_owned()).unwrap_err();
+    let error = decode::<Invocation>(&[3, 0xc0], || "invocation 7".to_owned()).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("invocation 7") && text.contains("format 2") && text.contains("format 1"), "{text}");
+    assert!(text.contains("invocation 7") && text.contains("format 3") && text.contains("format 2"), "{text}");
     let error = decode::<Invocation>(&[1, 0xc0], || "invocation 7".to_owned()).unwrap_err();
     assert!(matches!(error, StoreError::Damaged { what, .. } if what == "invocation 7"));
 }

@@ -242,14 +242,14 @@ async fn a_folder_of_a_newer_format_is_refused_and_left_as_it_is() {
     let stopped = server.terminated().await;
     let format = stopped.data().join("FORMAT");
     let text = fs::read_to_string(&format).unwrap();
-    let newer = text.replace('1', "2");
+    let newer = text.replace('2', "3");
     assert_ne!(newer, text);
     fs::write(&format, &newer).unwrap();
     let refused = stopped.runs_out(&[]).await;
     let said = refused.log();
     assert_eq!(refused.code, Some(4), "{said}");
     assert_eq!(fs::read_to_string(&format).unwrap(), newer);
-    assert!(said.contains("it is in format 2 and this program reads format 1"), "{said}");
+    assert!(said.contains("it is in format 3 and this program reads format 2"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }
 
