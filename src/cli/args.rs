@@ -10,7 +10,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, queue, runtime};
+use super::{async_config, bench, functions, invocations, queue, runtime, store};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -78,6 +78,9 @@ pub(super) enum Command {
     },
     #[command(flatten)]
     Remote(Remote),
+    /// Look after the files of a store that no server has open
+    #[command(subcommand)]
+    Store(store::Command),
     /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
     Bench(bench::Command),

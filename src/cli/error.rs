@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::api::Problem;
 use crate::model::status::Status;
+use crate::store::StoreError;
 
 /// Exit codes: part of the interface, so they do not change.
 pub mod exit {
@@ -18,8 +19,10 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// The server could not be reached, or the connection to it was lost.
     pub const UNREACHABLE: u8 = 3;
-    /// The server said no, or had no outcome in time, or could not be started.
+    /// The server said no, or had no outcome in time; it could not be started, or a store not be opened.
     pub const REFUSED: u8 = 4;
+    /// A store is damaged.
+    pub const DAMAGED: u8 = 5;
     /// Interrupted by Ctrl-C: 128 and the signal's number, as shells have it.
     pub const INTERRUPTED: u8 = 130;
 
@@ -30,7 +33,8 @@ Exit codes:
   1    the function failed, or a bench found a promise broken
   2    usage: an argument makes no sense, or a file cannot be read or written
   3    the server cannot be reached
-  4    the server said no, or had no outcome in time, or could not be started
+  4    the server said no, or had no outcome in time; it or a store could not be opened
+  5    a store is damaged
   130  interrupted";
 }
 
@@ -43,6 +47,9 @@ pub(super) enum Error {
     /// A bench found that the server does not do what it promises.
     #[error("{0}")]
     Broken(String),
+    /// A store holds what it should not, or lacks what it should hold.
+    #[error("{0}")]
+    Damaged(String),
     /// The function ran and did not succeed.
     #[error("the function failed: {message}")]
     FunctionFailed { message: String, invocation: Option<String> },
@@ -67,6 +74,9 @@ pub(super) enum Error {
     /// The server could not start, or ended in an error.
     #[error("the server stopped")]
     Serve(#[source] Box<dyn StdError + Send + Sync>),
+    /// A store cannot be opened, read or made.
+    #[error(transparent)]
+    Store(StoreError),
     /// The operating system gives us no way to wait for an answer.
     #[error("cannot wait for answers: {0}")]
     System(io::Error),
@@ -89,6 +99,7 @@ impl Error {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
+            Self::Damaged(_) | Self::Store(StoreError::Damaged { .. }) => exit::DAMAGED,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
             Self::Bench(_)
@@ -96,6 +107,7 @@ impl Error {
             | Self::NotSettled { .. }
             | Self::Refused(_)
             | Self::Serve(_)
+            | Self::Store(_)
             | Self::Unexpected { .. } => exit::REFUSED,
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
@@ -134,12 +146,14 @@ impl Error {
             Self::Unreachable { .. } => vec!["is it running? start it with `tidemill serve`".to_owned()],
             Self::Bench(_)
             | Self::Broken(_)
+            | Self::Damaged(_)
             | Self::FunctionFailed { invocation: None, .. }
             | Self::Interrupted
             | Self::Lost { .. }
             | Self::NotAll { .. }
             | Self::Output(_)
             | Self::Serve(_)
+            | Self::Store(_)
             | Self::System(_)
             | Self::Unreadable { .. }
             | Self::Usage(_) => Vec::new(),
@@ -270,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_help_tells_every_exit_code() {
-        for code in [0, 1, 2, 3, 4, 130] {
+        for code in [0, 1, 2, 3, 4, 5, 130] {
             assert!(exit::HELP.lines().any(|line| line.split_whitespace().next() == Some(&code.to_string())), "{code}");
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: what was typed goes in, requests to a server go out, and the answers come back as tables
-//! or JSON. Talks to a server over HTTP only; `serve` is the one command that becomes a server itself.
+//! or JSON. Talks to a server over HTTP only; but `serve` becomes a server itself, and `store` works on the files of
+//! one that is not running.
 //!
 //! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
 //! a file uses those declared above it.
@@ -36,6 +37,8 @@ mod invocations;
 mod completions;
 mod graph;
 mod serve;
+
+mod store;
 
 mod bench;
 

@@ -234,9 +234,9 @@ impl InvocationId {
     /// When the id was made, where it says so (UUIDv7): one that is derived does not.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
-        let [a, b, c, d, e, f, ..] = *self.as_bytes();
-        let ms = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-        (self.0.get_version_num() == 7).then_some(Timestamp::from_ms(ms))
+        let mut ms = [0; 8];
+        ms[2..].copy_from_slice(&self.as_bytes()[..6]);
+        (self.0.get_version_num() == 7).then_some(Timestamp::from_ms(u64::from_be_bytes(ms)))
     }
 
     /// The id of what follows from this invocation along `edge` (UUIDv5): the same each time it is

@@ -11,7 +11,6 @@ mod counts;
 mod journal;
 mod keys;
 mod record;
-#[cfg_attr(not(test), expect(dead_code, reason = "the store that keeps its entries here is still to come"))]
 mod sled;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ mod power;
 mod process;
 mod specification;
 mod store;
+mod store_commands;
 mod third_party;
 
 /// Says that something is not tested here, which is a failure where everything must be.

@@ -67,7 +67,9 @@ impl Drop for Applier {
 impl Applying {
     fn run(mut self) {
         while let Some(sealed) = self.next_window() {
-            self.wait_until_durable(sealed.window.end);
+            if !self.wait_until_durable(sealed.window.end) {
+                return;
+            }
             let mut tries = 0;
             while let Err(error) = self.writer.apply(&sealed) {
                 tries += 1;
@@ -76,7 +78,9 @@ impl Applying {
                 }
             }
             self.done(&sealed.window);
-            super::collector::collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
+            if !self.view.shared.lock().closing {
+                super::collector::collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
+            }
         }
     }
 
@@ -101,14 +105,16 @@ impl Applying {
         Some(sealed)
     }
 
-    /// The committer syncs when somebody asks for it; here is somebody.
-    fn wait_until_durable(&self, end: Position) {
+    /// The committer syncs when somebody asks for it; here is somebody. Returns whether it came to that: a committer
+    /// that has ended without syncing failed, and the index must not run ahead of what the disk holds.
+    fn wait_until_durable(&self, end: Position) -> bool {
         let mut state = self.view.shared.lock();
         while state.synced < end && !state.closing {
             drop(state);
             drop(self.hand.submit(Vec::new(), Durability::Synced));
             state = self.view.shared.wait(self.view.shared.lock(), Duration::from_millis(20));
         }
+        state.synced >= end
     }
 
     /// The window is in the index: it need not stand in memory, nor the journal before it be replayed.

@@ -37,19 +37,33 @@ impl Layout {
         let failed = |error: io::Error| refused(error.to_string());
         create(root).map_err(failed)?;
         check_owner(root).map_err(failed)?.map_err(refused)?;
-        let lock = take(&root.join("LOCK")).map_err(failed)?.ok_or_else(|| {
-            refused("another process has it open: stop that one, or use another data directory".to_owned())
-        })?;
+        let lock = locked(root)?;
         let whole = check_format(root).map_err(failed)?.map_err(refused)?;
         let layout = Self { root: root.to_owned(), whole, lock };
-        for dir in [layout.journal(), layout.index()].iter().filter(|dir| whole && !dir.is_dir()) {
-            let missing = format!("its folder {} is missing: restore it from a backup", dir.display());
-            return Err(layout.refused(missing));
+        let missing = [layout.journal(), layout.index()].into_iter().find(|dir| whole && !dir.is_dir());
+        if let Some(dir) = missing {
+            let hint = "`tidemill store repair` saves what is left, or restore it from a backup";
+            return Err(layout.refused(format!("its folder {} is missing: {hint}", dir.display())));
         }
         for dir in [layout.journal(), layout.index(), layout.modules()] {
             create(&dir).map_err(failed)?;
         }
         Ok(layout)
+    }
+
+    /// Takes a directory that holds a store, and makes nothing there.
+    pub(super) fn existing(root: &Path) -> Result<Self, StoreError> {
+        let failed = |error: io::Error| refused(root, error.to_string());
+        if !root.join("FORMAT").is_file() {
+            return Err(refused(root, "it holds no store: there is no file FORMAT in it".to_owned()));
+        }
+        let whole = check_format(root).map_err(failed)?.map_err(|detail| refused(root, detail))?;
+        let lock = locked(root)?;
+        Ok(Self { root: root.to_owned(), whole, lock })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Makes everything made so far durable, then says so in `FORMAT`.
@@ -134,6 +148,13 @@ fn foreign(dir: &Path, known: impl Fn(&str) -> bool) -> io::Result<Option<PathBu
         }
     }
     Ok(None)
+}
+
+/// The lock of a directory that nobody has open.
+fn locked(root: &Path) -> Result<File, StoreError> {
+    let lock = take(&root.join("LOCK")).map_err(|error| refused(root, error.to_string()))?;
+    let open = "another process has it open: stop that one, or use another data directory";
+    lock.ok_or_else(|| refused(root, open.to_owned()))
 }
 
 /// The lock, unless somebody has it.

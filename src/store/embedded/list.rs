@@ -45,13 +45,11 @@ impl View {
     /// `None` when something that it shows has gone elsewhere meanwhile.
     fn page(&self, query: &Query, unapplied: &Unapplied) -> Result<Option<Listed>, StoreError> {
         let mut listed = Listed { invocations: Vec::new(), next: query.after };
-        let mut looked = 0;
-        for found in self.merged(query, unapplied) {
+        for (looked, found) in self.merged(query, unapplied).enumerate() {
             let (cursor, entry) = found?;
             if looked == query.limit {
                 return Ok(Some(listed));
             }
-            looked += 1;
             listed.next = Some(cursor);
             if query.function.is_none_or(|wanted| wanted == entry.facts.function) {
                 let Some(invocation) = self.recorded(cursor.1, &entry)? else { return Ok(None) };
@@ -92,7 +90,7 @@ impl View {
                 }
             }
             let found = applied.next()?;
-            Some(found.and_then(|found| Ok((found.cursor, self.entry_of(found)?))))
+            Some(found.and_then(|found| Ok((found.cursor, self.entry_of(&found)?))))
         })
     }
 
@@ -113,7 +111,7 @@ impl View {
     }
 
     /// The entry of what was found. It may move between two looks, see [`View::entry`].
-    fn entry_of(&self, found: Found) -> Result<Entry, StoreError> {
+    fn entry_of(&self, found: &Found) -> Result<Entry, StoreError> {
         let id = found.cursor.1;
         let gone = || unknown_row(&keys::time(found.cursor));
         match found.entry {

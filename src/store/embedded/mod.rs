@@ -25,6 +25,7 @@
 //! | `collector`    | copying forward what little is still needed of a segment      |
 //! | `applier`      | the one thread that writes the index                          |
 //! | `opening`      | opening: what is there, and what the index has not seen       |
+//! | `care`         | checking, copying and repairing a store that is not in use    |
 
 mod layout;
 mod modules;
@@ -54,6 +55,8 @@ mod collector;
 mod applier;
 
 mod opening;
+
+pub(crate) mod care;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -222,10 +225,10 @@ impl Store for EmbeddedStore {
     }
 
     fn vitals(&self) -> Vitals {
-        let stats = self.segments.stats();
+        let journal = self.segments.stats();
         let state = self.shared.view.shared.lock();
         let mut vitals = Vitals {
-            disk_bytes: stats.bytes_on_disk,
+            disk_bytes: journal.bytes_on_disk,
             replay_time: self.replay_time,
             unapplied: state.unapplied() as u64,
             live_bytes: state.counts.values().map(kept_bytes).sum(),

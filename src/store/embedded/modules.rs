@@ -22,6 +22,11 @@ pub(super) struct Modules {
 }
 
 impl Modules {
+    /// The folder as it is.
+    pub(super) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
     /// Removes what a crash left half written.
     pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
         for entry in fs::read_dir(&dir)? {

@@ -13,6 +13,7 @@ use crate::store::journal::{FrameWriter, Span};
 
 /// A change as it took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are the large one, and a box for each would cost more")]
 pub(super) enum Op {
     /// An invocation came, moved or went.
     Invocation { id: InvocationId, net: Net<Entry> },
@@ -36,7 +37,9 @@ const ROW: u8 = 3;
 /// Writes changes behind the values of a frame.
 pub(super) fn write_all(ops: &[Op], buffer: &mut Vec<u8>, frame: &mut FrameWriter<'_>) {
     buffer.clear();
-    ops.iter().for_each(|op| op.write(buffer));
+    for op in ops {
+        op.write(buffer);
+    }
     let length = u32::try_from(buffer.len()).expect("a group is smaller than a segment");
     frame.bytes(buffer);
     frame.bytes(&length.to_be_bytes());
@@ -78,7 +81,9 @@ impl Op {
                 bytes.push(ROW);
                 write_short(key, bytes);
                 bytes.push(if value.is_some() { 2 } else { 0 });
-                value.iter().for_each(|value| write_short(value, bytes));
+                if let Some(value) = value {
+                    write_short(value, bytes);
+                }
             }
         }
     }
@@ -162,7 +167,9 @@ mod tests {
             Op::Row { key: b"kkey".to_vec(), value: None },
         ];
         let mut changes = Vec::new();
-        ops.iter().for_each(|op| op.write(&mut changes));
+        for op in &ops {
+            op.write(&mut changes);
+        }
         let length = u32::try_from(changes.len()).unwrap().to_be_bytes();
         let frame = [b"values that nobody looks at", changes.as_slice(), &length].concat();
         assert_eq!(read_all(&frame).as_deref(), Some(&ops[..]));

@@ -47,7 +47,7 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
         min_free_bytes: settings.min_free_bytes,
     };
     let journal = Journal::open(&layout.journal(), Arc::new(FileSystem), of_journal, applied, &mut |end, group| {
-        replay.take_in(end, &group)
+        replay.take_in(end, group)
     });
     let journal = journal.map_err(|error| layout.refused(error.to_string()))?;
     let replay_time = started.elapsed();
@@ -90,7 +90,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn take_in(&mut self, end: Position, group: &Group<'_>) -> Result<(), JournalError> {
+    fn take_in(&mut self, end: Position, group: Group<'_>) -> Result<(), JournalError> {
         let refused = |detail: &str| JournalError::Refused { end, detail: detail.to_owned() };
         let mut state = self.shared.lock();
         for frame in group.frames() {

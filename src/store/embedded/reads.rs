@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::entry::{Entry, part_index};
 use super::stage::Before as _;
 use super::view::{View, behind, unknown_row};
+use super::window::Known;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
@@ -38,7 +39,7 @@ impl View {
     }
 
     /// Bytes that were written so recently that they are in memory. Never waits for a disk.
-    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Option<Option<Bytes>> {
+    pub(super) fn recent_blob(&self, id: InvocationId, part: Part) -> Known<Bytes> {
         let known = self.shared.lock().entry(id)?;
         match known.and_then(|entry| entry.parts[part_index(part)]) {
             Some(span) => self.reader.recent(span).map(Some),
@@ -110,7 +111,7 @@ impl View {
             match functions.get_mut(&id) {
                 Some((_, versions)) => versions.extend(version.map(|version| (number, version))),
                 None => {
-                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over")
+                    tracing::warn!(function = %id, version = %number, "a version without its function is passed over");
                 }
             }
         }
@@ -158,7 +159,7 @@ impl View {
     }
 }
 
-fn part_name(part: Part) -> &'static str {
+pub(super) fn part_name(part: Part) -> &'static str {
     match part {
         Part::Payload => "payload",
         Part::Result => "result",

@@ -27,7 +27,8 @@ pub(super) fn stage(
     before: &impl Before,
     frame: &mut FrameWriter<'_>,
 ) -> Result<Vec<Op>, StoreError> {
-    let mut staging = Staging { before, invocations: Vec::with_capacity(2), records: BTreeMap::new(), rows: Vec::new() };
+    let mut staging =
+        Staging { before, invocations: Vec::with_capacity(2), records: BTreeMap::new(), rows: Vec::new() };
     changes.iter().try_for_each(|change| staging.take(change, frame))?;
     Ok(staging.finish())
 }
@@ -83,16 +84,13 @@ impl<B: Before> Staging<'_, B> {
 
     fn invocation(&mut self, id: InvocationId) -> Result<&mut Draft, StoreError> {
         let known = self.invocations.iter().rposition(|(known, _)| *known == id);
-        let place = match known {
-            Some(place) => place,
-            None => {
-                let before = self.before.entry(id)?;
-                let record = before.map(|entry| (entry.record, entry.facts));
-                let parts = before.map_or([None; 3], |entry| entry.parts);
-                self.invocations.push((id, Draft { before, record, parts }));
-                self.invocations.len() - 1
-            }
-        };
+        if known.is_none() {
+            let before = self.before.entry(id)?;
+            let record = before.map(|entry| (entry.record, entry.facts));
+            let parts = before.map_or([None; 3], |entry| entry.parts);
+            self.invocations.push((id, Draft { before, record, parts }));
+        }
+        let place = known.unwrap_or(self.invocations.len() - 1);
         Ok(&mut self.invocations[place].1)
     }
 

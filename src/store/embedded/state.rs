@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::entry::Entry;
 use super::list::Unapplied;
 use super::op::{Net, Op};
-use super::window::{ById, Window};
+use super::window::{ById, Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::Cursor;
@@ -94,7 +94,7 @@ impl State {
 
     /// The entry of an invocation; the outer `None` when only the index can know: it cannot where the id was made
     /// after all that it has seen, which spares the committer a look for each that is new.
-    pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
+    pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
         let known = self.windows().find_map(|window| window.entry(id));
         known.or_else(|| id.time().is_some_and(|made| self.newest.is_none_or(|newest| made > newest)).then_some(None))
     }
@@ -110,12 +110,12 @@ impl State {
     }
 
     /// Where a record stands; the outer `None` when only the index can know.
-    pub(super) fn record(&self, key: &[u8]) -> Option<Option<Span>> {
+    pub(super) fn record(&self, key: &[u8]) -> Known<Span> {
         self.windows().find_map(|window| window.record(key))
     }
 
     /// The value of a row that belongs to no invocation; the outer `None` when only the index can know.
-    pub(super) fn row(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    pub(super) fn row(&self, key: &[u8]) -> Known<Vec<u8>> {
         self.windows().find_map(|window| window.row(key)).cloned()
     }
 
@@ -149,7 +149,7 @@ impl State {
     }
 
     /// The newest first.
-    fn windows(&self) -> impl Iterator<Item = &Window> {
+    pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
         std::iter::once(&self.current).chain(self.applying.as_ref().map(|sealed| &sealed.window))
     }
 }

@@ -17,7 +17,7 @@ use super::stage::{Before, read_key_use};
 use super::state::Shared;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{JournalError, Reader, Span};
-use crate::store::sled::{Direction, Index, IndexError, Range};
+use crate::store::sled::{Change, Direction, Index, IndexError, Range};
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys, record};
 
 /// What is there now. Cheap to clone.
@@ -79,7 +79,7 @@ impl View {
 
     /// The value of a span; `None` when it has gone elsewhere.
     pub(super) fn read(&self, span: Span, what: impl Fn() -> String) -> Result<Option<Bytes>, StoreError> {
-        self.reader.read(span).map_err(|error| unread(what(), error))
+        self.reader.read(span).map_err(|error| unread(what(), &error))
     }
 
     /// The record of a function or a version.
@@ -92,7 +92,8 @@ impl View {
         bytes.map(|bytes| record::decode(&bytes, what)).transpose()
     }
 
-    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The value of a row that belongs to no invocation and no record.
+    pub(super) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let known = self.shared.lock().row(key);
         match known {
             Some(value) => Ok(value),
@@ -131,7 +132,7 @@ impl Before for View {
 
 /// Rows in order, of the windows and of the index.
 pub(super) struct Rows<'a> {
-    unapplied: Peekable<vec::IntoIter<(Vec<u8>, Option<Vec<u8>>)>>,
+    unapplied: Peekable<vec::IntoIter<Change>>,
     index: Peekable<Range<'a>>,
     direction: Direction,
 }
@@ -201,16 +202,14 @@ fn no_entry(id: InvocationId) -> StoreError {
     StoreError::Damaged { what: format!("invocation {id}"), detail: "its entry in the index cannot be read".to_owned() }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used where an error is mapped")]
 pub(super) fn unreadable(error: IndexError) -> StoreError {
     match error {
-        IndexError::Damaged { .. } => StoreError::Damaged { what: "the index".to_owned(), detail: error.to_string() },
-        _ => StoreError::Unreadable(error.to_string()),
+        IndexError::Damaged { detail } => StoreError::Damaged { what: "the index".to_owned(), detail },
+        other => StoreError::Unreadable(other.to_string()),
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used where an error is mapped")]
-fn unread(what: String, error: JournalError) -> StoreError {
+fn unread(what: String, error: &JournalError) -> StoreError {
     match error {
         JournalError::Damaged { .. } => StoreError::Damaged { what, detail: error.to_string() },
         _ => StoreError::Unreadable(format!("{what}: {error}")),

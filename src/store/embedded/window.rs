@@ -15,6 +15,9 @@ use crate::store::sled::Change as IndexChange;
 /// Finds invocations by their ids, which are random in their last half: nobody chooses them, so nothing is hashed.
 pub(super) type ById = BuildHasherDefault<LastBytes>;
 
+/// What is known of something that may not be there; the outer `None` when nothing is.
+pub(super) type Known<T> = Option<Option<T>>;
+
 /// The last eight bytes of what is looked for.
 #[derive(Debug, Default)]
 pub(super) struct LastBytes(u64);
@@ -78,12 +81,12 @@ impl Window {
     /// The entry of an invocation; the outer `None` when the window does not know it.
     ///
     /// One that came and went is not known; whoever looks finds it nowhere else either.
-    pub(super) fn entry(&self, id: InvocationId) -> Option<Option<Entry>> {
+    pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
         self.invocations.get(&id).map(|net| net.now)
     }
 
     /// Where a record stands; the outer `None` when the window does not know it.
-    pub(super) fn record(&self, key: &[u8]) -> Option<Option<Span>> {
+    pub(super) fn record(&self, key: &[u8]) -> Known<Span> {
         self.records.get(key).map(|net| net.now)
     }
 

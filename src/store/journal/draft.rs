@@ -1,8 +1,6 @@
 //! A group while it is built: frames go in, and each value in them learns at once where it will stand. Knows no
 //! file: nothing is written before the journal takes the draft.
 
-use std::io;
-
 use crate::model::bounds;
 
 use super::format::{self, FRAME_HEADER, GROUP_HEADER, VALUE_HEADER};
@@ -96,34 +94,11 @@ impl FrameWriter<'_> {
 
     /// A value that can be read alone, and where it will stand.
     pub(in crate::store) fn value(&mut self, value: &[u8]) -> Span {
-        let span = self.next_value(value.len());
+        let offset = self.0.start.saturating_add(format::small(self.0.bytes.len()));
+        let span = Span { segment: self.0.segment, offset, bytes: format::small(value.len()) };
         self.bytes(&format::value_header(span, value));
         self.bytes(value);
         span
-    }
-
-    /// Where a value of this many bytes will stand if it is what is written next; or, with `ahead` other bytes
-    /// before it, behind those. For a frame that tells the span before the value.
-    pub(in crate::store) fn span_behind(&self, ahead: usize, bytes: usize) -> Span {
-        let next = self.next_value(bytes);
-        Span { offset: next.offset.saturating_add(format::small(ahead)), ..next }
-    }
-
-    fn next_value(&self, bytes: usize) -> Span {
-        let offset = self.0.start.saturating_add(format::small(self.0.bytes.len()));
-        Span { segment: self.0.segment, offset, bytes: format::small(bytes) }
-    }
-}
-
-/// For serializers. It never fails.
-impl io::Write for FrameWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -142,15 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_knows_its_place_before_it_is_written() {
+    fn a_value_is_told_its_place_as_it_is_written() {
         let mut draft = Draft::new(Vec::new(), 4, 1_024, 512);
-        let (told, span) = draft.push(|frame| {
-            let told = frame.span_behind(12, 5);
-            frame.bytes(&told.to_bytes());
-            (told, frame.value(b"value"))
+        let span = draft.push(|frame| {
+            frame.bytes(&[0; 12]);
+            frame.value(b"value")
         });
         assert_eq!(span, Span { segment: 4, offset: 1_024 + 32 + 4 + 12, bytes: 5 });
-        assert_eq!(told, span);
     }
 
     #[test]

@@ -48,7 +48,17 @@ impl Folder {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             disk.sync_dir(parent).map_err(failed)?;
         }
-        let names = disk.list(dir).map_err(failed)?;
+        Self::look(dir, disk, &mut Err)
+    }
+
+    /// Looks at the folder, and changes nothing. What is wrong with one file goes to `wrong`, which may go on
+    /// without that file.
+    pub(super) fn look(
+        dir: &Path,
+        disk: Arc<dyn Disk>,
+        wrong: &mut dyn FnMut(JournalError) -> Result<(), JournalError>,
+    ) -> Result<Self, JournalError> {
+        let names = disk.list(dir).map_err(|error| unreadable(dir, &error))?;
         let mut folder = Self {
             dir: dir.to_owned(),
             disk,
@@ -58,10 +68,11 @@ impl Folder {
             unfinished: Vec::new(),
         };
         for name in names {
-            match Name::read(&name).ok_or_else(|| JournalError::Foreign { path: dir.join(&name) })? {
-                Name::Segment(number) => folder.add_segment(number)?,
-                Name::Spare(number) => folder.spares.push(number),
-                Name::Unfinished(number) => folder.unfinished.push(number),
+            match Name::read(&name) {
+                Some(Name::Segment(number)) => folder.add_segment(number).or_else(&mut *wrong)?,
+                Some(Name::Spare(number)) => folder.spares.push(number),
+                Some(Name::Unfinished(number)) => folder.unfinished.push(number),
+                None => wrong(JournalError::Foreign { path: dir.join(&name) })?,
             }
         }
         folder.segments.sort_unstable_by_key(|segment| segment.number);
@@ -126,6 +137,11 @@ impl Folder {
     pub(super) fn last_number(&self) -> u32 {
         let segments = self.segments.iter().chain(&self.blank).map(|segment| segment.number);
         segments.chain(self.spares.iter().copied()).chain(self.unfinished.iter().copied()).max().unwrap_or(0)
+    }
+
+    /// Removes the spares: whoever opens the journal makes new ones.
+    pub(super) fn remove_spares(&self) -> io::Result<()> {
+        self.spares.iter().try_for_each(|number| self.disk.remove(&Name::Spare(*number).path(&self.dir)))
     }
 
     /// Makes spares of the segments that hold nothing, and removes what cannot be one. Durable before anything

@@ -29,6 +29,7 @@
 //! | `folder`          | what the files in the folder are                                    |
 //! | `replay`          | where the journal ends, and whether that may be                     |
 //! | `reader`, `segments`, `writer` | what others call                                       |
+//! | `remains`         | a journal that is only looked at, damaged or not                    |
 //!
 //! A segment's life, and what is durable before each step:
 //!
@@ -66,14 +67,17 @@ mod reader;
 mod segments;
 mod writer;
 
-pub(in crate::store) use disk::{Disk, DiskFile, FileSystem};
-pub(in crate::store) use draft::{Draft, FrameWriter, Mark};
+mod remains;
+
+pub(in crate::store) use disk::{Disk, FileSystem};
+pub(in crate::store) use draft::{Draft, FrameWriter};
 pub(in crate::store) use error::JournalError;
-pub(in crate::store) use group::{Frame, Frames, Group};
+pub(in crate::store) use group::Group;
 pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
-pub(in crate::store) use segments::{Room, Segments, Stats};
-pub(in crate::store) use writer::{Journal, Replay, Settings, Written};
+pub(in crate::store) use remains::{Remains, Salvaged};
+pub(in crate::store) use segments::{Room, Segments};
+pub(in crate::store) use writer::{Journal, Settings};
 
 #[cfg(test)]
 mod tests;

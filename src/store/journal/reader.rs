@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::disk::DiskFile;
 use super::error::JournalError;
-use super::format::{self, FIRST, GROUP_HEADER, VALUE_HEADER};
+use super::format::{self, FIRST, VALUE_HEADER};
 use super::group::{Frame, Group};
 use super::names::Name;
 use super::position::{Position, Span};
@@ -66,9 +66,7 @@ impl Reader {
         let bytes = scan::Bytes { number: segment, bytes: &bytes[..read] };
         let mut offset = FIRST;
         while let Some(group) = bytes.group(offset) {
-            let end = Position { segment, offset: group.end };
-            let body = offset + format::small(GROUP_HEADER);
-            Group::new(segment, body, group.body, end).frames().for_each(&mut *see);
+            Group::new(group.body).frames().for_each(&mut *see);
             offset = group.end;
         }
         let here = Position { segment, offset };

@@ -62,6 +62,13 @@ pub(super) fn replay(
     Ok(Replayed { end: walk.at, extents: walk.extents, unused })
 }
 
+/// Up to where each segment is written, judged by what is in it and in the next one alone.
+pub(super) fn extents(folder: &Folder) -> Result<BTreeMap<u32, Extent>, JournalError> {
+    let mut walk = Walk { folder, at: Position::START, bytes: Vec::new(), extents: BTreeMap::new() };
+    walk.measure(&folder.segments.iter().collect::<Vec<_>>())?;
+    Ok(walk.extents)
+}
+
 /// The way along the groups.
 struct Walk<'a> {
     folder: &'a Folder,
@@ -91,8 +98,7 @@ impl Walk<'_> {
         }
         while let Some(group) = bytes.next(offset, self.at) {
             self.at = Position { segment: segment.number, offset: group.end };
-            let body = offset + format::small(GROUP_HEADER);
-            show(self.at, Group::new(segment.number, body, group.body, self.at))?;
+            show(self.at, Group::new(group.body))?;
             offset = group.end;
         }
         self.extents.insert(segment.number, Extent { bytes: offset, exact: true });

@@ -22,7 +22,7 @@ use super::position::Position;
 use super::prepare::Prepare;
 use super::reader::Reader;
 use super::replay::{Replayed, replay};
-use super::segments::{Room, Segments, Stats};
+use super::segments::{Room, Segments};
 use super::shared::{Counts, Shared};
 use super::table::Table;
 use super::tail::Tail;
@@ -250,10 +250,6 @@ impl Journal {
     /// What may be taken, see [`Segments::room`].
     pub(in crate::store) fn room(&self) -> Room {
         self.segments().room()
-    }
-
-    pub(in crate::store) fn stats(&self) -> Stats {
-        self.segments().stats()
     }
 
     fn check_running(&self) -> Result<(), JournalError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::sled::{Entry, pack::Entries};
+use crate::store::sled::pack::Entries;
 
 /// Keys that share much with their neighbours, and values of all lengths.
 fn map() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
@@ -26,7 +26,9 @@ fn entries(map: &BTreeMap<Vec<u8>, Vec<u8>>, are_new: bool) -> Entries {
     entries
 }
 
-fn decoded(block: &[u8]) -> Result<Vec<Entry>, Garbage> {
+type Decoded = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn decoded(block: &[u8]) -> Result<Decoded, Garbage> {
     let mut entries = Vec::new();
     read(block, |key, value| entries.push((key.to_vec(), value.to_vec())))?;
     Ok(entries)

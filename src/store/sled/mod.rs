@@ -42,12 +42,10 @@ mod range;
 
 mod index;
 
-#[expect(unused_imports, reason = "the store that keeps its entries here is still to come")]
 pub(super) use {
-    check::Checked,
     error::IndexError,
     index::{Change, Direction, Index},
-    range::{Entry, Range},
+    range::Range,
 };
 
 /// The longest key of an entry.

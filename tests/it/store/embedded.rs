@@ -9,11 +9,9 @@ use tempfile::TempDir;
 use tidemill::model::function::Version;
 use tidemill::model::names::Digest;
 use tidemill::store::embedded::{EmbeddedStore, Settings};
-use tidemill::store::{Change, Durability, Group, Part, Query, Store, StoreError};
+use tidemill::store::{Change, Durability, Group, Part, Store, StoreError};
 
-use super::values::{
-    NOTHING, at, commit, done, function, function_id, id, large, listed, live, put, queued, settled, version,
-};
+use super::values::{commit, crash, done, function, function_id, id, large, live, put, queued, version};
 
 #[tokio::test]
 async fn an_embedded_store_that_is_opened_again_holds_the_same() {
@@ -45,6 +43,22 @@ async fn an_embedded_store_that_is_opened_again_holds_the_same() {
         assert_eq!(store.blob(id(1), part).await.unwrap(), Some(bytes));
     }
     assert_eq!(store.module(digest).await.unwrap(), Some(module));
+}
+
+#[tokio::test]
+async fn what_the_index_has_not_seen_is_kept_through_crash_after_crash() {
+    let home = TempDir::new().unwrap();
+    let mut dir = home.path().join("0");
+    for life in 1..=5 {
+        let store = EmbeddedStore::open(&dir).unwrap();
+        for earlier in 1..life {
+            assert_eq!(store.invocation(id(earlier)).await.unwrap(), Some(queued(earlier, earlier)), "in life {life}");
+        }
+        commit(&store, [put(&queued(life, life))]).await;
+        let left = home.path().join(life.to_string());
+        crash(&dir, &left);
+        dir = left;
+    }
 }
 
 #[tokio::test]

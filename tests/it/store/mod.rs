@@ -3,7 +3,7 @@
 
 mod embedded;
 mod machine;
-mod values;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

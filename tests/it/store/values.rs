@@ -1,7 +1,9 @@
 //! The values that the stores' tests keep. Ids are a byte repeated, times milliseconds after an instant.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use bytes::Bytes;
 use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
@@ -15,20 +17,20 @@ use tidemill::model::time::Timestamp;
 use tidemill::store::{Change, Durability, Group, Query, SettledQuery, Store};
 
 /// What [`listed`] says of an empty list.
-pub(super) const NOTHING: [u8; 0] = [];
+pub(crate) const NOTHING: [u8; 0] = [];
 
-pub(super) async fn commit(store: &(impl Store + ?Sized), changes: impl IntoIterator<Item = Change>) {
+pub(crate) async fn commit(store: &(impl Store + ?Sized), changes: impl IntoIterator<Item = Change>) {
     store.commit(Group(changes.into_iter().collect()), Durability::Synced).await.unwrap();
 }
 
 /// The first bytes of the ids that are listed.
-pub(super) async fn listed(store: &impl Store, query: Query) -> Vec<u8> {
+pub(crate) async fn listed(store: &impl Store, query: Query) -> Vec<u8> {
     let page = store.list(query).await.unwrap();
     page.invocations.iter().map(|invocation| invocation.id.as_bytes()[0]).collect()
 }
 
 /// The ids of everything that stands in the queue, lane by lane.
-pub(super) async fn live(store: &impl Store) -> Vec<InvocationId> {
+pub(crate) async fn live(store: &impl Store) -> Vec<InvocationId> {
     let mut ids = Vec::new();
     for lane in store.scan().await.unwrap().lanes {
         let places = store.waiting(lane, None, 1_000).await.unwrap();
@@ -39,41 +41,56 @@ pub(super) async fn live(store: &impl Store) -> Vec<InvocationId> {
 }
 
 /// The ids of what succeeded for the usual function before an instant, in the order of settling.
-pub(super) async fn settled(store: &impl Store, before: Timestamp, limit: usize) -> Vec<InvocationId> {
+pub(crate) async fn settled(store: &impl Store, before: Timestamp, limit: usize) -> Vec<InvocationId> {
     let query = SettledQuery { function: function_id(1), kind: OutcomeKind::Succeeded, before, limit };
     store.settled(query).await.unwrap().into_iter().map(|settled| settled.id).collect()
 }
 
-pub(super) fn put(invocation: &Invocation) -> Change {
+pub(crate) fn put(invocation: &Invocation) -> Change {
     Change::PutInvocation(Box::new(invocation.clone()))
 }
 
+/// Copies an open store as a crash would leave it: the index before the journal, which is never behind it, and
+/// nothing of what is only being prepared.
+pub(crate) fn crash(store: &Path, left: &Path) {
+    fs::create_dir(left).unwrap();
+    for name in ["index", "index/blobs", "modules", "journal", ""] {
+        fs::create_dir_all(left.join(name)).unwrap();
+        let entries = fs::read_dir(store.join(name)).unwrap().map(|entry| entry.unwrap());
+        for entry in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
+            if !entry.file_name().to_str().unwrap().starts_with("spare-") {
+                fs::copy(entry.path(), left.join(name).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+}
+
 /// Bytes that differ from place to place.
-pub(super) fn large(bytes: usize) -> Bytes {
+pub(crate) fn large(bytes: usize) -> Bytes {
     (0..bytes).map(|n| u8::try_from(n % 251).expect("less than 256")).collect()
 }
 
-pub(super) fn at(ms: u8) -> Timestamp {
+pub(crate) fn at(ms: u8) -> Timestamp {
     Timestamp::from_ms(1_790_000_000_000 + u64::from(ms))
 }
 
-pub(super) fn id(byte: u8) -> InvocationId {
+pub(crate) fn id(byte: u8) -> InvocationId {
     InvocationId::from_bytes([byte; 16])
 }
 
-pub(super) fn function_id(byte: u8) -> FunctionId {
+pub(crate) fn function_id(byte: u8) -> FunctionId {
     FunctionId::from_bytes([byte; 16])
 }
 
-pub(super) fn number(number: u32) -> VersionNumber {
+pub(crate) fn number(number: u32) -> VersionNumber {
     VersionNumber::new(number).expect("tests count from 1")
 }
 
-pub(super) fn path(name: &str) -> FunctionPath {
+pub(crate) fn path(name: &str) -> FunctionPath {
     FunctionPath { namespace: "default".parse().expect("a name"), name: name.parse().expect("a name") }
 }
 
-pub(super) fn queued(byte: u8, accepted: u8) -> Invocation {
+pub(crate) fn queued(byte: u8, accepted: u8) -> Invocation {
     Invocation {
         id: id(byte),
         target: Target { function: function_id(1), path: path("f"), version: Some(number(1)) },
@@ -91,12 +108,12 @@ pub(super) fn queued(byte: u8, accepted: u8) -> Invocation {
     }
 }
 
-pub(super) fn done(byte: u8, accepted: u8) -> Invocation {
+pub(crate) fn done(byte: u8, accepted: u8) -> Invocation {
     let state = State::Done { outcome: Outcome::Succeeded, at: at(accepted), undelivered: Vec::new() };
     Invocation { state, ..queued(byte, accepted) }
 }
 
-pub(super) fn function(byte: u8) -> Function {
+pub(crate) fn function(byte: u8) -> Function {
     Function {
         id: function_id(byte),
         path: path("f"),
@@ -109,7 +126,7 @@ pub(super) fn function(byte: u8) -> Function {
     }
 }
 
-pub(super) fn version(n: u32) -> Version {
+pub(crate) fn version(n: u32) -> Version {
     Version {
         number: number(n),
         created: at(0),

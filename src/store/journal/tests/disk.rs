@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::store::journal::{Disk, DiskFile};
+use crate::store::journal::disk::{Disk, DiskFile};
 
 const SECTOR: usize = 512;
 

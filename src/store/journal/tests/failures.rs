@@ -24,7 +24,7 @@ fn quiet(disk: &TestDisk) -> Journal {
     let (mut journal, _) = open(disk, settings(4_096), None).unwrap();
     write(&mut journal, &[b"first"]).unwrap();
     journal.sync().unwrap();
-    wait_until(|| journal.stats().spares >= 2);
+    wait_until(|| journal.segments().stats().spares >= 2);
     journal
 }
 
@@ -82,7 +82,7 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
     let settings = Settings { reserve: 2, min_free_bytes: 1_000, ..settings(4_096) };
     let (mut journal, _) = open(&disk, settings, None).unwrap();
     write(&mut journal, &[&[0; 2_900]]).unwrap();
-    wait_until(|| journal.stats().spares >= 3);
+    wait_until(|| journal.segments().stats().spares >= 3);
     assert_eq!(journal.room(), Room::Plenty);
     disk.set_free(5_000);
     write(&mut journal, &[&[1; 2_900]]).unwrap();
@@ -124,7 +124,7 @@ fn a_full_journal_has_room_again_when_something_is_released() {
     journal.segments().release(ends[1].segment);
     wait_until(|| journal.room() == Room::Plenty);
     write(&mut journal, &[&[1; 3_400]]).unwrap();
-    assert!(journal.stats().bytes_on_disk <= 4 * 4_096);
+    assert!(journal.segments().stats().bytes_on_disk <= 4 * 4_096);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn whatever_fails_while_a_segment_is_prepared_is_tried_again_and_leaves_nothing(
         let disk = TestDisk::new();
         let (mut journal, _) = open(&disk, settings(4_096), None).unwrap();
         write(&mut journal, &[b"first"]).unwrap();
-        wait_until(|| journal.stats().spares >= 2);
+        wait_until(|| journal.segments().stats().spares >= 2);
         disk.fail(move |now, name| {
             let is_meant = now == what && (name.starts_with("spare") || what == Asked::SyncDir);
             is_meant.then_some(Fault::Error(ErrorKind::StorageFull))

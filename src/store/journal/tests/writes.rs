@@ -89,7 +89,7 @@ fn a_draft_without_frames_writes_nothing() {
     let (mut journal, _) = open(&TestDisk::new(), settings(4_096), None).unwrap();
     let end = write(&mut journal, &[b"one"]).unwrap();
     assert_eq!(write(&mut journal, &[]).unwrap(), end);
-    assert_eq!(journal.stats().groups, 1);
+    assert_eq!(journal.segments().stats().groups, 1);
 }
 
 #[test]

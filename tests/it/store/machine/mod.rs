@@ -27,7 +27,6 @@ use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::memory::MemoryStore;
 use tidemill::store::{Change, Durability, Group, Part, Store};
 
-use super::values;
 use action::{Action, Step};
 use broken::Broken;
 use model::Model;

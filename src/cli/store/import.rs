@@ -1,0 +1,34 @@
+//! `store import`: a store made of an exported file.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::error::Error;
+use super::super::output;
+use super::Data;
+use super::check::summary;
+use crate::store::embedded::care;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Import {
+    /// The file to read; `-` for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    data: Data,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<(), Error> {
+        let imported = if self.file == Path::new("-") {
+            care::import(self.data.path(), &mut io::stdin().lock())
+        } else {
+            let file = File::open(&self.file);
+            let file = file.map_err(|cause| Error::Unreadable { path: self.file.clone(), cause })?;
+            care::import(self.data.path(), &mut BufReader::new(file))
+        };
+        output::line(&summary(&imported.map_err(Error::Store)?))
+    }
+}

@@ -1,0 +1,107 @@
+//! A store made of what an export holds. It is made beside the directory, checked, and only then takes its place.
+
+use std::fs;
+use std::io::{BufRead, Read as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::beside::{self, refused};
+use super::check::{Checked, check};
+use super::form::{FORMAT, Hex, Line};
+use super::fresh::Fresh;
+use crate::model::bounds;
+use crate::store::StoreError;
+
+/// The longest line: a module.
+const MAX_LINE_BYTES: u64 = (bounds::MAX_MODULE_BYTES / 3 * 4 + 1_024 * 1_024) as u64;
+
+/// Lines on their way in.
+struct Lines<'a> {
+    from: &'a mut dyn BufRead,
+    sum: Sha256,
+    read: u64,
+}
+
+/// Makes a store in `data`, which is missing or empty, of an export.
+///
+/// # Errors
+/// When the directory is neither, or the export is not whole. Nothing is left behind then.
+pub(crate) fn import(data: &Path, from: &mut dyn BufRead) -> Result<Checked, StoreError> {
+    let is_empty = match fs::read_dir(data) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(refused(data, error.to_string())),
+    };
+    if !is_empty {
+        return Err(refused(data, "something is in it: import into a directory that is empty or missing".to_owned()));
+    }
+    let new = beside::beside(data, "importing")?;
+    if new.exists() {
+        beside::remove_store(&new)?; // an import was cut short
+    }
+    let made = fill(&new, from).and_then(|()| check_made(&new));
+    match made.and_then(|checked| beside::rename(&new, data).map(|()| checked)) {
+        Ok(checked) => Ok(checked),
+        Err(error) => {
+            drop(fs::remove_dir_all(&new)); // it was ours, and whatever is left of it is in nobody's way
+            Err(error)
+        }
+    }
+}
+
+/// Checks a store that was just made: it takes nobody's place unless it is whole.
+pub(super) fn check_made(new: &Path) -> Result<Checked, StoreError> {
+    let mut first = None;
+    let checked = check(new, &mut |found| {
+        first.get_or_insert(found);
+    })?;
+    match first {
+        None => Ok(checked),
+        Some(found) => Err(StoreError::Damaged { what: found.what, detail: found.detail }),
+    }
+}
+
+fn fill(new: &Path, from: &mut dyn BufRead) -> Result<(), StoreError> {
+    let mut lines = Lines { from, sum: Sha256::new(), read: 0 };
+    match lines.next()? {
+        (Line::Export { format: FORMAT, .. }, _) => (),
+        (Line::Export { format, .. }, _) => {
+            return Err(broken(format!("it is in format {format} and this program reads format {FORMAT}")));
+        }
+        _ => return Err(broken("its first line does not say that it is an export")),
+    }
+    let mut fresh = Fresh::begin(new)?;
+    loop {
+        let (before, sum) = (lines.read, lines.sum.clone());
+        let (line, number) = lines.next()?;
+        if let Line::End { lines: told, sha256 } = line {
+            if told != before || sha256 != Hex(sum.finalize().into()) {
+                return Err(broken("its sum is not that of what it holds"));
+            }
+            return fresh.finish();
+        }
+        let item = line.item().ok_or_else(|| broken(format!("line {number} is out of place")))?;
+        fresh.take(item)?;
+    }
+}
+
+impl Lines<'_> {
+    /// The next line and its number.
+    fn next(&mut self) -> Result<(Line, u64), StoreError> {
+        let mut text = Vec::new();
+        let read = (&mut *self.from).take(MAX_LINE_BYTES).read_until(b'\n', &mut text);
+        read.map_err(|error| StoreError::Unreadable(format!("the export: {error}")))?;
+        if text.last() != Some(&b'\n') {
+            return Err(broken(format!("it is cut behind line {}", self.read)));
+        }
+        self.sum.update(&text);
+        self.read += 1;
+        let line = serde_json::from_slice(&text).map_err(|error| broken(format!("line {}: {error}", self.read)))?;
+        Ok((line, self.read))
+    }
+}
+
+fn broken(detail: impl Into<String>) -> StoreError {
+    StoreError::Damaged { what: "the export".to_owned(), detail: detail.into() }
+}
