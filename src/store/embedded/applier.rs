@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::collector::Collector;
 use super::committer::Hand;
 use super::index_writer::{self, IndexWriter};
 use super::state::Sealed;
@@ -38,13 +39,14 @@ struct Applying {
     view: View,
     segments: Segments,
     writer: IndexWriter,
+    collector: Collector,
     /// Wakes the committer.
     hand: Hand,
 }
 
 impl Applier {
     pub(super) fn start(view: View, segments: Segments, writer: IndexWriter, hand: Hand) -> io::Result<Self> {
-        let mut applying = Applying { view: view.clone(), segments, writer, hand };
+        let mut applying = Applying { view: view.clone(), segments, writer, collector: Collector::default(), hand };
         // What stands in memory is not counted as needed yet, so no further than the index has come.
         if let Ok(applied) = index_writer::applied(&view.index) {
             applying.release(applied);
@@ -79,7 +81,7 @@ impl Applying {
             }
             self.done(&sealed.window);
             if !self.view.shared.lock().closing {
-                super::collector::collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
+                self.collector.collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
             }
         }
     }

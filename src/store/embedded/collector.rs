@@ -1,6 +1,6 @@
 //! Copies forward what is still needed of segments that hold little of it, so that they can be used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -26,21 +26,33 @@ struct Candidates {
     records: Vec<Vec<u8>>,
 }
 
-/// Copies forward what is needed of the segment that needs it most, if there is one. The next window then lets
-/// go of it.
-pub(super) fn collect(view: &View, segments: &Segments, needed: &BTreeMap<u32, u64>, hand: &Hand) {
-    let Ok(applied) = index_writer::applied(&view.index) else { return };
-    let of = |segment: u32| needed.get(&segment).copied().unwrap_or_default();
-    let finished = segments.list().into_iter().filter(|(segment, _)| *segment < applied.segment);
-    let sparse = finished.filter(|(segment, written)| {
-        let needed = of(*segment);
-        needed > 0 && needed * WORTHWHILE < u64::from(*written)
-    });
-    let Some((segment, _)) = sparse.min_by_key(|(segment, _)| of(*segment)) else { return };
-    if let Err(error) = copy_forward(view, segment, hand)
-        && !matches!(error, StoreError::Stopped(_))
-    {
-        tracing::warn!(%error, segment, "what is needed of a segment could not be copied; it stays");
+/// Decides which segment is given up, and has what is needed of it copied.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    /// Segments that hold something that cannot be copied: they stay.
+    kept: BTreeSet<u32>,
+}
+
+impl Collector {
+    /// Copies forward what is needed of the segment of which least is, if it is worth it. The next window then lets
+    /// go of it.
+    pub(super) fn collect(&mut self, view: &View, segments: &Segments, needed: &BTreeMap<u32, u64>, hand: &Hand) {
+        let Ok(applied) = index_writer::applied(&view.index) else { return };
+        let of = |segment: u32| needed.get(&segment).copied().unwrap_or_default();
+        let finished = segments.list().into_iter().filter(|(segment, _)| *segment < applied.segment);
+        let sparse = finished.filter(|(segment, written)| {
+            let needed = of(*segment);
+            needed > 0 && needed * WORTHWHILE < u64::from(*written) && !self.kept.contains(segment)
+        });
+        let Some((segment, _)) = sparse.min_by_key(|(segment, _)| of(*segment)) else { return };
+        match copy_forward(view, segment, hand) {
+            // There is a next time, at the next start or before.
+            Ok(()) | Err(StoreError::Stopped(_) | StoreError::Refused(_) | StoreError::Full(_)) => (),
+            Err(error) => {
+                tracing::warn!(%error, segment, "what is needed of a segment could not be copied; it stays");
+                self.kept.insert(segment);
+            }
+        }
     }
 }
 

@@ -33,6 +33,8 @@ type Answer = Result<(), StoreError>;
 
 /// How long a look for room in memory takes at most before another.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Windows that may stand in memory while the index takes nothing: some hundred megabytes.
+const STUCK_WINDOWS: usize = 8;
 
 /// The thread. Dropping this ends it, once what was handed over is written and synced.
 #[derive(Debug)]
@@ -155,13 +157,16 @@ impl Writer {
 
     /// Writes a gathering and answers it.
     fn commit(&mut self, gathering: Vec<Job>) {
-        let room = self.wait_for_room();
+        let taken = self.wait_for_room();
         let count = gathering.len();
         let mut answers = Vec::with_capacity(count);
         let mut written = Vec::with_capacity(count);
         let mut draft = None;
         for Job { changes, when, since, answer } in gathering {
-            let staged = room.clone().and_then(|()| self.stage(&changes, &mut draft));
+            let staged = match &taken {
+                Ok(taken) => self.stage(&changes, taken, &mut draft),
+                Err(error) => Err(error.clone()),
+            };
             match staged {
                 Ok(()) => written.push((when, since, answer)),
                 Err(error) => answers.push((answer, error)),
@@ -180,9 +185,10 @@ impl Writer {
             Err(_) => self.staged = Staged::default(),
         }
         self.tally.wrote(written.len());
+        let now = Instant::now();
         for (_, since, answer) in written {
             if end.is_ok() {
-                self.tally.committed(since.elapsed());
+                self.tally.committed(now.saturating_duration_since(since));
             }
             drop(answer.send(end.clone())); // nobody may be waiting any more
         }
@@ -192,7 +198,7 @@ impl Writer {
     }
 
     /// Lays one group into the draft. When this fails, nothing has changed.
-    fn stage(&mut self, changes: &[Prepared], draft: &mut Option<Draft>) -> Result<(), StoreError> {
+    fn stage(&mut self, changes: &[Prepared], taken: &Taken, draft: &mut Option<Draft>) -> Result<(), StoreError> {
         if let Some(why) = &self.stopped {
             return Err(StoreError::Stopped(why.clone()));
         }
@@ -214,12 +220,14 @@ impl Writer {
             op::write_all(&ops, buffer, frame);
             Ok(ops)
         });
-        let room = self.journal.room();
-        let ops = match staged {
-            Ok(ops) if room != Room::Plenty && stage::is_new_work(&ops) => {
-                Err(StoreError::Full("only what was accepted before is still written".to_owned()))
-            }
-            staged => staged,
+        let refused = match (self.journal.room(), taken) {
+            (Room::Plenty, Taken::Everything) => None,
+            (_, Taken::WhatSettles(why)) => Some(why.clone()),
+            (Room::ReserveOnly | Room::None, _) => Some("what is left is for what was accepted before".to_owned()),
+        };
+        let ops = match (staged, refused) {
+            (Ok(ops), Some(why)) if stage::is_new_work(&ops) => Err(StoreError::Full(why)),
+            (staged, _) => staged,
         };
         match ops {
             Ok(ops) => {
@@ -279,22 +287,35 @@ impl Writer {
     }
 
     /// Waits while too much stands in memory that is not in the index. What was written is durable before that: the
-    /// index takes nothing that is not.
-    fn wait_for_room(&mut self) -> Answer {
+    /// index takes nothing that is not. While the index takes nothing at all, what was accepted still settles, and new
+    /// work is refused.
+    fn wait_for_room(&mut self) -> Result<Taken, StoreError> {
         if self.view.shared.lock().current.len() < 2 * bounds::MAX_WINDOW_CHANGES {
-            return Ok(());
+            return Ok(Taken::Everything);
         }
         self.sync()?;
         let mut state = self.view.shared.lock();
         while state.current.len() >= 2 * bounds::MAX_WINDOW_CHANGES {
             if let Some(why) = &state.stuck {
-                return Err(StoreError::Full(why.clone()));
+                let is_too_much = state.current.len() >= STUCK_WINDOWS * bounds::MAX_WINDOW_CHANGES;
+                return if is_too_much {
+                    Err(StoreError::Full(why.clone()))
+                } else {
+                    Ok(Taken::WhatSettles(why.clone()))
+                };
             }
             self.view.shared.tell();
             state = self.view.shared.wait(state, LOOK_AGAIN);
         }
-        Ok(())
+        Ok(Taken::Everything)
     }
+}
+
+/// What is taken of a gathering.
+enum Taken {
+    Everything,
+    /// And why nothing else.
+    WhatSettles(String),
 }
 
 /// What is there before a group: groups of the same gathering over everything that was committed.

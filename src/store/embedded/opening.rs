@@ -34,7 +34,7 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
         writer: IndexWriter {
             index: Arc::clone(&index),
             needed,
-            min_free_bytes: settings.min_free_bytes / 4,
+            min_free_bytes: 0, // what was begun before is ended, also where the disk is nearly full
             free_bytes: Box::new(move || FileSystem.free_bytes(&dir).unwrap_or(u64::MAX)),
         },
         applying,
@@ -55,7 +55,7 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
         layout.complete().map_err(|error| layout.refused(error.to_string()))?;
     }
     let modules = Modules::open(layout.modules()).map_err(|error| layout.refused(error.to_string()))?;
-    start(layout, index, journal, replay, modules, replay_time)
+    start(layout, index, journal, replay, modules, settings.min_free_bytes / 4, replay_time)
 }
 
 fn start(
@@ -64,10 +64,12 @@ fn start(
     journal: Journal,
     replay: Replay,
     modules: Modules,
+    min_free_bytes: u64,
     replay_time: std::time::Duration,
 ) -> Result<EmbeddedStore, StoreError> {
     let failed = |error: std::io::Error| layout.refused(error.to_string());
     let Replay { shared, writer, .. } = replay;
+    let writer = IndexWriter { min_free_bytes, ..writer };
     shared.lock().synced = journal.synced();
     let view = View { shared: Arc::new(shared), index, reader: journal.reader() };
     // A version that cannot be read may need any of them.

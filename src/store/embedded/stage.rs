@@ -114,12 +114,22 @@ impl<B: Before> Staging<'_, B> {
     }
 
     fn put_key(&mut self, key: IdempotencyKey, used: Option<&KeyUse>) -> Result<(), StoreError> {
-        if let Some(old) = self.before.key(key)? {
+        if let Some(old) = self.key(key)? {
             self.rows.push(Op::Row { key: keys::key_end(old.until, key), value: None });
         }
         self.rows.push(Op::Row { key: keys::idempotency(key), value: used.map(|used| key_use_bytes(*used)) });
         self.rows.extend(used.map(|used| Op::Row { key: keys::key_end(used.until, key), value: Some(Vec::new()) }));
         Ok(())
+    }
+
+    /// What a key is used for as the group so far leaves it.
+    fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError> {
+        let row = keys::idempotency(key);
+        let put = self.rows.iter().rev().find_map(|op| match op {
+            Op::Row { key, value } if *key == row => Some(value.as_deref().and_then(read_key_use)),
+            _ => None,
+        });
+        put.map_or_else(|| self.before.key(key), Ok)
     }
 
     fn move_invocation(

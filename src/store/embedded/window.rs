@@ -1,7 +1,7 @@
 //! What was committed and is not in the index yet: the net of many groups, by invocation. Holds places in the
 //! journal, never the bytes there. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::entry::{Entry, Row};
@@ -128,7 +128,7 @@ impl Window {
     }
 
     /// The functions whose counts it changed.
-    pub(super) fn functions(&self) -> BTreeSet<FunctionId> {
+    pub(super) fn functions(&self) -> HashSet<FunctionId, ById> {
         let entries = self.invocations.values().flat_map(|net| net.before.into_iter().chain(net.now));
         entries.map(|entry| entry.facts.function).collect()
     }
@@ -151,16 +151,19 @@ impl Window {
     /// What is to be written into the index, sorted, each key once.
     pub(super) fn changes(&self) -> Vec<IndexChange> {
         let mut changes = Vec::with_capacity(self.len() * 3);
-        for (id, net) in &self.invocations {
-            for tag in Entry::TAGS {
-                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(*id, tag));
+        // By id, so that the rows of each tag come nearly in order: ids and due times grow together. Sorting then
+        // has little to do.
+        let mut nets: Vec<_> = self.invocations.iter().collect();
+        nets.sort_unstable_by_key(|(id, _)| **id);
+        for tag in Entry::TAGS {
+            for (id, net) in &nets {
+                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(**id, tag));
                 changes_of(row(net.before), row(net.now), &mut changes);
             }
         }
-        changes
-            .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
+        changes.extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
         changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
-        changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
         debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "a key belongs to one thing");
         changes
     }
