@@ -84,14 +84,6 @@ pub(super) fn lane(lane: Lane) -> Vec<u8> {
     key(WAITING, &[&lane_bytes(lane)])
 }
 
-pub(super) fn expiry(expires: Timestamp, id: InvocationId) -> Vec<u8> {
-    key(EXPIRY, &[&expires.as_ms().to_be_bytes(), id.as_bytes()])
-}
-
-pub(super) fn settled(function: FunctionId, kind: OutcomeKind, at: Timestamp, id: InvocationId) -> Vec<u8> {
-    key(SETTLED, &[function.as_bytes(), &[kind as u8], &at.as_ms().to_be_bytes(), id.as_bytes()])
-}
-
 /// Before everything of a function that ended like this at `at` or later, behind all that did before.
 pub(super) fn settled_from(function: FunctionId, kind: OutcomeKind, at: Timestamp) -> Vec<u8> {
     key(SETTLED, &[function.as_bytes(), &[kind as u8], &at.as_ms().to_be_bytes()])
@@ -241,8 +233,9 @@ mod tests {
         assert_eq!(read_invocation(&done(id(1))), Some(id(1)));
         assert_eq!(read_time(&time(Cursor(at(77), id(1)))), Some(Cursor(at(77), id(1))));
         assert_eq!(read_waiting(&waiting(lane, (at(5), id(2)))), Some((lane, (at(5), id(2)))));
-        assert_eq!(read_expiry(&expiry(at(5), id(2))), Some((at(5), id(2))));
-        assert_eq!(read_settled(&settled(function_id, OutcomeKind::Expired, at(8), id(2))), Some((at(8), id(2))));
+        assert_eq!(read_expiry(&[from_time(EXPIRY, at(5)), vec![2; 16]].concat()), Some((at(5), id(2))));
+        let settled = [settled_from(function_id, OutcomeKind::Expired, at(8)), vec![2; 16]].concat();
+        assert_eq!(read_settled(&settled), Some((at(8), id(2))));
         assert_eq!(read_key_end(&key_end(at(8), used)), Some(used));
         assert_eq!(read_counts(&counts(function_id)), Some(function_id));
         assert_eq!(read_segment(&segment(7)), Some(7));

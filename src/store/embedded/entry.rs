@@ -4,11 +4,11 @@
 use crate::model::invocation::{Invocation, Mode, State};
 use crate::model::names::{FunctionId, InvocationId, VersionNumber};
 use crate::model::outcome::OutcomeKind;
-use crate::model::place::{Lane, Place, Priority};
+use crate::model::place::{Lane, Priority};
 use crate::model::time::Timestamp;
 use crate::store::counts::Counted;
 use crate::store::journal::Span;
-use crate::store::{Cursor, Part, keys};
+use crate::store::{Part, keys};
 
 /// An invocation as the index knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,35 +103,48 @@ impl Entry {
         }
     }
 
-    /// Where it stands in the queue, while it does.
-    pub(super) fn place(&self, id: InvocationId) -> Option<Place> {
-        let Standing::Waiting { version, priority, due, expires, .. } = self.facts.standing else { return None };
-        Some(Place { id, lane: Lane { function: self.facts.function, version, priority }, due, expires })
-    }
-
     /// The row of it under a tag of the index, where it has one.
     pub(super) fn row(&self, id: InvocationId, tag: u8) -> Option<Row> {
+        let mut key = Vec::new();
+        self.key(id, tag, &mut key).then(|| (key, self.value(tag)))
+    }
+
+    /// Writes the key of that row in place of what `key` holds. `false` where there is no such row.
+    pub(super) fn key(&self, id: InvocationId, tag: u8, key: &mut Vec<u8>) -> bool {
         let Facts { function, accepted, standing, .. } = self.facts;
+        key.clear();
+        key.push(tag);
         match (tag, standing) {
-            (keys::LIVE, Standing::Waiting { .. } | Standing::Delivering { .. }) => {
-                Some((keys::live(id), self.to_bytes()))
+            (keys::LIVE, Standing::Waiting { .. } | Standing::Delivering { .. })
+            | (keys::DONE, Standing::Done { .. }) => (),
+            (keys::TIME, _) if id.time() != Some(accepted) => key.extend(accepted.as_ms().to_be_bytes()),
+            (keys::WAITING, Standing::Waiting { version, priority, due, .. }) => {
+                key.extend(keys::lane_bytes(Lane { function, version, priority }));
+                key.extend(due.as_ms().to_be_bytes());
             }
-            (keys::DONE, Standing::Done { .. }) => Some((keys::done(id), self.to_bytes())),
-            (keys::TIME, _) if id.time() != Some(accepted) => {
-                Some((keys::time(Cursor(accepted, id)), function.as_bytes().to_vec()))
-            }
-            (keys::WAITING, Standing::Waiting { expires, .. }) => {
-                let place = self.place(id)?;
-                Some((keys::waiting(place.lane, place.turn()), expires.as_ms().to_be_bytes().to_vec()))
-            }
-            (keys::EXPIRY, Standing::Waiting { due, expires, .. }) => {
-                let lane = keys::lane_bytes(self.place(id)?.lane);
-                Some((keys::expiry(expires, id), [&lane[..], &due.as_ms().to_be_bytes()].concat()))
-            }
+            (keys::EXPIRY, Standing::Waiting { expires, .. }) => key.extend(expires.as_ms().to_be_bytes()),
             (keys::SETTLED, Standing::Done { kind, at }) => {
-                Some((keys::settled(function, kind, at, id), self.bytes().to_be_bytes().to_vec()))
+                key.extend(function.as_bytes());
+                key.push(kind as u8);
+                key.extend(at.as_ms().to_be_bytes());
             }
-            _ => None,
+            _ => return false,
+        }
+        key.extend(id.as_bytes());
+        true
+    }
+
+    /// The value of the row under a tag.
+    pub(super) fn value(&self, tag: u8) -> Vec<u8> {
+        let function = self.facts.function;
+        match (tag, self.facts.standing) {
+            (keys::TIME, _) => function.as_bytes().to_vec(),
+            (keys::WAITING, Standing::Waiting { expires, .. }) => expires.as_ms().to_be_bytes().to_vec(),
+            (keys::EXPIRY, Standing::Waiting { version, priority, due, .. }) => {
+                [&keys::lane_bytes(Lane { function, version, priority })[..], &due.as_ms().to_be_bytes()].concat()
+            }
+            (keys::SETTLED, _) => self.bytes().to_be_bytes().to_vec(),
+            _ => self.to_bytes(),
         }
     }
 

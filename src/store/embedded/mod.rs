@@ -1,7 +1,7 @@
 //! The embedded store: a journal, and an index of it. What is committed is appended to the journal, synced once
 //! for all who wait, and answered; the index learns of it later, in windows, and only how it ended.
 //!
-//! The journal ([`super::journal`]) knows bytes and places; the index ([`super::sled`]) knows rows. This is where the
+//! The journal (`store::journal`) knows bytes and places; the index (`store::sled`) knows rows. This is where the
 //! two are joined, so this is where a crash is thought about: the journal is written first, the index never runs
 //! ahead of it, and opening takes in what the index has not seen.
 //!

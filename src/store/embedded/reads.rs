@@ -14,7 +14,6 @@ use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
 use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
-use crate::store::sled::Direction;
 use crate::store::{IdempotencyKey, KeyUse, Live, Part, Settled, SettledQuery, StoreError, keys, record};
 
 impl View {
@@ -50,7 +49,7 @@ impl View {
     pub(super) fn settled(&self, query: SettledQuery) -> Result<Vec<Settled>, StoreError> {
         let from = keys::settled_from(query.function, query.kind, Timestamp::from_ms(0));
         let to = keys::settled_from(query.function, query.kind, query.before);
-        let rows = self.rows(&from, &to, Direction::Up).take(query.limit);
+        let rows = self.first_rows(&from, &to, query.limit);
         let read = |(key, value): (Vec<u8>, Vec<u8>)| {
             let (at, id) = keys::read_settled(&key)?;
             Some(Settled { at, id, bytes: u64::from_be_bytes(value.try_into().ok()?) })
@@ -70,7 +69,7 @@ impl View {
             let expires = Timestamp::from_ms(u64::from_be_bytes(value.as_slice().try_into().ok()?));
             Some(Place { id, lane, due, expires })
         };
-        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        let rows = self.first_rows(&from, &to, limit);
         rows.map(|row| row.and_then(|row| read(&row).ok_or_else(|| unknown_row(&row.0)))).collect()
     }
 
@@ -82,7 +81,7 @@ impl View {
             let due = Timestamp::from_ms(u64::from_be_bytes(due.try_into().ok()?));
             Some(Place { id, lane: keys::read_lane(lane)?, due, expires })
         };
-        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        let rows = self.first_rows(&from, &to, limit);
         rows.map(|row| row.and_then(|row| read(&row).ok_or_else(|| unknown_row(&row.0)))).collect()
     }
 
@@ -92,19 +91,19 @@ impl View {
 
     pub(super) fn keys_over(&self, now: Timestamp, limit: usize) -> Result<Vec<IdempotencyKey>, StoreError> {
         let (from, to) = (vec![keys::KEY_END], keys::from_time(keys::KEY_END, now));
-        let rows = self.rows(&from, &to, Direction::Up).take(limit);
+        let rows = self.first_rows(&from, &to, limit);
         rows.map(|row| row.and_then(|(key, _)| keys::read_key_end(&key).ok_or_else(|| unknown_row(&key)))).collect()
     }
 
     pub(super) fn scan(&self) -> Result<Live, StoreError> {
         let mut functions: BTreeMap<FunctionId, (Function, BTreeMap<VersionNumber, Version>)> = BTreeMap::new();
-        for row in self.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1], Direction::Up) {
+        for row in self.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1]) {
             let (key, _) = row?;
             let id = keys::read_function(&key).ok_or_else(|| unknown_row(&key))?;
             let function = self.decoded(&key, || format!("function {id}"))?;
             functions.extend(function.map(|function| (id, (function, BTreeMap::new()))));
         }
-        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
+        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1]) {
             let (key, _) = row?;
             let (id, number) = keys::read_version(&key).ok_or_else(|| unknown_row(&key))?;
             let version = self.decoded(&key, || format!("version {number} of function {id}"))?;
@@ -122,7 +121,7 @@ impl View {
     fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
         let (mut from, to) = (vec![keys::WAITING], vec![keys::WAITING + 1]);
         let mut lanes = Vec::new();
-        while let Some(row) = self.rows(&from, &to, Direction::Up).next() {
+        while let Some(row) = self.first_rows(&from, &to, 1).next() {
             let (key, _) = row?;
             let (lane, _) = keys::read_waiting(&key).ok_or_else(|| unknown_row(&key))?;
             from = behind(&keys::lane(lane));
@@ -134,7 +133,7 @@ impl View {
     /// The modules that versions are of.
     pub(super) fn modules(&self) -> Result<BTreeSet<Digest>, StoreError> {
         let mut digests = BTreeSet::new();
-        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
+        for row in self.rows(&[keys::VERSION], &[keys::VERSION + 1]) {
             let version: Option<Version> = self.decoded(&row?.0, || "a version".to_owned())?;
             digests.extend(version.map(|version| version.digest));
         }
@@ -145,7 +144,7 @@ impl View {
     pub(super) fn recount(&self) -> Result<BTreeMap<FunctionId, Counts>, StoreError> {
         let mut counts: BTreeMap<FunctionId, Counts> = BTreeMap::new();
         for tag in [keys::LIVE, keys::DONE] {
-            for row in self.rows(&[tag], &[tag + 1], Direction::Up) {
+            for row in self.rows(&[tag], &[tag + 1]) {
                 let (key, value) = row?;
                 let entry = Entry::read(&value).ok_or_else(|| unknown_row(&key))?;
                 counts.entry(entry.facts.function).or_default().change(None, entry.counted());

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::entry::Entry;
+use super::entry::{Entry, Row};
 use super::list::Unapplied;
 use super::op::{Net, Op};
-use super::window::{ById, Known, Window};
+use super::window::{ById, FirstRows, Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::Cursor;
@@ -119,13 +119,27 @@ impl State {
         self.windows().find_map(|window| window.row(key)).cloned()
     }
 
-    /// What is not in the index yet of the rows of one tag between two keys.
-    pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        let mut rows = BTreeMap::new();
+    /// Whether something about an invocation is not in the index yet.
+    pub(super) fn knows(&self, id: InvocationId) -> bool {
+        self.windows().any(|window| window.knows(id))
+    }
+
+    /// The first `limit` rows of invocations that are not in the index yet, between two keys of a tag.
+    pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
+        let mut first = FirstRows::new(from, to, limit);
+        self.current.add_rows(tag, |_| true, &mut first);
         if let Some(sealed) = &self.applying {
-            sealed.window.rows_between(tag, from, to, &mut rows);
+            sealed.window.add_rows(tag, |id| !self.current.knows(id), &mut first);
         }
-        self.current.rows_between(tag, from, to, &mut rows);
+        first.into_sorted()
+    }
+
+    /// What is not in the index yet between two keys of rows that belong to no invocation.
+    pub(super) fn other_rows_between(&self, from: &[u8], to: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut rows = BTreeMap::new();
+        for window in self.applying.iter().map(|sealed| &sealed.window).chain([&self.current]) {
+            window.add_other_rows(from, to, &mut rows);
+        }
         rows
     }
 

@@ -3,7 +3,6 @@
 //! A change goes one way: into the current window, with it into the one that is being applied, into the index. Who
 //! looks does so in the same order, so nothing is missed on the way.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -49,11 +48,30 @@ impl View {
     }
 
     /// Rows of one tag between two keys, in order.
-    pub(super) fn rows(&self, from: &[u8], to: &[u8], direction: Direction) -> Rows<'_> {
+    pub(super) fn rows(&self, from: &[u8], to: &[u8]) -> Rows<'_> {
+        self.first_rows(from, to, usize::MAX)
+    }
+
+    /// The first `limit` rows of one tag between two keys, in order.
+    pub(super) fn first_rows(&self, from: &[u8], to: &[u8], limit: usize) -> Rows<'_> {
         let tag = from.first().copied().unwrap_or_default();
-        let unapplied = self.shared.lock().rows_between(tag, from, to);
-        let index = self.index.range(Bound::Included(from), Bound::Excluded(to), direction);
-        Rows::new(unapplied, index, direction)
+        let of_invocations = Entry::TAGS.contains(&tag);
+        let state = self.shared.lock();
+        let unapplied: Vec<_> = if of_invocations {
+            state.rows_between(tag, from, to, limit).into_iter().map(|(key, value)| (key, Some(value))).collect()
+        } else {
+            state.other_rows_between(from, to).into_iter().collect()
+        };
+        drop(state);
+        let index = self.index.range(Bound::Included(from), Bound::Excluded(to), Direction::Up);
+        let unapplied = unapplied.into_iter().peekable();
+        Rows { view: self, of_invocations, unapplied, index: index.peekable(), left: limit }
+    }
+
+    /// Whether the windows know the invocation that a row is of: its key ends with the id.
+    fn is_unapplied(&self, key: &[u8]) -> bool {
+        let id = key.last_chunk().map(|id| InvocationId::from_bytes(*id));
+        id.is_some_and(|id| self.shared.lock().knows(id))
     }
 
     /// The value of a span that was found by `look`, which is asked again when the value has gone elsewhere
@@ -117,7 +135,7 @@ impl Before for View {
 
     fn versions(&self, function: FunctionId) -> Result<Vec<Vec<u8>>, StoreError> {
         let prefix = keys::versions_of(function);
-        self.rows(&prefix, &behind(&prefix), Direction::Up).map(|row| row.map(|(key, _)| key)).collect()
+        self.rows(&prefix, &behind(&prefix)).map(|row| row.map(|(key, _)| key)).collect()
     }
 
     fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError> {
@@ -132,33 +150,34 @@ impl Before for View {
 
 /// Rows in order, of the windows and of the index.
 pub(super) struct Rows<'a> {
+    view: &'a View,
+    /// A row of the index says nothing of an invocation that the windows know.
+    of_invocations: bool,
     unapplied: Peekable<vec::IntoIter<Change>>,
     index: Peekable<Range<'a>>,
-    direction: Direction,
+    left: usize,
 }
 
-impl<'a> Rows<'a> {
-    fn new(unapplied: BTreeMap<Vec<u8>, Option<Vec<u8>>>, index: Range<'a>, direction: Direction) -> Self {
-        let mut unapplied: Vec<_> = unapplied.into_iter().collect();
-        if direction == Direction::Down {
-            unapplied.reverse();
-        }
-        Self { unapplied: unapplied.into_iter().peekable(), index: index.peekable(), direction }
-    }
-
-    /// Whether the next row is one of the windows', and takes the same one of the index out of the way.
+impl Rows<'_> {
+    /// Whether the next row is one of the windows', and takes out of the way what the index has in its place.
     fn is_unapplied_next(&mut self) -> bool {
-        let Some((key, _)) = self.unapplied.peek() else { return false };
-        let order = match self.index.peek() {
-            Some(Ok((other, _))) if self.direction == Direction::Up => key.cmp(other),
-            Some(Ok((other, _))) => other.cmp(key),
-            Some(Err(_)) => return false,
-            None => return true,
-        };
-        if order.is_eq() {
-            self.index.next();
+        loop {
+            let order = match (self.unapplied.peek(), self.index.peek()) {
+                (_, Some(Ok((key, _)))) if self.of_invocations && self.view.is_unapplied(key) => None,
+                (None, _) | (_, Some(Err(_))) => return false,
+                (Some(_), None) => return true,
+                (Some((key, _)), Some(Ok((other, _)))) => Some(key.cmp(other)),
+            };
+            match order {
+                None => drop(self.index.next()),
+                Some(order) => {
+                    if order.is_eq() {
+                        self.index.next();
+                    }
+                    return order.is_le();
+                }
+            }
         }
-        order.is_le()
     }
 }
 
@@ -166,6 +185,7 @@ impl Iterator for Rows<'_> {
     type Item = Result<Row, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
         while self.is_unapplied_next() {
             if let (key, Some(value)) = self.unapplied.next()? {
                 return Some(Ok((key, value)));

@@ -1,8 +1,9 @@
 //! What was committed and is not in the index yet: the net of many groups, by invocation. Holds places in the
 //! journal, never the bytes there. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Bound;
 
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
@@ -111,18 +112,29 @@ impl Window {
         }
     }
 
-    /// What it changes in the rows of one tag between two keys: those that go, those that come.
-    pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8], rows: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
-        let within = |key: &Vec<u8>| key.as_slice() >= from && key.as_slice() < to;
+    /// Whether it says something about an invocation.
+    pub(super) fn knows(&self, id: InvocationId) -> bool {
+        self.invocations.contains_key(&id)
+    }
+
+    /// Adds the rows of invocations under a tag to `first`, those that `wanted` says.
+    pub(super) fn add_rows(&self, tag: u8, wanted: impl Fn(InvocationId) -> bool, first: &mut FirstRows<'_>) {
         for (id, net) in &self.invocations {
-            let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(*id, tag)).filter(|(key, _)| within(key));
-            rows.extend(row(net.before).map(|(key, _)| (key, None)));
-            rows.extend(row(net.now).map(|(key, value)| (key, Some(value))));
+            if let Some(entry) = &net.now
+                && wanted(*id)
+            {
+                first.add(*id, entry, tag);
+            }
         }
-        for (key, net) in self.records.range(from.to_vec()..to.to_vec()) {
+    }
+
+    /// What it changes between two keys in rows that belong to no invocation: `None` for those that are gone.
+    pub(super) fn add_other_rows(&self, from: &[u8], to: &[u8], rows: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        let between = || (Bound::Included(from), Bound::Excluded(to));
+        for (key, net) in self.records.range::<[u8], _>(between()) {
             rows.insert(key.clone(), net.now.map(|span| span.to_bytes().to_vec()));
         }
-        for (key, value) in self.rows.range(from.to_vec()..to.to_vec()) {
+        for (key, value) in self.rows.range::<[u8], _>(between()) {
             rows.insert(key.clone(), value.clone());
         }
     }
@@ -161,11 +173,46 @@ impl Window {
                 changes_of(row(net.before), row(net.now), &mut changes);
             }
         }
-        changes.extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
+        changes
+            .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
         changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
         changes.sort_by(|a, b| a.0.cmp(&b.0));
         debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "a key belongs to one thing");
         changes
+    }
+}
+
+/// The first so many rows between two keys, of all that are added.
+#[derive(Debug)]
+pub(super) struct FirstRows<'a> {
+    from: &'a [u8],
+    to: &'a [u8],
+    limit: usize,
+    rows: BinaryHeap<Row>,
+    /// Where keys are laid out before they are known to be wanted.
+    key: Vec<u8>,
+}
+
+impl<'a> FirstRows<'a> {
+    pub(super) fn new(from: &'a [u8], to: &'a [u8], limit: usize) -> Self {
+        Self { from, to, limit, rows: BinaryHeap::new(), key: Vec::new() }
+    }
+
+    fn add(&mut self, id: InvocationId, entry: &Entry, tag: u8) {
+        if !entry.key(id, tag, &mut self.key) || self.key.as_slice() < self.from || self.key.as_slice() >= self.to {
+            return;
+        }
+        if self.rows.len() >= self.limit {
+            if self.rows.peek().is_none_or(|(last, _)| *last <= self.key) {
+                return;
+            }
+            self.rows.pop();
+        }
+        self.rows.push((self.key.clone(), entry.value(tag)));
+    }
+
+    pub(super) fn into_sorted(self) -> Vec<Row> {
+        self.rows.into_sorted_vec()
     }
 }
 

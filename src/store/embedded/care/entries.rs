@@ -9,7 +9,6 @@ use super::report::{Finding, Kind, Tell, finding, of_error};
 use crate::model::invocation::Invocation;
 use crate::model::names::InvocationId;
 use crate::store::journal::{JournalError, Span};
-use crate::store::sled::Direction;
 use crate::store::{Part, StoreError, keys, record};
 
 /// Values as they are read, and what they need of each segment.
@@ -43,7 +42,7 @@ impl<'a> Values<'a> {
 pub(super) fn check(values: &mut Values<'_>, tell: &mut Tell<'_>) -> u64 {
     let mut count = 0;
     for tag in [keys::LIVE, keys::DONE] {
-        for row in values.store.view.rows(&[tag], &[tag + 1], Direction::Up) {
+        for row in values.store.view.rows(&[tag], &[tag + 1]) {
             let (key, value) = match row {
                 Ok(row) => row,
                 Err(error) => {

@@ -16,7 +16,6 @@ use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::Span;
-use crate::store::sled::Direction;
 use crate::store::{Part, StoreError, keys, record};
 
 /// Who takes the items.
@@ -54,14 +53,14 @@ pub(super) fn each(
 ) -> Result<(), StoreError> {
     functions(store, judge, take, skipped)?;
     for tag in [keys::LIVE, keys::DONE] {
-        for row in store.view.rows(&[tag], &[tag + 1], Direction::Up) {
+        for row in store.view.rows(&[tag], &[tag + 1]) {
             match row.and_then(|(key, value)| invocation(store, judge, &key, &value)) {
                 Ok(item) => take(item)?,
                 Err(error) => skipped(error),
             }
         }
     }
-    for row in store.view.rows(&[keys::KEY], &[keys::KEY + 1], Direction::Up) {
+    for row in store.view.rows(&[keys::KEY], &[keys::KEY + 1]) {
         let read =
             row.and_then(|(key, value)| read_key(&key).zip(read_key_use(&value)).ok_or_else(|| unknown_row(&key)));
         match read {
@@ -82,7 +81,7 @@ fn functions(
     skipped: &mut Skipped<'_>,
 ) -> Result<(), StoreError> {
     let (mut known, mut modules) = (BTreeSet::new(), BTreeSet::new());
-    for row in store.view.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1], Direction::Up) {
+    for row in store.view.rows(&[keys::FUNCTION], &[keys::FUNCTION + 1]) {
         match row.and_then(|row| function(store, &row)) {
             Ok(function) => {
                 known.insert(function.id);
@@ -91,7 +90,7 @@ fn functions(
             Err(error) => skipped(error),
         }
     }
-    for row in store.view.rows(&[keys::VERSION], &[keys::VERSION + 1], Direction::Up) {
+    for row in store.view.rows(&[keys::VERSION], &[keys::VERSION + 1]) {
         match row.and_then(|row| version(store, judge, &known, &row)) {
             Ok((id, version, module)) => {
                 if modules.insert(version.digest) {

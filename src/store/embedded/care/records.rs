@@ -7,7 +7,6 @@ use super::entries::Values;
 use super::report::{Finding, Kind, Tell, finding, of_error};
 use crate::model::function::{Function, Version};
 use crate::model::names::Digest;
-use crate::store::sled::Direction;
 use crate::store::{StoreError, keys, record};
 
 /// Checks every function, version and module; returns how many functions there are.
@@ -40,7 +39,7 @@ pub(super) fn check(values: &mut Values<'_>, tell: &mut Tell<'_>) -> u64 {
 type Judge<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Finding> + 'a;
 
 fn each(values: &mut Values<'_>, tag: u8, tell: &mut Tell<'_>, judge: &mut Judge<'_>) {
-    for row in values.store.view.rows(&[tag], &[tag + 1], Direction::Up) {
+    for row in values.store.view.rows(&[tag], &[tag + 1]) {
         let judged = row.map_err(|error| of_error(Kind::Index, error)).and_then(|(key, value)| {
             let span = read_span(&key, &value).map_err(|error| of_error(Kind::Row, error))?;
             let bytes = values.read(&name(&key), span)?;

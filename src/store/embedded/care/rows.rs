@@ -5,7 +5,6 @@ use super::super::view::unknown_row;
 use super::offline::Offline;
 use super::report::{Kind, Tell, finding, of_error};
 use crate::model::names::{Digest, FunctionId, InvocationId};
-use crate::store::sled::Direction;
 use crate::store::{Cursor, IdempotencyKey, StoreError, keys};
 
 /// Reads the id off a key.
@@ -38,7 +37,7 @@ pub(super) fn check(store: &Offline, tell: &mut Tell<'_>) {
 type Judged = Option<Result<Option<(String, String)>, StoreError>>;
 
 fn each(store: &Offline, tag: u8, tell: &mut Tell<'_>, judge: &mut dyn FnMut(&[u8], &[u8]) -> Judged) {
-    for row in store.view.rows(&[tag], &[tag + 1], Direction::Up) {
+    for row in store.view.rows(&[tag], &[tag + 1]) {
         let (key, value) = match row {
             Ok(row) => row,
             Err(error) => return tell(of_error(Kind::Index, error)),
