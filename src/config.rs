@@ -32,6 +32,8 @@ pub struct Config {
     pub capacities: Capacities,
     /// How many times faster than real time the clock runs; for trying out what takes long.
     pub time_scale: NonZeroU32,
+    /// How much of the disk the store takes.
+    pub disk: Disk,
     /// How long running attempts may go on once the process was asked to stop.
     pub drain: Duration,
     /// Deploy the example functions at start.
@@ -49,6 +51,22 @@ pub enum Keep {
     Memory,
     /// In this folder.
     Sled(PathBuf),
+}
+
+/// How much of the disk a store takes. Past it new work is refused, and what was accepted settles in what is kept in
+/// reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes of the journal, spares included; `None` leaves it to the disk.
+    pub max_bytes: Option<u64>,
+    /// Bytes of the file system that stay free.
+    pub min_free_bytes: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { max_bytes: None, min_free_bytes: bounds::MIN_FREE_BYTES }
+    }
 }
 
 /// Why settings cannot be true.
@@ -75,6 +93,9 @@ pub enum InvalidConfig {
         /// The most it may be.
         max: u64,
     },
+    /// `--max-disk` is less than what a store needs.
+    #[error("--max-disk is {0}: use {min} or more", min = bounds::MIN_DISK_BYTES)]
+    Disk(u64),
     /// `--time-scale` is out of range.
     #[error("--time-scale is {0}: use {min} to {max}", min = bounds::TIME_SCALE.start(), max = bounds::TIME_SCALE.end())]
     TimeScale(u32),
@@ -94,6 +115,8 @@ impl Config {
             Err(InvalidConfig::HopLimit(self.hop_limit))
         } else if !bounds::RETENTION_S.contains(&retention_s) {
             Err(InvalidConfig::Retention(retention_s))
+        } else if let Some(bytes) = self.disk.max_bytes.filter(|bytes| *bytes < bounds::MIN_DISK_BYTES) {
+            Err(InvalidConfig::Disk(bytes))
         } else if !bounds::TIME_SCALE.contains(&self.time_scale.get()) {
             Err(InvalidConfig::TimeScale(self.time_scale.get()))
         } else if !self.listen.ip().is_loopback() {

@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, Keep};
+use crate::config::{Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
 use crate::model::bounds;
 use crate::registry::Registry;
 use crate::runtime::{Parts, Runtime, Turns};
-use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -62,7 +62,7 @@ impl Server {
     /// Opens the store, takes up what is live in it, and listens.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         let listener = Listener::bind(config.listen).await?; // before the store is touched
-        let (store, cache_dir) = open(&config.keep).await?;
+        let (store, cache_dir) = open(config).await?;
         let max_concurrency = config.concurrency.get().max(bounds::LIVE_CONCURRENCY);
         let engine = Engine::start(&Settings {
             cache_dir,
@@ -159,12 +159,18 @@ impl Signals {
 }
 
 /// The store, and where compiled code is kept.
-async fn open(keep: &Keep) -> Result<(Arc<dyn Store>, Option<std::path::PathBuf>), ServeError> {
-    match keep {
+async fn open(config: &Config) -> Result<(Arc<dyn Store>, Option<std::path::PathBuf>), ServeError> {
+    match &config.keep {
         Keep::Memory => Ok((Arc::new(MemoryStore::default()), None)),
         Keep::Sled(data) => {
             let (folder, cache) = (data.clone(), data.join("cache"));
-            let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder)).await;
+            let Disk { max_bytes, min_free_bytes } = config.disk;
+            let settings = embedded::Settings {
+                max_journal_bytes: max_bytes.unwrap_or(u64::MAX),
+                min_free_bytes,
+                ..embedded::Settings::default()
+            };
+            let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open_with(&folder, &settings)).await;
             let store = opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
             Ok((Arc::new(store), Some(cache)))
         }

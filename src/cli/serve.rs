@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::error::Error;
 use super::{output, units};
-use crate::config::{self, Config, Keep};
+use crate::config::{self, Config, Disk, Keep};
 use crate::examples;
 use crate::model::bounds;
 use crate::model::queue::{self, Capacities, Capacity};
@@ -63,6 +63,12 @@ pub(super) struct Settings {
     /// How many bytes of payloads of one function may wait, unless it has a limit of its own [default: as many as in all]
     #[arg(long, value_name = "BYTES")]
     max_queued_bytes_per_function: Option<u64>,
+    /// How many bytes the journal may take, at least 100663296 (96 MiB) [default: what the disk has]
+    #[arg(long, value_name = "BYTES")]
+    max_disk: Option<u64>,
+    /// How many bytes of the disk stay free; past that, and past --max-disk, new work is refused
+    #[arg(long, value_name = "BYTES", default_value_t = bounds::MIN_FREE_BYTES)]
+    min_free_disk: u64,
     /// Run the clock so many times faster, to try out what takes long; for new data only
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, hide = true)]
     time_scale: NonZeroU32,
@@ -107,6 +113,7 @@ impl Settings {
             hop_limit: self.hop_limit,
             retention,
             capacities,
+            disk: Disk { max_bytes: self.max_disk, min_free_bytes: self.min_free_disk },
             time_scale: self.time_scale,
             drain: self.drain,
             examples: self.examples,
@@ -207,6 +214,8 @@ mod tests {
             ["--max-queued-per-namespace", "8"],
             ["--max-queued-bytes-per-function", "9"],
             ["--time-scale", "10"],
+            ["--max-disk", "100663296"],
+            ["--min-free-disk", "11"],
             ["--drain", "1500ms"],
         ];
         let config =
@@ -220,6 +229,7 @@ mod tests {
         let Capacities { function, namespace, all } = config.capacities;
         assert_eq!((all, namespace, function), (capacity(6, 7), capacity(8, 7), capacity(6, 9)));
         assert_eq!(config.time_scale.get(), 10);
+        assert_eq!(config.disk, Disk { max_bytes: Some(bounds::MIN_DISK_BYTES), min_free_bytes: 11 });
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }

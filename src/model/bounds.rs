@@ -159,6 +159,8 @@ pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 pub const MAX_WAITING_COMMITS: usize = 16_384;
 /// Segments that are kept ready for what must be written when the disk is full.
 pub const RESERVE_SEGMENTS: usize = 2;
+/// Bytes that a store needs: the segment being written, those in reserve, and some that are applied or given back.
+pub const MIN_DISK_BYTES: u64 = 96 * MIB;
 /// Free bytes on the disk below which no new work is taken: others need some, and the index needs room to shrink in.
 pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 /// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while

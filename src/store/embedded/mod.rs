@@ -19,7 +19,9 @@
 //! | `list`         | the list of invocations, a page an instant                    |
 //! | `reads`        | the other questions that a store answers                            |
 //! | `vitals`       | figures about all this                                        |
-//! | `committer`    | the one thread that writes the journal                        |
+//! | `staged`       | what groups changed that nobody sees yet                      |
+//! | `writer`       | one gathering of groups into the journal                      |
+//! | `committer`    | the one thread that does it, and the way to it                |
 //! | `counts_form`  | counts as bytes                                               |
 //! | `index_writer` | one window into the index                                     |
 //! | `collector`    | copying forward what little is still needed of a segment      |
@@ -44,6 +46,9 @@ mod view;
 
 mod reads;
 mod vitals;
+
+mod staged;
+mod writer;
 
 mod committer;
 

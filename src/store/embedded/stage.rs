@@ -176,20 +176,14 @@ pub(super) fn read_key_use(bytes: &[u8]) -> Option<KeyUse> {
     bytes.is_empty().then_some(KeyUse { id, request, until })
 }
 
-/// Whether a group brings new work, and not what follows from work that was accepted: that one is taken as long as
-/// there is any room.
+/// Whether a group brings something new and touches nothing that is there: such is refused when little room is left.
+/// What follows from accepted work, and changes of functions (to resume a queue, say), is taken while there is any.
 pub(super) fn is_new_work(ops: &[Op]) -> bool {
-    let moved = |op: &Op| {
-        matches!(
-            op,
-            Op::Invocation { net: Net { before: Some(_), .. }, .. } | Op::Record { net: Net { now: None, .. }, .. }
-        )
+    let was_there = |op: &Op| match op {
+        Op::Invocation { net, .. } => Some(net.before.is_some()),
+        Op::Record { net, .. } => Some(net.before.is_some()),
+        Op::Row { .. } => None,
     };
-    let came = |op: &Op| {
-        matches!(
-            op,
-            Op::Invocation { net: Net { before: None, .. }, .. } | Op::Record { net: Net { now: Some(_), .. }, .. }
-        )
-    };
-    ops.iter().any(came) && !ops.iter().any(moved)
+    let mut touched = ops.iter().filter_map(was_there).peekable();
+    touched.peek().is_some() && !touched.any(|was_there| was_there)
 }

@@ -105,7 +105,7 @@ impl State {
         let window = std::mem::replace(&mut self.current, Window::starting_at(end));
         self.newest = self.newest.max(window.newest);
         self.sealed += 1;
-        let counts = window.functions().into_iter().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();
+        let counts = window.functions().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();
         Sealed { window, counts, newest: self.newest }
     }
 

@@ -45,11 +45,20 @@ pub(super) struct Window {
     pub(super) end: Position,
     /// When the newest id in it was made, of those that say so.
     pub(super) newest: Option<Timestamp>,
+    /// Whose counts it changed: also of what came and went.
+    functions: HashSet<FunctionId, ById>,
 }
 
 impl Window {
     pub(super) fn starting_at(end: Position) -> Self {
-        Self { invocations: HashMap::default(), records: BTreeMap::new(), rows: BTreeMap::new(), end, newest: None }
+        Self {
+            invocations: HashMap::default(),
+            records: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            end,
+            newest: None,
+            functions: HashSet::default(),
+        }
     }
 
     /// How many things it says something about.
@@ -66,6 +75,7 @@ impl Window {
         match op {
             Op::Invocation { id, net } => {
                 self.newest = self.newest.max(id.time());
+                self.functions.extend(net.now.or(net.before).map(|entry| entry.facts.function));
                 let first = self.invocations.entry(id).or_insert(net);
                 first.now = net.now;
                 if first.before.is_none() && first.now.is_none() {
@@ -140,9 +150,8 @@ impl Window {
     }
 
     /// The functions whose counts it changed.
-    pub(super) fn functions(&self) -> HashSet<FunctionId, ById> {
-        let entries = self.invocations.values().flat_map(|net| net.before.into_iter().chain(net.now));
-        entries.map(|entry| entry.facts.function).collect()
+    pub(super) fn functions(&self) -> impl Iterator<Item = FunctionId> {
+        self.functions.iter().copied()
     }
 
     /// How many bytes came to be needed in each segment, and how many ceased to be.

@@ -9,6 +9,7 @@ mod chains;
 mod clocks;
 mod command_line;
 mod cycles;
+mod disk;
 mod hostile;
 mod invoking;
 mod listing;

@@ -1,0 +1,51 @@
+//! A disk that is full: new work is refused, what was accepted settles, nothing is lost and the process lives.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{Answer, Server, prebuilt, until};
+
+const QUEUE: &str = "/v1/functions/echo/queue";
+/// What the log may say of it.
+const TOLD: &[&str] = &["store_full", "could not be written", "could not be removed", "did not end"];
+/// The least that a store can have, and a payload of which that holds some dozens.
+const MAX_DISK: &str = "--max-disk=100663296";
+const PAYLOAD_BYTES: usize = 1_000_000;
+
+async fn sent(server: &Server) -> Answer {
+    let request = server.request(Method::POST, "/v1/functions/echo/invocations?mode=async");
+    server.send(request.body(vec![b'x'; PAYLOAD_BYTES])).await
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_work_and_all_that_was_accepted_settles() {
+    // What settles goes at once, so that there is room again.
+    let server = Server::with(&[MAX_DISK, "--retention=0s"]).await.expecting(TOLD);
+    server.deploy("echo", prebuilt("echo")).await;
+    server.post(&format!("{QUEUE}/pause"), "").await.is(200);
+    let mut accepted = 0;
+    let refused = loop {
+        let answer = sent(&server).await;
+        if answer.status != 202 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted < 200, "there is no end to the disk");
+    };
+    let problem = refused.is(507).json();
+    assert_eq!((&problem["code"], &problem["effect"]), (&json!("store_full"), &json!("none")), "{problem}");
+    assert!(accepted > 20, "{accepted}");
+    server.get("/healthz").await.is(200);
+    assert_eq!(server.get(QUEUE).await.is(200).json()["live"]["count"], accepted);
+
+    // Also of one that starts on a full disk nothing is lost.
+    let server = server.killed().await.restarted_with(&[MAX_DISK, "--retention=0s"]).await.expecting(TOLD);
+    assert_eq!(sent(&server).await.status, 507);
+    server.post(&format!("{QUEUE}/resume"), "").await.is(200);
+    let all_settled = async || {
+        let queue = server.get(QUEUE).await.is(200).json();
+        (queue["settled"]["succeeded"] == accepted && queue["live"]["count"] == 0).then_some(())
+    };
+    until("all that was accepted to settle", all_settled).await;
+    until("room for new work", async || (sent(&server).await.status == 202).then_some(())).await;
+}
