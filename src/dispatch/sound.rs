@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Parts;
 use crate::model::names::FunctionId;
 use crate::store::{Counts, StoreError};
@@ -13,6 +15,8 @@ use crate::store::{Counts, StoreError};
 const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Between two looks.
 const ROUND: Duration = Duration::from_secs(60);
+/// A look takes at most one part in so many of the time: millions of records take seconds to count.
+const SHARE: u32 = 50;
 /// How often one look counts again what changed while it was counted.
 const TRIES: usize = 3;
 
@@ -27,8 +31,10 @@ pub(super) async fn watch(parts: Arc<Parts>) {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep(pause) => (),
         }
-        pause = ROUND;
-        let found = match look(&parts).await {
+        let started = Instant::now();
+        let looked = look(&parts).await;
+        pause = ROUND.max(started.elapsed() * SHARE);
+        let found = match looked {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "the queue could not be counted again; trying again");
