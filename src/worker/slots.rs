@@ -141,6 +141,8 @@ impl Slots {
             return Some(slot); // nobody is passed by: what is freed goes to those who wait
         }
         let _waiting = self.parts.waiting.try_acquire().ok()?;
+        let of = Freed { function, version: Some(version.number) };
+        let _waiter = Waiter { of, parts: &self.parts };
         let acquired = async {
             let mut slot = self.empty(function, Some(version));
             if let Some(limit) = self.limit_of(function, version) {
@@ -200,6 +202,19 @@ impl SlotParts {
         }
         drop(refused);
         self.freed.notify_one();
+    }
+}
+
+/// Somebody who waits for a slot. One that goes away may leave behind what was kept for it: whoever was refused
+/// meanwhile is told.
+struct Waiter<'a> {
+    of: Freed,
+    parts: &'a SlotParts,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.parts.tell(self.of);
     }
 }
 

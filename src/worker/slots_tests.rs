@@ -98,3 +98,18 @@ async fn however_many_wait_for_one_version_a_caller_of_another_gets_a_free_slot(
     assert!(futures::poll!(&mut waiting).is_pending());
     assert!(slots.take(function(2), &free).await.is_some());
 }
+
+#[tokio::test]
+async fn who_was_refused_for_somebody_who_waited_and_went_away_is_told() {
+    let slots = Slots::new(9, Arc::default());
+    let limited = version(Some(1));
+    let held = slots.try_take(function(1), Some(&limited)).ok().unwrap();
+    let mut waiting = Box::pin(slots.take(function(1), &limited));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(held);
+    drop(slots.freed());
+    assert!(slots.try_take(function(1), Some(&limited)).is_err(), "it is kept for whoever waits");
+    drop(waiting);
+    assert_eq!(slots.freed(), [Freed { function: function(1), version: Some(limited.number) }]);
+    assert!(slots.try_take(function(1), Some(&limited)).is_ok());
+}

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::entry::Facts;
+use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{Draft, Span};
 use crate::store::{Change, Group, IdempotencyKey, KeyUse, Part, keys, record};
@@ -49,6 +50,8 @@ pub(super) enum Prepared {
 
 /// What one change takes in a frame besides its values: two entries with their heads, and some room.
 const OVERHEAD: usize = 320;
+/// What the removal of one version takes in a frame, with some room.
+const VERSION_OVERHEAD: usize = 48;
 
 impl Prepared {
     pub(super) fn all(group: Group) -> Vec<Self> {
@@ -76,13 +79,14 @@ impl Prepared {
         }
     }
 
-    /// Bytes that it takes in a frame at most; the versions that go with a function excepted.
+    /// Bytes that it takes in a frame at most.
     pub(super) fn bytes(&self) -> usize {
         let (count, bytes) = match self {
             Self::PutInvocation { record, .. } | Self::PutRecord { record, .. } => (1, record.len()),
             Self::PutBlob { bytes, .. } | Self::MoveRecord { record: bytes, .. } => (1, bytes.len()),
             Self::MoveInvocation { values, .. } => (values.len(), values.iter().map(|(_, bytes)| bytes.len()).sum()),
-            Self::RemoveFunction(_) | Self::RemoveInvocation(_) | Self::PutKey(..) | Self::RemoveKey(_) => (0, 0),
+            Self::RemoveFunction(_) => (0, VERSION_OVERHEAD * bounds::MAX_VERSIONS as usize),
+            Self::RemoveInvocation(_) | Self::PutKey(..) | Self::RemoveKey(_) => (0, 0),
         };
         bytes + count * Draft::VALUE_OVERHEAD + OVERHEAD
     }

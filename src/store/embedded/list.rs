@@ -32,18 +32,20 @@ impl View {
                 let state = self.shared.lock();
                 (state.entries_between(oldest(query), query.after), state.sealed())
             };
-            let page = self.page(query, &unapplied)?;
             tries += 1;
+            let is_last = tries == TRIES;
+            let page = self.page(query, &unapplied, is_last)?;
             if let Some(page) = page
-                && (tries == TRIES || self.shared.lock().sealed() == sealed)
+                && (is_last || self.shared.lock().sealed() == sealed)
             {
                 return Ok(page);
             }
         }
     }
 
-    /// `None` when something that it shows has gone elsewhere meanwhile.
-    fn page(&self, query: &Query, unapplied: &Unapplied) -> Result<Option<Listed>, StoreError> {
+    /// `None` when something that it shows has gone elsewhere meanwhile; at the last try that is passed over, or, where
+    /// it should be there, an error.
+    fn page(&self, query: &Query, unapplied: &Unapplied, is_last: bool) -> Result<Option<Listed>, StoreError> {
         let mut listed = Listed { invocations: Vec::new(), next: query.after };
         for (looked, found) in self.merged(query, unapplied).enumerate() {
             let (cursor, entry) = found?;
@@ -51,9 +53,18 @@ impl View {
                 return Ok(Some(listed));
             }
             listed.next = Some(cursor);
+            let Some(entry) = entry else {
+                if is_last {
+                    continue;
+                }
+                return Ok(None);
+            };
             if query.function.is_none_or(|wanted| wanted == entry.facts.function) {
-                let Some(invocation) = self.recorded(cursor.1, &entry)? else { return Ok(None) };
-                listed.invocations.push(invocation);
+                match self.recorded(cursor.1, &entry)? {
+                    Some(invocation) => listed.invocations.push(invocation),
+                    None if is_last => return Err(gone(cursor.1, &entry)),
+                    None => return Ok(None),
+                }
             }
         }
         Ok(Some(Listed { next: None, ..listed }))
@@ -65,12 +76,12 @@ impl View {
         bytes.map(|bytes| record::decode(&bytes, what)).transpose()
     }
 
-    /// Everything that the query looks at, the newest first.
+    /// Everything that the query looks at, the newest first; without an entry where that is gone.
     fn merged<'a>(
         &'a self,
         query: &Query,
         unapplied: &'a Unapplied,
-    ) -> impl Iterator<Item = Result<(Cursor, Entry), StoreError>> + 'a {
+    ) -> impl Iterator<Item = Result<(Cursor, Option<Entry>), StoreError>> + 'a {
         let mut applied = self.applied(query).peekable();
         let mut unapplied = unapplied.iter().rev().peekable();
         std::iter::from_fn(move || {
@@ -84,13 +95,16 @@ impl View {
                     break;
                 }
                 let (cursor, entry) = unapplied.next()?;
-                applied.next_if(|found| found.as_ref().is_ok_and(|found| found.cursor == *cursor));
-                if let Some(entry) = entry {
+                pass_over(&mut applied, *cursor);
+                if entry.is_some() {
                     return Some(Ok((*cursor, *entry)));
                 }
             }
             let found = applied.next()?;
-            Some(found.and_then(|found| Ok((found.cursor, self.entry_of(&found)?))))
+            Some(found.and_then(|found| {
+                pass_over(&mut applied, found.cursor);
+                Ok((found.cursor, self.entry_of(&found)?))
+            }))
         })
     }
 
@@ -110,15 +124,23 @@ impl View {
         Newest { sources }
     }
 
-    /// The entry of what was found. It may move between two looks, see [`View::entry`].
-    fn entry_of(&self, found: &Found) -> Result<Entry, StoreError> {
-        let id = found.cursor.1;
-        let gone = || unknown_row(&keys::time(found.cursor));
+    /// The entry of what was found, if it is still there.
+    fn entry_of(&self, found: &Found) -> Result<Option<Entry>, StoreError> {
         match found.entry {
-            Some(entry) => Ok(entry),
-            None => self.indexed(id)?.ok_or_else(gone),
+            Some(entry) => Ok(Some(entry)),
+            None => self.indexed(found.cursor.1),
         }
     }
+}
+
+/// The same invocation stands in two orders while it moves from one to the other.
+fn pass_over(applied: &mut Peekable<impl Iterator<Item = Result<Found, StoreError>>>, cursor: Cursor) {
+    while applied.next_if(|found| found.as_ref().is_ok_and(|found| found.cursor == cursor)).is_some() {}
+}
+
+fn gone(id: InvocationId, entry: &Entry) -> StoreError {
+    let detail = format!("the journal does not have {} any more", entry.record);
+    StoreError::Damaged { what: format!("invocation {id}"), detail }
 }
 
 fn oldest(query: &Query) -> Timestamp {

@@ -119,9 +119,11 @@ impl State {
         self.windows().find_map(|window| window.row(key)).cloned()
     }
 
-    /// Whether something about an invocation is not in the index yet.
-    pub(super) fn knows(&self, id: InvocationId) -> bool {
-        self.windows().any(|window| window.knows(id))
+    /// Whether a row that the index has of an invocation is none any more: what is not in the index yet says so.
+    pub(super) fn is_over(&self, id: InvocationId, tag: u8, key: &[u8]) -> bool {
+        let known = self.windows().find_map(|window| window.entry(id));
+        let mut now = Vec::new();
+        known.is_some_and(|entry| !entry.is_some_and(|entry| entry.key(id, tag, &mut now) && now == key))
     }
 
     /// The first `limit` rows of invocations that are not in the index yet, between two keys of a tag.

@@ -68,10 +68,11 @@ impl View {
         Rows { view: self, of_invocations, unapplied, index: index.peekable(), left: limit }
     }
 
-    /// Whether the windows know the invocation that a row is of: its key ends with the id.
-    fn is_unapplied(&self, key: &[u8]) -> bool {
+    /// Whether a row of the index, of an invocation, is none any more: its key ends with the id.
+    fn is_over(&self, key: &[u8]) -> bool {
         let id = key.last_chunk().map(|id| InvocationId::from_bytes(*id));
-        id.is_some_and(|id| self.shared.lock().knows(id))
+        let tag = key.first().copied();
+        id.zip(tag).is_some_and(|(id, tag)| self.shared.lock().is_over(id, tag, key))
     }
 
     /// The value of a span that was found by `look`, which is asked again when the value has gone elsewhere
@@ -151,7 +152,7 @@ impl Before for View {
 /// Rows in order, of the windows and of the index.
 pub(super) struct Rows<'a> {
     view: &'a View,
-    /// A row of the index says nothing of an invocation that the windows know.
+    /// A row of the index is none where the windows know the invocation to stand elsewhere by now.
     of_invocations: bool,
     unapplied: Peekable<vec::IntoIter<Change>>,
     index: Peekable<Range<'a>>,
@@ -163,7 +164,7 @@ impl Rows<'_> {
     fn is_unapplied_next(&mut self) -> bool {
         loop {
             let order = match (self.unapplied.peek(), self.index.peek()) {
-                (_, Some(Ok((key, _)))) if self.of_invocations && self.view.is_unapplied(key) => None,
+                (_, Some(Ok((key, _)))) if self.of_invocations && self.view.is_over(key) => None,
                 (None, _) | (_, Some(Err(_))) => return false,
                 (Some(_), None) => return true,
                 (Some((key, _)), Some(Ok((other, _)))) => Some(key.cmp(other)),

@@ -158,11 +158,11 @@ impl Writer {
     }
 
     fn sync(&mut self) -> Answer {
-        if !self.journal.is_dirty() {
-            return Ok(());
+        if self.journal.is_dirty() {
+            self.journal.sync().map_err(|error| self.failed(error))?;
+            self.tally.synced();
         }
-        self.journal.sync().map_err(|error| self.failed(error))?;
-        self.tally.synced();
+        // Told also when there was nothing to do: the journal syncs by itself where many segments are written at once.
         self.view.shared.lock().synced = self.journal.synced();
         self.view.shared.tell();
         Ok(())
@@ -172,6 +172,7 @@ impl Writer {
     fn failed(&mut self, error: JournalError) -> StoreError {
         match error {
             JournalError::Full(why) => StoreError::Full(why),
+            error @ JournalError::TooLarge { .. } => StoreError::Refused(error.to_string()), // nothing was written
             error => {
                 let why = error.to_string();
                 tracing::error!(%error, "the journal failed: nothing is written any more");
