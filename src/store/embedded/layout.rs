@@ -18,6 +18,8 @@ use crate::store::{StoreError, keys};
 
 /// Owned by others in the same directory, or put there by the file system.
 const NOT_OURS: [&str; 2] = ["cache", "lost+found"];
+/// What `FORMAT` is called while it is written.
+const UNFINISHED: &str = "FORMAT.new";
 const WORD: &str = "tidemill-store";
 
 /// A data directory that this process has to itself.
@@ -71,9 +73,11 @@ impl Layout {
         for path in [self.journal(), self.index(), self.modules()] {
             File::open(path)?.sync_all()?;
         }
-        let format = self.root.join("FORMAT");
-        fs::write(&format, format!("{WORD} {}\n", keys::FORMAT))?;
-        File::open(format)?.sync_all()?;
+        // Under its name only when it is whole: a power cut may leave anything of what is being written.
+        let unfinished = self.root.join(UNFINISHED);
+        fs::write(&unfinished, format!("{WORD} {}\n", keys::FORMAT))?;
+        File::open(&unfinished)?.sync_all()?;
+        fs::rename(unfinished, self.root.join("FORMAT"))?;
         File::open(&self.root)?.sync_all()?;
         self.whole = true;
         Ok(())
@@ -131,7 +135,7 @@ fn check_owner(root: &Path) -> io::Result<Result<(), String>> {
     if root.join("FORMAT").exists() {
         return Ok(Ok(()));
     }
-    let known = ["LOCK", "journal", "index", "modules"];
+    let known = ["LOCK", UNFINISHED, "journal", "index", "modules"];
     let foreign = foreign(root, |name| known.contains(&name) || NOT_OURS.contains(&name))?;
     Ok(foreign.map_or(Ok(()), |path| {
         let path = path.display();
