@@ -5,7 +5,6 @@ mod disk;
 mod failures;
 mod power;
 mod reads;
-mod speed;
 mod writes;
 
 use std::path::Path;
