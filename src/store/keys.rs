@@ -50,6 +50,15 @@ pub(super) const SEGMENT: u8 = b's';
 
 pub(super) const LANE_BYTES: usize = 21;
 
+/// Bytes of the longest key of a row of an invocation: one under [`WAITING`].
+pub(super) const LONGEST: usize = 1 + LANE_BYTES + 8 + 16;
+
+/// A key under [`SETTLED`].
+pub(super) type SettledKey = [u8; 42];
+
+/// What all such keys of a function and a kind start with.
+pub(super) type SettledOf = [u8; 18];
+
 pub(super) fn function(id: FunctionId) -> Vec<u8> {
     key(FUNCTION, &[id.as_bytes()])
 }
@@ -87,6 +96,34 @@ pub(super) fn lane(lane: Lane) -> Vec<u8> {
 /// Before everything of a function that ended like this at `at` or later, behind all that did before.
 pub(super) fn settled_from(function: FunctionId, kind: OutcomeKind, at: Timestamp) -> Vec<u8> {
     key(SETTLED, &[function.as_bytes(), &[kind as u8], &at.as_ms().to_be_bytes()])
+}
+
+pub(super) fn settled(function: FunctionId, kind: OutcomeKind, at: Timestamp, id: InvocationId) -> SettledKey {
+    let mut key = [SETTLED; 42];
+    key[1..17].copy_from_slice(function.as_bytes());
+    key[17] = kind as u8;
+    key[18..26].copy_from_slice(&at.as_ms().to_be_bytes());
+    key[26..].copy_from_slice(id.as_bytes());
+    key
+}
+
+pub(super) fn settled_of(function: FunctionId, kind: OutcomeKind) -> SettledOf {
+    let mut key = [SETTLED; 18];
+    key[1..17].copy_from_slice(function.as_bytes());
+    key[17] = kind as u8;
+    key
+}
+
+/// One for each kind.
+pub(super) fn settled_of_all(function: FunctionId) -> impl Iterator<Item = SettledOf> {
+    OutcomeKind::ALL.into_iter().map(move |kind| settled_of(function, kind))
+}
+
+/// The id in a key under [`SETTLED`].
+pub(super) fn settled_id(key: &SettledKey) -> InvocationId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&key[26..]);
+    InvocationId::from_bytes(id)
 }
 
 pub(super) fn idempotency(of: IdempotencyKey) -> Vec<u8> {

@@ -7,6 +7,7 @@
 pub mod embedded;
 pub mod memory;
 
+mod background;
 mod counts;
 mod journal;
 mod keys;

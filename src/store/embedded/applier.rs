@@ -15,11 +15,10 @@ use super::committer::Hand;
 use super::index_writer::{self, IndexWriter};
 use super::state::Sealed;
 use super::view::View;
-use super::window::Window;
 use crate::model::bounds;
-use crate::store::Durability;
 use crate::store::journal::{Position, Segments};
 use crate::store::sled::IndexError;
+use crate::store::{Durability, background};
 
 /// How long a change stands in memory at most before it is applied: nothing but memory and the time to open depends
 /// on it, and the longer it is the more comes and goes without reaching the index.
@@ -68,6 +67,7 @@ impl Drop for Applier {
 
 impl Applying {
     fn run(mut self) {
+        background::stand_back();
         while let Some(sealed) = self.next_window() {
             if !self.wait_until_durable(sealed.window.end) {
                 return;
@@ -79,7 +79,7 @@ impl Applying {
                     return;
                 }
             }
-            self.done(&sealed.window);
+            self.done(&sealed);
             if !self.view.shared.lock().closing {
                 self.collector.collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
             }
@@ -112,6 +112,7 @@ impl Applying {
     fn wait_until_durable(&self, end: Position) -> bool {
         let mut state = self.view.shared.lock();
         while state.synced < end && !state.closing {
+            state.awaited = Some(end);
             drop(state);
             drop(self.hand.submit(Vec::new(), Durability::Synced));
             state = self.view.shared.wait(self.view.shared.lock(), Duration::from_millis(20));
@@ -120,14 +121,16 @@ impl Applying {
     }
 
     /// The window is in the index: it need not stand in memory, nor the journal before it be replayed.
-    fn done(&mut self, window: &Window) {
+    fn done(&mut self, sealed: &Arc<Sealed>) {
         let shared = &self.view.shared;
         let mut state = shared.lock();
+        let before = state.applied.replace(Arc::clone(sealed));
         state.applying = None;
         state.stuck = None;
         drop(state);
         shared.tell();
-        self.release(window.end);
+        drop(before); // which takes a while
+        self.release(sealed.window.end);
     }
 
     /// Lets go of segments before `applied`, up to where the index has come, that no row points to.

@@ -105,8 +105,14 @@ impl Entry {
 
     /// The row of it under a tag of the index, where it has one.
     pub(super) fn row(&self, id: InvocationId, tag: u8) -> Option<Row> {
-        let mut key = Vec::new();
+        let mut key = Vec::with_capacity(keys::LONGEST);
         self.key(id, tag, &mut key).then(|| (key, self.value(tag)))
+    }
+
+    /// The key of the row under [`keys::SETTLED`], where it has one.
+    pub(super) fn settled_key(&self, id: InvocationId) -> Option<keys::SettledKey> {
+        let Standing::Done { kind, at } = self.facts.standing else { return None };
+        Some(keys::settled(self.facts.function, kind, at, id))
     }
 
     /// Writes the key of that row in place of what `key` holds. `false` where there is no such row.
@@ -124,9 +130,9 @@ impl Entry {
             }
             (keys::EXPIRY, Standing::Waiting { expires, .. }) => key.extend(expires.as_ms().to_be_bytes()),
             (keys::SETTLED, Standing::Done { kind, at }) => {
-                key.extend(function.as_bytes());
-                key.push(kind as u8);
-                key.extend(at.as_ms().to_be_bytes());
+                key.clear();
+                key.extend(keys::settled(function, kind, at, id));
+                return true;
             }
             _ => return false,
         }
@@ -148,8 +154,8 @@ impl Entry {
         }
     }
 
-    /// The tags under which an invocation can have rows.
-    pub(super) const TAGS: [u8; 6] = [keys::LIVE, keys::DONE, keys::TIME, keys::WAITING, keys::EXPIRY, keys::SETTLED];
+    /// The tags under which an invocation can have rows, in order.
+    pub(super) const TAGS: [u8; 6] = [keys::DONE, keys::LIVE, keys::SETTLED, keys::TIME, keys::WAITING, keys::EXPIRY];
 
     /// | bytes | what |
     /// | --- | --- |
@@ -294,7 +300,7 @@ mod tests {
             |entry: Entry| Entry::TAGS.into_iter().filter(|tag| entry.row(id, *tag).is_some()).collect::<Vec<_>>();
         assert_eq!(tags(entry(waiting(), [None; 3])), *b"qtwx");
         let done = Standing::Done { kind: OutcomeKind::Failed, at: Timestamp::from_ms(9) };
-        assert_eq!(tags(entry(done, [None; 3])), *b"dtr");
+        assert_eq!(tags(entry(done, [None; 3])), *b"drt");
         let new = InvocationId::new(Timestamp::from_ms(5), [1; 10]);
         assert!(entry(waiting(), [None; 3]).row(new, keys::TIME).is_none(), "its id tells the time");
     }

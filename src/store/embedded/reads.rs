@@ -49,12 +49,26 @@ impl View {
     pub(super) fn settled(&self, query: SettledQuery) -> Result<Vec<Settled>, StoreError> {
         let from = keys::settled_from(query.function, query.kind, Timestamp::from_ms(0));
         let to = keys::settled_from(query.function, query.kind, query.before);
-        let rows = self.first_rows(&from, &to, query.limit);
-        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
-            let (at, id) = keys::read_settled(&key)?;
-            Some(Settled { at, id, bytes: u64::from_be_bytes(value.try_into().ok()?) })
+        let of = keys::settled_of(query.function, query.kind);
+        let (floor, sealed) = {
+            let state = self.shared.lock();
+            (state.floor(&of), state.sealed())
         };
-        rows.map(|row| row.and_then(|row| read(row.clone()).ok_or_else(|| unknown_row(&row.0)))).collect()
+        let floor = floor.as_ref().map_or(from.as_slice(), <[u8; _]>::as_slice).min(&to);
+        let rows = self.rows_above(floor, &from, &to, query.limit);
+        let read = |(key, value): &(Vec<u8>, Vec<u8>)| {
+            let (at, id) = keys::read_settled(key)?;
+            Some(Settled { at, id, bytes: u64::from_be_bytes(value.as_slice().try_into().ok()?) })
+        };
+        let settled = rows.map(|row| row.and_then(|row| read(&row).ok_or_else(|| unknown_row(&row.0))));
+        let settled = settled.collect::<Result<Vec<_>, _>>()?;
+        if let Some(Settled { at, id, .. }) = settled.first() {
+            let mut state = self.shared.lock();
+            if state.sealed() == sealed {
+                state.raise_floor(of, keys::settled(query.function, query.kind, *at, *id));
+            }
+        }
+        Ok(settled)
     }
 
     pub(super) fn waiting(&self, lane: Lane, after: Option<Turn>, limit: usize) -> Result<Vec<Place>, StoreError> {

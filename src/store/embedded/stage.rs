@@ -1,13 +1,14 @@
 //! Turns the changes of one group into values in a frame and into what they change. Decides what each change
 //! means, given what is there; knows no thread and no file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
 use super::change::Prepared;
-use super::entry::{Entry, Facts, part_index};
+use super::entry::{Entry, Facts, Standing, part_index};
 use super::op::{Net, Op};
+use super::window::ById;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{FrameWriter, Span};
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
@@ -21,23 +22,34 @@ pub(super) trait Before {
     fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError>;
 }
 
-/// Writes the values of a group into a frame and returns what it changes.
+/// Writes the values of a group into a frame, and adds to `ops` what it changes.
 pub(super) fn stage(
     changes: &[Prepared],
     before: &impl Before,
     frame: &mut FrameWriter<'_>,
-) -> Result<Vec<Op>, StoreError> {
-    let mut staging =
-        Staging { before, invocations: Vec::with_capacity(2), records: BTreeMap::new(), rows: Vec::new() };
+    ops: &mut Vec<Op>,
+) -> Result<(), StoreError> {
+    let mut staging = Staging {
+        before,
+        invocations: Vec::with_capacity(1),
+        places: HashMap::default(),
+        records: BTreeMap::new(),
+        rows: Vec::new(),
+    };
     changes.iter().try_for_each(|change| staging.take(change, frame))?;
-    Ok(staging.finish())
+    staging.finish(ops);
+    Ok(())
 }
+
+/// So many invocations are found by looking through them.
+const FEW: usize = 8;
 
 /// A group so far.
 struct Staging<'a, B> {
     before: &'a B,
-    /// Few, so looked through from the end; a group of retention's has a thousand, once in a while.
     invocations: Vec<(InvocationId, Draft)>,
+    /// Where each of them stands there, once they are more than [`FEW`]: a group of retention's has a thousand.
+    places: HashMap<InvocationId, usize, ById>,
     records: BTreeMap<Vec<u8>, Net<Span>>,
     rows: Vec<Op>,
 }
@@ -83,15 +95,33 @@ impl<B: Before> Staging<'_, B> {
     }
 
     fn invocation(&mut self, id: InvocationId) -> Result<&mut Draft, StoreError> {
-        let known = self.invocations.iter().rposition(|(known, _)| *known == id);
-        if known.is_none() {
-            let before = self.before.entry(id)?;
-            let record = before.map(|entry| (entry.record, entry.facts));
-            let parts = before.map_or([None; 3], |entry| entry.parts);
-            self.invocations.push((id, Draft { before, record, parts }));
-        }
-        let place = known.unwrap_or(self.invocations.len() - 1);
+        let place = match self.place(id) {
+            Some(place) => place,
+            None => self.add(id)?,
+        };
         Ok(&mut self.invocations[place].1)
+    }
+
+    fn place(&self, id: InvocationId) -> Option<usize> {
+        if self.invocations.len() <= FEW {
+            return self.invocations.iter().rposition(|(known, _)| *known == id);
+        }
+        self.places.get(&id).copied()
+    }
+
+    /// Begins with an invocation as it is before the group.
+    fn add(&mut self, id: InvocationId) -> Result<usize, StoreError> {
+        let before = self.before.entry(id)?;
+        let record = before.map(|entry| (entry.record, entry.facts));
+        let parts = before.map_or([None; 3], |entry| entry.parts);
+        let place = self.invocations.len();
+        self.invocations.push((id, Draft { before, record, parts }));
+        if place == FEW {
+            self.places.extend((0..).zip(&self.invocations).map(|(place, (id, _))| (*id, place)));
+        } else if place > FEW {
+            self.places.insert(id, place);
+        }
+        Ok(place)
     }
 
     fn record(&mut self, key: &[u8]) -> Result<&mut Net<Span>, StoreError> {
@@ -152,7 +182,7 @@ impl<B: Before> Staging<'_, B> {
         Ok(())
     }
 
-    fn finish(self) -> Vec<Op> {
+    fn finish(self, ops: &mut Vec<Op>) {
         let invocations = self.invocations.into_iter().filter_map(|(id, Draft { before, record, parts })| {
             // Bytes of an invocation that is not there belong to nobody.
             let now = record.map(|(record, facts)| Entry { record, parts, facts });
@@ -160,7 +190,9 @@ impl<B: Before> Staging<'_, B> {
         });
         let records = self.records.into_iter().filter(|(_, net)| net.before != net.now);
         let records = records.map(|(key, net)| Op::Record { key, net });
-        invocations.chain(records).chain(self.rows).collect()
+        ops.extend(invocations);
+        ops.extend(records);
+        ops.extend(self.rows);
     }
 }
 
@@ -174,6 +206,14 @@ pub(super) fn read_key_use(bytes: &[u8]) -> Option<KeyUse> {
     let request = crate::model::names::Digest::from_bytes(super::entry::take(&mut bytes)?);
     let until = crate::model::time::Timestamp::from_ms(u64::from_be_bytes(super::entry::take(&mut bytes)?));
     bytes.is_empty().then_some(KeyUse { id, request, until })
+}
+
+/// What a group comes to when it does nothing but change an invocation that waits into one that does: an attempt that
+/// begins, above all. That changes no row but the entry's own.
+pub(super) fn claim(ops: &[Op]) -> Option<(InvocationId, Entry)> {
+    let [Op::Invocation { id, net: Net { before: Some(before), now: Some(now) } }] = ops else { return None };
+    let waits = |entry: &Entry| matches!(entry.facts.standing, Standing::Waiting { .. });
+    (waits(before) && before.facts == now.facts).then_some((*id, *now))
 }
 
 /// Whether a group brings something new and touches nothing that is there: such is refused when little room is left.

@@ -2,12 +2,13 @@
 //! as if those in front of it had been.
 
 use std::collections::HashMap;
+use std::vec::Drain;
 
 use super::entry::Entry;
 use super::op::Op;
 use super::stage::{self, Before};
 use super::view::View;
-use super::window::ById;
+use super::window::{ById, Known};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::Span;
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
@@ -15,8 +16,9 @@ use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
 /// What groups of a gathering have changed, in their order.
 #[derive(Default)]
 pub(super) struct Staged {
-    pub(super) ops: Vec<Op>,
-    entries: HashMap<InvocationId, Option<Entry>, ById>,
+    ops: Vec<Op>,
+    /// Which of them was the last to change an invocation.
+    invocations: HashMap<InvocationId, usize, ById>,
     records: HashMap<Vec<u8>, Option<Span>>,
     keys: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
@@ -29,8 +31,8 @@ pub(super) struct Layered<'a> {
 
 impl Before for Layered<'_> {
     fn entry(&self, id: InvocationId) -> Result<Option<Entry>, StoreError> {
-        match self.staged.entries.get(&id) {
-            Some(staged) => Ok(*staged),
+        match self.staged.entry(id) {
+            Some(staged) => Ok(staged),
             None => self.view.entry(id),
         }
     }
@@ -58,14 +60,35 @@ impl Before for Layered<'_> {
 }
 
 impl Staged {
-    pub(super) fn take_in(&mut self, ops: Vec<Op>) {
-        for op in &ops {
+    /// Whether a group in it has changed the invocation.
+    pub(super) fn knows(&self, id: InvocationId) -> bool {
+        self.invocations.contains_key(&id)
+    }
+
+    fn entry(&self, id: InvocationId) -> Known<Entry> {
+        match self.ops.get(*self.invocations.get(&id)?)? {
+            Op::Invocation { net, .. } => Some(net.now),
+            Op::Record { .. } | Op::Row { .. } => None,
+        }
+    }
+
+    /// All of it, in order. Keeps its memory for the next gathering.
+    pub(super) fn take(&mut self) -> Drain<'_, Op> {
+        self.invocations.clear();
+        self.records.clear();
+        self.keys.clear();
+        self.ops.drain(..)
+    }
+
+    /// Adds the changes of a group, and leaves none of them there.
+    pub(super) fn take_in(&mut self, ops: &mut Vec<Op>) {
+        for (place, op) in (self.ops.len()..).zip(&*ops) {
             match op {
-                Op::Invocation { id, net } => drop(self.entries.insert(*id, net.now)),
+                Op::Invocation { id, .. } => drop(self.invocations.insert(*id, place)),
                 Op::Record { key, net } => drop(self.records.insert(key.clone(), net.now)),
                 Op::Row { key, value } => drop(self.keys.insert(key.clone(), value.clone())),
             }
         }
-        self.ops.extend(ops);
+        self.ops.append(ops);
     }
 }

@@ -11,9 +11,13 @@ use super::op::{Net, Op};
 use super::window::{ById, FirstRows, Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
-use crate::store::Cursor;
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Span};
+use crate::store::keys::{SettledKey, SettledOf};
+use crate::store::{Cursor, keys};
+
+/// Floors that are remembered.
+const MAX_FLOORS: usize = 10_000;
 
 /// The state and who waits for it to change.
 #[derive(Debug)]
@@ -28,13 +32,24 @@ pub(super) struct State {
     pub(super) current: Window,
     /// What is being written into the index.
     pub(super) applying: Option<Arc<Sealed>>,
+    /// What was written into it last. Kept because what settled lately is asked for when it is removed: a look here is
+    /// cheaper than one at the index.
+    pub(super) applied: Option<Arc<Sealed>>,
+    /// Claims that were answered and become part of the current window with the next sync. The same claims, once they
+    /// are part of it, say the same.
+    pub(super) claimed: HashMap<InvocationId, Entry, ById>,
     pub(super) counts: HashMap<FunctionId, Counts, ById>,
+    /// By what a function and a kind are in a key under `SETTLED`: every row of the index before this one is none any
+    /// more. Removals stand in memory first, and whoever asks for the oldest would go through all of them each time.
+    floors: HashMap<SettledOf, SettledKey>,
     /// Windows that were sealed since the store was opened.
     sealed: u64,
     /// When the newest id was made that the index may know, of those that say so.
     newest: Option<Timestamp>,
     /// Up to where the journal is durable.
     pub(super) synced: Position,
+    /// Up to where somebody waits for it to be.
+    pub(super) awaited: Option<Position>,
     /// Why the index takes nothing at the moment.
     pub(super) stuck: Option<String>,
     /// No more is committed: apply what is there, and end.
@@ -54,8 +69,20 @@ pub(super) struct Sealed {
 impl Shared {
     pub(super) fn new(applied: Position, newest: Option<Timestamp>, counts: HashMap<FunctionId, Counts, ById>) -> Self {
         let current = Window::starting_at(applied);
-        let state =
-            State { current, applying: None, counts, sealed: 0, newest, synced: applied, stuck: None, closing: false };
+        let state = State {
+            current,
+            applying: None,
+            applied: None,
+            claimed: HashMap::default(),
+            counts,
+            floors: HashMap::new(),
+            sealed: 0,
+            newest,
+            synced: applied,
+            awaited: None,
+            stuck: None,
+            closing: false,
+        };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -95,7 +122,8 @@ impl State {
     /// The entry of an invocation; the outer `None` when only the index can know: it cannot where the id was made
     /// after all that it has seen, which spares the committer a look for each that is new.
     pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
-        let known = self.windows().find_map(|window| window.entry(id));
+        let claimed = self.claimed.get(&id).map(|entry| Some(*entry));
+        let known = claimed.or_else(|| self.remembered().find_map(|window| window.entry(id)));
         known.or_else(|| id.time().is_some_and(|made| self.newest.is_none_or(|newest| made > newest)).then_some(None))
     }
 
@@ -106,7 +134,32 @@ impl State {
         self.newest = self.newest.max(window.newest);
         self.sealed += 1;
         let counts = window.functions().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();
+        self.lower_floors(&window);
         Sealed { window, counts, newest: self.newest }
+    }
+
+    /// Before which row of the index nothing is settled any more, of a function and a kind.
+    pub(super) fn floor(&self, of: &SettledOf) -> Option<SettledKey> {
+        self.floors.get(of).copied()
+    }
+
+    /// Somebody found no row of the index before `floor` to be one, and no window was sealed meanwhile.
+    pub(super) fn raise_floor(&mut self, of: SettledOf, floor: SettledKey) {
+        if self.floors.len() >= MAX_FLOORS {
+            self.floors.clear();
+        }
+        self.floors.insert(of, floor);
+    }
+
+    /// What a window brings into the index may lie lower.
+    fn lower_floors(&mut self, window: &Window) {
+        for of in window.functions().flat_map(keys::settled_of_all) {
+            if let Some(floor) = self.floors.get_mut(&of)
+                && let Some(lower) = window.first_settled(&of, floor)
+            {
+                *floor = lower;
+            }
+        }
     }
 
     /// Where a record stands; the outer `None` when only the index can know.
@@ -119,9 +172,10 @@ impl State {
         self.windows().find_map(|window| window.row(key)).cloned()
     }
 
-    /// Whether a row that the index has of an invocation is none any more: what is not in the index yet says so.
+    /// Whether a row that the index has of an invocation is none any more: what is not in the index yet says so, or was
+    /// not when the row was read.
     pub(super) fn is_over(&self, id: InvocationId, tag: u8, key: &[u8]) -> bool {
-        let known = self.windows().find_map(|window| window.entry(id));
+        let known = self.remembered().find_map(|window| window.entry(id));
         let mut now = Vec::new();
         known.is_some_and(|entry| !entry.is_some_and(|entry| entry.key(id, tag, &mut now) && now == key))
     }
@@ -164,8 +218,49 @@ impl State {
         self.windows().map(Window::len).sum()
     }
 
-    /// The newest first.
+    /// The windows, and the one that was written into the index last.
+    fn remembered(&self) -> impl Iterator<Item = &Window> {
+        self.windows().chain(self.applied.as_ref().map(|sealed| &sealed.window))
+    }
+
+    /// What is not in the index yet, the newest first.
     pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
         std::iter::once(&self.current).chain(self.applying.as_ref().map(|sealed| &sealed.window))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::invocation::Mode;
+    use crate::model::outcome::OutcomeKind;
+    use crate::store::embedded::entry::{Facts, Standing};
+
+    const FUNCTION: FunctionId = FunctionId::from_bytes([7; 16]);
+
+    fn settled(id: u8, at: u64) -> Op {
+        let at = Timestamp::from_ms(at);
+        let standing = Standing::Done { kind: OutcomeKind::Failed, at };
+        let facts = Facts { function: FUNCTION, accepted: at, mode: Mode::Async, standing };
+        let record = Span { segment: 1, offset: 2, bytes: 3 };
+        let now = Some(Entry { record, parts: [None; 3], facts });
+        Op::Invocation { id: InvocationId::from_bytes([id; 16]), net: Net { before: None, now } }
+    }
+
+    #[test]
+    fn what_settled_earlier_than_the_oldest_known_lowers_the_floor_when_the_index_learns_of_it() {
+        let shared = Shared::new(Position::START, None, HashMap::default());
+        let mut state = shared.lock();
+        let key = |id: u8, at| {
+            let id = InvocationId::from_bytes([id; 16]);
+            keys::settled(FUNCTION, OutcomeKind::Failed, Timestamp::from_ms(at), id)
+        };
+        let of = keys::settled_of(FUNCTION, OutcomeKind::Failed);
+        state.raise_floor(of, key(1, 50));
+        state.take_in([settled(2, 60), settled(3, 40), settled(4, 45)], Position::START);
+        assert_eq!(state.floor(&of), Some(key(1, 50)), "the windows are looked through in any case");
+        state.seal();
+        assert_eq!(state.floor(&of), Some(key(3, 40)));
+        assert_eq!(state.floor(&keys::settled_of(FUNCTION, OutcomeKind::Succeeded)), None);
     }
 }

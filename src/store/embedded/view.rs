@@ -54,6 +54,11 @@ impl View {
 
     /// The first `limit` rows of one tag between two keys, in order.
     pub(super) fn first_rows(&self, from: &[u8], to: &[u8], limit: usize) -> Rows<'_> {
+        self.rows_above(from, from, to, limit)
+    }
+
+    /// The same, where no row of the index before `floor` is one any more.
+    pub(super) fn rows_above(&self, floor: &[u8], from: &[u8], to: &[u8], limit: usize) -> Rows<'_> {
         let tag = from.first().copied().unwrap_or_default();
         let of_invocations = Entry::TAGS.contains(&tag);
         let state = self.shared.lock();
@@ -63,7 +68,7 @@ impl View {
             state.other_rows_between(from, to).into_iter().collect()
         };
         drop(state);
-        let index = self.index.range(Bound::Included(from), Bound::Excluded(to), Direction::Up);
+        let index = self.index.range(Bound::Included(floor.max(from)), Bound::Excluded(to), Direction::Up);
         let unapplied = unapplied.into_iter().peekable();
         Rows { view: self, of_invocations, unapplied, index: index.peekable(), left: limit }
     }

@@ -1,7 +1,8 @@
 //! What was committed and is not in the index yet: the net of many groups, by invocation. Holds places in the
 //! journal, never the bytes there. Pure.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound;
 
@@ -9,9 +10,9 @@ use super::entry::{Entry, Row};
 use super::op::{Net, Op};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
-use crate::store::Cursor;
 use crate::store::journal::{Position, Span};
 use crate::store::sled::Change as IndexChange;
+use crate::store::{Cursor, keys};
 
 /// Finds invocations by their ids, which are random in their last half: nobody chooses them, so nothing is hashed.
 pub(super) type ById = BuildHasherDefault<LastBytes>;
@@ -39,6 +40,9 @@ impl Hasher for LastBytes {
 #[derive(Debug)]
 pub(super) struct Window {
     invocations: HashMap<InvocationId, Net<Entry>, ById>,
+    /// The rows of those that are settled, in order: retention asks for the oldest all the time, and would go through
+    /// everything otherwise.
+    settled: BTreeSet<keys::SettledKey>,
     records: BTreeMap<Vec<u8>, Net<Span>>,
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The place behind its last group.
@@ -53,6 +57,7 @@ impl Window {
     pub(super) fn starting_at(end: Position) -> Self {
         Self {
             invocations: HashMap::default(),
+            settled: BTreeSet::new(),
             records: BTreeMap::new(),
             rows: BTreeMap::new(),
             end,
@@ -76,17 +81,30 @@ impl Window {
             Op::Invocation { id, net } => {
                 self.newest = self.newest.max(id.time());
                 self.functions.extend(net.now.or(net.before).map(|entry| entry.facts.function));
-                let first = self.invocations.entry(id).or_insert(net);
-                first.now = net.now;
-                if first.before.is_none() && first.now.is_none() {
-                    self.invocations.remove(&id);
-                }
+                self.take_in_invocation(id, net);
             }
             Op::Record { key, net } => {
                 self.records.entry(key).or_insert(net).now = net.now;
             }
             Op::Row { key, value } => drop(self.rows.insert(key, value)),
         }
+    }
+
+    fn take_in_invocation(&mut self, id: InvocationId, net: Net<Entry>) {
+        let settled = |entry: Option<Entry>| entry.and_then(|entry| entry.settled_key(id));
+        match self.invocations.entry(id) {
+            MapEntry::Occupied(mut known) => {
+                if let Some(key) = settled(known.get().now) {
+                    self.settled.remove(&key);
+                }
+                known.get_mut().now = net.now;
+                if known.get().before.is_none() && net.now.is_none() {
+                    known.remove();
+                }
+            }
+            MapEntry::Vacant(place) => drop(place.insert(net)),
+        }
+        self.settled.extend(settled(net.now));
     }
 
     /// The entry of an invocation; the outer `None` when the window does not know it.
@@ -129,11 +147,29 @@ impl Window {
 
     /// Adds the rows of invocations under a tag to `first`, those that `wanted` says.
     pub(super) fn add_rows(&self, tag: u8, wanted: impl Fn(InvocationId) -> bool, first: &mut FirstRows<'_>) {
+        if tag == keys::SETTLED {
+            return self.add_settled(wanted, first);
+        }
         for (id, net) in &self.invocations {
             if let Some(entry) = &net.now
                 && wanted(*id)
             {
                 first.add(*id, entry, tag);
+            }
+        }
+    }
+
+    /// The first settled row of a function and a kind before `end`.
+    pub(super) fn first_settled(&self, of: &keys::SettledOf, end: &keys::SettledKey) -> Option<keys::SettledKey> {
+        self.settled.range::<[u8], _>((Bound::Included(&of[..]), Bound::Excluded(&end[..]))).next().copied()
+    }
+
+    fn add_settled(&self, wanted: impl Fn(InvocationId) -> bool, first: &mut FirstRows<'_>) {
+        let between = (Bound::Included(first.from), Bound::Excluded(first.to));
+        let ids = self.settled.range::<[u8], _>(between).map(keys::settled_id).filter(|id| wanted(*id));
+        for id in ids.take(first.limit) {
+            if let Some(entry) = self.invocations.get(&id).and_then(|net| net.now) {
+                first.add(id, &entry, keys::SETTLED);
             }
         }
     }
@@ -171,17 +207,19 @@ impl Window {
 
     /// What is to be written into the index, sorted, each key once.
     pub(super) fn changes(&self) -> Vec<IndexChange> {
-        let mut changes = Vec::with_capacity(self.len() * 3);
         // By id, so that the rows of each tag come nearly in order: ids and due times grow together. Sorting then
-        // has little to do.
-        let mut nets: Vec<_> = self.invocations.iter().collect();
-        nets.sort_unstable_by_key(|(id, _)| **id);
-        for tag in Entry::TAGS {
-            for (id, net) in &nets {
-                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(**id, tag));
-                changes_of(row(net.before), row(net.now), &mut changes);
+        // has little to do. The ids are copied: a look at the map for each comparison would be what all this costs.
+        let mut nets: Vec<_> = self.invocations.iter().map(|(id, net)| (*id, net)).collect();
+        nets.sort_unstable_by_key(|(id, _)| *id);
+        let mut of_tags = Entry::TAGS.map(|tag| (tag, Vec::new()));
+        for (id, net) in nets {
+            for (tag, changes) in &mut of_tags {
+                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(id, *tag));
+                changes_of(row(net.before), row(net.now), changes);
             }
         }
+        let mut changes = Vec::with_capacity(of_tags.iter().map(|(_, changes)| changes.len()).sum());
+        of_tags.into_iter().for_each(|(_, of_tag)| changes.extend(of_tag));
         changes
             .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
         changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));

@@ -2,21 +2,25 @@
 //! what a failed write means, and what is taken when there is little room.
 //!
 //! Nothing is visible before it is durable, when its caller asked for that: what somebody was shown must not be
-//! undone by a power cut. A failed write or sync ends the writing for good: what the disk holds is then unknown.
+//! undone by a power cut. A claim, which is only written, is shown and answered in front of the sync that others of
+//! the gathering wait for. A failed write or sync ends the writing for good: what the disk holds is then unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::change::Prepared;
-use super::op;
+use super::entry::Entry;
+use super::op::{self, Op};
 use super::stage;
 use super::staged::{Layered, Staged};
 use super::view::View;
 use super::vitals::Tally;
 use crate::model::bounds;
+use crate::model::names::InvocationId;
 use crate::store::journal::{Draft, Journal, JournalError, Room};
 use crate::store::{Durability, StoreError};
 
@@ -27,6 +31,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Windows that may stand in memory while the index takes nothing: some hundred megabytes.
 const STUCK_WINDOWS: usize = 8;
 
+/// So many are answered from the thread that writes. It would be interrupted by each thread of the runtime that it
+/// wakes, several times for a large gathering, so those are answered from within the runtime: that is one wake-up.
+const FEW: usize = 2;
+
 /// A group, and who waits for it.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -36,6 +44,18 @@ pub(super) struct Job {
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
+/// One who waits for a group that was laid out.
+struct Waiting {
+    when: Durability,
+    since: Instant,
+    answer: oneshot::Sender<Answer>,
+    /// What the group comes to when it is a claim that may be shown before it is durable.
+    claim: Option<Claim>,
+}
+
+/// An attempt that begins: nothing but the state of one invocation that is there.
+type Claim = (InvocationId, Entry);
+
 /// The journal as its one writer has it.
 pub(super) struct Writer {
     journal: Journal,
@@ -43,15 +63,20 @@ pub(super) struct Writer {
     tally: Arc<Tally>,
     /// Entries of groups of this gathering, which nobody sees yet.
     staged: Staged,
-    /// Where changes are laid out before they go into a frame.
+    /// What the group that is being laid out changes; empty in between.
+    ops: Vec<Op>,
+    /// Where that is laid out before it goes into a frame.
     buffer: Vec<u8>,
     /// Why nothing is written any more.
     stopped: Option<String>,
+    /// Where those are who wait, if the store was opened from within one.
+    runtime: Option<Handle>,
 }
 
 impl Writer {
     pub(super) fn new(journal: Journal, view: View, tally: Arc<Tally>) -> Self {
-        Self { journal, view, tally, staged: Staged::default(), buffer: Vec::new(), stopped: None }
+        let (staged, runtime) = (Staged::default(), Handle::try_current().ok());
+        Self { journal, view, tally, staged, ops: Vec::new(), buffer: Vec::new(), stopped: None, runtime }
     }
 
     /// Makes durable what was written last. Nothing is written after it.
@@ -66,9 +91,8 @@ impl Writer {
     /// Writes a gathering and answers it.
     pub(super) fn commit(&mut self, gathering: Vec<Job>) {
         let taken = self.wait_for_room();
-        let count = gathering.len();
-        let mut answers = Vec::with_capacity(count);
-        let mut written = Vec::with_capacity(count);
+        let mut refused = Vec::new();
+        let mut written = Vec::with_capacity(gathering.len());
         let mut draft = None;
         for Job { changes, when, since, answer } in gathering {
             let staged = match &taken {
@@ -76,43 +100,76 @@ impl Writer {
                 Err(error) => Err(error.clone()),
             };
             match staged {
-                Ok(()) => written.push((when, since, answer)),
-                Err(error) => answers.push((answer, error)),
+                Ok(claim) => written.push(Waiting { when, since, answer, claim }),
+                Err(error) => refused.push((answer, error)),
             }
         }
-        let synced = written.iter().any(|(when, ..)| *when == Durability::Synced);
+        self.tally.wrote(written.len());
         let mut end = self.write(draft);
         if let Some(why) = self.stopped.as_ref().filter(|_| end.is_ok()) {
             end = Err(StoreError::Unknown(why.clone())); // of an earlier draft of this gathering
         }
-        if synced {
+        if written.iter().any(|waiting| waiting.when == Durability::Synced) {
+            if end.is_ok() {
+                written = self.show_claims(written);
+            }
             end = end.and_then(|()| self.sync());
         }
         match &end {
             Ok(()) => self.publish(),
-            Err(_) => self.staged = Staged::default(),
+            Err(_) => self.withdraw(),
         }
-        self.tally.wrote(written.len());
-        let now = Instant::now();
-        for (_, since, answer) in written {
-            if end.is_ok() {
-                self.tally.committed(now.saturating_duration_since(since));
-            }
-            drop(answer.send(end.clone())); // nobody may be waiting any more
-        }
-        for (answer, error) in answers {
+        self.answer(written, &end);
+        for (answer, error) in refused {
             drop(answer.send(Err(error)));
         }
     }
 
+    /// Shows claims and answers them, since they need not wait for the sync that others do: an attempt that begins
+    /// would wait for nothing. Returns the others.
+    fn show_claims(&self, written: Vec<Waiting>) -> Vec<Waiting> {
+        let is_claim = |waiting: &Waiting| waiting.claim.is_some() && waiting.when == Durability::Written;
+        let (claims, others): (Vec<_>, Vec<_>) = written.into_iter().partition(is_claim);
+        if !claims.is_empty() {
+            self.view.shared.lock().claimed.extend(claims.iter().filter_map(|waiting| waiting.claim));
+            self.answer(claims, &Ok(()));
+        }
+        others
+    }
+
+    fn answer(&self, written: Vec<Waiting>, end: &Answer) {
+        let now = Instant::now();
+        if end.is_ok() {
+            for waiting in &written {
+                self.tally.committed(now.saturating_duration_since(waiting.since));
+            }
+        }
+        let end = end.clone();
+        let count = written.len();
+        let answer_all = move || {
+            for waiting in written {
+                drop(waiting.answer.send(end.clone())); // nobody may be waiting any more
+            }
+        };
+        match &self.runtime {
+            Some(runtime) if count > FEW => drop(runtime.spawn(async { answer_all() })),
+            _ => answer_all(),
+        }
+    }
+
     /// Lays one group into the draft. When this fails, nothing has changed.
-    fn stage(&mut self, changes: &[Prepared], taken: &Taken, draft: &mut Option<Draft>) -> Result<(), StoreError> {
+    fn stage(
+        &mut self,
+        changes: &[Prepared],
+        taken: &Taken,
+        draft: &mut Option<Draft>,
+    ) -> Result<Option<Claim>, StoreError> {
         if let Some(why) = &self.stopped {
             return Err(StoreError::Stopped(why.clone()));
         }
         let bytes = changes.iter().map(Prepared::bytes).sum::<usize>() + size_of::<u32>();
         if changes.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if draft.as_ref().is_some_and(|draft| !draft.fits(bytes)) {
             self.write(draft.take())?;
@@ -122,34 +179,33 @@ impl Writer {
             None => draft.insert(self.journal.begin(bytes).map_err(not_begun)?),
         };
         let mark = group.mark();
-        let (before, buffer) = (Layered { staged: &self.staged, view: &self.view }, &mut self.buffer);
+        let before = Layered { staged: &self.staged, view: &self.view };
+        let (ops, buffer) = (&mut self.ops, &mut self.buffer);
         let staged = group.push(|frame| {
-            let ops = stage::stage(changes, &before, frame)?;
-            op::write_all(&ops, buffer, frame);
-            Ok(ops)
+            stage::stage(changes, &before, frame, ops)?;
+            op::write_all(ops, buffer, frame);
+            Ok(())
         });
         let refused = match (self.journal.room(), taken) {
             (Room::Plenty, Taken::Everything) => None,
             (_, Taken::WhatSettles(why)) => Some(why.clone()),
             (Room::ReserveOnly | Room::None, _) => Some("what is left is for what was accepted before".to_owned()),
         };
-        let ops = match (staged, refused) {
-            (Ok(ops), Some(why)) if stage::is_new_work(&ops) => Err(StoreError::Full(why)),
-            (staged, _) => staged,
-        };
-        match ops {
-            Ok(ops) => {
-                if ops.is_empty() {
-                    group.truncate(mark);
-                }
-                self.staged.take_in(ops);
-                Ok(())
-            }
-            Err(error) => {
-                group.truncate(mark);
-                Err(error)
-            }
+        let staged = staged.and_then(|()| match refused {
+            Some(why) if stage::is_new_work(ops) => Err(StoreError::Full(why)),
+            _ => Ok(()),
+        });
+        if staged.is_err() || ops.is_empty() {
+            group.truncate(mark);
         }
+        if let Err(error) = staged {
+            ops.clear();
+            return Err(error);
+        }
+        // What rests on something that nobody may see yet has to wait with it.
+        let claim = stage::claim(ops).filter(|(id, _)| !self.staged.knows(*id));
+        self.staged.take_in(ops);
+        Ok(claim)
     }
 
     fn write(&mut self, draft: Option<Draft>) -> Answer {
@@ -163,8 +219,13 @@ impl Writer {
             self.tally.synced();
         }
         // Told also when there was nothing to do: the journal syncs by itself where many segments are written at once.
-        self.view.shared.lock().synced = self.journal.synced();
-        self.view.shared.tell();
+        let mut state = self.view.shared.lock();
+        state.synced = self.journal.synced();
+        if state.awaited.is_some_and(|awaited| awaited <= state.synced) {
+            state.awaited = None;
+            drop(state);
+            self.view.shared.tell();
+        }
         Ok(())
     }
 
@@ -184,15 +245,22 @@ impl Writer {
 
     /// Makes what was written visible.
     fn publish(&mut self) {
-        let Staged { ops, .. } = std::mem::take(&mut self.staged);
-        if ops.is_empty() {
+        let ops = self.staged.take();
+        if ops.len() == 0 {
             return;
         }
         let mut state = self.view.shared.lock();
+        state.claimed.clear();
         state.take_in(ops, self.journal.end());
         if state.current.len() >= bounds::MAX_WINDOW_CHANGES {
             self.view.shared.tell();
         }
+    }
+
+    /// Forgets what was laid out, and what was shown of it.
+    fn withdraw(&mut self) {
+        self.staged = Staged::default();
+        self.view.shared.lock().claimed.clear();
     }
 
     /// Waits while too much stands in memory that is not in the index. What was written is durable before that: the

@@ -13,14 +13,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use crate::store::background;
+
 use super::disk::DiskFile;
 use super::format;
 use super::names::Name;
 use super::pool::{Ready, Step};
 use super::shared::Shared;
 
-/// Bytes of one write of zeros.
-const PIECE: usize = 1_024 * 1_024;
+/// Bytes of one write of zeros. The kernel keeps a file in pieces as it was written, and whoever writes and syncs a few
+/// sectors later pays for the pieces that they lie in.
+const PIECE: usize = 16 * 1_024;
+/// Bytes that are written between two syncs: the writer's own syncs wait while the disk takes them.
+const SYNC_EVERY: usize = 1_024 * 1_024;
 
 /// The thread. Dropping this ends it after the step that it is at.
 #[derive(Debug)]
@@ -75,6 +80,7 @@ impl Drop for Preparer {
 
 impl Preparer {
     fn run(self) {
+        background::stand_back();
         loop {
             let step = self.next_step();
             if step == Step::Stop {
@@ -165,6 +171,9 @@ impl Preparer {
             let piece = &zeros[..zeros.len().min(end - written)];
             write_all(&*file, piece, written as u64)?;
             written += piece.len();
+            if written.is_multiple_of(SYNC_EVERY) {
+                file.sync()?;
+            }
         }
         file.sync()
     }
