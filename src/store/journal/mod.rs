@@ -76,7 +76,7 @@ pub(in crate::store) use group::Group;
 pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
 pub(in crate::store) use remains::{Remains, Salvaged};
-pub(in crate::store) use segments::{Room, Segments};
+pub(in crate::store) use segments::{Pressure, Purpose, Room, Segments};
 pub(in crate::store) use writer::{Journal, Settings};
 
 #[cfg(test)]

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use super::demand::Demand;
 use super::disk::DiskFile;
-use super::segments::Room;
+use super::segments::{Pressure, Purpose, Room};
 use super::writer::Settings;
+
+/// With no more segments than this to its limit the journal is nearly full.
+const NEARLY: u64 = 4;
 
 /// A segment that can be written: its header is durable, and so is its name.
 #[derive(Debug)]
@@ -185,24 +188,26 @@ impl Pool {
         self.demand.take(self.prepared());
     }
 
-    pub(super) fn take(&mut self) -> Option<Ready> {
-        self.ready.take()
+    /// One that is ready, unless those that are left are kept for something more urgent.
+    pub(super) fn take(&mut self, purpose: Purpose) -> Option<Ready> {
+        if self.has_one_for(purpose) { self.ready.take() } else { None }
     }
 
     /// Why waiting for a segment leads to none.
-    pub(super) fn hopeless(&self) -> Option<String> {
+    pub(super) fn hopeless(&self, purpose: Purpose) -> Option<String> {
         if self.thread == Thread::HasEnded {
             return Some("the thread that prepares them has ended".to_owned());
         }
         if self.busy || self.asked || !self.released.is_empty() {
             return None;
         }
+        let none_is_left = !self.has_one_for(purpose);
         if let Some(blocked) = &self.blocked
-            && (blocked.numbering || self.spares.is_empty())
+            && (blocked.numbering || none_is_left)
         {
             return Some(blocked.reason.clone());
         }
-        (self.spares.is_empty() && !self.may_grow()).then(|| {
+        (none_is_left && !self.may_grow()).then(|| {
             let most = self.settings.max_bytes;
             format!("its segments take up {} bytes, and may take up {most}", self.bytes)
         })
@@ -218,7 +223,21 @@ impl Pool {
         }
         let again = self.blocked.is_some() && !self.asked;
         self.asked |= again;
-        (if prepared > 0 { Room::ReserveOnly } else { Room::None }, again)
+        (Room::of_reserve(prepared), again)
+    }
+
+    /// How pressing it is that segments come free.
+    pub(super) fn pressure(&mut self) -> (Pressure, bool) {
+        let (room, again) = self.room();
+        let soon = u64::from(self.settings.segment_bytes).saturating_mul(NEARLY);
+        let pressure = if room != Room::Plenty {
+            Pressure::Full
+        } else if self.bytes.saturating_add(soon) > self.settings.max_bytes {
+            Pressure::NearlyFull
+        } else {
+            Pressure::None
+        };
+        (pressure, again)
     }
 
     /// Nothing needs the segment any more.
@@ -252,6 +271,12 @@ impl Pool {
     /// Segments that are ready or only lack a number.
     pub(super) fn prepared(&self) -> usize {
         usize::from(self.ready.is_some()) + self.spares.len()
+    }
+
+    /// Whether more are prepared than are kept for what is more urgent.
+    fn has_one_for(&self, purpose: Purpose) -> bool {
+        // Never more than the reserve, which is prepared again and again: else one could be waited for forever.
+        self.prepared() > purpose.leaves().min(self.settings.reserve)
     }
 
     fn may_grow(&self) -> bool {

@@ -22,7 +22,7 @@ use super::position::Position;
 use super::prepare::Prepare;
 use super::reader::Reader;
 use super::replay::{Replayed, replay};
-use super::segments::{Room, Segments};
+use super::segments::{Purpose, Room, Segments};
 use super::shared::{Counts, Shared};
 use super::table::Table;
 use super::tail::Tail;
@@ -132,8 +132,8 @@ impl Journal {
     /// hand asks for all of them together, up to [`bounds::MAX_GROUP_BYTES`].
     ///
     /// # Errors
-    /// [`JournalError::Full`] when there is no next one. A smaller group may still be taken.
-    pub(in crate::store) fn begin(&mut self, needed: usize) -> Result<Draft, JournalError> {
+    /// [`JournalError::Full`] when there is no next one for this purpose. A smaller group may still be taken.
+    pub(in crate::store) fn begin(&mut self, needed: usize, purpose: Purpose) -> Result<Draft, JournalError> {
         self.check_running()?;
         let headers = GROUP_HEADER + FRAME_HEADER;
         let most = (self.shared.settings.segment_bytes - FIRST) as usize - headers;
@@ -145,7 +145,7 @@ impl Journal {
         let fitting = self.current.take_if(|current| rest(current) >= needed + headers);
         let current = match fitting {
             Some(current) => current,
-            None => self.next_segment()?,
+            None => self.next_segment(purpose)?,
         };
         let room = rest(&current);
         let current = self.current.insert(current);
@@ -153,11 +153,11 @@ impl Journal {
     }
 
     /// Takes a fresh segment. Where there is none, the one being written stays.
-    fn next_segment(&mut self) -> Result<Current, JournalError> {
+    fn next_segment(&mut self, purpose: Purpose) -> Result<Current, JournalError> {
         if self.unsynced.len() >= MAX_UNSYNCED_SEGMENTS {
             self.sync()?;
         }
-        let ready = self.shared.take_segment()?;
+        let ready = self.shared.take_segment(purpose)?;
         Ok(Current { number: ready.number, file: ready.file, next: FIRST, is_dirty: false })
     }
 

@@ -10,7 +10,7 @@ mod writes;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Journal, JournalError, Position, Settings, Span};
+use super::{Journal, JournalError, Position, Purpose, Settings, Span};
 use disk::TestDisk;
 
 const DIR: &str = "/data/journal";
@@ -35,7 +35,7 @@ fn open(disk: &TestDisk, settings: Settings, applied: Option<Position>) -> Resul
 /// One group of frames that are nothing but bytes.
 fn write(journal: &mut Journal, frames: &[&[u8]]) -> Result<Position, JournalError> {
     let most = frames.iter().map(|frame| frame.len() + 4).sum();
-    let mut draft = journal.begin(most)?;
+    let mut draft = journal.begin(most, Purpose::Copy)?;
     for frame in frames {
         draft.push(|writer| writer.bytes(frame));
     }
@@ -44,7 +44,7 @@ fn write(journal: &mut Journal, frames: &[&[u8]]) -> Result<Position, JournalErr
 
 /// One group that is one value.
 fn put(journal: &mut Journal, value: &[u8]) -> Result<Span, JournalError> {
-    let mut draft = journal.begin(value.len() + super::Draft::VALUE_OVERHEAD)?;
+    let mut draft = journal.begin(value.len() + super::Draft::VALUE_OVERHEAD, Purpose::Copy)?;
     let span = draft.push(|frame| frame.value(value));
     journal.write(draft)?;
     Ok(span)
