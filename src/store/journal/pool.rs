@@ -143,7 +143,9 @@ impl Pool {
                 self.asked = false;
                 self.bytes += u64::from(self.settings.segment_bytes);
                 self.spares.push_back(number);
-                self.blocked.take().is_some()
+                // The reserve is made of less than others are: that it could be says nothing of them.
+                let is_over = self.prepared() > self.settings.reserve;
+                self.blocked.take_if(|_| is_over).is_some()
             }
             Step::Recycle { segment, .. } => {
                 if freed == 0 {
@@ -215,15 +217,13 @@ impl Pool {
 
     /// What may be taken, and whether the thread should look again.
     pub(super) fn room(&mut self) -> (Room, bool) {
-        let prepared = self.prepared();
-        if prepared > self.settings.reserve
-            || (self.blocked.is_none() && self.may_grow() && self.thread == Thread::Runs)
-        {
+        let left = self.left();
+        if left > self.settings.reserve {
             return (Room::Plenty, false);
         }
         let again = self.blocked.is_some() && !self.asked;
         self.asked |= again;
-        (Room::of_reserve(prepared), again)
+        (Room::of_reserve(left), again)
     }
 
     /// How pressing it is that segments come free.
@@ -273,10 +273,19 @@ impl Pool {
         usize::from(self.ready.is_some()) + self.spares.len()
     }
 
-    /// Whether more are prepared than are kept for what is more urgent.
+    /// Whether there are more than are kept for what is more urgent.
     fn has_one_for(&self, purpose: Purpose) -> bool {
-        // Never more than the reserve, which is prepared again and again: else one could be waited for forever.
-        self.prepared() > purpose.leaves().min(self.settings.reserve)
+        self.left() > purpose.leaves().min(self.settings.reserve)
+    }
+
+    /// Segments that are prepared, and those that will be as far as can be told.
+    fn left(&self) -> usize {
+        if self.blocked.is_some() || self.thread != Thread::Runs {
+            return self.prepared();
+        }
+        let more =
+            self.settings.max_bytes.saturating_sub(self.bytes).checked_div(u64::from(self.settings.segment_bytes));
+        self.prepared().saturating_add(more.and_then(|more| usize::try_from(more).ok()).unwrap_or(usize::MAX))
     }
 
     fn may_grow(&self) -> bool {

@@ -84,7 +84,7 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
     write(&mut journal, &[&[0; 2_900]]).unwrap();
     wait_until(|| journal.segments().stats().spares >= 3);
     assert_eq!(journal.room(), Room::Plenty);
-    disk.set_free(5_000);
+    disk.set_free(4_500);
     write(&mut journal, &[&[1; 2_900]]).unwrap();
     wait_until(|| journal.room() == Room::ReserveOnly);
     for _ in 0..2 {
@@ -94,7 +94,7 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
     let end = journal.end();
     check_refusal(
         write(&mut journal, &[&[3; 2_900]]),
-        &["5000 bytes free, and 5096 are needed", "nothing was changed"],
+        &["4500 bytes free, and 4596 are needed", "nothing was changed"],
     );
     assert_eq!(journal.end(), end, "and the segment that is being written stays");
     write(&mut journal, &[b"small"]).unwrap_or_else(|_| panic!("what fits the rest of the segment is still taken"));
@@ -104,6 +104,38 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
     journal.sync().unwrap();
     drop(journal);
     assert_eq!(open(&disk, settings, None).unwrap().1.len(), 6);
+}
+
+#[test]
+fn of_the_reserve_the_last_segments_are_left_to_what_makes_room() {
+    let disk = TestDisk::new();
+    let settings = Settings { reserve: 3, max_bytes: 5 * 4_096, ..settings(4_096) };
+    let (mut journal, _) = open(&disk, settings, None).unwrap();
+    let mut fill = |purpose| {
+        let mut written = 0;
+        while let Ok(mut draft) = journal.begin(3_400, purpose) {
+            draft.push(|frame| frame.bytes(&[1; 3_400]));
+            journal.write(draft).unwrap();
+            written += 1;
+        }
+        (written, journal.room())
+    };
+    assert_eq!(fill(Purpose::Change), (3, Room::ReserveOnly));
+    assert_eq!(fill(Purpose::Removal), (1, Room::RemovalsOnly));
+    assert_eq!(fill(Purpose::Change), (0, Room::RemovalsOnly));
+    assert_eq!(fill(Purpose::Copy), (1, Room::CopiesOnly));
+    assert_eq!(fill(Purpose::Removal), (0, Room::CopiesOnly));
+}
+
+#[test]
+fn the_reserve_is_filled_up_where_nothing_else_may_be_taken() {
+    let disk = TestDisk::new();
+    let settings = Settings { reserve: 3, min_free_bytes: 1_000, ..settings(4_096) };
+    disk.set_free(5_000);
+    let (mut journal, _) = open(&disk, settings, None).unwrap();
+    wait_until(|| journal.room() == Room::ReserveOnly && journal.segments().stats().spares == 3);
+    write(&mut journal, &[b"small"]).unwrap();
+    wait_until(|| journal.room() == Room::ReserveOnly && journal.segments().stats().spares == 3);
 }
 
 #[test]
