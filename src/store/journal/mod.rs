@@ -77,7 +77,7 @@ pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
 pub(in crate::store) use remains::{Remains, Salvaged};
 pub(in crate::store) use segments::{Pressure, Purpose, Room, Segments};
-pub(in crate::store) use writer::{Journal, Settings};
+pub(in crate::store) use writer::{Journal, Known, Settings};
 
 #[cfg(test)]
 mod tests;

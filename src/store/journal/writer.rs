@@ -45,6 +45,17 @@ pub(in crate::store) struct Settings {
     pub min_free_bytes: u64,
 }
 
+/// What whoever opens a journal knows of it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Known {
+    /// Up to where it was taken in.
+    pub applied: Option<Position>,
+    /// Up to where it was durable at some time: it cannot end before that.
+    pub reached: Option<Position>,
+    /// Segments in which something stands that is still needed.
+    pub needed: Vec<u32>,
+}
+
 /// Called with each group that is taken in again.
 pub(in crate::store) type Replay<'a> = dyn FnMut(Position, Group<'_>) -> Result<(), JournalError> + 'a;
 
@@ -86,13 +97,13 @@ struct Current {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, or makes one, and shows every group behind `applied` in order. Writing goes
-    /// on in a segment of its own, never behind what a crash has left.
+    /// Opens the journal in a folder, or makes one, and shows every group behind what was taken in, in order. Writing
+    /// goes on in a segment of its own, never behind what a crash has left.
     pub(in crate::store) fn open(
         dir: &Path,
         disk: Arc<dyn Disk>,
         settings: Settings,
-        applied: Option<Position>,
+        known: &Known,
         show: &mut Replay<'_>,
     ) -> Result<Self, JournalError> {
         let segment_bytes = settings.segment_bytes;
@@ -100,7 +111,13 @@ impl Journal {
             return Err(JournalError::Settings { segment_bytes });
         }
         let folder = Folder::read(dir, Arc::clone(&disk))?;
-        let Replayed { end, extents, unused } = replay(&folder, applied, show)?;
+        if let Some(segment) = known.needed.iter().copied().find(|segment| !folder.has(*segment)) {
+            return Err(JournalError::Missing { segment, path: folder.path(segment) });
+        }
+        let Replayed { end, extents, unused } = replay(&folder, known.applied, show)?;
+        if let Some(reached) = known.reached.filter(|reached| *reached > end) {
+            return Err(JournalError::Beyond { dir: dir.to_owned(), applied: reached, end });
+        }
         let next = folder.last_number().max(end.segment).saturating_add(1);
         let tidied = folder.tidy(&unused, segment_bytes)?;
         let shared = Arc::new(Shared {

@@ -10,7 +10,7 @@ mod writes;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Journal, JournalError, Position, Purpose, Settings, Span};
+use super::{Journal, JournalError, Known, Position, Purpose, Settings, Span};
 use disk::TestDisk;
 
 const DIR: &str = "/data/journal";
@@ -25,10 +25,11 @@ type Shown = Vec<(Position, Vec<Vec<u8>>)>;
 fn open(disk: &TestDisk, settings: Settings, applied: Option<Position>) -> Result<(Journal, Shown), JournalError> {
     let mut shown = Shown::new();
     let disk = Arc::new(disk.clone());
-    let journal = Journal::open(Path::new(DIR), disk, settings, applied, &mut |end, group| {
-        shown.push((end, group.frames().map(|frame| frame.bytes().to_vec()).collect()));
-        Ok(())
-    })?;
+    let journal =
+        Journal::open(Path::new(DIR), disk, settings, &Known { applied, ..Known::default() }, &mut |end, group| {
+            shown.push((end, group.frames().map(|frame| frame.bytes().to_vec()).collect()));
+            Ok(())
+        })?;
     Ok((journal, shown))
 }
 

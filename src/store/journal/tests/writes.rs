@@ -123,7 +123,7 @@ fn a_group_that_replay_does_not_take_in_stops_the_opening() {
     write(&mut journal, &[b"one"]).unwrap();
     drop(journal);
     let refuse = &mut |end, _: super::super::Group<'_>| Err(JournalError::Refused { end, detail: "no".to_owned() });
-    let opened = Journal::open(Path::new(DIR), Arc::new(disk), settings(4_096), None, refuse);
+    let opened = Journal::open(Path::new(DIR), Arc::new(disk), settings(4_096), &Known::default(), refuse);
     check_refusal(opened, &["was not taken in: no"]);
 }
 
@@ -154,7 +154,7 @@ fn the_real_file_system_keeps_it_too() {
     let dir = dir.path().join("journal");
     let open = |shown: &mut Vec<Position>| {
         let disk = Arc::new(super::super::FileSystem);
-        Journal::open(&dir, disk, settings(65_536), None, &mut |end, _| {
+        Journal::open(&dir, disk, settings(65_536), &Known::default(), &mut |end, _| {
             shown.push(end);
             Ok(())
         })
