@@ -157,6 +157,9 @@ pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
 /// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
 pub const MAX_WAITING_COMMITS: usize = 16_384;
+/// Bytes of the groups that wait for the committer; past it a commit is refused, unless nothing else waits. They stay in
+/// memory until they are written: this is some seconds of a slow disk, and a quarter of what a small machine has.
+pub const MAX_WAITING_COMMIT_BYTES: usize = 256 * 1_024 * 1_024;
 /// Segments that are kept ready for what must be written when the disk is full: one for what settles accepted work,
 /// one that only removals may take, and one that only copies may take by which others come free.
 pub const RESERVE_SEGMENTS: usize = 3;
