@@ -43,7 +43,7 @@ mod write;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ struct Parts {
     lease: Lease,
     expiring: Arc<Semaphore>,
     recording: Arc<Semaphore>,
+    /// Steps that have ended and wait for room to be written down.
+    unwritten: AtomicUsize,
     /// How many have settled; every so many, whoever removes them is told.
     settlings: AtomicU64,
     many_settled: Notify,
@@ -152,6 +154,7 @@ impl Dispatch {
             lease: Lease { owner: uuid::Uuid::new_v4() },
             expiring: Arc::new(Semaphore::new(MAX_EXPIRING)),
             recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            unwritten: AtomicUsize::new(0),
             settlings: AtomicU64::new(0),
             many_settled: Notify::new(),
             closed: AtomicBool::new(false),

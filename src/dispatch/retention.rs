@@ -10,10 +10,12 @@ use crate::model::names::FunctionId;
 use crate::model::outcome::OutcomeKind;
 use crate::model::queue::Keep;
 use crate::model::time::Timestamp;
-use crate::store::{Change, Durability, Group, Kept, Settled, SettledQuery, StoreError};
+use crate::store::{Change, Durability, Group, Kept, Room, Settled, SettledQuery, StoreError};
 
 /// Pause between two rounds, unless many settle.
 const ROUND: Duration = Duration::from_secs(10);
+/// The same while the disk is full.
+const SHORT_ROUND: Duration = Duration::from_secs(1);
 /// Pause between two batches, which leaves the disk to those who wait for it.
 const BREATH: Duration = Duration::from_millis(2);
 /// Invocations, or keys, removed in one commit.
@@ -34,7 +36,8 @@ pub(super) async fn sweep(parts: Arc<Parts>) {
             () = parts.needs.clock.sleep(pause) => (),
         }
         let removed = round(&parts, &mut oldest).await;
-        pause = ROUND;
+        // Where there is no room, what is over is what stands in the way.
+        pause = if parts.needs.store.room() == Room::Plenty { ROUND } else { SHORT_ROUND };
         match removed {
             Ok(true) => pause = Duration::ZERO,
             Ok(false) => (),

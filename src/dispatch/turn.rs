@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Held, Parts, step};
+use crate::model::bounds;
 use crate::model::names::InvocationId;
 use crate::model::place::Place;
 use crate::model::time::Timestamp;
+use crate::store::Room;
 use crate::tasks::OnExit;
 use crate::worker::{NoSlot, Slot};
 
@@ -91,9 +93,10 @@ impl Parts {
         for freed in self.needs.slots.freed() {
             self.line().freed(freed.function, freed.version);
         }
+        let room = self.needs.store.room();
         let mut more = true;
         while more {
-            more = !self.closed.load(Ordering::SeqCst) && self.start_one(now);
+            more = !self.closed.load(Ordering::SeqCst) && self.start_one(now, room);
         }
         self.refill();
         let next = self.line().next_look(now).map_or(LOOK_AGAIN, |at| self.needs.clock.real(at.since(now)));
@@ -101,7 +104,7 @@ impl Parts {
     }
 
     /// Starts a step for one that is too old or due and fits; returns whether there was one.
-    fn start_one(self: &Arc<Self>, now: Timestamp) -> bool {
+    fn start_one(self: &Arc<Self>, now: Timestamp, room: Room) -> bool {
         // Both locks over the move, always in this order: whoever cancels finds it in one place or the other.
         let mut held = self.held();
         let mut line = self.line();
@@ -110,7 +113,7 @@ impl Parts {
             Err(_) => None,
         };
         let taken = taken.or_else(|| {
-            let slots = self.needs.slots.any_free();
+            let slots = self.needs.slots.any_free() && self.can_be_written(room, &held);
             let (place, slot) = slots.then(|| line.take(now, |place| self.slot_for(place))).flatten()?;
             Some((place, step::Task::Run(slot)))
         });
@@ -121,6 +124,19 @@ impl Parts {
         }
         drop(held);
         true
+    }
+
+    /// Whether what an attempt comes to can be written down, as far as that can be known: while only the reserve is left
+    /// few run at once, and none when what has happened already does not fit. What waits is looked at again with
+    /// each step that ends, and after [`LOOK_AGAIN`].
+    fn can_be_written(&self, room: Room, held: &Held) -> bool {
+        match room {
+            Room::Plenty => true,
+            Room::ReserveOnly => {
+                held.len() < bounds::MAX_STEPS_IN_RESERVE && self.unwritten.load(Ordering::Relaxed) == 0
+            }
+            Room::None => false,
+        }
     }
 
     fn slot_for(&self, place: &Place) -> Result<Slot, NoSlot> {

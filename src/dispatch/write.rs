@@ -1,6 +1,7 @@
 //! Writes what a step has come to: the new state with all that follows from it, in one commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -96,16 +97,36 @@ impl Following {
 /// Commits, and again after a pause while the store refuses for want of room: what has happened is not forgotten
 /// because it cannot be written down yet.
 async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
+    let mut unwritten = None;
     loop {
         match parts.needs.store.commit(Group(group.clone()), when).await {
             Err(refused @ (StoreError::Refused(_) | StoreError::Full(_))) => {
                 tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
+                if matches!(refused, StoreError::Full(_)) {
+                    unwritten.get_or_insert_with(|| Unwritten::count(&parts.unwritten));
+                }
                 if !step::pause(parts).await {
                     return Err(refused);
                 }
             }
             end => return end,
         }
+    }
+}
+
+/// One more that waits for room to be written down, until it is dropped.
+struct Unwritten<'a>(&'a AtomicUsize);
+
+impl<'a> Unwritten<'a> {
+    fn count(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -157,8 +157,12 @@ pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
 /// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
 pub const MAX_WAITING_COMMITS: usize = 16_384;
-/// Segments that are kept ready for what must be written when the disk is full.
-pub const RESERVE_SEGMENTS: usize = 2;
+/// Bytes of the groups that wait for the committer; past it a commit is refused, unless nothing else waits. They stay in
+/// memory until they are written: this is some seconds of a slow disk, and a quarter of what a small machine has.
+pub const MAX_WAITING_COMMIT_BYTES: usize = 256 * 1_024 * 1_024;
+/// Segments that are kept ready for what must be written when the disk is full: one for what settles accepted work,
+/// one that only removals may take, and one that only copies may take by which others come free.
+pub const RESERVE_SEGMENTS: usize = 3;
 /// Bytes that a store needs: the segment being written, those in reserve, and some that are applied or given back.
 pub const MIN_DISK_BYTES: u64 = 96 * MIB;
 /// Free bytes on the disk below which no new work is taken: others need some, and the index needs room to shrink in.
@@ -179,6 +183,10 @@ pub const MAX_SPARE_SEGMENTS: usize = 8;
 pub const JOURNAL_TAIL_BYTES: usize = 16 * 1_024 * 1_024;
 /// Files of the journal that are open for reading; each is a descriptor.
 pub const MAX_OPEN_SEGMENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
+/// Steps that go on at once while the disk has no room but the reserve: each can take some 7 MB of it when it ends (a
+/// result, a log, a record that goes on), and holds as much in memory until it may.
+pub const MAX_STEPS_IN_RESERVE: usize = 8;
 
 /// Compiled modules kept ready in memory.
 pub const MAX_READY_MODULES: usize = 256;

@@ -16,8 +16,8 @@ use crate::model::place::{Lane, Place, Turn};
 use crate::model::time::Timestamp;
 
 use super::{
-    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled,
-    SettledQuery, Store, Stored, Vitals,
+    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Room,
+    Settled, SettledQuery, Store, Stored, Vitals,
 };
 
 /// A store in memory.
@@ -118,6 +118,10 @@ impl Store for MemoryStore {
         let kept = self.kept();
         let over = kept.keys.iter().filter(|(_, used)| used.until < now);
         answer(over.map(|(key, _)| *key).take(limit).collect())
+    }
+
+    fn room(&self) -> Room {
+        Room::Plenty
     }
 
     fn vitals(&self) -> Vitals {

@@ -79,6 +79,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keys whose time was over before `now`, at most `limit`.
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>>;
 
+    /// How much room there is. Does not block, and is cheap to ask.
+    fn room(&self) -> Room;
+
     /// Figures about the store itself. Does not block.
     fn vitals(&self) -> Vitals;
 
@@ -234,7 +237,7 @@ pub struct Vitals {
     pub replay_time: Duration,
     /// Changes that stand in memory until they are applied.
     pub unapplied: u64,
-    /// Whether new work is taken, only what is needed to settle, or nothing.
+    /// Whether new work is taken, only what is needed to settle, or only what removes.
     pub room: Room,
 }
 
@@ -251,7 +254,7 @@ pub enum Room {
     Plenty,
     /// For what is needed to settle what was accepted; new work is refused.
     ReserveOnly,
-    /// For nothing.
+    /// For what removes something, by which there is room again, and for nothing else.
     None,
 }
 

@@ -73,6 +73,27 @@ async fn a_missing_segment_is_named() {
 }
 
 #[tokio::test]
+async fn a_store_without_a_segment_that_it_needs_is_not_opened_and_repaired_without_what_was_there() {
+    let home = home_with_gaps().await;
+    let segment = home.segments().remove(0); // with the invocations of long ago
+    let number = segment.strip_suffix(".seg").unwrap().trim_start_matches('0');
+    fs::remove_file(home.data().join("journal").join(&segment)).unwrap();
+    let refused = EmbeddedStore::open(&home.data()).unwrap_err().to_string();
+    for part in [&format!("segment {number} of"), &segment, "is missing", "store check", "store repair"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    store(&["check"], &home.data()).exits(5).says(&[&segment, "is missing"]);
+    store(&["repair"], &home.data()).exits(5).says(&[&format!("invocation {}", id(1)), "--accept-loss"]);
+    store(&["repair", "--accept-loss"], &home.data()).exits(0);
+    store(&["check"], &home.data()).exits(0);
+    let open = home.open();
+    assert_eq!(open.invocation(id(1)).await.unwrap(), None);
+    for byte in 150..160 {
+        assert_eq!(open.blob(id(byte), Part::Log).await.unwrap(), Some(large(50_000)));
+    }
+}
+
+#[tokio::test]
 async fn a_missing_module_is_named_and_no_repair_pretends_to_bring_it_back() {
     let home = home().await;
     let (digest, _) = module();

@@ -6,13 +6,16 @@ use std::sync::atomic::AtomicU32;
 use super::*;
 use crate::model::names::Digest;
 use crate::model::place::{Lane, Place, Turn};
-use crate::store::{Counts, IdempotencyKey, KeyUse, Listed, Query, Settled, SettledQuery, StoreError, Stored, Vitals};
+use crate::store::{
+    Counts, IdempotencyKey, KeyUse, Listed, Query, Room, Settled, SettledQuery, StoreError, Stored, Vitals,
+};
 
 /// What becomes of a commit.
 pub(super) enum Fate {
     CarriedOut,
     CarriedOutAndUnknown,
     Refused,
+    Full,
     Unknown,
 }
 
@@ -24,6 +27,7 @@ pub(super) struct Faulty {
     pub(super) payloads_damaged: bool,
     /// Counting again finds one more than there is.
     pub(super) miscounted: bool,
+    pub(super) room: Mutex<Room>,
 }
 
 impl Faulty {
@@ -34,6 +38,7 @@ impl Faulty {
             calls: AtomicU32::new(0),
             payloads_damaged: false,
             miscounted: false,
+            room: Mutex::new(Room::Plenty),
         }
     }
 }
@@ -48,6 +53,7 @@ impl Store for Faulty {
                 Box::pin(async move { carried_out.await.and(Err(StoreError::Unknown(why()))) })
             }
             Fate::Refused => Box::pin(async move { Err(StoreError::Refused(why())) }),
+            Fate::Full => Box::pin(async move { Err(StoreError::Full(why())) }),
             Fate::Unknown => Box::pin(async move { Err(StoreError::Unknown(why())) }),
         }
     }
@@ -105,6 +111,10 @@ impl Store for Faulty {
 
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
         self.kept.keys_over(now, limit)
+    }
+
+    fn room(&self) -> Room {
+        *self.room.lock().unwrap()
     }
 
     fn vitals(&self) -> Vitals {

@@ -5,7 +5,7 @@ use super::turn::LOOK_AGAIN;
 use super::*;
 use crate::model::names::Edge;
 use crate::model::outcome::{FailedFor, FailureKind};
-use crate::store::Query;
+use crate::store::{Query, Room};
 
 #[tokio::test(start_paused = true)]
 async fn one_that_never_gets_a_slot_expires_after_six_hours_without_having_run() {
@@ -96,6 +96,7 @@ async fn what_cannot_be_written_is_tried_again_at_intervals_also_when_it_is_too_
 async fn a_store_that_fails_now_and_then_loses_no_step_of_a_chain_and_doubles_none() {
     let world = World::on(Arc::new(Faulty::new(|call| match call % 6 {
         2 => Fate::Refused,
+        4 => Fate::Full,
         5 => Fate::CarriedOutAndUnknown,
         _ => Fate::CarriedOut,
     })))
@@ -108,7 +109,7 @@ async fn a_store_that_fails_now_and_then_loses_no_step_of_a_chain_and_doubles_no
             accepted.push(id);
         }
     }
-    assert!(accepted.len() >= 60, "{}", accepted.len());
+    assert!(accepted.len() >= 40, "{}", accepted.len());
     for id in &accepted {
         assert_eq!(world.outcome(*id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
         let next = id.next(Edge::OnFailure);
@@ -117,4 +118,37 @@ async fn a_store_that_fails_now_and_then_loses_no_step_of_a_chain_and_doubles_no
     let all = world.store.list(Query { limit: 1_000, ..Query::default() }).await.unwrap().invocations;
     let children = |id: InvocationId| all.iter().filter(|next| next.lineage.chain == [id]).count();
     assert!(accepted.iter().all(|id| children(*id) == 1), "each step once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_to_write_down_what_comes_of_it_no_attempt_starts_until_there_is() {
+    let store = Arc::new(Faulty::new(|_| Fate::CarriedOut));
+    let world = World::on(store.clone()).await;
+    *store.room.lock().unwrap() = Room::None;
+    let id = world.accept_one().await;
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((world.live(), store.calls.load(Ordering::SeqCst)), (1, 1), "nothing but the acceptance was written");
+    *store.room.lock().unwrap() = Room::ReserveOnly;
+    let (outcome, after) = world.outcome(id).await;
+    assert_eq!(outcome, Outcome::Failed(FailedFor::FunctionRemoved));
+    assert!(after <= LOOK_AGAIN, "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_reserve_no_attempt_is_added_to_those_that_could_not_be_written_and_each_settles_once() {
+    let store = Arc::new(Faulty::new(|call| if (20..200).contains(&call) { Fate::Full } else { Fate::CarriedOut }));
+    let world = World::on(store.clone()).await;
+    world.slots.set_concurrency(64.try_into().unwrap());
+    *store.room.lock().unwrap() = Room::ReserveOnly;
+    let mut accepted = Vec::new();
+    for _ in 0..20 {
+        accepted.push(world.accept(world.invocation(HOUR, 24 * HOUR)).await);
+    }
+    tokio::time::sleep(HOUR + Duration::from_secs(30)).await;
+    let in_hand = world.dispatch.parts.held().len();
+    assert!((1..=crate::model::bounds::MAX_STEPS_IN_RESERVE).contains(&in_hand), "{in_hand}");
+    for id in accepted {
+        assert_eq!(world.outcome(id).await.0, Outcome::Failed(FailedFor::FunctionRemoved));
+    }
+    assert_eq!(world.store.counts(function(1)).settled.iter().sum::<u64>(), 20);
 }

@@ -16,7 +16,7 @@ use super::index_writer::{self, IndexWriter};
 use super::state::Sealed;
 use super::view::View;
 use crate::model::bounds;
-use crate::store::journal::{Position, Segments};
+use crate::store::journal::{Position, Pressure, Segments};
 use crate::store::sled::IndexError;
 use crate::store::{Durability, background};
 
@@ -41,6 +41,14 @@ struct Applying {
     collector: Collector,
     /// Wakes the committer.
     hand: Hand,
+}
+
+/// What is to be done next.
+enum Next {
+    Window(Arc<Sealed>),
+    /// Nothing has come, and room is short.
+    MakeRoom,
+    End,
 }
 
 impl Applier {
@@ -68,26 +76,36 @@ impl Drop for Applier {
 impl Applying {
     fn run(mut self) {
         background::stand_back();
-        while let Some(sealed) = self.next_window() {
-            if !self.wait_until_durable(sealed.window.end) {
-                return;
+        loop {
+            match self.next() {
+                Next::Window(sealed) if !self.is_applied(&sealed) => return,
+                Next::Window(sealed) => self.done(&sealed),
+                Next::MakeRoom => (),
+                Next::End => return,
             }
-            let mut tries = 0;
-            while let Err(error) = self.writer.apply(&sealed) {
-                tries += 1;
-                if self.gives_up(&error, tries) {
-                    return;
-                }
-            }
-            self.done(&sealed);
             if !self.view.shared.lock().closing {
                 self.collector.collect(&self.view, &self.segments, &self.writer.needed, &self.hand);
             }
         }
     }
 
-    /// Waits for a window to be worth applying, and takes it. `None` at the end.
-    fn next_window(&self) -> Option<Arc<Sealed>> {
+    /// Writes a window into the index. `false` at the end, when it was not.
+    fn is_applied(&mut self, sealed: &Sealed) -> bool {
+        if !self.wait_until_durable(sealed.window.end) {
+            return false;
+        }
+        let mut tries = 0;
+        while let Err(error) = self.writer.apply(sealed) {
+            tries += 1;
+            if self.gives_up(&error, tries) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for a window to be worth applying, and takes it; or for nothing to come while there is no room.
+    fn next(&self) -> Next {
         let shared = &self.view.shared;
         let since = Instant::now();
         let mut state = shared.lock();
@@ -96,15 +114,19 @@ impl Applying {
             if patience.is_zero() && !state.current.is_empty() {
                 break;
             }
+            // Nothing may be written any more, and so nothing come, before something is given back.
+            if patience.is_zero() && self.segments.pressure() == Pressure::Full {
+                return Next::MakeRoom;
+            }
             state = shared.wait(state, patience.max(Duration::from_millis(50)));
         }
         if state.current.is_empty() {
-            return None; // only at the end
+            return Next::End;
         }
         let sealed = Arc::new(state.seal());
         state.applying = Some(Arc::clone(&sealed));
         shared.tell();
-        Some(sealed)
+        Next::Window(sealed)
     }
 
     /// The committer syncs when somebody asks for it; here is somebody. Returns whether it came to that: a committer

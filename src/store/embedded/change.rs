@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use super::entry::Facts;
+use super::entry::{Entry, Facts};
 use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
-use crate::store::journal::{Draft, Span};
+use crate::store::journal::{Draft, Purpose, Span};
 use crate::store::{Change, Group, IdempotencyKey, KeyUse, Part, keys, record};
 
 /// A change, ready to be written.
@@ -50,6 +50,8 @@ pub(super) enum Prepared {
 
 /// What one change takes in a frame besides its values: two entries with their heads, and some room.
 const OVERHEAD: usize = 320;
+/// What stands before two entries: the kind, the id, the flags.
+const ENTRY_HEADS: usize = 18;
 /// What the removal of one version takes in a frame, with some room.
 const VERSION_OVERHEAD: usize = 48;
 
@@ -76,6 +78,25 @@ impl Prepared {
             Change::RemoveFunction(id) => Self::RemoveFunction(id),
             Change::PutKey(key, used) => Self::PutKey(key, used),
             Change::RemoveKey(key) => Self::RemoveKey(key),
+        }
+    }
+
+    /// What the copy of a record takes in a frame besides its value: its key and two places.
+    pub(super) const MOST_OF_A_RECORD: usize = VERSION_OVERHEAD + Span::BYTES;
+
+    /// What the copy of values of an invocation takes in a frame besides them: two entries with their heads.
+    pub(super) fn moved_bytes(entry: &Entry) -> usize {
+        2 * entry.to_bytes().len() + ENTRY_HEADS
+    }
+
+    /// What it is for, as far as room is concerned.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self {
+            Self::RemoveInvocation(_) | Self::RemoveFunction(_) | Self::RemoveKey(_) => Purpose::Removal,
+            Self::MoveInvocation { .. } | Self::MoveRecord { .. } => Purpose::Copy,
+            Self::PutInvocation { .. } | Self::PutBlob { .. } | Self::PutRecord { .. } | Self::PutKey(..) => {
+                Purpose::Change
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::store::keys;
 use crate::store::sled::{Change as IndexChange, Index, IndexError};
 
 /// Where the end of the window that is being written is noted.
-const APPLYING: &[u8] = b"applying";
+pub(super) const APPLYING: &[u8] = b"applying";
 /// Where it is noted when the newest id was made that the index knows.
 const NEWEST: &[u8] = b"newest";
 

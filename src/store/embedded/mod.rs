@@ -229,6 +229,10 @@ impl Store for EmbeddedStore {
         self.blocking(move |shared| shared.view.keys_over(now, limit))
     }
 
+    fn room(&self) -> Room {
+        room(self.segments.room())
+    }
+
     fn vitals(&self) -> Vitals {
         let journal = self.segments.stats();
         let state = self.shared.view.shared.lock();
@@ -237,7 +241,7 @@ impl Store for EmbeddedStore {
             replay_time: self.replay_time,
             unapplied: state.unapplied() as u64,
             live_bytes: state.counts.values().map(kept_bytes).sum(),
-            room: room(self.segments.room()),
+            room: self.room(),
             ..Vitals::default()
         };
         drop(state);
@@ -263,6 +267,6 @@ fn room(room: journal::Room) -> Room {
     match room {
         journal::Room::Plenty => Room::Plenty,
         journal::Room::ReserveOnly => Room::ReserveOnly,
-        journal::Room::None => Room::None,
+        journal::Room::RemovalsOnly | journal::Room::CopiesOnly => Room::None,
     }
 }

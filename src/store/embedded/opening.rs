@@ -17,7 +17,7 @@ use super::vitals::Tally;
 use super::{EmbeddedStore, Readable, Settings};
 use crate::model::bounds;
 use crate::store::StoreError;
-use crate::store::journal::{self, Disk as _, FileSystem, Group, Journal, JournalError, Position};
+use crate::store::journal::{self, Disk as _, FileSystem, Group, Journal, JournalError, Known, Position};
 use crate::store::sled::{Index, IndexError};
 
 /// Opens a store, or creates one.
@@ -27,6 +27,9 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
     let index = Arc::new(index.map_err(|error| layout.refused(error.to_string()))?);
     let unread = |error: IndexError| layout.refused(error.to_string());
     let Opened { applied, applying, newest, counts, needed } = Opened::read(&index).map_err(unread)?;
+    // A window is written into the index once it is durable in the journal, and a segment is given away once the index
+    // points to nothing in it.
+    let known = Known { applied, reached: applying, needed: needed.keys().copied().collect() };
 
     let dir = data_dir.to_owned();
     let mut replay = Replay {
@@ -46,16 +49,26 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
         max_bytes: settings.max_journal_bytes,
         min_free_bytes: settings.min_free_bytes,
     };
-    let journal = Journal::open(&layout.journal(), Arc::new(FileSystem), of_journal, applied, &mut |end, group| {
+    let journal = Journal::open(&layout.journal(), Arc::new(FileSystem), of_journal, &known, &mut |end, group| {
         replay.take_in(end, group)
     });
-    let journal = journal.map_err(|error| layout.refused(error.to_string()))?;
+    let journal = journal.map_err(|error| layout.refused(with_advice(&error)))?;
     let replay_time = started.elapsed();
     if !layout.is_whole() {
         layout.complete().map_err(|error| layout.refused(error.to_string()))?;
     }
     let modules = Modules::open(layout.modules()).map_err(|error| layout.refused(error.to_string()))?;
     start(layout, index, journal, replay, modules, settings.min_free_bytes / 4, replay_time)
+}
+
+/// Why the journal was refused, and what there is to do besides.
+fn with_advice(error: &JournalError) -> String {
+    match error {
+        JournalError::Damaged { .. } | JournalError::Beyond { .. } | JournalError::Missing { .. } => format!(
+            "{error}. `tidemill store check` tells all that is wrong, and `tidemill store repair` saves what is left"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 fn start(
@@ -112,5 +125,54 @@ impl Replay {
         let sealed = state.seal();
         drop(state);
         self.writer.apply(&sealed).map_err(|error| refused(&error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::care::{Repair, check, repair};
+    use super::super::index_writer::{APPLYING, applied};
+    use super::*;
+    use crate::model::names::{Digest, FunctionId, InvocationId};
+    use crate::model::time::Timestamp;
+    use crate::store::{Change, Durability, IdempotencyKey, KeyUse, Store};
+
+    /// A store with something in it, whose index says that it was being written up to a place behind the journal.
+    async fn ahead_of_its_journal(data: &Path) {
+        let store = EmbeddedStore::open(data).unwrap();
+        let digest = Digest::from_bytes([3; 32]);
+        let key = IdempotencyKey { function: FunctionId::from_bytes([1; 16]), digest };
+        let used = KeyUse { id: InvocationId::from_bytes([1; 16]), request: digest, until: Timestamp::from_ms(9) };
+        let group = crate::store::Group(vec![Change::PutKey(key, used)]);
+        store.commit(group, Durability::Synced).await.unwrap();
+        drop(store);
+        let index = Index::open(&data.join("index"), bounds::STORE_CACHE_BYTES, true).unwrap();
+        let (mark, behind) = (applied(&index).unwrap(), Position { segment: 99, offset: 512 });
+        index.apply(Vec::new(), &mark.to_bytes(), &[(APPLYING.to_vec(), Some(behind.to_bytes().to_vec()))]).unwrap();
+    }
+
+    #[test]
+    fn an_index_that_is_ahead_of_the_journal_is_refused_and_repaired_from_the_journal() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        tokio::runtime::Runtime::new().unwrap().block_on(ahead_of_its_journal(&data));
+        let names =
+            || fs::read_dir(data.join("journal")).unwrap().map(|it| it.unwrap().file_name()).collect::<Vec<_>>();
+        let before = names();
+        for _ in 0..2 {
+            let refused = EmbeddedStore::open(&data).unwrap_err().to_string();
+            for part in ["offset 512 of segment 99", "its end is missing", "store check", "store repair"] {
+                assert!(refused.contains(part), "{part}: {refused}");
+            }
+        }
+        assert_eq!(names(), before);
+        assert!(check(&data, &mut |_| ()).unwrap().findings > 0);
+        let repaired = repair(&data, false, &mut |_| (), &mut |_| ()).unwrap();
+        assert!(matches!(repaired, Repair::WouldLose(1)), "{repaired:?}");
+        repair(&data, true, &mut |_| (), &mut |_| ()).unwrap();
+        assert_eq!(check(&data, &mut |_| ()).unwrap().findings, 0);
+        EmbeddedStore::open(&data).unwrap();
     }
 }

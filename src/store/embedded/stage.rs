@@ -216,14 +216,15 @@ pub(super) fn claim(ops: &[Op]) -> Option<(InvocationId, Entry)> {
     (waits(before) && before.facts == now.facts).then_some((*id, *now))
 }
 
-/// Whether a group brings something new and touches nothing that is there: such is refused when little room is left.
-/// What follows from accepted work, and changes of functions (to resume a queue, say), is taken while there is any.
+/// Whether a group brings something new and moves nothing on that is there: such is refused when little room is left,
+/// also where something goes for it. What follows from accepted work, and changes of functions (to resume a queue,
+/// say), is taken while there is any.
 pub(super) fn is_new_work(ops: &[Op]) -> bool {
-    let was_there = |op: &Op| match op {
-        Op::Invocation { net, .. } => Some(net.before.is_some()),
-        Op::Record { net, .. } => Some(net.before.is_some()),
-        Op::Row { .. } => None,
+    let was_and_is = |op: &Op| match op {
+        Op::Invocation { net, .. } => (net.before.is_some(), net.now.is_some()),
+        Op::Record { net, .. } => (net.before.is_some(), net.now.is_some()),
+        Op::Row { .. } => (false, false),
     };
-    let mut touched = ops.iter().filter_map(was_there).peekable();
-    touched.peek().is_some() && !touched.any(|was_there| was_there)
+    let has = |wanted| ops.iter().map(was_and_is).any(|found| found == wanted);
+    has((false, true)) && !has((true, true))
 }

@@ -21,7 +21,7 @@ use super::view::View;
 use super::vitals::Tally;
 use crate::model::bounds;
 use crate::model::names::InvocationId;
-use crate::store::journal::{Draft, Journal, JournalError, Room};
+use crate::store::journal::{Draft, Journal, JournalError, Purpose, Room};
 use crate::store::{Durability, StoreError};
 
 pub(super) type Answer = Result<(), StoreError>;
@@ -176,7 +176,7 @@ impl Writer {
         }
         let group = match draft {
             Some(group) => group,
-            None => draft.insert(self.journal.begin(bytes).map_err(not_begun)?),
+            None => draft.insert(self.journal.begin(bytes, purpose(changes)).map_err(not_begun)?),
         };
         let mark = group.mark();
         let before = Layered { staged: &self.staged, view: &self.view };
@@ -186,14 +186,10 @@ impl Writer {
             op::write_all(ops, buffer, frame);
             Ok(())
         });
-        let refused = match (self.journal.room(), taken) {
-            (Room::Plenty, Taken::Everything) => None,
-            (_, Taken::WhatSettles(why)) => Some(why.clone()),
-            (Room::ReserveOnly | Room::None, _) => Some("what is left is for what was accepted before".to_owned()),
-        };
-        let staged = staged.and_then(|()| match refused {
-            Some(why) if stage::is_new_work(ops) => Err(StoreError::Full(why)),
-            _ => Ok(()),
+        let room = self.journal.room(); // behind the segment that the draft may have taken
+        let staged = staged.and_then(|()| match why_not(room, purpose(changes), taken, ops) {
+            Some(why) => Err(StoreError::Full(why)),
+            None => Ok(()),
         });
         if staged.is_err() || ops.is_empty() {
             group.truncate(mark);
@@ -293,6 +289,27 @@ enum Taken {
     Everything,
     /// And why nothing else.
     WhatSettles(String),
+}
+
+/// What a group is for. What both removes and writes counts as writing: it may make more needed.
+fn purpose(changes: &[Prepared]) -> Purpose {
+    match changes.iter().map(Prepared::purpose).reduce(|one, other| if one == other { one } else { Purpose::Change }) {
+        Some(purpose) => purpose,
+        None => Purpose::Copy, // nothing is written for it
+    }
+}
+
+/// Why a group is not written although it fits.
+fn why_not(room: Room, purpose: Purpose, taken: &Taken, ops: &[Op]) -> Option<String> {
+    if !room.takes(purpose) {
+        return Some("what is left is for what makes room: remove something that is settled".to_owned());
+    }
+    let why = match taken {
+        Taken::WhatSettles(why) => why,
+        Taken::Everything if room == Room::Plenty => return None,
+        Taken::Everything => "what is left is for what was accepted before",
+    };
+    stage::is_new_work(ops).then(|| why.to_owned())
 }
 
 fn not_begun(error: JournalError) -> StoreError {

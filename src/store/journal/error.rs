@@ -14,14 +14,17 @@ pub(in crate::store) enum JournalError {
     Damaged { path: PathBuf, offset: u32, detail: String },
     /// What was taken in lies behind the last group: groups are missing at the end.
     #[error(
-        "the journal in {} ends at {end}, but was taken in up to {applied}: its end is missing; restore the directory \
-         from a backup",
+        "the journal in {} ends at {end}, but was taken in up to {applied}, at least in part: its end is missing; restore \
+         the directory from a backup",
         dir.display()
     )]
     Beyond { dir: PathBuf, applied: Position, end: Position },
     /// A segment is needed that is not there.
-    #[error("the journal's {} is missing: restore the directory from a backup", path.display())]
-    Missing { path: PathBuf },
+    #[error(
+        "segment {segment} of the journal is needed, and {} is missing: restore the directory from a backup",
+        path.display()
+    )]
+    Missing { segment: u32, path: PathBuf },
     /// A file that the journal did not write.
     #[error("{} is no file of the journal: move it somewhere else", path.display())]
     Foreign { path: PathBuf },

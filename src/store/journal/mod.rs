@@ -76,8 +76,8 @@ pub(in crate::store) use group::Group;
 pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
 pub(in crate::store) use remains::{Remains, Salvaged};
-pub(in crate::store) use segments::{Room, Segments};
-pub(in crate::store) use writer::{Journal, Settings};
+pub(in crate::store) use segments::{Pressure, Purpose, Room, Segments};
+pub(in crate::store) use writer::{Journal, Known, Settings};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use super::demand::Demand;
 use super::disk::DiskFile;
-use super::segments::Room;
+use super::segments::{Pressure, Purpose, Room};
 use super::writer::Settings;
+
+/// With no more segments than this to its limit the journal is nearly full.
+const NEARLY: u64 = 4;
 
 /// A segment that can be written: its header is durable, and so is its name.
 #[derive(Debug)]
@@ -140,7 +143,9 @@ impl Pool {
                 self.asked = false;
                 self.bytes += u64::from(self.settings.segment_bytes);
                 self.spares.push_back(number);
-                self.blocked.take().is_some()
+                // The reserve is made of less than others are: that it could be says nothing of them.
+                let is_over = self.prepared() > self.settings.reserve;
+                self.blocked.take_if(|_| is_over).is_some()
             }
             Step::Recycle { segment, .. } => {
                 if freed == 0 {
@@ -185,24 +190,26 @@ impl Pool {
         self.demand.take(self.prepared());
     }
 
-    pub(super) fn take(&mut self) -> Option<Ready> {
-        self.ready.take()
+    /// One that is ready, unless those that are left are kept for something more urgent.
+    pub(super) fn take(&mut self, purpose: Purpose) -> Option<Ready> {
+        if self.has_one_for(purpose) { self.ready.take() } else { None }
     }
 
     /// Why waiting for a segment leads to none.
-    pub(super) fn hopeless(&self) -> Option<String> {
+    pub(super) fn hopeless(&self, purpose: Purpose) -> Option<String> {
         if self.thread == Thread::HasEnded {
             return Some("the thread that prepares them has ended".to_owned());
         }
         if self.busy || self.asked || !self.released.is_empty() {
             return None;
         }
+        let none_is_left = !self.has_one_for(purpose);
         if let Some(blocked) = &self.blocked
-            && (blocked.numbering || self.spares.is_empty())
+            && (blocked.numbering || none_is_left)
         {
             return Some(blocked.reason.clone());
         }
-        (self.spares.is_empty() && !self.may_grow()).then(|| {
+        (none_is_left && !self.may_grow()).then(|| {
             let most = self.settings.max_bytes;
             format!("its segments take up {} bytes, and may take up {most}", self.bytes)
         })
@@ -210,15 +217,27 @@ impl Pool {
 
     /// What may be taken, and whether the thread should look again.
     pub(super) fn room(&mut self) -> (Room, bool) {
-        let prepared = self.prepared();
-        if prepared > self.settings.reserve
-            || (self.blocked.is_none() && self.may_grow() && self.thread == Thread::Runs)
-        {
+        let left = self.left();
+        if left > self.settings.reserve {
             return (Room::Plenty, false);
         }
         let again = self.blocked.is_some() && !self.asked;
         self.asked |= again;
-        (if prepared > 0 { Room::ReserveOnly } else { Room::None }, again)
+        (Room::of_reserve(left), again)
+    }
+
+    /// How pressing it is that segments come free.
+    pub(super) fn pressure(&mut self) -> (Pressure, bool) {
+        let (room, again) = self.room();
+        let soon = u64::from(self.settings.segment_bytes).saturating_mul(NEARLY);
+        let pressure = if room != Room::Plenty {
+            Pressure::Full
+        } else if self.bytes.saturating_add(soon) > self.settings.max_bytes {
+            Pressure::NearlyFull
+        } else {
+            Pressure::None
+        };
+        (pressure, again)
     }
 
     /// Nothing needs the segment any more.
@@ -252,6 +271,21 @@ impl Pool {
     /// Segments that are ready or only lack a number.
     pub(super) fn prepared(&self) -> usize {
         usize::from(self.ready.is_some()) + self.spares.len()
+    }
+
+    /// Whether there are more than are kept for what is more urgent.
+    fn has_one_for(&self, purpose: Purpose) -> bool {
+        self.left() > purpose.leaves().min(self.settings.reserve)
+    }
+
+    /// Segments that are prepared, and those that will be as far as can be told.
+    fn left(&self) -> usize {
+        if self.blocked.is_some() || self.thread != Thread::Runs {
+            return self.prepared();
+        }
+        let more =
+            self.settings.max_bytes.saturating_sub(self.bytes).checked_div(u64::from(self.settings.segment_bytes));
+        self.prepared().saturating_add(more.and_then(|more| usize::try_from(more).ok()).unwrap_or(usize::MAX))
     }
 
     fn may_grow(&self) -> bool {

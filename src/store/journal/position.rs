@@ -48,21 +48,24 @@ impl fmt::Display for Position {
 }
 
 impl Span {
+    /// Bytes of a span that is written down.
+    pub(in crate::store) const BYTES: usize = 12;
+
     /// Bytes that the value takes up in its frame, its header included.
     pub(in crate::store) fn stored_bytes(self) -> usize {
         VALUE_HEADER + self.bytes as usize
     }
 
     /// Big-endian: segment, offset, length.
-    pub(in crate::store) fn to_bytes(self) -> [u8; 12] {
-        let mut bytes = [0; 12];
+    pub(in crate::store) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
         bytes[..4].copy_from_slice(&self.segment.to_be_bytes());
         bytes[4..8].copy_from_slice(&self.offset.to_be_bytes());
         bytes[8..].copy_from_slice(&self.bytes.to_be_bytes());
         bytes
     }
 
-    pub(in crate::store) fn from_bytes(bytes: [u8; 12]) -> Self {
+    pub(in crate::store) fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self { segment: word(&bytes, 0), offset: word(&bytes, 4), bytes: word(&bytes, 8) }
     }
 }

@@ -150,7 +150,10 @@ impl Preparer {
     fn make(&self, number: u32) -> Result<Gain, String> {
         let Shared { dir, disk, settings, .. } = &*self.shared;
         let free = disk.free_bytes(dir).map_err(|error| format!("asking for free bytes: {error}"))?;
-        let least = settings.min_free_bytes.saturating_add(u64::from(settings.segment_bytes));
+        // What must be left for others leaves something for the reserve, by which room is made.
+        let is_of_reserve = self.shared.pool().prepared() < settings.reserve;
+        let left_free = if is_of_reserve { settings.min_free_bytes / 2 } else { settings.min_free_bytes };
+        let least = left_free.saturating_add(u64::from(settings.segment_bytes));
         if free < least {
             return Err(format!("the file system has {free} bytes free, and {least} are needed for another segment"));
         }

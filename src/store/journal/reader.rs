@@ -86,7 +86,7 @@ impl Reader {
             Ok(read) => Ok(Some(read)),
             Err(_) if !self.has(segment) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(JournalError::Missing { path: Name::Segment(segment).path(&self.0.dir) })
+                Err(JournalError::Missing { segment, path: Name::Segment(segment).path(&self.0.dir) })
             }
             Err(error) => {
                 Err(JournalError::disk(&Name::Segment(segment).path(&self.0.dir), "it cannot be read", &error))

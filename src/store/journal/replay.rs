@@ -153,7 +153,7 @@ impl Walk<'_> {
             if before == segment.number {
                 place = Position { segment: before, offset: FIRST };
             } else if before > 0 && !self.folder.has(before) {
-                return JournalError::Missing { path: self.folder.path(before) };
+                return JournalError::Missing { segment: before, path: self.folder.path(before) };
             }
             break;
         }

@@ -4,21 +4,81 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::format::FIRST;
 use super::shared::Shared;
 
 /// May be asked by any thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Segments(Arc<Shared>);
 
-/// What may still be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What may still be taken, from the most to the least.
+///
+/// The last segments are kept for what makes room: nothing that settles takes the last two, and nothing that removes
+/// takes the last one. So whatever has been written, there is room to remove something, and to copy forward what is
+/// left of a segment: both give segments back, and a full journal is never full for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum Room {
     /// Anything.
     Plenty,
-    /// Only what is needed to settle what was taken: the segments kept for that are what is left.
+    /// Only what is needed to settle what was taken, and what makes room.
     ReserveOnly,
-    /// Nothing but what the segment being written still holds.
+    /// Only what removes something, and copies.
+    RemovalsOnly,
+    /// Only copies of what is still needed, by which segments come free.
+    CopiesOnly,
+}
+
+/// How pressing it is that segments come free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Pressure {
+    /// There is room.
     None,
+    /// There is, and the journal is not far from its limit.
+    NearlyFull,
+    /// New work is refused.
+    Full,
+}
+
+/// What a group is for, as far as room is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Purpose {
+    /// Anything else: it may make more needed.
+    Change,
+    /// It only removes.
+    Removal,
+    /// It only copies forward what is still needed.
+    Copy,
+}
+
+impl Purpose {
+    /// How many prepared segments are left to those with a more urgent purpose.
+    pub(super) fn leaves(self) -> usize {
+        match self {
+            Self::Change => 2,
+            Self::Removal => 1,
+            Self::Copy => 0,
+        }
+    }
+}
+
+impl Room {
+    /// What may be taken where no segment can come and so many are left, at most what the reserve is.
+    pub(super) fn of_reserve(prepared: usize) -> Self {
+        match prepared {
+            0 => Self::CopiesOnly,
+            1 => Self::RemovalsOnly,
+            _ => Self::ReserveOnly,
+        }
+    }
+
+    /// Whether a group may be written for this, as long as it fits.
+    pub(in crate::store) fn takes(self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Change => self <= Self::ReserveOnly,
+            Purpose::Removal => self <= Self::RemovalsOnly,
+            Purpose::Copy => true,
+        }
+    }
 }
 
 /// Figures of a journal.
@@ -65,6 +125,30 @@ impl Segments {
             self.0.changed.notify_all();
         }
         room
+    }
+
+    /// How pressing is it that segments come free? Where it was full, asking makes it look again.
+    pub(in crate::store) fn pressure(&self) -> Pressure {
+        let (pressure, look_again) = self.0.pool().pressure();
+        if look_again {
+            self.0.changed.notify_all();
+        }
+        pressure
+    }
+
+    /// Bytes of groups that can certainly still be written to copy something: a whole segment where one is prepared,
+    /// and else what the last one still holds, into which then nothing but copies go.
+    pub(in crate::store) fn room_to_copy(&self) -> u64 {
+        let written = match self.0.pool().prepared() {
+            0 => self.0.table.list().last().map_or(FIRST, |(_, written)| *written),
+            _ => FIRST,
+        };
+        self.segment_bytes().saturating_sub(u64::from(written))
+    }
+
+    /// Bytes of one segment.
+    pub(in crate::store) fn segment_bytes(&self) -> u64 {
+        u64::from(self.0.settings.segment_bytes)
     }
 
     pub(in crate::store) fn stats(&self) -> Stats {

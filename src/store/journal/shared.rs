@@ -8,6 +8,7 @@ use super::disk::Disk;
 use super::error::JournalError;
 use super::files::OpenFiles;
 use super::pool::{Pool, Ready};
+use super::segments::Purpose;
 use super::table::Table;
 use super::tail::Tail;
 use super::writer::Settings;
@@ -45,17 +46,17 @@ impl Shared {
     }
 
     /// A segment to write. Waits for one as long as one can come.
-    pub(super) fn take_segment(&self) -> Result<Ready, JournalError> {
+    pub(super) fn take_segment(&self, purpose: Purpose) -> Result<Ready, JournalError> {
         let mut pool = self.pool();
         pool.want();
         self.changed.notify_all();
         loop {
-            if let Some(ready) = pool.take() {
+            if let Some(ready) = pool.take(purpose) {
                 // The next one is prepared at once.
                 self.changed.notify_all();
                 return Ok(ready);
             }
-            if let Some(reason) = pool.hopeless() {
+            if let Some(reason) = pool.hopeless(purpose) {
                 return Err(JournalError::Full(reason));
             }
             pool = self.wait(pool);

@@ -22,7 +22,7 @@ use super::position::Position;
 use super::prepare::Prepare;
 use super::reader::Reader;
 use super::replay::{Replayed, replay};
-use super::segments::{Room, Segments};
+use super::segments::{Purpose, Room, Segments};
 use super::shared::{Counts, Shared};
 use super::table::Table;
 use super::tail::Tail;
@@ -43,6 +43,17 @@ pub(in crate::store) struct Settings {
     pub max_bytes: u64,
     /// Free bytes of the file system below which no new segment is made.
     pub min_free_bytes: u64,
+}
+
+/// What whoever opens a journal knows of it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::store) struct Known {
+    /// Up to where it was taken in.
+    pub applied: Option<Position>,
+    /// Up to where it was durable at some time: it cannot end before that.
+    pub reached: Option<Position>,
+    /// Segments in which something stands that is still needed.
+    pub needed: Vec<u32>,
 }
 
 /// Called with each group that is taken in again.
@@ -86,13 +97,13 @@ struct Current {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, or makes one, and shows every group behind `applied` in order. Writing goes
-    /// on in a segment of its own, never behind what a crash has left.
+    /// Opens the journal in a folder, or makes one, and shows every group behind what was taken in, in order. Writing
+    /// goes on in a segment of its own, never behind what a crash has left.
     pub(in crate::store) fn open(
         dir: &Path,
         disk: Arc<dyn Disk>,
         settings: Settings,
-        applied: Option<Position>,
+        known: &Known,
         show: &mut Replay<'_>,
     ) -> Result<Self, JournalError> {
         let segment_bytes = settings.segment_bytes;
@@ -100,7 +111,13 @@ impl Journal {
             return Err(JournalError::Settings { segment_bytes });
         }
         let folder = Folder::read(dir, Arc::clone(&disk))?;
-        let Replayed { end, extents, unused } = replay(&folder, applied, show)?;
+        if let Some(segment) = known.needed.iter().copied().find(|segment| !folder.has(*segment)) {
+            return Err(JournalError::Missing { segment, path: folder.path(segment) });
+        }
+        let Replayed { end, extents, unused } = replay(&folder, known.applied, show)?;
+        if let Some(reached) = known.reached.filter(|reached| *reached > end) {
+            return Err(JournalError::Beyond { dir: dir.to_owned(), applied: reached, end });
+        }
         let next = folder.last_number().max(end.segment).saturating_add(1);
         let tidied = folder.tidy(&unused, segment_bytes)?;
         let shared = Arc::new(Shared {
@@ -132,8 +149,8 @@ impl Journal {
     /// hand asks for all of them together, up to [`bounds::MAX_GROUP_BYTES`].
     ///
     /// # Errors
-    /// [`JournalError::Full`] when there is no next one. A smaller group may still be taken.
-    pub(in crate::store) fn begin(&mut self, needed: usize) -> Result<Draft, JournalError> {
+    /// [`JournalError::Full`] when there is no next one for this purpose. A smaller group may still be taken.
+    pub(in crate::store) fn begin(&mut self, needed: usize, purpose: Purpose) -> Result<Draft, JournalError> {
         self.check_running()?;
         let headers = GROUP_HEADER + FRAME_HEADER;
         let most = (self.shared.settings.segment_bytes - FIRST) as usize - headers;
@@ -145,7 +162,7 @@ impl Journal {
         let fitting = self.current.take_if(|current| rest(current) >= needed + headers);
         let current = match fitting {
             Some(current) => current,
-            None => self.next_segment()?,
+            None => self.next_segment(purpose)?,
         };
         let room = rest(&current);
         let current = self.current.insert(current);
@@ -153,11 +170,11 @@ impl Journal {
     }
 
     /// Takes a fresh segment. Where there is none, the one being written stays.
-    fn next_segment(&mut self) -> Result<Current, JournalError> {
+    fn next_segment(&mut self, purpose: Purpose) -> Result<Current, JournalError> {
         if self.unsynced.len() >= MAX_UNSYNCED_SEGMENTS {
             self.sync()?;
         }
-        let ready = self.shared.take_segment()?;
+        let ready = self.shared.take_segment(purpose)?;
         Ok(Current { number: ready.number, file: ready.file, next: FIRST, is_dirty: false })
     }
 

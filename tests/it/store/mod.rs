@@ -2,6 +2,7 @@
 //! in `embedded`, and `machine` draws sequences of changes that nobody thought of.
 
 mod embedded;
+mod full;
 mod machine;
 pub(crate) mod values;
 

@@ -99,7 +99,10 @@ impl Unseen {
         let remains = remains.map_err(|error| tell(failed(error))).ok()?;
         if is_whole {
             match remains.replay(applied, &mut |end, group| self.take_in(end, group)) {
-                Ok(reader) => return Some((reader, self.shared)),
+                Ok(reader) => {
+                    self.check_reached(tell);
+                    return Some((reader, self.shared));
+                }
                 Err(error) => tell(failed(error)),
             }
         }
@@ -110,8 +113,20 @@ impl Unseen {
                 tell(failed(error));
             },
         );
+        self.check_reached(tell);
         let reader = salvaged.and_then(|_| remains.reader());
         reader.map_err(|error| tell(failed(error))).ok().map(|reader| (reader, self.shared))
+    }
+
+    /// Tells when the index was being written up to a place that the journal does not reach any more: then neither has
+    /// all of it.
+    fn check_reached(&self, tell: &mut Tell<'_>) {
+        let Some(applying) = self.applying else { return };
+        let end = self.shared.lock().current.end;
+        let detail = format!("it ends at {end}, but was being taken in up to {applying}: its end is missing");
+        tell(finding(Kind::Journal, "the journal", detail));
+        let detail = "a part of what was being written into it last is missing, and the journal has it no more";
+        tell(finding(Kind::Index, "the index", detail));
     }
 
     /// As opening does it, but for writing: what was cut short stays apart, so that what comes behind is laid over it.

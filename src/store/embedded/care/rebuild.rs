@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::entry::{Entry, Standing};
-use super::super::index_writer::IndexWriter;
+use super::super::index_writer::{IndexWriter, Opened};
 use super::super::layout::Layout;
 use super::super::modules::Modules;
 use super::super::op::{self, Net, Op};
@@ -67,7 +67,11 @@ pub(super) fn rebuild(layout: &Layout, dir: &Path, tell: &mut Tell<'_>) -> Resul
     let salvaged = remains.salvage(&mut |end, group| rebuilding.take_in(end, group), &mut |error| {
         tell(finding(Kind::Journal, "the journal", error.to_string()));
     });
-    let Salvaged { whole_from, .. } = salvaged.map_err(failed)?;
+    let Salvaged { whole_from, end } = salvaged.map_err(failed)?;
+    if let Some(known) = known_end(layout).filter(|known| *known > end) {
+        let detail = format!("it ends at {end}, and the index knew of it up to {known}: what was between is lost");
+        tell(finding(Kind::Journal, "the journal", detail));
+    }
     let Rebuilding { view, now, .. } = rebuilding;
     if whole_from > Position::START {
         // What was counted in changes that are missing is not known; what is kept is counted again.
@@ -75,6 +79,13 @@ pub(super) fn rebuild(layout: &Layout, dir: &Path, tell: &mut Tell<'_>) -> Resul
     }
     let store = Offline { view, modules: Modules::at(layout.modules()), needed: [].into() };
     Ok(Rebuilt { store, judge: Uncertain { whole_from, now } })
+}
+
+/// How far the index that is given up knew of the journal, where it still says so.
+fn known_end(layout: &Layout) -> Option<Position> {
+    let index = Index::open(&layout.index(), bounds::STORE_CACHE_BYTES, true).ok()?;
+    let opened = Opened::read(&index).ok()?;
+    opened.applied.max(opened.applying)
 }
 
 struct Rebuilding {

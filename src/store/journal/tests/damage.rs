@@ -160,6 +160,25 @@ fn a_position_behind_the_end_is_refused() {
 }
 
 #[test]
+fn an_end_before_what_was_durable_and_a_needed_segment_that_is_gone_are_refused_and_change_nothing() {
+    let disk = TestDisk::new();
+    let (ends, settings) = chain(&disk);
+    let applied = Some(ends[4]);
+    let open = |known: Known| {
+        let shared = Arc::new(disk.clone());
+        Journal::open(Path::new(DIR), shared, settings, &known, &mut |_, _| Ok(()))
+    };
+    let before = disk.names();
+    let behind = Position { offset: ends[6].offset + 512, ..ends[6] };
+    let refused = open(Known { applied, reached: Some(behind), ..Known::default() });
+    check_refusal(refused, &[&format!("taken in up to {behind}"), "its end is missing"]);
+    let refused = open(Known { applied, needed: vec![ends[0].segment, 77], ..Known::default() });
+    check_refusal(refused, &["segment 77", &format!("{} is missing", file(77))]);
+    assert_eq!(disk.names(), before);
+    open(Known { applied, reached: Some(ends[6]), needed: vec![ends[0].segment] }).unwrap();
+}
+
+#[test]
 fn files_that_are_not_the_journals_are_refused() {
     let disk = TestDisk::new();
     let (ends, settings) = chain(&disk);

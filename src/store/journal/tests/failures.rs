@@ -37,7 +37,7 @@ fn after_a_failed_sync_nothing_is_synced_or_written_again() {
     let syncs = fail_once(&disk, Asked::Sync, Fault::Error(ErrorKind::Other));
     check_refusal(journal.sync(), &["may or may not have taken effect", "sync"]);
     check_refusal(journal.sync(), &["takes nothing more", "restart the process"]);
-    check_refusal(journal.begin(1), &["takes nothing more", "nothing was changed"]);
+    check_refusal(journal.begin(1, Purpose::Copy), &["takes nothing more", "nothing was changed"]);
     assert_eq!(journal.synced(), synced);
     drop(journal);
     assert_eq!(syncs.load(Ordering::Relaxed), 1, "the descriptor is not synced again");
@@ -68,7 +68,7 @@ fn after_a_failed_or_a_short_write_nothing_is_written_again() {
 fn a_draft_that_was_begun_before_the_failure_is_not_written_either() {
     let disk = TestDisk::new();
     let mut journal = quiet(&disk);
-    let (mut one, mut other) = (journal.begin(1).unwrap(), journal.begin(1).unwrap());
+    let (mut one, mut other) = (journal.begin(1, Purpose::Copy).unwrap(), journal.begin(1, Purpose::Copy).unwrap());
     one.push(|frame| frame.bytes(b"1"));
     other.push(|frame| frame.bytes(b"2"));
     fail_once(&disk, Asked::Write, Fault::Short(100));
@@ -84,17 +84,17 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
     write(&mut journal, &[&[0; 2_900]]).unwrap();
     wait_until(|| journal.segments().stats().spares >= 3);
     assert_eq!(journal.room(), Room::Plenty);
-    disk.set_free(5_000);
+    disk.set_free(4_500);
     write(&mut journal, &[&[1; 2_900]]).unwrap();
     wait_until(|| journal.room() == Room::ReserveOnly);
     for _ in 0..2 {
         write(&mut journal, &[&[2; 2_900]]).unwrap();
     }
-    assert_eq!(journal.room(), Room::None);
+    assert_eq!(journal.room(), Room::CopiesOnly);
     let end = journal.end();
     check_refusal(
         write(&mut journal, &[&[3; 2_900]]),
-        &["5000 bytes free, and 5096 are needed", "nothing was changed"],
+        &["4500 bytes free, and 4596 are needed", "nothing was changed"],
     );
     assert_eq!(journal.end(), end, "and the segment that is being written stays");
     write(&mut journal, &[b"small"]).unwrap_or_else(|_| panic!("what fits the rest of the segment is still taken"));
@@ -107,6 +107,38 @@ fn a_full_disk_leaves_the_reserve_and_then_nothing_and_is_looked_at_again() {
 }
 
 #[test]
+fn of_the_reserve_the_last_segments_are_left_to_what_makes_room() {
+    let disk = TestDisk::new();
+    let settings = Settings { reserve: 3, max_bytes: 5 * 4_096, ..settings(4_096) };
+    let (mut journal, _) = open(&disk, settings, None).unwrap();
+    let mut fill = |purpose| {
+        let mut written = 0;
+        while let Ok(mut draft) = journal.begin(3_400, purpose) {
+            draft.push(|frame| frame.bytes(&[1; 3_400]));
+            journal.write(draft).unwrap();
+            written += 1;
+        }
+        (written, journal.room())
+    };
+    assert_eq!(fill(Purpose::Change), (3, Room::ReserveOnly));
+    assert_eq!(fill(Purpose::Removal), (1, Room::RemovalsOnly));
+    assert_eq!(fill(Purpose::Change), (0, Room::RemovalsOnly));
+    assert_eq!(fill(Purpose::Copy), (1, Room::CopiesOnly));
+    assert_eq!(fill(Purpose::Removal), (0, Room::CopiesOnly));
+}
+
+#[test]
+fn the_reserve_is_filled_up_where_nothing_else_may_be_taken() {
+    let disk = TestDisk::new();
+    let settings = Settings { reserve: 3, min_free_bytes: 1_000, ..settings(4_096) };
+    disk.set_free(5_000);
+    let (mut journal, _) = open(&disk, settings, None).unwrap();
+    wait_until(|| journal.room() == Room::ReserveOnly && journal.segments().stats().spares == 3);
+    write(&mut journal, &[b"small"]).unwrap();
+    wait_until(|| journal.room() == Room::ReserveOnly && journal.segments().stats().spares == 3);
+}
+
+#[test]
 fn a_full_journal_has_room_again_when_something_is_released() {
     let disk = TestDisk::new();
     let settings = Settings { max_bytes: 4 * 4_096, ..settings(4_096) };
@@ -116,11 +148,11 @@ fn a_full_journal_has_room_again_when_something_is_released() {
         ends.push(end);
     }
     assert_eq!(ends.len(), 4);
-    assert_eq!(journal.room(), Room::None);
-    check_refusal(journal.begin(3_000), &["16384 bytes, and may take up 16384"]);
+    assert_eq!(journal.room(), Room::CopiesOnly);
+    check_refusal(journal.begin(3_000, Purpose::Copy), &["16384 bytes, and may take up 16384"]);
     journal.sync().unwrap();
     journal.segments().release(ends[0].segment);
-    wait_until(|| journal.room() == Room::ReserveOnly);
+    wait_until(|| journal.room() == Room::RemovalsOnly);
     journal.segments().release(ends[1].segment);
     wait_until(|| journal.room() == Room::Plenty);
     write(&mut journal, &[&[1; 3_400]]).unwrap();
@@ -146,7 +178,7 @@ fn whatever_fails_while_a_segment_is_prepared_is_tried_again_and_leaves_nothing(
             }
         };
         assert!(written <= 4 && refused.contains("no room for another segment"), "{what:?}: {written}, {refused}");
-        assert_eq!(journal.room(), Room::None);
+        assert_eq!(journal.room(), Room::CopiesOnly);
         disk.heal();
         wait_until(|| journal.room() == Room::Plenty);
         write(&mut journal, &[&[2; 3_400]]).unwrap();

@@ -10,7 +10,7 @@ mod writes;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Journal, JournalError, Position, Settings, Span};
+use super::{Journal, JournalError, Known, Position, Purpose, Settings, Span};
 use disk::TestDisk;
 
 const DIR: &str = "/data/journal";
@@ -25,17 +25,18 @@ type Shown = Vec<(Position, Vec<Vec<u8>>)>;
 fn open(disk: &TestDisk, settings: Settings, applied: Option<Position>) -> Result<(Journal, Shown), JournalError> {
     let mut shown = Shown::new();
     let disk = Arc::new(disk.clone());
-    let journal = Journal::open(Path::new(DIR), disk, settings, applied, &mut |end, group| {
-        shown.push((end, group.frames().map(|frame| frame.bytes().to_vec()).collect()));
-        Ok(())
-    })?;
+    let journal =
+        Journal::open(Path::new(DIR), disk, settings, &Known { applied, ..Known::default() }, &mut |end, group| {
+            shown.push((end, group.frames().map(|frame| frame.bytes().to_vec()).collect()));
+            Ok(())
+        })?;
     Ok((journal, shown))
 }
 
 /// One group of frames that are nothing but bytes.
 fn write(journal: &mut Journal, frames: &[&[u8]]) -> Result<Position, JournalError> {
     let most = frames.iter().map(|frame| frame.len() + 4).sum();
-    let mut draft = journal.begin(most)?;
+    let mut draft = journal.begin(most, Purpose::Copy)?;
     for frame in frames {
         draft.push(|writer| writer.bytes(frame));
     }
@@ -44,7 +45,7 @@ fn write(journal: &mut Journal, frames: &[&[u8]]) -> Result<Position, JournalErr
 
 /// One group that is one value.
 fn put(journal: &mut Journal, value: &[u8]) -> Result<Span, JournalError> {
-    let mut draft = journal.begin(value.len() + super::Draft::VALUE_OVERHEAD)?;
+    let mut draft = journal.begin(value.len() + super::Draft::VALUE_OVERHEAD, Purpose::Copy)?;
     let span = draft.push(|frame| frame.value(value));
     journal.write(draft)?;
     Ok(span)

@@ -59,7 +59,7 @@ impl Model {
     }
 
     fn write(&mut self, journal: &mut Journal, sizes: &[usize]) {
-        let mut draft = journal.begin(sizes.iter().map(|size| size + 40).sum()).unwrap();
+        let mut draft = journal.begin(sizes.iter().map(|size| size + 40).sum(), Purpose::Copy).unwrap();
         let (mut frames, mut span) = (Vec::new(), None);
         for size in sizes {
             self.count += 1;

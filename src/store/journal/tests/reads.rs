@@ -9,7 +9,7 @@ use crate::store::journal::Room;
 fn a_value_is_read_before_and_after_the_sync_and_after_reopening() {
     let disk = TestDisk::new();
     let (mut journal, _) = open(&disk, settings(4_096), None).unwrap();
-    let mut draft = journal.begin(100).unwrap();
+    let mut draft = journal.begin(100, Purpose::Copy).unwrap();
     let spans = draft.push(|frame| {
         frame.bytes(b"key");
         (frame.value(b"first"), frame.value(b""))

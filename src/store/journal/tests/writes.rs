@@ -47,7 +47,7 @@ fn sessions_that_write_nothing_use_up_no_segments() {
     let disk = TestDisk::new();
     for _ in 0..5 {
         let (mut journal, _) = open(&disk, settings(4_096), None).unwrap();
-        drop(journal.begin(1).unwrap());
+        drop(journal.begin(1, Purpose::Copy).unwrap());
         assert_eq!(journal.segments().list(), []);
     }
     assert!(disk.names().len() <= 4, "{disk:?}");
@@ -75,8 +75,8 @@ fn groups_of_every_size_go_over_the_end_of_a_segment() {
 fn a_frame_that_fits_no_segment_is_refused_and_changes_nothing() {
     let disk = TestDisk::new();
     let (mut journal, _) = open(&disk, settings(4_096), None).unwrap();
-    check_refusal(journal.begin(4_096), &["4096 bytes do not fit", "holds 3548", "nothing was changed"]);
-    let mut draft = journal.begin(0).unwrap();
+    check_refusal(journal.begin(4_096, Purpose::Copy), &["4096 bytes do not fit", "holds 3548", "nothing was changed"]);
+    let mut draft = journal.begin(0, Purpose::Copy).unwrap();
     draft.push(|frame| frame.bytes(&[0; 4_096]));
     check_refusal(journal.write(draft), &["do not fit"]);
     write(&mut journal, &[&[1; 3_544]]).unwrap();
@@ -95,7 +95,7 @@ fn a_draft_without_frames_writes_nothing() {
 #[test]
 fn of_two_drafts_for_one_place_only_the_first_is_written() {
     let (mut journal, _) = open(&TestDisk::new(), settings(4_096), None).unwrap();
-    let (mut one, mut other) = (journal.begin(1).unwrap(), journal.begin(1).unwrap());
+    let (mut one, mut other) = (journal.begin(1, Purpose::Copy).unwrap(), journal.begin(1, Purpose::Copy).unwrap());
     one.push(|frame| frame.bytes(b"1"));
     other.push(|frame| frame.bytes(b"2"));
     journal.write(one).unwrap();
@@ -123,7 +123,7 @@ fn a_group_that_replay_does_not_take_in_stops_the_opening() {
     write(&mut journal, &[b"one"]).unwrap();
     drop(journal);
     let refuse = &mut |end, _: super::super::Group<'_>| Err(JournalError::Refused { end, detail: "no".to_owned() });
-    let opened = Journal::open(Path::new(DIR), Arc::new(disk), settings(4_096), None, refuse);
+    let opened = Journal::open(Path::new(DIR), Arc::new(disk), settings(4_096), &Known::default(), refuse);
     check_refusal(opened, &["was not taken in: no"]);
 }
 
@@ -154,7 +154,7 @@ fn the_real_file_system_keeps_it_too() {
     let dir = dir.path().join("journal");
     let open = |shown: &mut Vec<Position>| {
         let disk = Arc::new(super::super::FileSystem);
-        Journal::open(&dir, disk, settings(65_536), None, &mut |end, _| {
+        Journal::open(&dir, disk, settings(65_536), &Known::default(), &mut |end, _| {
             shown.push(end);
             Ok(())
         })

@@ -9,8 +9,8 @@ use tidemill::model::place::{Lane, Place, Turn};
 use tidemill::model::time::Timestamp;
 use tidemill::store::memory::MemoryStore;
 use tidemill::store::{
-    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Settled, SettledQuery, Store,
-    Stored, Vitals,
+    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Room, Settled, SettledQuery,
+    Store, Stored, Vitals,
 };
 
 /// One in memory that carries out only what is wanted.
@@ -64,6 +64,9 @@ impl Store for Broken {
     }
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
         self.store.keys_over(now, limit)
+    }
+    fn room(&self) -> Room {
+        self.store.room()
     }
     fn vitals(&self) -> Vitals {
         self.store.vitals()
