@@ -12,8 +12,11 @@
 //! | `memory`       | what the system says of a process's memory          |
 //! | `usage`        | and of its processor time and its disk              |
 //! | `histogram`    | how often something took how long                   |
+//! | `latency`      | the same exactly, where there are few               |
+//! | `trend`        | whether something grows                             |
 //! | `load`         | clients in closed loops, and what is seen of them   |
 //! | `wire`         | a connection for protocols written by hand          |
+//! | `caller`       | one that sends a server the same request on and on  |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `power`        | `bench power-cut`: is a promise broken by one?      |
@@ -26,12 +29,16 @@ mod instant;
 mod random;
 
 mod histogram;
+mod latency;
 mod memory;
 mod usage;
 
 mod load;
+mod trend;
 
 mod wire;
+
+mod caller;
 
 mod plain_log;
 
