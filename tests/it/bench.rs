@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// On a disk: the system's folder for temporary files may be in memory, which is refused.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -115,6 +115,20 @@ fn acceptances_over_http_are_told_beside_the_same_answer_without_the_disk() {
         check_numbers(&seen[answer], &["per_second", "p50_us", "p99_us", "client_cpu_us_per_op", "answer_bytes"]);
     }
     assert_eq!(seen["durable"]["answer_bytes"], seen["constant"]["answer_bytes"]);
+}
+
+#[test]
+fn a_start_is_told_alone_and_beside_a_backlog_of_another_function() {
+    let seen = said(&["flood", "--queued", "1500", "--run", "100ms", "--samples", "5"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((&seen["queued"], &seen["run_ms"], &seen["concurrency"]), (&json!(1_500), &json!(100), &json!(64)));
+    assert!(seen["starts_within_a_run"].is_boolean() && seen["slow_running"]["most"].is_u64(), "{seen}");
+    check_numbers(seen, &["accepted_per_second", "max_rss_bytes"]);
+    for singles in ["alone", "beside"] {
+        assert_eq!(seen[singles]["samples"], 5);
+        check_numbers(&seen[singles], &["settled_p50_us", "settled_max_us"]);
+        assert!(seen[singles]["start_max_ms"].is_u64(), "{seen}");
+    }
 }
 
 #[test]
