@@ -132,6 +132,23 @@ fn a_start_is_told_alone_and_beside_a_backlog_of_another_function() {
 }
 
 #[test]
+fn a_server_that_is_asked_for_too_much_says_so_and_counts_right() {
+    let seen = said(&["overload", "--times", "4", "--for", "3s", "--rest", "0s"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    let count = |value: &Value| value.as_u64().unwrap();
+    assert_eq!((&seen["counters_are_right"], &seen["wrong"]), (&json!(true), &json!([])), "{seen}");
+    for never in ["answered_507", "answered_other", "unanswered", "unexplained_429"] {
+        assert_eq!(seen[never], 0, "{never} in {seen}");
+    }
+    assert_eq!(count(&seen["answered"]), count(&seen["answered_202"]) + count(&seen["answered_429"]), "{seen}");
+    let counters = &seen["counters"];
+    assert_eq!(count(&counters["accepted"]), count(&seen["accepted_before"]) + count(&seen["answered_202"]), "{seen}");
+    assert_eq!((&counters["live"], &counters["succeeded"]), (&json!(0), &counters["accepted"]), "{seen}");
+    check_numbers(seen, &["capacity_per_second", "offered_per_second", "max_rss_bytes", "max_live"]);
+    assert!(seen["rss_is_flat"].is_boolean() && seen["samples"][0]["oldest_s"].is_number(), "{seen}");
+}
+
+#[test]
 fn a_peer_is_measured_with_our_queue_and_the_log_beside_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -16,6 +16,11 @@ impl Metrics {
         Ok(Self(response.text().await.map_err(|error| client.lost(&error))?))
     }
 
+    /// The largest value of `family`; 0 where there is none.
+    pub(super) fn most(&self, family: &str) -> f64 {
+        self.values(family, "").fold(0.0, f64::max)
+    }
+
     /// The sum of the whole numbers of `family`; 0 where there are none.
     pub(super) fn count(&self, family: &str) -> u64 {
         self.count_with(family, "")
@@ -23,16 +28,15 @@ impl Metrics {
 
     /// The same of those with a label, which is written as `name="value"`.
     pub(super) fn count_with(&self, family: &str, label: &str) -> u64 {
-        whole(self.sum_with(family, label).unwrap_or_default())
+        whole(self.values(family, label).sum())
     }
 
-    fn sum_with(&self, family: &str, label: &str) -> Option<f64> {
-        let values = self.0.lines().filter_map(|line| {
+    fn values(&self, family: &str, label: &str) -> impl Iterator<Item = f64> {
+        self.0.lines().filter_map(move |line| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            (name == family && labels.contains(label)).then(|| value.parse::<f64>().ok())?
-        });
-        values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+            (name == family && labels.contains(label)).then(|| value.parse().ok())?
+        })
     }
 }
 
@@ -58,5 +62,6 @@ heat 1.5
         let metrics = Metrics(text.to_owned());
         assert_eq!((metrics.count("live"), metrics.count_with("live", "function=\"b\"")), (7, 4));
         assert_eq!((metrics.count("heat"), metrics.count("cold")), (1, 0));
+        assert!((metrics.most("heat") - 1.5).abs() < 1e-9 && metrics.most("cold").abs() < 1e-9);
     }
 }

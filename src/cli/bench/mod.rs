@@ -23,6 +23,7 @@
 //! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
 //! | `flood`        | `bench flood`: is one delayed by many of another? |
+//! | `overload`     | `bench overload`: what if ever too much is asked?   |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
 //! | `http`         | `bench http`: and how fast over HTTP?               |
 //! | `peers`        | `bench peers`: and how fast are others?             |
@@ -59,6 +60,7 @@ mod queue;
 
 mod flood;
 mod http;
+mod overload;
 mod peers;
 
 use clap::Subcommand;
@@ -76,6 +78,8 @@ pub(super) enum Command {
     Neighbours(neighbours::Neighbours),
     /// Measure how long many that wait for one function delay a single invocation of another
     Flood(flood::Flood),
+    /// Offer a server many times what it can do, and check what it says, its memory and its counts
+    Overload(overload::Overload),
     /// Measure the durable queue in this process, against a plain log that syncs as often
     Queue(queue::Queue),
     /// Measure durable acceptances over HTTP, against the same answer without the disk
@@ -94,6 +98,7 @@ impl Command {
             Self::PowerCut(cut) => cut.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
             Self::Flood(flood) => flood.run(output).await,
+            Self::Overload(overload) => overload.run(output).await,
             Self::Queue(queue) => queue.run(output).await,
             Self::Http(http) => http.run(output).await,
             Self::Peers(peers) => peers.run(output).await,

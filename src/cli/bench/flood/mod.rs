@@ -4,7 +4,7 @@
 //! | file     | decides                                                           |
 //! | -------- | ----------------------------------------------------------------- |
 //! | `single` | single invocations of the quick function, and how long each took  |
-//! | `slow`   | the many of the slow one, and what is seen of them                |
+//! | `slow`   | what is seen of the many of the slow one                          |
 //! | `report` | how it is told                                                    |
 
 mod single;
@@ -24,7 +24,7 @@ use super::deployed::Deployed;
 use super::load::Stop;
 use super::metrics::Metrics;
 use super::queue::cases::{rate, temporary};
-use super::{guests, memory, queue};
+use super::{caller, guests, memory, queue};
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::cli::output::{self, Output};
@@ -82,7 +82,8 @@ impl Flood {
 
         output::note(&format!("queueing {} that run for {} ms each", self.queued, self.run.as_millis()));
         let began = Instant::now();
-        slow::enqueue(client.socket()?, SLOW.name, self.run, self.queued).await?;
+        let payload = self.run.as_millis().to_string();
+        caller::enqueue(client.socket()?, SLOW.name, payload.as_bytes(), self.queued).await?;
         let accepted_per_second = rate(self.queued, began.elapsed());
 
         let before = Metrics::read(client).await?;

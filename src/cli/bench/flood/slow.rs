@@ -1,18 +1,12 @@
-//! The many invocations of the slow function: how they come into the queue, and what is seen of them there.
+//! The many invocations of the slow function: what is seen of them in the server's figures.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures::future::try_join_all;
-
-use crate::cli::bench::caller::Caller;
-use crate::cli::bench::load::{Stop, Work, repeated};
+use crate::cli::bench::load::Stop;
 use crate::cli::bench::metrics::Metrics;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 
-/// Connections, each waiting for its answer: so many share a sync that the disk is not what is waited for.
-const CONNECTIONS: u64 = 256;
 /// How often it is looked at what runs.
 const EVERY: Duration = Duration::from_millis(100);
 
@@ -21,15 +15,6 @@ const EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Running {
     pub(super) least: u64,
     pub(super) most: u64,
-}
-
-/// Queues `count` invocations of `function`, each of which is to run for so long, as quickly as the server takes them.
-pub(super) async fn enqueue(server: SocketAddr, function: &str, run: Duration, count: u64) -> Result<(), Error> {
-    let (path, payload) = (format!("/v1/functions/{function}/invocations"), run.as_millis().to_string());
-    let callers = (0..CONNECTIONS.min(count))
-        .map(|_| Caller::connect(server, &path, "prefer: respond-async\r\n", payload.as_bytes()));
-    let callers = try_join_all(callers).await?;
-    repeated(callers, Work::Enqueue, count, &Stop::default()).await.map(drop)
 }
 
 /// Looks at what runs of `function` until told to stop.
