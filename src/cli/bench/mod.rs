@@ -22,7 +22,7 @@
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
-//! | `flood`        | `bench flood`: is one delayed by many of another? |
+//! | `flood`        | `bench flood`: is one delayed by many of another?   |
 //! | `overload`     | `bench overload`: what if ever too much is asked?   |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
 //! | `http`         | `bench http`: and how fast over HTTP?               |
