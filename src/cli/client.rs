@@ -82,16 +82,23 @@ impl Client {
         Ok(Self { http, server, namespace })
     }
 
-    /// The socket behind the server's address, where that is a number.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        let host: IpAddr = self.server.0.host_str()?.trim_matches(['[', ']']).parse().ok()?;
-        Some(SocketAddr::new(host, self.server.0.port_or_known_default()?))
+    /// The socket behind the server's address, which has to be a number.
+    pub(super) fn socket(&self) -> Result<SocketAddr, Error> {
+        let url = &self.server.0;
+        let host = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        let socket = host.zip(url.port_or_known_default()).map(SocketAddr::from);
+        socket.ok_or_else(|| Error::Usage(format!("{} is not the address of a socket", self.server)))
     }
 
     /// A request to `/v1/` and `segments`.
     pub(super) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
         let segments: Vec<_> = std::iter::once("v1").chain(segments.iter().copied()).collect();
-        self.http.request(method, self.server.url(&segments))
+        self.outside(method, &segments)
+    }
+
+    /// A request to `/` and `segments`: to what is no part of the API.
+    pub(super) fn outside(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        self.http.request(method, self.server.url(segments))
     }
 
     /// A request about what has a name, and so needs to know in which namespace.

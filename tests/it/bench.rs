@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// On a disk: the system's folder for temporary files may be in memory, which is refused.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -115,6 +115,37 @@ fn acceptances_over_http_are_told_beside_the_same_answer_without_the_disk() {
         check_numbers(&seen[answer], &["per_second", "p50_us", "p99_us", "client_cpu_us_per_op", "answer_bytes"]);
     }
     assert_eq!(seen["durable"]["answer_bytes"], seen["constant"]["answer_bytes"]);
+}
+
+#[test]
+fn a_start_is_told_alone_and_beside_a_backlog_of_another_function() {
+    let seen = said(&["flood", "--queued", "1500", "--run", "100ms", "--samples", "5"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((&seen["queued"], &seen["run_ms"], &seen["concurrency"]), (&json!(1_500), &json!(100), &json!(64)));
+    assert!(seen["starts_within_a_run"].is_boolean() && seen["slow_running"]["most"].is_u64(), "{seen}");
+    check_numbers(seen, &["accepted_per_second", "max_rss_bytes"]);
+    for singles in ["alone", "beside"] {
+        assert_eq!(seen[singles]["samples"], 5);
+        check_numbers(&seen[singles], &["settled_p50_us", "settled_max_us"]);
+        assert!(seen[singles]["start_max_ms"].is_u64(), "{seen}");
+    }
+}
+
+#[test]
+fn a_server_that_is_asked_for_too_much_says_so_and_counts_right() {
+    let seen = said(&["overload", "--times", "4", "--for", "3s", "--rest", "0s"]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    let count = |value: &Value| value.as_u64().unwrap();
+    assert_eq!((&seen["counters_are_right"], &seen["wrong"]), (&json!(true), &json!([])), "{seen}");
+    for never in ["answered_507", "answered_other", "unanswered", "unexplained_429"] {
+        assert_eq!(seen[never], 0, "{never} in {seen}");
+    }
+    assert_eq!(count(&seen["answered"]), count(&seen["answered_202"]) + count(&seen["answered_429"]), "{seen}");
+    let counters = &seen["counters"];
+    assert_eq!(count(&counters["accepted"]), count(&seen["accepted_before"]) + count(&seen["answered_202"]), "{seen}");
+    assert_eq!((&counters["live"], &counters["succeeded"]), (&json!(0), &counters["accepted"]), "{seen}");
+    check_numbers(seen, &["capacity_per_second", "offered_per_second", "max_rss_bytes", "max_live"]);
+    assert!(seen["rss_is_flat"].is_boolean() && seen["samples"][0]["oldest_s"].is_number(), "{seen}");
 }
 
 #[test]

@@ -26,6 +26,15 @@ pub(super) struct Child {
 }
 
 impl Child {
+    /// Starts a server on `data` with some more `arguments`, its log where this process has its own, and returns it once
+    /// it listens, with a client that talks to it.
+    pub(super) async fn start(data: &Path, arguments: &[&str]) -> Result<(Self, Client), Error> {
+        let mut child = Self::spawn(data, arguments, Stdio::inherit())?;
+        let ended = || Error::Bench("the server ended before it listened".to_owned());
+        let client = child.listening().await?.ok_or_else(ended)?;
+        Ok((child, client))
+    }
+
     /// Starts a server on `data` with some more `arguments`, and its log at `errors`.
     pub(super) fn spawn(data: &Path, arguments: &[&str], errors: Stdio) -> Result<Self, Error> {
         Self::spawn_with(data, arguments, &[], errors)

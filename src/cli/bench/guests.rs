@@ -1,4 +1,5 @@
-//! The modules that are deployed, carried in the binary. Those that do harm are assembled from `guests/hostile`.
+//! The modules that are deployed, carried in the binary. Those that do harm, and one that only sleeps, are assembled from
+//! `guests/hostile`.
 
 pub(super) const ECHO: &[u8] = include_bytes!("../../../guests/prebuilt/echo.wasm");
 pub(super) const FLAKY: &[u8] = include_bytes!("../../../guests/prebuilt/flaky.wasm");
@@ -11,6 +12,8 @@ pub(super) const FLOOD: &[u8] = include_bytes!("../../../guests/prebuilt/hostile
 pub(super) const GROW: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/grow.wasm");
 /// Calls itself without end.
 pub(super) const RECURSE: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/recurse.wasm");
+/// Sleeps for as many milliseconds as its payload says.
+pub(super) const SLEEP: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/sleep.wasm");
 /// Never ends.
 pub(super) const SPIN: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/spin.wasm");
 
@@ -33,6 +36,7 @@ mod tests {
         check("flood", FLOOD);
         check("grow", GROW);
         check("recurse", RECURSE);
+        check("sleep", SLEEP);
         check("spin", SPIN);
     }
 }

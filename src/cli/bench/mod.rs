@@ -12,12 +12,18 @@
 //! | `memory`       | what the system says of a process's memory          |
 //! | `usage`        | and of its processor time and its disk              |
 //! | `histogram`    | how often something took how long                   |
+//! | `latency`      | the same exactly, where there are few               |
+//! | `trend`        | whether something grows                             |
 //! | `load`         | clients in closed loops, and what is seen of them   |
 //! | `wire`         | a connection for protocols written by hand          |
+//! | `caller`       | one that sends a server the same request on and on  |
+//! | `metrics`      | what a server tells of itself                       |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
 //! | `power`        | `bench power-cut`: is a promise broken by one?      |
 //! | `neighbours`   | `bench neighbours`: does a bad one slow a good one? |
+//! | `flood`        | `bench flood`: is one delayed by many of another?   |
+//! | `overload`     | `bench overload`: what if ever too much is asked?   |
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
 //! | `http`         | `bench http`: and how fast over HTTP?               |
 //! | `peers`        | `bench peers`: and how fast are others?             |
@@ -26,12 +32,17 @@ mod instant;
 mod random;
 
 mod histogram;
+mod latency;
 mod memory;
 mod usage;
 
 mod load;
+mod trend;
 
 mod wire;
+
+mod caller;
+mod metrics;
 
 mod plain_log;
 
@@ -47,7 +58,9 @@ mod power;
 
 mod queue;
 
+mod flood;
 mod http;
+mod overload;
 mod peers;
 
 use clap::Subcommand;
@@ -63,6 +76,10 @@ pub(super) enum Command {
     PowerCut(power::PowerCut),
     /// Measure how much hostile functions slow down one that is not
     Neighbours(neighbours::Neighbours),
+    /// Measure how long many that wait for one function delay a single invocation of another
+    Flood(flood::Flood),
+    /// Offer a server many times what it can do, and check what it says, its memory and its counts
+    Overload(overload::Overload),
     /// Measure the durable queue in this process, against a plain log that syncs as often
     Queue(queue::Queue),
     /// Measure durable acceptances over HTTP, against the same answer without the disk
@@ -80,6 +97,8 @@ impl Command {
             Self::Crash(crash) => crash.run(output).await,
             Self::PowerCut(cut) => cut.run(output).await,
             Self::Neighbours(neighbours) => neighbours.run(output).await,
+            Self::Flood(flood) => flood.run(output).await,
+            Self::Overload(overload) => overload.run(output).await,
             Self::Queue(queue) => queue.run(output).await,
             Self::Http(http) => http.run(output).await,
             Self::Peers(peers) => peers.run(output).await,

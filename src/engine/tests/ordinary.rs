@@ -117,6 +117,13 @@ async fn a_payload_of_megabytes_comes_back_whole() {
 }
 
 #[tokio::test]
+async fn a_guest_sleeps_as_long_as_its_payload_says() {
+    let before = tokio::time::Instant::now();
+    assert!(run(guest("hostile/sleep.wat"), call("120\n")).await.end.unwrap().body.is_empty());
+    assert!(before.elapsed() >= Duration::from_millis(120));
+}
+
+#[tokio::test]
 async fn every_run_gets_a_fresh_instance() {
     let counts = from_text(
         r#"(module

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use tokio::time::Instant;
 
-use super::latency::{Latency, Samples};
+use crate::cli::bench::latency::{Latency, Samples};
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 

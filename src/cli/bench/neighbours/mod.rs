@@ -3,17 +3,13 @@
 //!
 //! | file      | decides                                     |
 //! | --------- | ------------------------------------------- |
-//! | `latency` | how long answers took, summed up            |
 //! | `clients` | who invokes what, and for how long          |
 //! | `report`  | how it is told                              |
-
-mod latency;
 
 mod clients;
 mod report;
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
@@ -55,9 +51,7 @@ pub(in crate::cli) struct Neighbours {
 impl Neighbours {
     pub(in crate::cli) async fn run(self, output: Output) -> Result<(), Error> {
         let data = TempDir::new().map_err(|error| Error::Bench(format!("there is no temporary folder: {error}")))?;
-        let mut child = Child::spawn(data.path(), &["--log", "error"], Stdio::inherit())?;
-        let ended = || Error::Bench("the server ended before it listened".to_owned());
-        let client = child.listening().await?.ok_or_else(ended)?;
+        let (mut child, client) = Child::start(data.path(), &["--log", "error"]).await?;
         let report = self.measure(&client, child.pid()).await?;
         child.terminate()?;
         child.ended().await?;

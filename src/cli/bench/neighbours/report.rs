@@ -92,8 +92,8 @@ fn show(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::latency::Latency;
     use super::*;
+    use crate::cli::bench::latency::Latency;
 
     fn measured(count: usize) -> Measured {
         let ms = Duration::from_millis;

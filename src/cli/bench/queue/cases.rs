@@ -153,6 +153,6 @@ fn whole(rates: &[f64]) -> Vec<f64> {
 }
 
 /// `count` things in `took`, by the second.
-pub(super) fn rate(count: u64, took: Duration) -> f64 {
+pub(in crate::cli::bench) fn rate(count: u64, took: Duration) -> f64 {
     (as_f64(count) / took.as_secs_f64().max(1e-6)).round()
 }

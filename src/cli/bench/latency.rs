@@ -1,4 +1,5 @@
-//! How long answers took: every sample is kept, up to a limit, and sorted when asked.
+//! How long answers took: every sample is kept, up to a limit, and sorted when asked. For many more, and for what goes on
+//! for long, there is the histogram.
 
 use std::time::Duration;
 

@@ -4,11 +4,8 @@
 //! Clients and server share the machine. The clients are as cheap as they can be (`caller`), the same for both, and
 //! what they cost is told.
 
-mod caller;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +13,7 @@ use clap::Args;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use self::caller::Caller;
+use super::caller::Caller;
 use super::child::Child;
 use super::deployed::Deployed;
 use super::load::{Measured, Stop, Work, measured_beside, median};
@@ -127,13 +124,10 @@ impl Side {
 
 impl Server {
     async fn start(data: &Path, payload: Bytes) -> Result<Self, Error> {
-        let mut child = Child::spawn(data, &["--log", "error", "--bench-endpoints"], Stdio::inherit())?;
-        let ended = || Error::Bench("the server ended before it listened".to_owned());
-        let client = child.listening().await?.ok_or_else(ended)?;
+        let (child, client) = Child::start(data, &["--log", "error", "--bench-endpoints"]).await?;
         ECHO.deploy(&client).await?;
         let headers = if is_paused(&client).await? { "" } else { LATER };
-        let address = client.address().ok_or_else(|| Error::Bench("the server has no address".to_owned()))?;
-        Ok(Self { child, address, headers, payload })
+        Ok(Self { child, address: client.socket()?, headers, payload })
     }
 
     /// Both paths are sent the same request.
