@@ -219,7 +219,9 @@ impl Window {
             }
         }
         let mut changes = Vec::with_capacity(of_tags.iter().map(|(_, changes)| changes.len()).sum());
-        of_tags.into_iter().for_each(|(_, of_tag)| changes.extend(of_tag));
+        for (_, of_tag) in of_tags {
+            changes.extend(of_tag);
+        }
         changes
             .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
         changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
