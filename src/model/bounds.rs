@@ -169,9 +169,9 @@ pub const MIN_DISK_BYTES: u64 = 96 * MIB;
 pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 /// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while
 /// those before them are being written, and then commits wait.
-pub const MAX_WINDOW_CHANGES: usize = 32_768;
+pub const MAX_WINDOW_CHANGES: usize = 24_576;
 /// Memory that the embedded database uses for its pages.
-pub const STORE_CACHE_BYTES: u64 = 64 * MIB;
+pub const STORE_CACHE_BYTES: u64 = 32 * MIB;
 
 /// Bytes of one segment of the journal: large enough that taking the next one is rare, small enough that writing
 /// it in advance takes a fraction of a second.

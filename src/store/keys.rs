@@ -50,11 +50,19 @@ pub(super) const SEGMENT: u8 = b's';
 
 pub(super) const LANE_BYTES: usize = 21;
 
-/// Bytes of the longest key of a row of an invocation: one under [`WAITING`].
-pub(super) const LONGEST: usize = 1 + LANE_BYTES + 8 + 16;
+/// Bytes of a key of a row of an invocation, by its tag.
+pub(super) const fn key_bytes(tag: u8) -> usize {
+    1 + 16
+        + match tag {
+            TIME | EXPIRY => 8,
+            WAITING => LANE_BYTES + 8,
+            SETTLED => 16 + 1 + 8,
+            _ => 0,
+        }
+}
 
 /// A key under [`SETTLED`].
-pub(super) type SettledKey = [u8; 42];
+pub(super) type SettledKey = [u8; key_bytes(SETTLED)];
 
 /// What all such keys of a function and a kind start with.
 pub(super) type SettledOf = [u8; 18];
@@ -99,7 +107,7 @@ pub(super) fn settled_from(function: FunctionId, kind: OutcomeKind, at: Timestam
 }
 
 pub(super) fn settled(function: FunctionId, kind: OutcomeKind, at: Timestamp, id: InvocationId) -> SettledKey {
-    let mut key = [SETTLED; 42];
+    let mut key = [SETTLED; key_bytes(SETTLED)];
     key[1..17].copy_from_slice(function.as_bytes());
     key[17] = kind as u8;
     key[18..26].copy_from_slice(&at.as_ms().to_be_bytes());

@@ -105,7 +105,7 @@ impl Entry {
 
     /// The row of it under a tag of the index, where it has one.
     pub(super) fn row(&self, id: InvocationId, tag: u8) -> Option<Row> {
-        let mut key = Vec::with_capacity(keys::LONGEST);
+        let mut key = Vec::with_capacity(keys::key_bytes(tag));
         self.key(id, tag, &mut key).then(|| (key, self.value(tag)))
     }
 

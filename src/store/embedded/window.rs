@@ -39,7 +39,10 @@ impl Hasher for LastBytes {
 /// The net of the groups between two places of the journal.
 #[derive(Debug)]
 pub(super) struct Window {
-    invocations: HashMap<InvocationId, Net<Entry>, ById>,
+    /// How each invocation is now, `None` when it is gone.
+    now: HashMap<InvocationId, Option<Entry>, ById>,
+    /// How those were that the index knows: most are new, so this is apart.
+    before: HashMap<InvocationId, Entry, ById>,
     /// The rows of those that are settled, in order: retention asks for the oldest all the time, and would go through
     /// everything otherwise.
     settled: BTreeSet<keys::SettledKey>,
@@ -56,7 +59,8 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn starting_at(end: Position) -> Self {
         Self {
-            invocations: HashMap::default(),
+            now: HashMap::default(),
+            before: HashMap::default(),
             settled: BTreeSet::new(),
             records: BTreeMap::new(),
             rows: BTreeMap::new(),
@@ -68,7 +72,7 @@ impl Window {
 
     /// How many things it says something about.
     pub(super) fn len(&self) -> usize {
-        self.invocations.len() + self.records.len() + self.rows.len()
+        self.now.len() + self.records.len() + self.rows.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,17 +96,19 @@ impl Window {
 
     fn take_in_invocation(&mut self, id: InvocationId, net: Net<Entry>) {
         let settled = |entry: Option<Entry>| entry.and_then(|entry| entry.settled_key(id));
-        match self.invocations.entry(id) {
+        match self.now.entry(id) {
             MapEntry::Occupied(mut known) => {
-                if let Some(key) = settled(known.get().now) {
+                if let Some(key) = settled(known.insert(net.now)) {
                     self.settled.remove(&key);
                 }
-                known.get_mut().now = net.now;
-                if known.get().before.is_none() && net.now.is_none() {
+                if net.now.is_none() && !self.before.contains_key(&id) {
                     known.remove();
                 }
             }
-            MapEntry::Vacant(place) => drop(place.insert(net)),
+            MapEntry::Vacant(place) => {
+                self.before.extend(net.before.map(|before| (id, before)));
+                place.insert(net.now);
+            }
         }
         self.settled.extend(settled(net.now));
     }
@@ -111,7 +117,7 @@ impl Window {
     ///
     /// One that came and went is not known; whoever looks finds it nowhere else either.
     pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
-        self.invocations.get(&id).map(|net| net.now)
+        self.now.get(&id).copied()
     }
 
     /// Where a record stands; the outer `None` when the window does not know it.
@@ -131,18 +137,18 @@ impl Window {
         after: Option<Cursor>,
         entries: &mut BTreeMap<Cursor, Option<Entry>>,
     ) {
-        for (id, net) in &self.invocations {
-            let Some(Entry { facts, .. }) = net.now.or(net.before) else { continue };
+        for (id, now) in &self.now {
+            let Some(Entry { facts, .. }) = now.as_ref().or_else(|| self.before.get(id)) else { continue };
             let cursor = Cursor(facts.accepted, *id);
             if facts.accepted >= oldest && after.is_none_or(|after| cursor < after) {
-                entries.insert(cursor, net.now);
+                entries.insert(cursor, *now);
             }
         }
     }
 
     /// Whether it says something about an invocation.
     pub(super) fn knows(&self, id: InvocationId) -> bool {
-        self.invocations.contains_key(&id)
+        self.now.contains_key(&id)
     }
 
     /// Adds the rows of invocations under a tag to `first`, those that `wanted` says.
@@ -150,8 +156,8 @@ impl Window {
         if tag == keys::SETTLED {
             return self.add_settled(wanted, first);
         }
-        for (id, net) in &self.invocations {
-            if let Some(entry) = &net.now
+        for (id, now) in &self.now {
+            if let Some(entry) = now
                 && wanted(*id)
             {
                 first.add(*id, entry, tag);
@@ -168,7 +174,7 @@ impl Window {
         let between = (Bound::Included(first.from), Bound::Excluded(first.to));
         let ids = self.settled.range::<[u8], _>(between).map(keys::settled_id).filter(|id| wanted(*id));
         for id in ids.take(first.limit) {
-            if let Some(entry) = self.invocations.get(&id).and_then(|net| net.now) {
+            if let Some(entry) = self.now.get(&id).copied().flatten() {
                 first.add(id, &entry, keys::SETTLED);
             }
         }
@@ -194,10 +200,8 @@ impl Window {
     pub(super) fn needed(&self) -> BTreeMap<u32, i64> {
         let mut needed = BTreeMap::new();
         let mut add = |span: Span, sign: i64| *needed.entry(span.segment).or_default() += sign * i64::from(span.bytes);
-        for net in self.invocations.values() {
-            net.before.iter().flat_map(Entry::spans).for_each(|span| add(span, -1));
-            net.now.iter().flat_map(Entry::spans).for_each(|span| add(span, 1));
-        }
+        self.before.values().flat_map(Entry::spans).for_each(|span| add(span, -1));
+        self.now.values().flatten().flat_map(Entry::spans).for_each(|span| add(span, 1));
         for net in self.records.values() {
             net.before.into_iter().for_each(|span| add(span, -1));
             net.now.into_iter().for_each(|span| add(span, 1));
@@ -209,13 +213,14 @@ impl Window {
     pub(super) fn changes(&self) -> Vec<IndexChange> {
         // By id, so that the rows of each tag come nearly in order: ids and due times grow together. Sorting then
         // has little to do. The ids are copied: a look at the map for each comparison would be what all this costs.
-        let mut nets: Vec<_> = self.invocations.iter().map(|(id, net)| (*id, net)).collect();
-        nets.sort_unstable_by_key(|(id, _)| *id);
+        let mut invocations: Vec<_> = self.now.iter().map(|(id, now)| (*id, now)).collect();
+        invocations.sort_unstable_by_key(|(id, _)| *id);
         let mut of_tags = Entry::TAGS.map(|tag| (tag, Vec::new()));
-        for (id, net) in nets {
+        for (id, now) in invocations {
+            let before = self.before.get(&id);
             for (tag, changes) in &mut of_tags {
-                let row = |entry: Option<Entry>| entry.and_then(|entry| entry.row(id, *tag));
-                changes_of(row(net.before), row(net.now), changes);
+                let row = |entry: Option<&Entry>| entry.and_then(|entry| entry.row(id, *tag));
+                changes_of(row(before), row(now.as_ref()), changes);
             }
         }
         let mut changes = Vec::with_capacity(of_tags.iter().map(|(_, changes)| changes.len()).sum());
