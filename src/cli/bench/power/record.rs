@@ -1,7 +1,7 @@
 //! The record of what a program did to its files, as `recorder.c` writes it, event by event.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek as _};
 use std::path::Path;
 
 use crate::cli::bench::instant::Instant;
@@ -57,6 +57,16 @@ pub(super) enum Deed {
     },
     /// The record became too long and ends here.
     Overflow,
+}
+
+/// Takes the event off the end of a record that a kill has cut short: the next process writes behind it.
+pub(super) fn trim(path: &Path) -> io::Result<()> {
+    let mut reader = Reader::open(path)?;
+    let mut end = 0;
+    while reader.next()?.is_some() {
+        end = reader.file.stream_position()?;
+    }
+    File::options().write(true).open(path)?.set_len(end)
 }
 
 /// Reads a record.
@@ -127,4 +137,26 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
 
 fn unknown() -> io::Error {
     io::Error::other("the record holds what the recorder does not write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_a_kill_has_cut_short_is_taken_off_before_others_follow() {
+        let mut sync = [0; HEAD_BYTES];
+        sync[0] = 4;
+        sync[24] = 9;
+        let mut cut = [0; HEAD_BYTES];
+        (cut[0], cut[40]) = (2, 100);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        std::fs::write(&path, [&sync[..], &cut, b"not a hundred bytes"].concat()).unwrap();
+        trim(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), sync);
+        let mut reader = Reader::open(&path).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap().deed, Deed::Sync { inode: 9 });
+        assert!(reader.next().unwrap().is_none());
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::disk::Disk;
-use super::record::{Deed, Reader};
+use super::record::{self, Deed, Reader};
 use super::recorder::Recorder;
 use crate::cli::bench::crash::driver::{self, Driven, unless_gone};
 use crate::cli::bench::crash::keys::Keys;
@@ -98,6 +98,7 @@ impl Run {
                 return Err(Error::Bench(format!("the server did not start under the recorder: {said}")));
             };
             run.load(&mut life, &client, random).await?;
+            record::trim(&run.record).map_err(|error| failed(&error))?;
         }
         run.ledger = std::mem::take(&mut *ledger.open());
         run.read_events().map_err(|error| failed(&error))?;
