@@ -320,3 +320,7 @@ fn not_begun(error: JournalError) -> StoreError {
         error => StoreError::Unknown(error.to_string()),
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -69,6 +69,8 @@ mod writer;
 
 mod remains;
 
+#[cfg(test)]
+pub(in crate::store) use disk::DiskFile;
 pub(in crate::store) use disk::{Disk, FileSystem};
 pub(in crate::store) use draft::{Draft, FrameWriter};
 pub(in crate::store) use error::JournalError;
