@@ -10,6 +10,7 @@ mod clocks;
 mod command_line;
 mod cycles;
 mod disk;
+mod full_queues;
 mod hostile;
 mod invoking;
 mod listing;
