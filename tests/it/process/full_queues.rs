@@ -1,7 +1,9 @@
-//! Queues that are full: each limit refuses with its own sentence, nothing is left behind.
+//! Queues that are full: each limit refuses with its own sentence, nothing is left behind, and the connection stays.
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::support::{Answer, Server, prebuilt};
 
@@ -138,4 +140,55 @@ async fn the_limit_on_bytes_in_all_refuses_with_its_own_sentence() {
     let says = ["the queues of all functions hold 8 bytes of payloads", "`--max-queued-bytes`"];
     let refusal = Refusal { code: "queue_full_runtime_bytes", says, limit: 9, queued: 8 };
     check(server, &[("a", "xxx"), ("b", "xx"), (NAMES[2], "xxx")], (NAMES[2], "yy"), refusal).await;
+}
+
+/// A connection that is kept.
+struct Connection(TcpStream);
+
+impl Connection {
+    /// Sends an asynchronous invocation of `a`, and returns the head of the answer.
+    async fn sent(&mut self, body: &str) -> String {
+        let head = "POST /v1/functions/a/invocations?mode=async HTTP/1.1\r\nHost: 127.0.0.1";
+        let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        self.0.write_all(request.as_bytes()).await.unwrap();
+        self.head().await
+    }
+
+    /// The same, without its length being known beforehand.
+    async fn sent_in_chunks(&mut self, body: &str) -> String {
+        let head = "POST /v1/functions/a/invocations?mode=async HTTP/1.1\r\nHost: 127.0.0.1";
+        let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let request = format!("{head}\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        self.0.write_all(request.as_bytes()).await.unwrap();
+        self.head().await
+    }
+
+    /// The head of an answer, in lower case; its body is read and passed over.
+    async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).await.unwrap();
+        head
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_a_full_queue_refused_goes_on_over_the_same_connection() {
+    let server = server(&["--max-queued-per-function", "1"]).await;
+    let first = server.accept("a", "x").await;
+    let mut connection = Connection(TcpStream::connect(server.address()).await.unwrap());
+    for _ in 0..3 {
+        for head in [connection.sent("x").await, connection.sent_in_chunks("x").await, connection.sent("").await] {
+            assert!(head.starts_with("http/1.1 429 ") && !head.contains("connection: close"), "{head}");
+        }
+    }
+    server.post(&format!("/v1/invocations/{first}/cancel"), "").await.is(200);
+    server.settled(&first, "cancelled").await;
+    let head = connection.sent("x").await;
+    assert!(head.starts_with("http/1.1 202 "), "{head}");
 }
