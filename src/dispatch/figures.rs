@@ -35,7 +35,7 @@ pub struct FunctionFigures {
     pub expired: u64,
     /// Attempts that were put off without being counted.
     pub throttled: u64,
-    /// By how much the counts are off what was found by counting again; 0 when all is well.
+    /// By how much the counts are off what was found by counting again, and the quota off the counts; 0 when all is well.
     pub drift: u64,
 }
 

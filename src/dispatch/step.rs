@@ -83,7 +83,8 @@ async fn carry_out(
 ) -> Result<Option<Place>, Stuck> {
     // Not there: an acceptance that failed, or a record that was removed meanwhile.
     let Some(mut invocation) = parts.needs.store.invocation(id).await? else {
-        if let Some((function, bytes)) = parts.unsure().remove(&id) {
+        let mut unsure = parts.unsure(); // over both, so that nobody sees the one without the other
+        if let Some((function, bytes)) = unsure.remove(&id) {
             parts.quota.give_back(function, bytes);
         }
         return Ok(None);
@@ -123,6 +124,8 @@ async fn take_up_next(parts: &Arc<Parts>, invocation: &Invocation) -> Result<(),
         Some((edge, _)) => parts.needs.store.invocation(invocation.id.next(edge)).await?,
         None => None,
     };
+    let _moving = parts.quota.moving(invocation.target.function);
+    let _next_moving = next.as_ref().map(|next| parts.quota.moving(next.target.function));
     let counted = parts.unsure().remove(&invocation.id);
     if let Some((function, bytes)) = counted {
         parts.quota.settled(function, bytes, parts.needs.clock.now());

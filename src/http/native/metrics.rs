@@ -69,7 +69,7 @@ fn functions(out: &mut Exposition, metrics: &Metrics) {
     each(out, metrics, ("tidemill_invocations_live", Kind::Gauge, live), |f| f.counts.live);
     let live_bytes = "Bytes of the payloads of those that have not settled";
     each(out, metrics, ("tidemill_invocations_live_bytes", Kind::Gauge, live_bytes), |f| f.counts.live_bytes);
-    let drift = "By how much the counts were off when they were counted again; 0 when all is well";
+    let drift = "By how much the counts or the quota were off when they were counted again; 0 when all is well";
     each(out, metrics, ("tidemill_counts_drift", Kind::Gauge, drift), |f| f.figures.drift);
 }
 
