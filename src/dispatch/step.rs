@@ -46,6 +46,14 @@ pub(super) async fn run(parts: &Arc<Parts>, mut hold: Hold, mut task: Task, cut:
         match carry_out(parts, id, task, &cut).await {
             Ok(Some(place)) => return hold.back(place),
             Ok(None) => return hold.gone(),
+            Err(Stuck::Store(error @ StoreError::Damaged { .. })) => {
+                tracing::error!(
+                    invocation = %id, %error,
+                    "an invocation is damaged: it is kept and tried again in an hour; `tidemill store check` tells all \
+                     that is wrong, and `tidemill store repair` saves what is left"
+                );
+                return hold.damaged();
+            }
             Err(error) => told(parts, id, &error),
         }
         if !(cancelling || cut.is_cancelled()) || !pause(parts).await {
