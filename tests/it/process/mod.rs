@@ -9,6 +9,7 @@ mod chains;
 mod clocks;
 mod command_line;
 mod cycles;
+mod damage;
 mod disk;
 mod full_queues;
 mod hostile;
