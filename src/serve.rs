@@ -28,6 +28,10 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 /// Why a server did not start, or not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// A function or a version cannot be read. Without it what waits for it would be taken for what waits for one that
+    /// was deleted, and settled.
+    #[error("{0}. `tidemill store check` tells all that is wrong, and `tidemill store repair` saves what is left")]
+    Damaged(StoreError),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -43,6 +47,20 @@ pub enum ServeError {
     /// The store could not be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ServeError {
+    fn unread(error: StoreError) -> Self {
+        match error {
+            damaged @ StoreError::Damaged { .. } => Self::Damaged(damaged),
+            StoreError::Full(_)
+            | StoreError::Open { .. }
+            | StoreError::Refused(_)
+            | StoreError::Stopped(_)
+            | StoreError::Unknown(_)
+            | StoreError::Unreadable(_) => Self::Store(error),
+        }
+    }
 }
 
 /// A server that runs.
@@ -70,7 +88,7 @@ impl Server {
             fault_injection: config.fault_injection,
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
-        let live = store.scan().await?;
+        let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());

@@ -69,12 +69,13 @@ pub(super) struct Settings {
     /// How many bytes of the disk stay free; past that, and past --max-disk, new work is refused
     #[arg(long, value_name = "BYTES", default_value_t = bounds::MIN_FREE_BYTES)]
     min_free_disk: u64,
-    /// Run the clock so many times faster, to try out what takes long; for new data only
-    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, hide = true)]
-    time_scale: NonZeroU32,
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
     drain: Duration,
+    /// Run the clock N times faster, 1 to 36000, so that an hour of retries or of retention passes in seconds. Guests
+    /// and sockets keep the real time. Only with data that is thrown away: its times lie in the future afterwards
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = "For trying things out")]
+    time_scale: NonZeroU32,
     /// Let functions abort the process, for crash tests
     #[arg(long, hide = true)]
     fault_injection: bool,
@@ -174,7 +175,7 @@ fn start(config: &Config) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::{CommandFactory as _, Parser};
 
     #[derive(Parser)]
     struct Typed {
@@ -232,6 +233,14 @@ mod tests {
         assert_eq!(config.disk, Disk { max_bytes: Some(bounds::MIN_DISK_BYTES), min_free_bytes: 11 });
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
+    }
+
+    #[test]
+    fn the_help_shows_how_to_make_the_clock_run_faster_and_warns_of_it() {
+        let help = Typed::command().term_width(0).render_help().to_string();
+        let (_, trying) = help.split_once("For trying things out:").unwrap();
+        assert!(trying.contains("--time-scale <N>") && trying.contains("1 to 36000"), "{trying}");
+        assert!(trying.contains("Only with data that is thrown away"), "{trying}");
     }
 
     #[track_caller]

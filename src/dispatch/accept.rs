@@ -79,6 +79,7 @@ impl Parts {
     ) -> Result<(), NotAccepted> {
         let Some(place) = invocation.place() else { return Ok(()) }; // what has ended already waits for nothing
         let (id, function, bytes) = (invocation.id, invocation.target.function, invocation.request.payload.bytes);
+        let _moving = self.quota.moving(function);
         self.make_room(&invocation)?;
 
         // In our hands until it stands in line: it may be read there before the commit is answered.

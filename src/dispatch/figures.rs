@@ -18,6 +18,8 @@ pub struct Figures {
     pub functions: BTreeMap<FunctionId, FunctionFigures>,
     /// Invocations whose place is held in memory; the rest stands in the store alone.
     pub in_memory: usize,
+    /// Live invocations whose records were found damaged: they are kept, and looked at rarely.
+    pub damaged: usize,
 }
 
 /// Figures of one function.
@@ -35,7 +37,7 @@ pub struct FunctionFigures {
     pub expired: u64,
     /// Attempts that were put off without being counted.
     pub throttled: u64,
-    /// By how much the counts are off what was found by counting again; 0 when all is well.
+    /// By how much the counts are off what was found by counting again, and the quota off the counts; 0 when all is well.
     pub drift: u64,
 }
 
@@ -87,7 +89,8 @@ impl Parts {
         for (function, age) in self.ages().iter() {
             functions.entry(*function).or_default().oldest_due_age = Some(*age);
         }
-        Figures { functions, in_memory: self.line().len() }
+        let line = self.line();
+        Figures { functions, in_memory: line.len(), damaged: line.damaged() }
     }
 }
 

@@ -20,7 +20,7 @@
 //! | `write`     | the commit at its end                                                          |
 //! | `settle`    | what follows from an outcome                                                   |
 //! | `retention` | what is removed, and when                                                      |
-//! | `sound`     | whether the counts are true                                                    |
+//! | `sound`     | whether the counts and the quota are true                                      |
 //! | `figures`   | what is told about all this                                                    |
 
 mod accept;

@@ -61,8 +61,8 @@ impl Parts {
     }
 
     async fn overdue(&self) -> Result<Vec<Place>, StoreError> {
-        // What runs stands first, however long it has been running, and what is in memory is settled from there.
-        let limit = self.held().len() + 4 * MAX_EXPIRING;
+        // What runs or is put aside stands first, however long, and what is in memory is settled from there.
+        let limit = self.held().len() + self.line().aside() + 4 * MAX_EXPIRING;
         self.needs.store.too_old(self.needs.clock.now(), limit).await
     }
 

@@ -9,25 +9,25 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum NotAccepted {
     /// As many invocations of the function wait as may.
-    #[error("the function's queue holds {}", .0.said("invocations"))]
+    #[error("the function's queue holds {}", .0.said("invocations", "`max_queued` of the function, else `--max-queued-per-function`"))]
     FunctionFull(Full),
     /// As many bytes of the function's payloads wait as may.
-    #[error("the function's queue holds {}", .0.said("bytes of payloads"))]
+    #[error("the function's queue holds {}", .0.said("bytes of payloads", "`max_queued_bytes` of the function, else `--max-queued-bytes-per-function`"))]
     FunctionBytesFull(Full),
     /// The idempotency key was used for another request.
     #[error("this idempotency key was used for a different request, which became the invocation {0}")]
     KeyConflict(InvocationId),
     /// As many invocations of the namespace wait as may.
-    #[error("the queues of the namespace hold {}", .0.said("invocations"))]
+    #[error("the queues of the namespace hold {}", .0.said("invocations", "`--max-queued-per-namespace`"))]
     NamespaceFull(Full),
     /// As many bytes of the namespace's payloads wait as may.
-    #[error("the queues of the namespace hold {}", .0.said("bytes of payloads"))]
+    #[error("the queues of the namespace hold {}", .0.said("bytes of payloads", "`--max-queued-bytes-per-namespace`"))]
     NamespaceBytesFull(Full),
     /// As many invocations wait as may, in all.
-    #[error("the queues hold {}", .0.said("invocations"))]
+    #[error("the queues of all functions hold {}", .0.said("invocations", "`--max-queued`"))]
     RuntimeFull(Full),
     /// As many bytes of payloads wait as may, in all.
-    #[error("the queues hold {}", .0.said("bytes of payloads"))]
+    #[error("the queues of all functions hold {}", .0.said("bytes of payloads", "`--max-queued-bytes`"))]
     RuntimeBytesFull(Full),
     /// The process is going down, or a part of it failed.
     #[error("the runtime is shutting down: the invocation may or may not have been accepted")]
@@ -51,10 +51,12 @@ pub struct Full {
 }
 
 impl Full {
-    fn said(&self, what: &str) -> String {
+    /// `setting` is where the limit comes from.
+    fn said(&self, what: &str, setting: &str) -> String {
         let Self { limit, there, oldest, .. } = self;
         let oldest = oldest.map(|age| format!(", the oldest of which has been due for {} s", age.as_secs()));
-        format!("{there} {what}{}, and the limit is {limit}: come again later", oldest.unwrap_or_default())
+        let oldest = oldest.unwrap_or_default();
+        format!("{there} {what}{oldest}, and the limit is {limit} ({setting}): come again later")
     }
 }
 

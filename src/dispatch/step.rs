@@ -46,6 +46,14 @@ pub(super) async fn run(parts: &Arc<Parts>, mut hold: Hold, mut task: Task, cut:
         match carry_out(parts, id, task, &cut).await {
             Ok(Some(place)) => return hold.back(place),
             Ok(None) => return hold.gone(),
+            Err(Stuck::Store(error @ StoreError::Damaged { .. })) => {
+                tracing::error!(
+                    invocation = %id, %error,
+                    "an invocation is damaged: it is kept and tried again in an hour; `tidemill store check` tells all \
+                     that is wrong, and `tidemill store repair` saves what is left"
+                );
+                return hold.damaged();
+            }
             Err(error) => told(parts, id, &error),
         }
         if !(cancelling || cut.is_cancelled()) || !pause(parts).await {
@@ -83,7 +91,8 @@ async fn carry_out(
 ) -> Result<Option<Place>, Stuck> {
     // Not there: an acceptance that failed, or a record that was removed meanwhile.
     let Some(mut invocation) = parts.needs.store.invocation(id).await? else {
-        if let Some((function, bytes)) = parts.unsure().remove(&id) {
+        let mut unsure = parts.unsure(); // over both, so that nobody sees the one without the other
+        if let Some((function, bytes)) = unsure.remove(&id) {
             parts.quota.give_back(function, bytes);
         }
         return Ok(None);
@@ -123,6 +132,8 @@ async fn take_up_next(parts: &Arc<Parts>, invocation: &Invocation) -> Result<(),
         Some((edge, _)) => parts.needs.store.invocation(invocation.id.next(edge)).await?,
         None => None,
     };
+    let _moving = parts.quota.moving(invocation.target.function);
+    let _next_moving = next.as_ref().map(|next| parts.quota.moving(next.target.function));
     let counted = parts.unsure().remove(&invocation.id);
     if let Some((function, bytes)) = counted {
         parts.quota.settled(function, bytes, parts.needs.clock.now());

@@ -21,6 +21,10 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// When an invocation that could not be read or written is tried again.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(5);
 
+/// When one that is damaged is looked at again, and told of again. Nothing mends it while the store is open, but a disk
+/// that read wrongly may read rightly the next time.
+const DAMAGED_PAUSE: Duration = Duration::from_secs(3_600);
+
 /// An invocation in somebody's hands. When it is dropped, by a panic too, the invocation is let go: unless something
 /// else was said it is put aside, to be tried again later.
 pub(super) struct Hold {
@@ -36,6 +40,8 @@ enum End {
     Aside,
     /// There.
     Back(Place),
+    /// It cannot be read: aside, for long.
+    Damaged,
     /// Nowhere: it has settled, or was never there.
     Gone,
 }
@@ -59,6 +65,11 @@ impl Hold {
     /// It stands there again.
     pub(super) fn back(&mut self, place: Place) {
         self.end = End::Back(place);
+    }
+
+    /// It cannot be read, however often that is tried.
+    pub(super) fn damaged(&mut self) {
+        self.end = End::Damaged;
     }
 
     /// It stands nowhere any more.
@@ -164,6 +175,7 @@ impl Parts {
             }
             End::Back(back) => self.line().release(place.id, place.lane, Some(back)),
             End::Aside => self.line().put_aside(place, self.needs.clock.now() + STORE_PAUSE),
+            End::Damaged => self.line().put_damaged_aside(place, self.needs.clock.now() + DAMAGED_PAUSE),
             End::Gone => self.line().release(place.id, place.lane, None),
         }
         drop(held);

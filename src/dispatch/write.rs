@@ -30,6 +30,8 @@ pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option
     let settled = invocation.outcome();
     let back = invocation.place();
     let next = settle::next(parts, &invocation, &payloads, parts.needs.clock.now());
+    let _moving = settled.map(|_| parts.quota.moving(function));
+    let _next_moving = next.as_ref().map(|(next, _)| parts.quota.moving(next.target.function));
 
     let mut group = Vec::with_capacity(5);
     group.extend(log.map(|log| Change::PutBlob(id, Part::Log, log)));

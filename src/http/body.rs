@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use super::problem::Problem;
@@ -43,7 +43,14 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
 
 /// A body that can still be read to its end when whoever was to read it has not.
 #[derive(Clone)]
-pub(super) struct Rest(Arc<Mutex<Body>>);
+pub(super) struct Rest(Arc<Mutex<Left>>);
+
+/// What is left of a body.
+struct Left {
+    body: Body,
+    /// Nothing is: its end was met. A body that broke off has none.
+    ended: bool,
+}
 
 /// How long a client that was refused may go on sending. One whose connection is closed in the middle of that
 /// sees a broken connection instead of the refusal.
@@ -52,8 +59,14 @@ const LINGER: Duration = Duration::from_secs(1);
 impl Rest {
     /// The same body, and what is left of it later.
     pub(super) fn of(body: Body) -> (Body, Self) {
-        let rest = Self(Arc::new(Mutex::new(body)));
+        let rest = Self(Arc::new(Mutex::new(Left { body, ended: false })));
         (Body::new(rest.clone()), rest)
+    }
+
+    /// Whether it was read to its end, as far as is known.
+    pub(super) fn was_read(&self) -> bool {
+        let left = self.left();
+        left.ended || left.body.is_end_stream()
     }
 
     /// Reads what is left, for a moment, and throws it away.
@@ -62,7 +75,7 @@ impl Rest {
         let _ = tokio::time::timeout(LINGER, end).await;
     }
 
-    fn body(&self) -> MutexGuard<'_, Body> {
+    fn left(&self) -> MutexGuard<'_, Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,15 +88,18 @@ impl http_body::Body for Rest {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut *self.body()).poll_frame(context)
+        let mut left = self.left();
+        let frame = Pin::new(&mut left.body).poll_frame(context);
+        left.ended |= matches!(frame, Poll::Ready(None));
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body().is_end_stream()
+        self.left().body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body().size_hint()
+        self.left().body.size_hint()
     }
 }
 

@@ -35,9 +35,10 @@ pub fn routes(runtime: Runtime, bench_endpoints: bool) -> Router {
         .with_state(runtime)
 }
 
-/// Ends the connection after a request with a body that was refused, and says so: the body may not have been read
-/// to its end, and a client that is not told sends its next request on a connection that is gone. What it is still
-/// sending is taken for a moment, or it would not read the refusal.
+/// Ends the connection after a request that was refused before its body was read to its end, and says so: a client
+/// that is not told sends its next request on a connection that is gone. What it is still sending is taken for a
+/// moment, or it would not read the refusal. Whoever was heard out keeps the connection: a client that a full queue
+/// turns away comes again, and a new connection each time would be one more burden.
 async fn part_after_refusal(request: Request, next: Next) -> Response {
     if request.body().size_hint().upper() == Some(0) {
         return next.run(request).await;
@@ -51,7 +52,7 @@ async fn part_after_refusal(request: Request, next: Next) -> Response {
     };
     let mut response = next.run(request).await;
     let refused = response.headers().get(FAULT_HEADER).is_some_and(|fault| fault == Fault::Caller.as_str());
-    if refused {
+    if refused && !rest.was_read() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         if !waits {
             rest.drain().await;

@@ -149,6 +149,8 @@ pub const MAX_REFILLS: usize = 8;
 /// Invocations that could not be worked on, because they could not be read or written, and wait for the next try. When
 /// it is so many the fault is not theirs, and nothing is taken until then.
 pub const MAX_ASIDE: usize = 1_024;
+/// Invocations that are known to be damaged and do not count among those: each costs about 200 bytes.
+pub const MAX_DAMAGED: usize = 100_000;
 
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;

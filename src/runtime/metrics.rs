@@ -20,6 +20,8 @@ pub struct Metrics {
     pub vitals: Vitals,
     /// Invocations whose place in the queue is held in memory.
     pub in_memory: usize,
+    /// Live invocations whose records were found damaged.
+    pub damaged: usize,
     /// Attempts that may run at once.
     pub concurrency: NonZeroU32,
     /// When the process started.
@@ -50,6 +52,7 @@ impl Runtime {
             functions: self.function_metrics(counts, figures.functions),
             vitals: parts.store.vitals(),
             in_memory: figures.in_memory,
+            damaged: figures.damaged,
             concurrency: parts.slots.concurrency(),
             started: parts.started,
             resident_bytes: telemetry::resident_bytes(),

@@ -44,6 +44,8 @@ pub(super) struct Line {
     /// Those that are not to be looked at before a time, because they could not be worked on.
     aside: BTreeSet<(Timestamp, InvocationId)>,
     put_aside: HashMap<InvocationId, (Timestamp, Place)>,
+    /// Those of them that are damaged: it is their own fault, and they are in nobody's way.
+    damaged: HashSet<InvocationId>,
     rows: HashMap<Lane, Row>,
     functions: HashMap<FunctionId, Share>,
     paused: HashSet<FunctionId>,
@@ -115,6 +117,7 @@ impl Line {
         }
         if let Some((until, place)) = self.put_aside.remove(&id) {
             self.aside.remove(&(until, id));
+            self.damaged.remove(&id);
             return Some(place);
         }
         let rows = &mut self.rows;
@@ -140,6 +143,29 @@ impl Line {
         self.put_aside.insert(place.id, (until, Place { due: AT_ONCE, ..place }));
     }
 
+    /// The same, of one that is damaged.
+    pub(super) fn put_damaged_aside(&mut self, place: Place, until: Timestamp) {
+        self.put_aside(place, until);
+        if self.damaged.len() < bounds::MAX_DAMAGED {
+            self.damaged.insert(place.id);
+        }
+    }
+
+    /// How many are put aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// How many of them are damaged.
+    pub(super) fn damaged(&self) -> usize {
+        self.damaged.len()
+    }
+
+    /// Whether so many are put aside that the fault is not theirs.
+    fn is_stuck(&self) -> bool {
+        self.aside.len() - self.damaged.len() >= bounds::MAX_ASIDE
+    }
+
     /// The next that is due and fits: `slot` is asked for a place to run it in.
     pub(super) fn take<S>(
         &mut self,
@@ -147,7 +173,7 @@ impl Line {
         mut slot: impl FnMut(&Place) -> Result<S, NoSlot>,
     ) -> Option<(Place, S)> {
         self.wake(now);
-        while self.aside.len() < bounds::MAX_ASIDE {
+        while !self.is_stuck() {
             let function = self.order.first()?;
             let lane = self.functions.get(&function)?.next()?;
             let (_, id) = self.rows.get(&lane)?.waiting.first()?;
@@ -173,7 +199,7 @@ impl Line {
     /// One that is too old, taken out of the line.
     pub(super) fn take_expired(&mut self, now: Timestamp) -> Option<Place> {
         let (expires, id) = *self.expiry.first()?;
-        if now > expires && self.aside.len() < bounds::MAX_ASIDE { self.remove(id) } else { None }
+        if now > expires && !self.is_stuck() { self.remove(id) } else { None }
     }
 
     /// When to look again, if nothing else happens: the next time something becomes due or too old. What is due

@@ -25,6 +25,10 @@ pub(super) struct Faulty {
     pub(super) fate: fn(u32) -> Fate,
     pub(super) calls: AtomicU32,
     pub(super) payloads_damaged: bool,
+    /// Whose records cannot be read.
+    pub(super) damaged: Mutex<Vec<InvocationId>>,
+    /// How often one of them was asked for.
+    pub(super) damage_met: AtomicU32,
     /// Counting again finds one more than there is.
     pub(super) miscounted: bool,
     pub(super) room: Mutex<Room>,
@@ -37,6 +41,8 @@ impl Faulty {
             fate,
             calls: AtomicU32::new(0),
             payloads_damaged: false,
+            damaged: Mutex::default(),
+            damage_met: AtomicU32::new(0),
             miscounted: false,
             room: Mutex::new(Room::Plenty),
         }
@@ -67,6 +73,11 @@ impl Store for Faulty {
     }
 
     fn invocation(&self, id: InvocationId) -> Stored<'_, Option<Invocation>> {
+        if self.damaged.lock().unwrap().contains(&id) {
+            self.damage_met.fetch_add(1, Ordering::SeqCst);
+            let damaged = StoreError::Damaged { what: format!("invocation {id}"), detail: "on purpose".to_owned() };
+            return Box::pin(async { Err(damaged) });
+        }
         self.kept.invocation(id)
     }
 

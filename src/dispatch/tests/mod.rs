@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 
+mod damaged;
 mod faulty;
 mod keys;
 mod limits;
@@ -12,6 +13,7 @@ mod windows;
 
 use super::*;
 use crate::engine::{Engine, Settings};
+use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
 use crate::model::function::{AsyncConfig, Function};
 use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
@@ -20,6 +22,7 @@ use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
 use crate::model::time::Timestamp;
+use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::worker::Slot;
 

@@ -2,7 +2,9 @@
 
 use super::faulty::{Fate, Faulty};
 use super::*;
+use crate::dispatch::quota::Wanted;
 use crate::model::outcome::OutcomeKind;
+use crate::model::queue::Capacity;
 
 async fn settle(world: &World, count: usize) -> Vec<InvocationId> {
     let mut ids = Vec::new();
@@ -61,4 +63,50 @@ async fn counts_that_are_off_are_shown_once_that_is_sure() {
     assert_eq!(drift(), 0, "looked at once");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(drift(), 1);
+}
+
+/// A full queue, of which the quota holds one more than is live, as a bug would leave it.
+async fn with_a_quota_that_is_off() -> World {
+    let capacity = Capacity { count: 2, bytes: 1_000 };
+    let capacities = Capacities { function: capacity, namespace: capacity, all: capacity };
+    let store = store_with_function().await;
+    let world = Setup { capacities, ..Setup::on(store) }.world().await;
+    world.set_queue(|queue| queue.paused = true).await;
+    world.accept_one().await;
+    let namespace = path().namespace;
+    world.dispatch.parts.quota.add(Wanted { function: function(1), namespace: &namespace, bytes: 9 });
+    world
+}
+
+async fn refused(world: &World) -> bool {
+    let invocation = world.invocation(Duration::ZERO, 10 * HOUR);
+    world.dispatch.accept(invocation, Bytes::new(), None).await.is_err()
+}
+
+fn drift(world: &World) -> u64 {
+    world.dispatch.figures().functions.get(&function(1)).map_or(0, |figures| figures.drift)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_off_is_shown_and_set_right_once_that_is_sure() {
+    let world = with_a_quota_that_is_off().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!((drift(&world), refused(&world).await), (0, true), "looked at once");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(drift(&world), 2, "one, and bytes");
+    assert_eq!([refused(&world).await, refused(&world).await], [false, true]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((drift(&world), world.live()), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_into_the_store_is_no_drift_of_the_quota() {
+    let world = with_a_quota_that_is_off().await;
+    let moving = world.dispatch.parts.quota.moving(function(1));
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((drift(&world), refused(&world).await), (0, true));
+    drop(moving);
+    world.dispatch.parts.unsure().insert(world.clock.invocation_id(), (function(1), 9));
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((drift(&world), refused(&world).await), (0, true));
 }

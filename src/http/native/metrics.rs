@@ -69,7 +69,7 @@ fn functions(out: &mut Exposition, metrics: &Metrics) {
     each(out, metrics, ("tidemill_invocations_live", Kind::Gauge, live), |f| f.counts.live);
     let live_bytes = "Bytes of the payloads of those that have not settled";
     each(out, metrics, ("tidemill_invocations_live_bytes", Kind::Gauge, live_bytes), |f| f.counts.live_bytes);
-    let drift = "By how much the counts were off when they were counted again; 0 when all is well";
+    let drift = "By how much the counts or the quota were off when they were counted again; 0 when all is well";
     each(out, metrics, ("tidemill_counts_drift", Kind::Gauge, drift), |f| f.figures.drift);
 }
 
@@ -109,6 +109,9 @@ fn queue(out: &mut Exposition, metrics: &Metrics) {
     let expired = "Invocations that grew too old since the process started";
     each(out, metrics, ("tidemill_queue_expired_total", Kind::Counter, expired), |f| f.figures.expired);
     out.gauge("tidemill_queue_in_memory", "Invocations whose place in the queue is held in memory", metrics.in_memory);
+    let damaged =
+        "Invocations that have not settled and whose records are damaged: they are kept, and tried once an hour";
+    out.gauge("tidemill_damaged_invocations", damaged, metrics.damaged);
     out.gauge("tidemill_concurrency_limit", "Attempts that may run at once", metrics.concurrency);
 }
 
@@ -169,6 +172,7 @@ mod tests {
             functions: (0..functions).map(function).collect(),
             vitals: Vitals { commits: 6, commit_buckets: [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3], ..Vitals::default() },
             in_memory: 0,
+            damaged: 0,
             concurrency: std::num::NonZeroU32::MIN,
             started: Timestamp::from_ms(1_500),
             resident_bytes: Some(1),

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -22,11 +23,13 @@ use crate::model::queue::{Keep, QueueConfig, Retention};
 use crate::runtime::{QueueView, Runtime};
 use crate::store::{Counts, Kept};
 
-/// The settings of a queue as they are written and answered; what is absent or null is the runtime's own.
+/// The settings of a queue as they are written and answered; a limit that is absent or null is the runtime's own.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    /// Part of what [`show`] answers. A pause has verbs of its own; where it is written, it counts.
+    /// Part of what [`show`] answers. A pause has verbs of its own; where it is written, it counts. The runtime has none
+    /// of its own, so null means nothing here.
+    #[serde(default, deserialize_with = "paused_or_not")]
     paused: Option<bool>,
     concurrency: Option<u32>,
     max_queued: Option<u64>,
@@ -108,6 +111,11 @@ impl Config {
             }),
         }
     }
+}
+
+fn paused_or_not<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<bool>, D::Error> {
+    let null = || D::Error::custom("`paused` is null: use true or false, or leave it out");
+    Option::deserialize(value)?.ok_or_else(null).map(Some)
 }
 
 impl KeepConfig {

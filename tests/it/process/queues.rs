@@ -76,6 +76,20 @@ async fn a_paused_queue_is_not_taken_from_until_it_is_resumed_and_limits_do_not_
 }
 
 #[tokio::test]
+async fn a_pause_that_is_neither_true_nor_false_is_refused_and_changes_nothing() {
+    let server = server().await;
+    server.post(&format!("{QUEUE}/pause"), "").await.is(200);
+    let refused = server.put(QUEUE, r#"{"paused": null, "max_queued": 9}"#).await;
+    refused.refusal(400, "bad_json", "`paused` is null: use true or false, or leave it out");
+    server.put(QUEUE, r#"{"paused": "no"}"#).await.refusal(400, "bad_json", "expected a boolean");
+    let config = server.get(QUEUE).await.is(200).json()["config"].clone();
+    assert_eq!((&config["paused"], &config["max_queued"]), (&json!(true), &Value::Null));
+    // Where a limit of its own may be given, null is none.
+    let config = server.put(QUEUE, r#"{"max_queued": null, "retention": null}"#).await.is(200).json();
+    assert_eq!((&config["config"]["paused"], &config["config"]["max_queued"]), (&json!(true), &Value::Null));
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_with_its_limit_and_when_to_come_again() {
     let server = server().await;
     server.put(QUEUE, r#"{"max_queued": 2}"#).await.is(200);
