@@ -172,6 +172,9 @@ pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 /// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while
 /// those before them are being written, and then commits wait.
 pub const MAX_WINDOW_CHANGES: usize = 24_576;
+/// Segments of the journal that one window begins at most; twice as many while those before them are being written. None
+/// of them can be used again before it is in the index, so large payloads would take gigabytes in a second otherwise.
+pub const MAX_WINDOW_SEGMENTS: usize = 2;
 /// Memory that the embedded database uses for its pages.
 pub const STORE_CACHE_BYTES: u64 = 32 * MIB;
 

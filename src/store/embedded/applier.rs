@@ -15,7 +15,6 @@ use super::committer::Hand;
 use super::index_writer::{self, IndexWriter};
 use super::state::Sealed;
 use super::view::View;
-use crate::model::bounds;
 use crate::store::journal::{Position, Pressure, Segments};
 use crate::store::sled::IndexError;
 use crate::store::{Durability, background};
@@ -109,7 +108,7 @@ impl Applying {
         let shared = &self.view.shared;
         let since = Instant::now();
         let mut state = shared.lock();
-        while !state.closing && state.current.len() < bounds::MAX_WINDOW_CHANGES {
+        while !state.closing && !state.current.fills(1) {
             let patience = WINDOW.saturating_sub(since.elapsed());
             if patience.is_zero() && !state.current.is_empty() {
                 break;

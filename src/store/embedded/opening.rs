@@ -116,7 +116,7 @@ impl Replay {
         // Before the end of the window that was cut short nothing else may be written.
         let whole = match self.applying {
             Some(applying) => end >= applying,
-            None => state.current.len() >= bounds::MAX_WINDOW_CHANGES,
+            None => state.current.fills(1),
         };
         if !whole {
             return Ok(());

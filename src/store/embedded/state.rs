@@ -110,7 +110,7 @@ impl State {
             }
             self.current.take_in(op);
         }
-        self.current.end = end;
+        self.current.reach(end);
     }
 
     fn count(&mut self, net: &Net<Entry>) {
@@ -129,8 +129,8 @@ impl State {
 
     /// Takes the current window, to be written into the index.
     pub(super) fn seal(&mut self) -> Sealed {
-        let end = self.current.end;
-        let window = std::mem::replace(&mut self.current, Window::starting_at(end));
+        let next = self.current.next();
+        let window = std::mem::replace(&mut self.current, next);
         self.newest = self.newest.max(window.newest);
         self.sealed += 1;
         let counts = window.functions().filter_map(|id| Some((id, *self.counts.get(&id)?))).collect();

@@ -8,6 +8,7 @@ use std::ops::Bound;
 
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
+use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::journal::{Position, Span};
@@ -50,6 +51,8 @@ pub(super) struct Window {
     rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The place behind its last group.
     pub(super) end: Position,
+    /// Segments of the journal that were begun in it.
+    segments: usize,
     /// When the newest id in it was made, of those that say so.
     pub(super) newest: Option<Timestamp>,
     /// Whose counts it changed: also of what came and went.
@@ -65,9 +68,16 @@ impl Window {
             records: BTreeMap::new(),
             rows: BTreeMap::new(),
             end,
+            segments: 0,
             newest: None,
             functions: HashSet::default(),
         }
+    }
+
+    /// An empty one behind this one, with room for as much: it need not grow while others wait.
+    pub(super) fn next(&self) -> Self {
+        let now = HashMap::with_capacity_and_hasher(self.now.len().min(bounds::MAX_WINDOW_CHANGES), ById::default());
+        Self { now, ..Self::starting_at(self.end) }
     }
 
     /// How many things it says something about.
@@ -75,8 +85,20 @@ impl Window {
         self.now.len() + self.records.len() + self.rows.len()
     }
 
+    /// Whether nothing would be gained by writing it into the index.
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.segments == 0
+    }
+
+    /// Whether it is so many times as much as is written into the index together.
+    pub(super) fn fills(&self, times: usize) -> bool {
+        self.len() >= times * bounds::MAX_WINDOW_CHANGES || self.segments >= times * bounds::MAX_WINDOW_SEGMENTS
+    }
+
+    /// What was taken in ends here.
+    pub(super) fn reach(&mut self, end: Position) {
+        self.segments += usize::from(end.segment != self.end.segment);
+        self.end = end;
     }
 
     /// Takes in one change. What came and went within the window leaves nothing.

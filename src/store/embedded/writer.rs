@@ -248,7 +248,7 @@ impl Writer {
         let mut state = self.view.shared.lock();
         state.claimed.clear();
         state.take_in(ops, self.journal.end());
-        if state.current.len() >= bounds::MAX_WINDOW_CHANGES {
+        if state.current.fills(1) {
             self.view.shared.tell();
         }
     }
@@ -263,12 +263,12 @@ impl Writer {
     /// index takes nothing that is not. While the index takes nothing at all, what was accepted still settles, and new
     /// work is refused.
     fn wait_for_room(&mut self) -> Result<Taken, StoreError> {
-        if self.view.shared.lock().current.len() < 2 * bounds::MAX_WINDOW_CHANGES {
+        if !self.view.shared.lock().current.fills(2) {
             return Ok(Taken::Everything);
         }
         self.sync()?;
         let mut state = self.view.shared.lock();
-        while state.current.len() >= 2 * bounds::MAX_WINDOW_CHANGES {
+        while state.current.fills(2) {
             if let Some(why) = &state.stuck {
                 let is_too_much = state.current.len() >= STUCK_WINDOWS * bounds::MAX_WINDOW_CHANGES;
                 return if is_too_much {

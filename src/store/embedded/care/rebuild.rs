@@ -106,7 +106,7 @@ impl Rebuilding {
             }
         }
         let mut state = self.view.shared.lock();
-        if state.current.len() < bounds::MAX_WINDOW_CHANGES {
+        if !state.current.fills(1) {
             return Ok(());
         }
         let sealed = state.seal();
