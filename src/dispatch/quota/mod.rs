@@ -32,7 +32,7 @@ struct Used {
     namespaces: HashMap<Namespace, Amount>,
     functions: HashMap<FunctionId, OfFunction>,
     pace: Pace,
-    /// How many are on their way, of each function: see [`Moving`].
+    /// How many are on their way, of each function: see `rest::Moving`.
     moving: HashMap<FunctionId, usize>,
 }
 

@@ -32,7 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const STUCK_WINDOWS: usize = 8;
 
 /// So many are answered from the thread that writes. It would be interrupted by each thread of the runtime that it
-/// wakes, several times for a large gathering, so those are answered from within the runtime: that is one wake-up.
+/// wakes, several times for a large gathering, so those are answered from within the runtime: that is one wake-up. The
+/// task does nothing else and waits for nothing; who waits for it are those whom it answers.
 const FEW: usize = 2;
 
 /// A group, and who waits for it.
