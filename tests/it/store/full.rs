@@ -69,7 +69,8 @@ async fn what_settles_leaves_room_for_the_removals_that_make_more_of_it() {
     assert!(settled > 5 && settled < accepted, "{settled} of {accepted}");
     // Small ones too, down to the last sector that they may have.
     while takes(&store, [put(&queued(settled, settled))]).await {}
-    assert_eq!(store.room(), Room::ReserveOnly);
+    // Less than that where a segment is just being given up, which takes another for a moment.
+    assert_ne!(store.room(), Room::Plenty);
 
     let mut removed = 0;
     let all_settled = async || {
