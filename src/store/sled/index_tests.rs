@@ -391,6 +391,19 @@ fn a_damaged_database_is_refused_or_found_out_by_a_check_and_never_panics() {
 }
 
 #[test]
+fn a_snapshot_that_a_kill_has_cut_short_does_not_keep_it_from_opening() {
+    for content in [&b""[..], b"some of a snapshot, and no more"] {
+        let dir = tempfile::tempdir().unwrap();
+        open(&dir).apply([numbered(1, "value")], b"1", &[]).unwrap();
+        let unfinished = dir.path().join("snap.FFFFFFFFFFFFFFFF.generating");
+        fs::write(&unfinished, content).unwrap();
+        let index = Index::open(dir.path(), CACHE_BYTES, true).unwrap();
+        assert_eq!(index.mark().unwrap(), Some(b"1".to_vec()));
+        assert!(!unfinished.exists());
+    }
+}
+
+#[test]
 fn a_check_finds_blocks_that_are_not_in_order_and_keys_that_are_none_of_ours() {
     let check = |key: &[u8], value: &[u8], what: &str| {
         let dir = tempfile::tempdir().unwrap();

@@ -19,6 +19,7 @@ pub(super) fn open(
     open_disk: &OpenDisk,
 ) -> Result<(Tree, Box<dyn Disk>), IndexError> {
     check_files(dir, expected)?;
+    remove_unfinished(dir)?;
     let tree = Tree::open(dir, cache_bytes)?;
     let is_new = check_format(&tree, dir, expected)?;
     if is_new {
@@ -51,6 +52,23 @@ fn check_files(dir: &Path, expected: bool) -> Result<(), IndexError> {
         let is_known = |name: &str| ["blobs", "conf", "db"].contains(&name) || name.starts_with("snap.");
         if !entry.file_name().to_str().is_some_and(is_known) {
             return Err(IndexError::Foreign { path: entry.path().display().to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// Removes snapshots that were being written when the process ended. sled takes them for finished ones and refuses the
+/// database as damaged (0.34.7: it passes over another ending than the one that it writes). It needs none to open.
+fn remove_unfinished(dir: &Path) -> Result<(), IndexError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(IndexError::io(dir, error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| IndexError::io(dir, error))?.path();
+        if path.extension().is_some_and(|ending| ending == "generating") {
+            fs::remove_file(&path).map_err(|error| IndexError::io(&path, error))?;
         }
     }
     Ok(())
