@@ -8,6 +8,7 @@ use crate::engine::call::Input;
 use crate::model::bounds;
 use crate::model::destination::DestinationText;
 use crate::model::function::Limits;
+use crate::model::grant::Grants;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
 use crate::model::place::Priority;
 use crate::model::retry::RetryPolicy;
@@ -119,6 +120,9 @@ fn deployment(example: &Example) -> Deployment {
         arguments: Vec::new(),
         environment: std::collections::BTreeMap::new(),
         limits: Limits::default(),
+        grants: Grants::default(),
+        reuse: None,
+        debug_info: false,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

@@ -95,7 +95,7 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum Remote {
     /// Deploy a module as a function, or as a new version of one
-    Deploy(Deploy),
+    Deploy(Box<Deploy>),
     /// Invoke a function
     Invoke(Invoke),
     /// List, show, name and delete functions

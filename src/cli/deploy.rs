@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +14,11 @@ use super::api::Function;
 use super::async_config::{self, Flags};
 use super::client::Client;
 use super::error::{Error, innermost};
+use super::grants;
 use super::output::Output;
 use super::progress::Upload;
 use super::units;
+use super::variable::{self, Variable};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 use crate::model::names::FunctionName;
@@ -48,31 +49,21 @@ pub(super) struct Deploy {
     /// A variable of its environment; may be given again
     #[arg(long = "env", value_name = "KEY=VALUE")]
     environment: Vec<Variable>,
+    /// Instructions, about, that one attempt may execute: the same input then costs the same each time [default: not
+    /// counted, which is faster]
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+    /// How many attempts may follow each other in one instance. Faster for what starts slowly; an attempt then sees
+    /// what the ones before it left in memory [default: each has an instance of its own]
+    #[arg(long, value_name = "N")]
+    reuse: Option<u32>,
+    /// Have backtraces say files and lines, where the module has that information
+    #[arg(long)]
+    debug_info: bool,
     #[command(flatten)]
-    config: Flags,
-}
-
-/// A variable of an environment.
-#[derive(Clone, Debug)]
-struct Variable {
-    key: String,
-    value: String,
-}
-
-/// The text is no variable.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("write `KEY=VALUE`")]
-struct InvalidVariable;
-
-impl FromStr for Variable {
-    type Err = InvalidVariable;
-
-    fn from_str(text: &str) -> Result<Self, InvalidVariable> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
-            _ => Err(InvalidVariable),
-        }
-    }
+    grants: grants::GrantFlags,
+    #[command(flatten)]
+    async_config: Flags,
 }
 
 /// The settings as the API reads them; what is absent is the server's to choose.
@@ -91,6 +82,14 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reuse: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    debug_info: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<grants::Body>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     async_config: Option<async_config::Body>,
 }
 
@@ -108,23 +107,17 @@ impl Deploy {
         Ok(Settings {
             entrypoint: self.entrypoint.as_ref().map(Entrypoint::as_str),
             arguments: self.arguments.clone(),
-            environment: environment(&self.environment)?,
+            environment: variable::once_each("--env", &self.environment)?,
             memory_bytes: self.memory,
             timeout_ms: self.timeout.map(whole_ms),
             concurrency: self.concurrency,
-            async_config: self.config.given()?,
+            fuel: self.fuel,
+            reuse: self.reuse,
+            debug_info: self.debug_info,
+            grants: self.grants.given()?,
+            async_config: self.async_config.given()?,
         })
     }
-}
-
-fn environment(variables: &[Variable]) -> Result<BTreeMap<String, String>, Error> {
-    let mut environment = BTreeMap::new();
-    for Variable { key, value } in variables {
-        if environment.insert(key.clone(), value.clone()).is_some() {
-            return Err(Error::Usage(format!("--env gives `{key}` twice")));
-        }
-    }
-    Ok(environment)
 }
 
 async fn read(path: &Path) -> Result<Bytes, Error> {
@@ -188,10 +181,15 @@ mod tests {
             ["--concurrency", "3"],
             ["--env", "A=b=c"],
             ["--max-retries", "2"],
+            ["--allow-http", "https://a.example"],
+            ["--secret", "KEY=api-key"],
+            ["--config", "mode=dry"],
+            ["--reuse", "8"],
         ];
         let expected = serde_json::json!({
             "entrypoint": "command", "arguments": ["-v", "x"], "memory_bytes": 67_108_864, "timeout_ms": 5000,
-            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
+            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2}, "reuse": 8,
+            "grants": {"http": ["https://a.example"], "secrets": {"KEY": "api-key"}, "config": {"mode": "dry"}},
         });
         assert_eq!(settings(typed.as_flattened()).unwrap(), expected);
     }

@@ -6,6 +6,7 @@
 //! a file uses those declared above it.
 
 mod units;
+mod variable;
 
 mod api;
 mod error;
@@ -35,6 +36,7 @@ mod invocation_text;
 mod invocations;
 
 mod completions;
+mod grants;
 mod graph;
 mod serve;
 

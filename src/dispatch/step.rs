@@ -218,7 +218,7 @@ fn version(parts: &Parts, invocation: &Invocation) -> Option<Arc<Version>> {
 async fn run_guest(
     parts: &Parts,
     invocation: &Invocation,
-    version: &Version,
+    version: &Arc<Version>,
     slot: Slot,
     payload: Bytes,
     cut: &CancellationToken,

@@ -1,12 +1,12 @@
 //! What goes into one run of a guest and what comes out: plain values, no wasmtime.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
+use crate::model::function::Version;
 use crate::model::outcome::Failure;
 use crate::model::time::Timestamp;
 
@@ -17,14 +17,20 @@ pub struct Call {
     pub input: Input,
     /// Who the guest is told it is.
     pub identity: Arc<Identity>,
-    /// Arguments of a command, after its own name.
-    pub arguments: Vec<String>,
-    /// Environment of a command or component.
-    pub environment: BTreeMap<String, String>,
-    /// Linear memory it may have, in bytes.
-    pub memory_bytes: u64,
+    /// What runs: its arguments, its environment, what it may use and what it may reach.
+    pub version: Arc<Version>,
+}
+
+impl Call {
     /// Wall-clock time it may take, host calls included.
-    pub timeout: Duration,
+    pub fn timeout(&self) -> Duration {
+        self.version.limits.timeout
+    }
+
+    /// Linear memory it may have, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.version.limits.memory_bytes
+    }
 }
 
 /// What a run brings.

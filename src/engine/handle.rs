@@ -91,7 +91,7 @@ impl Engine {
     ///
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
-        let (timeout, known) = (call.timeout, circumstances(&call, false));
+        let (timeout, known) = (call.timeout(), circumstances(&call, false));
         let output = Output::of(&ready.entrypoint());
         let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
             Ok(Ok(Some(end))) => end,

@@ -54,7 +54,7 @@ pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, outp
 
 /// What is known of a run beforehand.
 pub(super) fn circumstances(call: &Call, refused_memory: bool) -> Circumstances {
-    Circumstances { timeout: call.timeout, memory_bytes: call.memory_bytes, refused_memory }
+    Circumstances { timeout: call.timeout(), memory_bytes: call.memory_bytes(), refused_memory }
 }
 
 fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, refused: &Refusals) -> Store<Host> {
@@ -68,7 +68,7 @@ fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output,
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(bounds::MAX_GUEST_HANDLES);
-    let deadline = Instant::now() + call.timeout;
+    let deadline = Instant::now() + call.timeout();
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() < deadline { Ok(UpdateDeadline::Yield(1)) } else { Err(TimedOut.into()) }

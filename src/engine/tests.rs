@@ -8,6 +8,7 @@ mod isolation;
 mod ordinary;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use sha2::{Digest as _, Sha256};
 use super::call::{Call, Identity, Input, Ran, Reply, Request};
 use super::{Engine, Ready, Refused, Settings};
 use crate::model::function::Entrypoint;
+use crate::model::function::{Limits, Version};
+use crate::model::grant::Grants;
 use crate::model::names::Digest;
 use crate::model::outcome::{Advice, Failure, FailureKind};
 use crate::model::time::Timestamp;
@@ -67,14 +70,32 @@ fn call(payload: impl Into<Bytes>) -> Call {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         attributes: vec![("colour".to_owned(), "red".to_owned())],
     };
-    Call {
-        input: Input::Payload(payload.into()),
-        identity: Arc::new(identity),
-        arguments: vec![],
+    Call { input: Input::Payload(payload.into()), identity: Arc::new(identity), version: Arc::new(version()) }
+}
+
+/// What [`call`] runs under.
+pub(in crate::engine) fn version() -> Version {
+    let limits = Limits { memory_bytes: 64 * MIB, timeout: Duration::from_secs(60), ..Limits::default() };
+    Version {
+        number: NonZeroU32::new(3).unwrap(),
+        created: Timestamp::from_ms(0),
+        digest: Digest::from_bytes([0; 32]),
+        module_bytes: 0,
+        entrypoint: Entrypoint::Command,
+        arguments: Vec::new(),
         environment: BTreeMap::new(),
-        memory_bytes: 64 * MIB,
-        timeout: Duration::from_secs(60),
+        limits,
+        grants: Grants::default(),
+        reuse: None,
+        debug_info: false,
     }
+}
+
+/// A call under another version than [`version`].
+fn call_under(payload: impl Into<Bytes>, edit: impl FnOnce(&mut Version)) -> Call {
+    let mut version = version();
+    edit(&mut version);
+    Call { version: Arc::new(version), ..call(payload) }
 }
 
 async fn run(module: Bytes, call: Call) -> Ran {

@@ -64,8 +64,12 @@ pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
 pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Arguments of a command, count and bytes in all.
 pub const MAX_ARGUMENTS: usize = 128;
+/// Attempts that may follow each other in one instance.
+pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
 /// Bytes of all arguments and of all environment entries, each.
 pub const MAX_ARGUMENT_BYTES: usize = 32 * 1_024;
+/// Grants of a version, of all kinds together.
+pub const MAX_GRANTS: usize = 256;
 /// Environment entries of a version, count.
 pub const MAX_ENVIRONMENT: usize = 128;
 /// Versions one function may have: they are never overwritten, so their number is what grows.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{self, OutOfRange, within};
 use super::destination::Destinations;
+use super::grant::Grants;
 use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use super::queue::QueueConfig;
 use super::retry::RetryPolicy;
@@ -79,6 +80,16 @@ pub struct Version {
     pub environment: BTreeMap<String, String>,
     /// What one attempt may use.
     pub limits: Limits,
+    /// What it may reach beyond itself.
+    #[serde(default)]
+    pub grants: Grants,
+    /// How many attempts may follow each other in one instance, seeing what the earlier ones left in its memory; `None`
+    /// gives each attempt an instance of its own.
+    #[serde(default)]
+    pub reuse: Option<NonZeroU32>,
+    /// Whether a trap's backtrace is to say files and lines, which costs memory and a larger compiled module.
+    #[serde(default)]
+    pub debug_info: bool,
 }
 
 impl Version {
@@ -98,11 +109,52 @@ pub struct Limits {
     pub timeout: Duration,
     /// Attempts of this version that run at once; `None` leaves it to the runtime's own limit.
     pub concurrency: Option<NonZeroU32>,
+    /// Instructions, about, that it may execute; `None` does not count them, which is faster.
+    #[serde(default)]
+    pub fuel: Option<u64>,
+    /// What else it may take.
+    #[serde(default)]
+    pub space: Space,
+}
+
+/// What one attempt may take besides linear memory. Each is at most what the runtime's pool of instances is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Space {
+    /// Elements of each of its tables.
+    pub table_elements: u32,
+    /// Core instances that it is linked from.
+    pub instances: u32,
+    /// Open resources: streams, bodies, headers, files.
+    pub handles: u32,
+    /// Captured output, in bytes; the rest is dropped and the log says so.
+    pub log_bytes: u32,
+    /// Its result, in bytes; above it the attempt has failed.
+    pub result_bytes: u32,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        let most = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
+        Self {
+            table_elements: most(bounds::MAX_GUEST_TABLE_ELEMENTS),
+            instances: most(bounds::MAX_GUEST_INSTANCES),
+            handles: most(bounds::MAX_GUEST_HANDLES),
+            log_bytes: most(bounds::MAX_LOG_BYTES),
+            result_bytes: most(bounds::MAX_RESULT_BYTES),
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: bounds::DEFAULT_MEMORY_BYTES, timeout: bounds::DEFAULT_TIMEOUT, concurrency: None }
+        Self {
+            memory_bytes: bounds::DEFAULT_MEMORY_BYTES,
+            timeout: bounds::DEFAULT_TIMEOUT,
+            concurrency: None,
+            fuel: None,
+            space: Space::default(),
+        }
     }
 }
 
@@ -114,7 +166,8 @@ impl Limits {
         if let Some(concurrency) = concurrency {
             within("concurrency", concurrency, &bounds::CONCURRENCY)?;
         }
-        Ok(Self { memory_bytes, timeout, concurrency: concurrency.and_then(NonZeroU32::new) })
+        let concurrency = concurrency.and_then(NonZeroU32::new);
+        Ok(Self { memory_bytes, timeout, concurrency, ..Self::default() })
     }
 }
 

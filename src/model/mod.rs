@@ -20,6 +20,8 @@ pub mod graph;
 pub mod outcome;
 pub mod queue;
 
+pub mod grant;
+
 pub mod function;
 pub mod place;
 

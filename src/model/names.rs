@@ -85,6 +85,15 @@ name! {
     AliasName, "alias", |text| is_label(text, char::is_ascii_alphabetic) && text != LATEST
 }
 
+name! {
+    /// A key-value store of a namespace.
+    StoreName, "name of a store", |text| is_label(text, char::is_ascii_alphabetic)
+}
+name! {
+    /// A secret of a namespace.
+    SecretName, "name of a secret", |text| is_label(text, char::is_ascii_alphabetic)
+}
+
 const LATEST: &str = "latest";
 
 fn is_label(text: &str, first: fn(&char) -> bool) -> bool {

@@ -14,6 +14,7 @@ use super::{Catalogue, Registry, RegistryError};
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
 use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use crate::model::grant::Grants;
 use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use crate::model::queue::QueueConfig;
 use crate::model::retry::RetryPolicy;
@@ -33,6 +34,12 @@ pub struct Deployment {
     pub environment: BTreeMap<String, String>,
     /// What one attempt may use.
     pub limits: Limits,
+    /// What it may reach beyond itself.
+    pub grants: Grants,
+    /// Attempts that may follow each other in one instance.
+    pub reuse: Option<NonZeroU32>,
+    /// Whether backtraces say files and lines.
+    pub debug_info: bool,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
 }
@@ -315,6 +322,7 @@ impl Deployment {
         limited("the bytes of the arguments", argument_bytes, bounds::MAX_ARGUMENT_BYTES)?;
         limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
         limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
+        limited("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
         let timeout_ms = whole_ms(self.limits.timeout);
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
     }
@@ -329,6 +337,9 @@ impl Deployment {
             arguments: self.arguments.clone(),
             environment: self.environment.clone(),
             limits: self.limits,
+            grants: self.grants.clone(),
+            reuse: self.reuse,
+            debug_info: self.debug_info,
         }
     }
 }

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::destination::{Destination, Destinations, FunctionTarget, Outside, OutsideKind};
-use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Space, Version};
+use crate::model::grant::Grants;
 use crate::model::invocation::{
     Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target,
 };
@@ -209,8 +210,16 @@ fn function() -> impl Strategy<Value = Function> {
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    let limits = (any::<u64>(), duration(), option::of(number()))
-        .prop_map(|(memory_bytes, timeout, concurrency)| Limits { memory_bytes, timeout, concurrency });
+    let space = any::<[u32; 5]>().prop_map(|[table_elements, instances, handles, log_bytes, result_bytes]| Space {
+        table_elements,
+        instances,
+        handles,
+        log_bytes,
+        result_bytes,
+    });
+    let limits = (any::<u64>(), duration(), option::of(number()), option::of(any::<u64>()), space).prop_map(
+        |(memory_bytes, timeout, concurrency, fuel, space)| Limits { memory_bytes, timeout, concurrency, fuel, space },
+    );
     let entrypoint = prop::sample::select(Entrypoint::ALL.to_vec());
     let settings = (vec(any::<String>(), 0..3), btree_map(any::<String>(), any::<String>(), 0..3));
     (number(), time(), any::<[u8; 32]>(), any::<u64>(), entrypoint, settings, limits).prop_map(
@@ -222,9 +231,23 @@ fn version() -> impl Strategy<Value = Version> {
             entrypoint,
             arguments,
             environment,
+            reuse: limits.concurrency,
+            debug_info: limits.fuel.is_some(),
             limits,
+            grants: grants(),
         },
     )
+}
+
+fn grants() -> Grants {
+    Grants {
+        http: vec!["https://*.example.com:8443".parse().unwrap(), "private+http://[::1]:*".parse().unwrap()],
+        directories: vec!["/data/out:/out:rw".parse().unwrap()],
+        key_value: vec!["sessions".parse().unwrap()],
+        functions: vec!["media/*".parse().unwrap()],
+        secrets: BTreeMap::from([("API_KEY".to_owned(), "api-key".parse().unwrap())]),
+        config: BTreeMap::from([("mode".to_owned(), "dry".to_owned())]),
+    }
 }
 
 fn read_back<T: Serialize + DeserializeOwned>(value: &T) -> T {
@@ -381,6 +404,10 @@ fn old_version() -> Version {
             memory_bytes: 128 << 20,
             timeout: Duration::from_millis(30_500),
             concurrency: NonZeroU32::new(10),
+            ..Limits::default()
         },
+        grants: Grants::default(),
+        reuse: None,
+        debug_info: false,
     }
 }

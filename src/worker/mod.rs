@@ -32,19 +32,12 @@ impl Worker {
     }
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
-    pub async fn attempt(&self, _slot: &Slot, invocation: &Invocation, version: &Version, input: Input) -> Ran {
+    pub async fn attempt(&self, _slot: &Slot, invocation: &Invocation, version: &Arc<Version>, input: Input) -> Ran {
         let ready = match self.registry.ready(version).await {
             Ok(ready) => ready,
             Err(error) => return not_started(&error),
         };
-        let call = Call {
-            input,
-            identity: Arc::new(self.identity(invocation, version)),
-            arguments: version.arguments.clone(),
-            environment: version.environment.clone(),
-            memory_bytes: version.limits.memory_bytes,
-            timeout: version.limits.timeout,
-        };
+        let call = Call { input, identity: Arc::new(self.identity(invocation, version)), version: Arc::clone(version) };
         self.engine.run(&ready, call).await
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::function::{Entrypoint, Limits};
+use crate::model::grant::Grants;
 use crate::model::names::Digest;
 use crate::model::time::Timestamp;
 
@@ -16,6 +17,9 @@ fn version(concurrency: Option<u32>) -> Version {
         arguments: Vec::new(),
         environment: std::collections::BTreeMap::new(),
         limits: Limits::new(defaults.memory_bytes, defaults.timeout, concurrency).unwrap(),
+        grants: Grants::default(),
+        reuse: None,
+        debug_info: false,
     }
 }
 

@@ -77,8 +77,8 @@ impl Target {
 impl Run<'_> {
     fn circumstances(&self) -> Circumstances {
         Circumstances {
-            timeout: self.call.timeout,
-            memory_bytes: self.call.memory_bytes,
+            timeout: self.call.timeout(),
+            memory_bytes: self.call.memory_bytes(),
             refused_memory: self.refused.any(),
         }
     }

@@ -9,7 +9,7 @@ use crate::engine::call::{Call, Identity};
 /// A command's environment: what its version says, and besides who it is; the latter cannot be overridden.
 pub(super) fn environment(call: &Call) -> Vec<(String, String)> {
     let identity = &*call.identity;
-    let mut environment: BTreeMap<_, _> = call.environment.clone();
+    let mut environment: BTreeMap<_, _> = call.version.environment.clone();
     for (name, value) in facts(identity) {
         environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
     }

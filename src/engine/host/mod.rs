@@ -42,12 +42,12 @@ impl Host {
     pub(super) fn new(call: &Call, stdio: Stdio, refused: Refusals) -> Self {
         let mut wasi = WasiCtxBuilder::new();
         wasi.arg(&call.identity.function)
-            .args(&call.arguments)
+            .args(&call.version.arguments)
             .envs(&identity::environment(call))
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
-        Self::around(&mut wasi, Limits::new(call.memory_bytes, refused))
+        Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))
     }
 
     /// Surroundings that nothing runs in, for looking at a module.

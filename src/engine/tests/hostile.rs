@@ -1,7 +1,7 @@
 use super::*;
 
 fn within(timeout: Duration) -> Call {
-    Call { timeout, ..call("") }
+    call_under("", |version| version.limits.timeout = timeout)
 }
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -115,7 +115,9 @@ async fn a_result_of_a_handler_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn a_result_that_is_too_large_to_copy_is_refused_as_well() {
     let payload = vec![0; crate::model::bounds::MAX_GUEST_COPY_BYTES + 1];
-    let failed = failure(run(guest("prebuilt/echo.wasm"), Call { memory_bytes: 512 * MIB, ..call(payload) }).await);
+    let failed = failure(
+        run(guest("prebuilt/echo.wasm"), call_under(payload, |version| version.limits.memory_bytes = 512 * MIB)).await,
+    );
     assert_eq!(failed.kind, FailureKind::ResponseTooLarge, "{}", failed.message);
 }
 

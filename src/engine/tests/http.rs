@@ -61,7 +61,10 @@ async fn a_failing_status_is_a_failure_and_the_answer_is_kept() {
 
 #[tokio::test]
 async fn an_http_function_that_sleeps_too_long_is_stopped() {
-    let call = Call { timeout: Duration::from_millis(50), ..get("/slow?ms=60000") };
+    let call = {
+        let version = call_under("", |version| version.limits.timeout = Duration::from_millis(50)).version;
+        Call { version, ..get("/slow?ms=60000") }
+    };
     let engine = engine();
     let hello = deploy(&engine, guest("prebuilt/hello-http.wasm")).await;
     let ran = tokio::time::timeout(Duration::from_secs(10), engine.run(&hello, call)).await;

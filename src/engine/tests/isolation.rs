@@ -41,7 +41,7 @@ async fn a_guest_sees_no_environment_but_what_it_is_given() {
                (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"#,
     );
     let given = [("COLOUR", "red"), ("TIDEMILL_HOP", "a lie")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let written = body(run(module, Call { environment: BTreeMap::from(given), ..call("") }).await);
+    let written = body(run(module, call_under("", |version| version.environment = BTreeMap::from(given))).await);
     let mut seen: Vec<_> = written.split_terminator('\0').collect();
     seen.sort_unstable();
     let expected = [

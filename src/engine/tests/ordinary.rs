@@ -13,7 +13,10 @@ async fn a_command_component_gets_its_arguments_and_environment() {
     let hello = deploy(&engine, guest("prebuilt/hello-command.wasm")).await;
     assert_eq!(body(engine.run(&hello, call("")).await), "hello, world\n");
     let environment = BTreeMap::from([("GREETING".to_owned(), "ahoy".to_owned())]);
-    let told = Call { arguments: vec!["Ada".to_owned()], environment, ..call("") };
+    let told = call_under("", |version| {
+        version.arguments = vec!["Ada".to_owned()];
+        version.environment = environment;
+    });
     assert_eq!(body(engine.run(&hello, told).await), "ahoy, Ada\n");
 }
 
@@ -21,7 +24,7 @@ async fn a_command_component_gets_its_arguments_and_environment() {
 async fn a_command_ends_with_the_exit_code_it_gives() {
     let engine = engine();
     let exit = deploy(&engine, guest("hostile/exit.wat")).await;
-    let with = |code: &str| Call { arguments: vec![code.to_owned()], ..call("") };
+    let with = |code: &str| call_under("", |version| version.arguments = vec![code.to_owned()]);
     assert!(engine.run(&exit, with("0")).await.end.is_ok());
     let failed = failure(engine.run(&exit, with("3")).await);
     assert_eq!((failed.kind, failed.advice), (FailureKind::ExitCode(3), Advice::Retry));

@@ -1,6 +1,7 @@
 //! `/v1/functions`: deploy, show, list, delete, versions, aliases.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
+use super::grants::GrantsText;
 use super::query::{self, Named, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::function::{Entrypoint, Limits, Version};
+use crate::model::function::{Entrypoint, Limits, Space, Version};
 use crate::model::names::{FunctionPath, Namespace, VersionNumber};
 use crate::model::time::whole_ms;
 use crate::registry::Deployment;
@@ -35,7 +37,26 @@ struct Settings {
     memory_bytes: Option<u64>,
     timeout_ms: Option<u64>,
     concurrency: Option<u32>,
+    fuel: Option<u64>,
+    #[serde(default)]
+    space: SpaceIn,
+    reuse: Option<u32>,
+    #[serde(default)]
+    debug_info: bool,
+    #[serde(default)]
+    grants: GrantsText,
     async_config: Option<ConfigIn>,
+}
+
+/// What an attempt may take besides memory; what is absent has its default, which is also the most.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SpaceIn {
+    table_elements: Option<u32>,
+    instances: Option<u32>,
+    handles: Option<u32>,
+    log_bytes: Option<u32>,
+    result_bytes: Option<u32>,
 }
 
 /// A function as it is answered.
@@ -65,6 +86,21 @@ struct VersionOut {
     memory_bytes: u64,
     timeout_ms: u64,
     concurrency: Option<u32>,
+    fuel: Option<u64>,
+    space: SpaceOut,
+    reuse: Option<u32>,
+    debug_info: bool,
+    grants: GrantsText,
+}
+
+/// What an attempt of it may take besides memory.
+#[derive(Debug, Serialize)]
+struct SpaceOut {
+    table_elements: u32,
+    instances: u32,
+    handles: u32,
+    log_bytes: u32,
+    result_bytes: u32,
 }
 
 impl FunctionOut {
@@ -96,8 +132,39 @@ impl VersionOut {
             environment: version.environment.clone(),
             memory_bytes: version.limits.memory_bytes,
             timeout_ms: whole_ms(version.limits.timeout),
-            concurrency: version.limits.concurrency.map(std::num::NonZeroU32::get),
+            concurrency: version.limits.concurrency.map(NonZeroU32::get),
+            fuel: version.limits.fuel,
+            space: SpaceOut::of(version.limits.space),
+            reuse: version.reuse.map(NonZeroU32::get),
+            debug_info: version.debug_info,
+            grants: GrantsText::of(&version.grants),
         }
+    }
+}
+
+impl SpaceIn {
+    fn meant(self) -> Result<Space, Problem> {
+        let most = Space::default();
+        let within = |what, asked: Option<u32>, most: u32| {
+            let asked = asked.unwrap_or(most);
+            let range = 0..=u64::from(most);
+            bounds::within(what, u64::from(asked), &range).map_err(|error| bad("bad_range", error.to_string()))?;
+            Ok::<_, Problem>(asked)
+        };
+        Ok(Space {
+            table_elements: within("space.table_elements", self.table_elements, most.table_elements)?,
+            instances: within("space.instances", self.instances, most.instances)?,
+            handles: within("space.handles", self.handles, most.handles)?,
+            log_bytes: within("space.log_bytes", self.log_bytes, most.log_bytes)?,
+            result_bytes: within("space.result_bytes", self.result_bytes, most.result_bytes)?,
+        })
+    }
+}
+
+impl SpaceOut {
+    fn of(space: Space) -> Self {
+        let Space { table_elements, instances, handles, log_bytes, result_bytes } = space;
+        Self { table_elements, instances, handles, log_bytes, result_bytes }
     }
 }
 
@@ -108,13 +175,20 @@ impl Settings {
             self.timeout_ms.map_or(bounds::DEFAULT_TIMEOUT, Duration::from_millis),
             self.concurrency,
         );
+        let range = |error: bounds::OutOfRange| bad("bad_range", error.to_string());
+        let limits = limits.map_err(range)?;
+        let reuse = self.reuse.map(|reuse| bounds::within("reuse", reuse, &bounds::REUSE).map(|()| reuse));
+        let reuse = reuse.transpose().map_err(range)?.and_then(NonZeroU32::new);
         let entrypoint = self.entrypoint.as_deref().map(str::parse::<Entrypoint>).transpose();
         Ok(Deployment {
             module,
             entrypoint: entrypoint.map_err(|error| bad("bad_entrypoint", error.to_string()))?,
             arguments: self.arguments,
             environment: self.environment,
-            limits: limits.map_err(|error| bad("bad_range", error.to_string()))?,
+            limits: Limits { fuel: self.fuel, space: self.space.meant()?, ..limits },
+            grants: self.grants.meant()?,
+            reuse,
+            debug_info: self.debug_info,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
         })
     }

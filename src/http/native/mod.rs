@@ -6,6 +6,7 @@ mod bulk;
 mod error;
 mod function_url;
 mod functions;
+mod grants;
 mod graph;
 mod headers;
 mod health;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use tidemill::model::grant::Grants;
 use tidemill::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use tidemill::model::names::{Digest, FunctionId, FunctionPath, InvocationId, VersionNumber};
 use tidemill::model::outcome::{Outcome, OutcomeKind};
@@ -136,5 +137,8 @@ pub(crate) fn version(n: u32) -> Version {
         arguments: Vec::new(),
         environment: BTreeMap::new(),
         limits: Limits::default(),
+        grants: Grants::default(),
+        reuse: None,
+        debug_info: false,
     }
 }

@@ -45,7 +45,6 @@ fn path_of(uri: &Uri) -> Uri {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::engine::call::{self, Identity};
@@ -65,9 +64,7 @@ mod tests {
             traceparent: None,
             attributes: vec![],
         };
-        let timeout = Duration::from_secs(1);
-        let (arguments, environment) = (Vec::new(), std::collections::BTreeMap::new());
-        Call { input, identity: Arc::new(identity), arguments, environment, memory_bytes: 1, timeout }
+        Call { input, identity: Arc::new(identity), version: Arc::new(crate::engine::tests::version()) }
     }
 
     #[test]
