@@ -1,12 +1,13 @@
 //! The threads guests run on: a tokio runtime apart from the one that serves requests.
 
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_util::sync::CancellationToken;
+use tokio::task::spawn_blocking;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::turns::{Turn, Turns};
 use crate::model::bounds;
 
 /// The guests' runtime. Dropping it stops whatever still runs.
@@ -15,11 +16,14 @@ pub(super) struct Guests {
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
     running: TaskTracker,
-    stopping: CancellationToken,
+    turns: Turns,
 }
 
-/// Polls between two looks at timers and other threads' wake-ups. A poll of a guest that computes lasts a tick.
-const EVENT_INTERVAL: u32 = 8;
+/// Polls between two looks at timers and sockets. A poll of a guest that computes lasts a tick.
+const EVENT_INTERVAL: u32 = 4;
+/// Every second poll goes to whoever came from outside, if somebody has: a guest that is about to start waits for no
+/// more than one tick of a guest that computes, and neither kind keeps the other from going on.
+const GLOBAL_QUEUE_INTERVAL: u32 = 2;
 /// Threads for what blocks on a guest's behalf.
 const MAX_BLOCKING_THREADS: usize = 64;
 
@@ -30,6 +34,7 @@ impl Guests {
             .worker_threads(cores())
             .max_blocking_threads(MAX_BLOCKING_THREADS)
             .event_interval(EVENT_INTERVAL)
+            .global_queue_interval(GLOBAL_QUEUE_INTERVAL)
             .thread_name("guest")
             .enable_all()
             .build()?;
@@ -37,29 +42,35 @@ impl Guests {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
             running: TaskTracker::new(),
-            stopping: CancellationToken::new(),
+            turns: Turns::new(cores()),
         })
     }
 
-    /// Runs `work` on the guests' threads. It ends early, with nothing, when the engine stops, and without an answer
-    /// when the handle is dropped.
+    /// A place among the guests that compute for long.
+    pub(super) fn turn(&self) -> Turn {
+        self.turns.turn()
+    }
+
+    /// Runs `work` on the guests' threads. It ends early when the engine stops, or when the handle is dropped.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> AbortOnDropHandle<Option<T>> {
-        let stopping = self.stopping.clone();
-        let work = async move { stopping.run_until_cancelled_owned(work).await };
-        AbortOnDropHandle::new(self.running.spawn_on(work, &self.handle))
+    ) -> AbortOnDropHandle<T> {
+        let running = self.running.token();
+        AbortOnDropHandle::new(self.handle.spawn(async move {
+            let _running = running;
+            work.await
+        }))
     }
 
     /// Stops every guest, and waits for it as long as [`bounds::GUEST_STOP`].
     pub(super) async fn stop(&self) {
-        self.stopping.cancel();
         self.running.close();
-        if tokio::time::timeout(bounds::GUEST_STOP, self.running.wait()).await.is_err() {
+        let Some(runtime) = self.take() else { return };
+        let stopped = spawn_blocking(move || runtime.shutdown_timeout(bounds::GUEST_STOP));
+        if stopped.await.is_err() || !self.running.is_empty() {
             tracing::warn!(guests = self.running.len(), "some functions did not stop in time");
         }
-        self.shut_down();
     }
 
     /// Those that run, those included that have been told to stop.
@@ -68,19 +79,17 @@ impl Guests {
         self.running.clone()
     }
 
-    /// Does not wait: a runtime must not be waited for where async code runs.
-    fn shut_down(&self) {
-        let runtime = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(runtime) = runtime {
-            runtime.shutdown_background();
-        }
+    fn take(&self) -> Option<Runtime> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl Drop for Guests {
+    /// Does not wait: a runtime must not be waited for where async code runs.
     fn drop(&mut self) {
-        self.stopping.cancel();
-        self.shut_down();
+        if let Some(runtime) = self.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

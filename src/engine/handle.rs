@@ -94,8 +94,7 @@ impl Engine {
         let (timeout, known) = (call.timeout(), circumstances(&call, false));
         let output = Output::of(&ready.entrypoint());
         let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
-            Ok(Ok(Some(end))) => end,
-            Ok(Ok(None)) => Err(interrupted()).into(),
+            Ok(Ok(end)) => end,
             Ok(Err(error)) => Err(broken(&error)).into(),
             Err(_elapsed) => Err(known.timed_out()).into(),
         };
@@ -103,12 +102,12 @@ impl Engine {
     }
 
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
-    fn begin(&self, ready: &Ready, call: Call, output: Output) -> AbortOnDropHandle<Option<End>> {
-        let ticking = self.0.ticker.ticking();
-        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output);
-        self.0.guests.spawn(async move {
+    fn begin(&self, ready: &Ready, call: Call, output: Output) -> AbortOnDropHandle<End> {
+        let Parts { guests, ticker, wasmtime, .. } = &*self.0;
+        let (ticking, turn, wasmtime, ready) = (ticker.ticking(), guests.turn(), wasmtime.clone(), ready.clone());
+        guests.spawn(async move {
             let _ticking = ticking;
-            work.await
+            run(wasmtime, ready, call, output, turn).await
         })
     }
 
@@ -133,7 +132,7 @@ impl Engine {
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
         let output = Output::of(&ready.entrypoint());
-        let end = self.begin(ready, call, output.clone()).await.unwrap().unwrap();
+        let end = self.begin(ready, call, output.clone()).await.unwrap();
         output.ran(end)
     }
 

@@ -5,13 +5,14 @@
 //! and a guest's misbehaviour is a [`call::Ran`] like any other.
 //!
 //! Guests have threads of their own (`guests`), so that one that computes without end slows down neither the
-//! listener nor the store. Every guest gives its thread back each millisecond (`epoch`).
+//! listener nor the store. A guest that computes for more than a tick or two (`epoch`) takes turns with its like (`turns`).
 
 pub mod call;
 
 mod settings;
 
 mod epoch;
+mod turns;
 mod guests;
 mod limits;
 mod output;

@@ -11,6 +11,7 @@ use super::limits::Refusals;
 use super::output::Capture;
 use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
+use super::turns::Turn;
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 
@@ -42,11 +43,12 @@ impl Output {
 }
 
 /// Runs a guest to its end. Dropping the future ends it at its next tick.
-pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, output: Output) -> End {
+pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, output: Output, turn: Turn) -> End {
     let refused = Refusals::default();
-    let store = store(&engine, &ready, &call, &output, &refused);
+    let mut store = store(&engine, &ready, &call, &output, &refused);
+    hold_to_time(&mut store, Instant::now() + call.timeout(), turn.clone());
     let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, refused: &refused };
-    match ready.target().run(run).await {
+    match turn.keep(ready.target().run(run)).await {
         Ok(end) => end,
         Err(error) => Err(circumstances(&call, refused.any()).explain(&error)).into(),
     }
@@ -68,10 +70,24 @@ fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output,
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(bounds::MAX_GUEST_HANDLES);
-    let deadline = Instant::now() + call.timeout();
+    store
+}
+
+/// Ticks that a guest computes before it takes turns with others that do.
+const FREE_TICKS: u32 = 2;
+
+/// Has each tick end the guest past its deadline, and make it wait for its turn once it has computed for long.
+fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn) {
+    let mut ticks = 0_u32;
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
-        if Instant::now() < deadline { Ok(UpdateDeadline::Yield(1)) } else { Err(TimedOut.into()) }
+        if Instant::now() >= deadline {
+            return Err(TimedOut.into());
+        }
+        ticks = ticks.saturating_add(1);
+        if ticks <= FREE_TICKS {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn.clone().next())))
     });
-    store
 }
