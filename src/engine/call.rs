@@ -27,9 +27,9 @@ impl Call {
         self.version.limits.timeout
     }
 
-    /// Linear memory it may have, in bytes.
-    pub fn memory_bytes(&self) -> u64 {
-        self.version.limits.memory_bytes
+    /// How large its result may be.
+    pub fn result_bytes(&self) -> usize {
+        usize::try_from(self.version.limits.space.result_bytes).unwrap_or(usize::MAX)
     }
 }
 

@@ -14,6 +14,7 @@ use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
 use super::host::Linkers;
+use super::limits::Withheld;
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
 use super::run::{Output, circumstances, run};
@@ -91,8 +92,8 @@ impl Engine {
     ///
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
-        let (timeout, known) = (call.timeout(), circumstances(&call, false));
-        let output = Output::of(&ready.entrypoint());
+        let (timeout, known) = (call.timeout(), circumstances(&call, Withheld::default()));
+        let output = Output::of(&ready.entrypoint(), call.version.limits.space);
         let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
             Ok(Ok(end)) => end,
             Ok(Err(error)) => Err(broken(&error)).into(),
@@ -131,7 +132,7 @@ impl Engine {
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
-        let output = Output::of(&ready.entrypoint());
+        let output = Output::of(&ready.entrypoint(), call.version.limits.space);
         let end = self.begin(ready, call, output.clone()).await.unwrap();
         output.ran(end)
     }

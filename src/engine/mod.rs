@@ -12,12 +12,12 @@ pub mod call;
 mod settings;
 
 mod epoch;
-mod turns;
 mod guests;
 mod limits;
 mod output;
 mod refused;
 mod trap;
+mod turns;
 
 mod host;
 

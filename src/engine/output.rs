@@ -9,12 +9,10 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
-use crate::model::bounds;
-
 /// The guest wrote more than a result may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the result is larger than {} bytes", bounds::MAX_RESULT_BYTES)]
-pub(super) struct TooLarge;
+#[error("the result is larger than {0} bytes")]
+pub(super) struct TooLarge(pub(super) usize);
 
 /// Something a guest writes to. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug)]
@@ -43,14 +41,14 @@ struct Written {
 const CHUNK_BYTES: usize = 64 * 1_024;
 
 impl Capture {
-    /// A log: cut at [`bounds::MAX_LOG_BYTES`].
-    pub(super) fn log() -> Self {
-        Self::new(bounds::MAX_LOG_BYTES, Past::Cut)
+    /// A log: cut at so many bytes.
+    pub(super) fn log(bound: usize) -> Self {
+        Self::new(bound, Past::Cut)
     }
 
-    /// A result: a guest that writes more than [`bounds::MAX_RESULT_BYTES`] is stopped with [`TooLarge`].
-    pub(super) fn result() -> Self {
-        Self::new(bounds::MAX_RESULT_BYTES, Past::Stop)
+    /// A result: a guest that writes more than so many bytes is stopped with [`TooLarge`].
+    pub(super) fn result(bound: usize) -> Self {
+        Self::new(bound, Past::Stop)
     }
 
     fn new(bound: usize, past_it: Past) -> Self {
@@ -96,7 +94,7 @@ impl Capture {
         written.bytes.extend_from_slice(fits);
         let rest = bytes.len() - fits.len();
         written.dropped += u64::try_from(rest).unwrap_or(u64::MAX);
-        if rest > 0 && self.past_it == Past::Stop { Err(TooLarge) } else { Ok(()) }
+        if rest > 0 && self.past_it == Past::Stop { Err(TooLarge(self.bound)) } else { Ok(()) }
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
@@ -156,10 +154,19 @@ impl AsyncWrite for Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::bounds;
+
+    fn log() -> Capture {
+        Capture::log(bounds::MAX_LOG_BYTES)
+    }
+
+    fn result() -> Capture {
+        Capture::result(bounds::MAX_RESULT_BYTES)
+    }
 
     #[test]
     fn a_log_is_cut_at_its_bound_and_says_by_how_much() {
-        let mut log = Capture::log();
+        let mut log = log();
         for _ in 0..3 {
             log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES / 2])).unwrap();
         }
@@ -170,15 +177,15 @@ mod tests {
 
     #[test]
     fn a_result_past_its_bound_stops_the_guest() {
-        let mut result = Capture::result();
+        let mut result = result();
         result.write(Bytes::from(vec![0; bounds::MAX_RESULT_BYTES])).unwrap();
         let Err(StreamError::Trap(error)) = result.write(Bytes::from_static(b"1")) else { panic!("no trap") };
-        assert_eq!(error.downcast_ref(), Some(&TooLarge));
+        assert_eq!(error.downcast_ref(), Some(&TooLarge(bounds::MAX_RESULT_BYTES)));
     }
 
     #[test]
     fn the_end_of_another_output_can_be_added_even_to_a_full_log() {
-        let (mut log, mut result) = (Capture::log(), Capture::result());
+        let (mut log, mut result) = (log(), result());
         log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES])).unwrap();
         result.write(Bytes::from_static(b"PHP Fatal error")).unwrap();
         log.append_end_of(&result);
@@ -187,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_last_that_is_not_blank() {
-        let mut log = Capture::log();
+        let mut log = log();
         assert_eq!(log.last_line(), None);
         log.write(Bytes::from_static(b"one\n  two  \n\n")).unwrap();
         assert_eq!(log.last_line().as_deref(), Some("two"));

@@ -7,13 +7,13 @@ use wasmtime::{Store, UpdateDeadline};
 use super::call::{Call, Input, Ran};
 use super::entrypoint::{End, Run};
 use super::host::{Host, Stdio};
-use super::limits::Refusals;
+use super::limits::{Refusals, Withheld};
 use super::output::Capture;
 use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
-use crate::model::function::Entrypoint;
+use crate::model::function::{Entrypoint, Space};
 
 /// Where a guest's output goes. It is caught outside the guest, so that it is there whatever becomes of the guest.
 #[derive(Clone, Debug)]
@@ -24,10 +24,10 @@ pub(super) struct Output {
 
 impl Output {
     /// A command's stdout is its result; everybody else's goes into the log.
-    pub(super) fn of(entrypoint: &Entrypoint) -> Self {
-        let log = Capture::log();
+    pub(super) fn of(entrypoint: &Entrypoint, space: Space) -> Self {
+        let log = Capture::log(size(space.log_bytes));
         let stdout = match entrypoint {
-            Entrypoint::Command => Capture::result(),
+            Entrypoint::Command => Capture::result(size(space.result_bytes)),
             Entrypoint::Handler | Entrypoint::Http => log.clone(),
         };
         Self { stdout, log }
@@ -50,13 +50,13 @@ pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, outp
     let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, refused: &refused };
     match turn.keep(ready.target().run(run)).await {
         Ok(end) => end,
-        Err(error) => Err(circumstances(&call, refused.any()).explain(&error)).into(),
+        Err(error) => Err(circumstances(&call, refused.so_far()).explain(&error)).into(),
     }
 }
 
 /// What is known of a run beforehand.
-pub(super) fn circumstances(call: &Call, refused_memory: bool) -> Circumstances {
-    Circumstances { timeout: call.timeout(), memory_bytes: call.memory_bytes(), refused_memory }
+pub(super) fn circumstances(call: &Call, refused: Withheld) -> Circumstances {
+    Circumstances { limits: call.version.limits, refused }
 }
 
 fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, refused: &Refusals) -> Store<Host> {
@@ -69,7 +69,7 @@ fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output,
     let mut store = Store::new(engine, Host::new(call, streams, refused.clone()));
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
-    store.set_max_component_handles(bounds::MAX_GUEST_HANDLES);
+    store.set_max_component_handles(size(call.version.limits.space.handles));
     store
 }
 
@@ -90,4 +90,8 @@ fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn) {
         }
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn.clone().next())))
     });
+}
+
+fn size(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }

@@ -1,12 +1,13 @@
 //! The one reader of wasmtime's errors: what each of them means for a guest, in our words.
 
-use std::time::Duration;
-
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::limits::Withheld;
 use super::output::TooLarge;
 use crate::model::bounds;
+use crate::model::function::Limits;
 use crate::model::outcome::{Advice, Failure, FailureKind};
 
 /// The guest has used up its time; raised at a tick of the epoch.
@@ -17,9 +18,8 @@ pub(super) struct TimedOut;
 /// What is known of a run besides the error that ended it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances {
-    pub(super) timeout: Duration,
-    pub(super) memory_bytes: u64,
-    pub(super) refused_memory: bool,
+    pub(super) limits: Limits,
+    pub(super) refused: Withheld,
 }
 
 impl Circumstances {
@@ -34,9 +34,21 @@ impl Circumstances {
         if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
             return no_room(full);
         }
+        let space = self.limits.space;
+        if error.is::<ResourceTableError>() || error.to_string().contains(TOO_MANY_HANDLES) {
+            let what = format!("the function holds more open resources than the {} it may", space.handles);
+            return Failure::retry(FailureKind::TooManyHandles, with_backtrace(&what, error));
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => self.timed_out(),
-            _ if self.refused_memory => self.out_of_memory(&with_backtrace(&reason(error), error)),
+            Some(Trap::OutOfFuel) => self.out_of_fuel(error),
+            _ if self.refused.memory => self.out_of_memory(&with_backtrace(&reason(error), error)),
+            _ if self.refused.table => {
+                let (most, what) = (space.table_elements, with_backtrace(&reason(error), error));
+                let what =
+                    format!("the function asked for a table of more than {most} elements, and then failed: {what}");
+                Failure::retry(FailureKind::TableTooLarge, what)
+            }
             Some(Trap::StackOverflow) => {
                 Failure::retry(FailureKind::StackOverflow, with_backtrace("the calls nest too deep", error))
             }
@@ -45,7 +57,13 @@ impl Circumstances {
                 Failure::retry(FailureKind::Trap, with_backtrace(&reason(error), error))
             }
             None if error.to_string().starts_with(TOO_MUCH_COPIED) => {
-                Failure::retry(FailureKind::ResponseTooLarge, TooLarge.to_string())
+                let bound = usize::try_from(space.result_bytes).unwrap_or(usize::MAX);
+                Failure::retry(FailureKind::ResponseTooLarge, TooLarge(bound).to_string())
+            }
+            None if error.to_string().starts_with(TOO_MANY_INSTANCES) => {
+                let what =
+                    format!("the function is linked from more than the {} core instances it may", space.instances);
+                Failure::retry(FailureKind::TooManyInstances, what)
             }
             None => Failure::retry(FailureKind::Load, reason(error)),
         }
@@ -55,13 +73,19 @@ impl Circumstances {
     pub(super) fn timed_out(self) -> Failure {
         Failure::retry(
             FailureKind::Timeout,
-            format!("the function ran longer than its time limit of {:?}", self.timeout),
+            format!("the function ran longer than its time limit of {:?}", self.limits.timeout),
         )
+    }
+
+    fn out_of_fuel(self, error: &Error) -> Failure {
+        let fuel = self.limits.fuel.unwrap_or_default();
+        let what = format!("the function executed more than the {fuel} instructions it may");
+        Failure::retry(FailureKind::OutOfFuel, with_backtrace(&what, error))
     }
 
     /// The guest was refused memory and then failed as `what` says.
     pub(super) fn out_of_memory(self, what: &str) -> Failure {
-        let limit = self.memory_bytes;
+        let limit = self.limits.memory_bytes;
         let message =
             format!("the function asked for more memory than its limit of {limit} bytes, and then failed: {what}");
         Failure::retry(FailureKind::OutOfMemory, message)
@@ -100,6 +124,11 @@ fn reason(error: &Error) -> String {
     let causes: Vec<_> = error.chain().map(ToString::to_string).filter(|text| !text.starts_with(BACKTRACE)).collect();
     causes.join(": ")
 }
+
+/// How wasmtime says that a component has too many handles, and that there are too many core instances. Those errors have
+/// no types of their own either.
+const TOO_MANY_HANDLES: &str = "store handle limit exceeded";
+const TOO_MANY_INSTANCES: &str = "resource limit exceeded: instance count";
 
 /// How wasmtime says that a guest passed more than [`bounds::MAX_GUEST_COPY_BYTES`]; the type of that error is its own.
 /// Without a backtrace it was the guest's result.

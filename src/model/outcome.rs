@@ -142,6 +142,14 @@ pub enum FailureKind {
     Timeout,
     /// It executed an instruction that traps.
     Trap,
+    /// It was refused more elements of a table than its version allows, and then failed.
+    TableTooLarge,
+    /// It is linked from more core instances than its version allows.
+    TooManyInstances,
+    /// It holds more open resources than its version allows.
+    TooManyHandles,
+    /// It executed more instructions than its version allows.
+    OutOfFuel,
 }
 
 impl FailureKind {
@@ -161,6 +169,10 @@ impl FailureKind {
             Self::Throttled => "throttled",
             Self::Timeout => "timeout",
             Self::Trap => "trap",
+            Self::TableTooLarge => "table_too_large",
+            Self::TooManyInstances => "too_many_instances",
+            Self::TooManyHandles => "too_many_handles",
+            Self::OutOfFuel => "out_of_fuel",
         }
     }
 }

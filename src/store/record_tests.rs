@@ -99,6 +99,10 @@ fn failure() -> impl Strategy<Value = Failure> {
         FailureKind::Throttled,
         FailureKind::Timeout,
         FailureKind::Trap,
+        FailureKind::TableTooLarge,
+        FailureKind::TooManyInstances,
+        FailureKind::TooManyHandles,
+        FailureKind::OutOfFuel,
     ];
     let kind = prop_oneof![
         any::<i32>().prop_map(FailureKind::ExitCode),

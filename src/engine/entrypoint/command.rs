@@ -91,7 +91,7 @@ fn ended(run: &Run<'_>, code: i32) -> Result<Reply, Failure> {
         Some(line) => format!("exit code {code}: {line}"),
         None => format!("exit code {code}"),
     };
-    if run.refused.any() {
+    if run.refused.so_far().memory {
         return Err(run.circumstances().out_of_memory(&message));
     }
     let advice = if code == EX_DATAERR { Advice::GiveUp } else { Advice::Retry };

@@ -72,7 +72,7 @@ impl Handler {
         let attributes: Vec<_> = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (told,) = handle.call_async(&mut run.store, (event(run.call, &chain, &attributes),)).await?;
         match told {
-            Ok(body) if body.len() > bounds::MAX_RESULT_BYTES => Err(TooLarge.into()),
+            Ok(body) if body.len() > run.call.result_bytes() => Err(TooLarge(run.call.result_bytes()).into()),
             Ok(body) => Ok(Ok(Reply { body: body.into(), ..Reply::default() }).into()),
             Err(told) => Ok(Err(failure(told)).into()),
         }

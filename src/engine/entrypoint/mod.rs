@@ -76,11 +76,7 @@ impl Target {
 
 impl Run<'_> {
     fn circumstances(&self) -> Circumstances {
-        Circumstances {
-            timeout: self.call.timeout(),
-            memory_bytes: self.call.memory_bytes(),
-            refused_memory: self.refused.any(),
-        }
+        Circumstances { limits: self.call.version.limits, refused: self.refused.so_far() }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) use identity::headers;
 use super::call::Call;
 use super::limits::{Limits, Refusals};
 use super::output::Capture;
-use crate::model::bounds;
+use crate::model::{bounds, function};
 
 /// What a guest's store holds.
 pub(super) struct Host {
@@ -47,24 +47,25 @@ impl Host {
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
-        Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))
+        Self::around(&mut wasi, &call.version.limits, refused)
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
     pub(super) fn empty() -> Self {
-        Self::around(&mut WasiCtxBuilder::new(), Limits::new(0, Refusals::default()))
+        let nothing = function::Limits { memory_bytes: 0, ..function::Limits::default() };
+        Self::around(&mut WasiCtxBuilder::new(), &nothing, Refusals::default())
     }
 
-    fn around(wasi: &mut WasiCtxBuilder, limits: Limits) -> Self {
+    fn around(wasi: &mut WasiCtxBuilder, limits: &function::Limits, refused: Refusals) -> Self {
         wasi.allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .socket_addr_check(|_, _| Box::pin(async { false }));
         let mut wasi = wasi.build_p1();
-        wasi.ctx().table.set_max_capacity(bounds::MAX_GUEST_HANDLES);
+        wasi.ctx().table.set_max_capacity(usize::try_from(limits.space.handles).unwrap_or(usize::MAX));
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
-        Self { wasi, http, outgoing: outgoing::Refuse, limits }
+        Self { wasi, http, outgoing: outgoing::Refuse, limits: Limits::new(limits, refused) }
     }
 
     /// The limits on its allocations.

@@ -122,6 +122,63 @@ async fn a_result_that_is_too_large_to_copy_is_refused_as_well() {
 }
 
 #[tokio::test]
+async fn a_table_that_may_not_grow_is_told_when_the_guest_then_fails() {
+    let module = from_text(
+        r#"(module (table 1 funcref)
+             (func (export "_start")
+               (if (i32.eq (table.grow (ref.null func) (i32.const 1000)) (i32.const -1)) (then unreachable))))"#,
+    );
+    run(module.clone(), call("")).await.end.unwrap();
+    let failed = failure(run(module, call_under("", |version| version.limits.space.table_elements = 1_000)).await);
+    assert_eq!(failed.kind, FailureKind::TableTooLarge);
+    assert!(failed.message.starts_with("the function asked for a table of more than 1000 elements"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn resources_that_are_never_closed_come_to_their_bound() {
+    let module = from_text(
+        r#"(component $C
+             (import "wasi:io/streams@0.2.0" (instance $streams (export "output-stream" (type (sub resource)))))
+             (alias export $streams "output-stream" (type $stream))
+             (import "wasi:cli/stdout@0.2.0" (instance $stdout
+               (alias outer $C $stream (type $stream))
+               (export "get-stdout" (func (result (own $stream))))))
+             (core func $get (canon lower (func $stdout "get-stdout")))
+             (core module $m
+               (import "" "get" (func $get (result i32)))
+               (func (export "run") (result i32) (loop $again (drop (call $get)) (br $again)) unreachable))
+             (core instance $i (instantiate $m (with "" (instance (export "get" (func $get))))))
+             (func $run (result (result)) (canon lift (core func $i "run")))
+             (instance $cli (export "run" (func $run)))
+             (export "wasi:cli/run@0.2.0" (instance $cli)))"#,
+    );
+    for most in [50, 1_000] {
+        let call = call_under("", |version| version.limits.space.handles = most);
+        let failed = failure(run(module.clone(), call).await);
+        assert_eq!(failed.kind, FailureKind::TooManyHandles, "{failed:?}");
+        assert!(failed.message.starts_with(&format!("the function holds more open resources than the {most} it may")));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_is_linked_from_no_more_instances_than_its_version_allows() {
+    let module = from_text(
+        r#"(component
+             (core module $m (func (export "run") (result i32) (i32.const 0)))
+             (core instance $a (instantiate $m))
+             (core instance $b (instantiate $m))
+             (core instance $c (instantiate $m))
+             (func $run (result (result)) (canon lift (core func $c "run")))
+             (instance $cli (export "run" (func $run)))
+             (export "wasi:cli/run@0.2.0" (instance $cli)))"#,
+    );
+    run(module.clone(), call_under("", |version| version.limits.space.instances = 3)).await.end.unwrap();
+    let failed = failure(run(module, call_under("", |version| version.limits.space.instances = 2)).await);
+    assert_eq!(failed.kind, FailureKind::TooManyInstances);
+    assert_eq!(failed.message, "the function is linked from more than the 2 core instances it may");
+}
+
+#[tokio::test]
 async fn garbage_counts_as_memory() {
     let module = from_text(
         r#"(module

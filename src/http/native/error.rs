@@ -86,7 +86,11 @@ fn function_status(kind: FailureKind) -> S {
         | FailureKind::Permanent
         | FailureKind::ResponseTooLarge
         | FailureKind::Retryable
+        | FailureKind::OutOfFuel
         | FailureKind::StackOverflow
+        | FailureKind::TableTooLarge
+        | FailureKind::TooManyHandles
+        | FailureKind::TooManyInstances
         | FailureKind::Trap => S::BAD_GATEWAY,
     }
 }

@@ -49,7 +49,7 @@ impl Http {
         let request = http.new_incoming_request(Scheme::Http, request::build(call))?;
         let out = http.new_response_outparam(set)?;
         let guest = self.enter(store, request, out);
-        let ((), response) = futures::future::try_join(guest, response::collect(response)).await?;
+        let ((), response) = futures::future::try_join(guest, response::collect(response, call.result_bytes())).await?;
         Ok(response::judge(response))
     }
 

@@ -26,7 +26,7 @@ pub(super) enum Collected {
 }
 
 /// Waits for the response and reads it; an error only where it is too large, which ends the guest too.
-pub(super) async fn collect(response: oneshot::Receiver<Set>) -> wasmtime::Result<Collected> {
+pub(super) async fn collect(response: oneshot::Receiver<Set>, most: usize) -> wasmtime::Result<Collected> {
     let (head, mut body) = match response.await {
         Ok(Ok(response)) => response.into_parts(),
         Ok(Err(code)) => return Ok(Collected::Broken(format!("the function answered with an error: {code:?}"))),
@@ -34,7 +34,7 @@ pub(super) async fn collect(response: oneshot::Receiver<Set>) -> wasmtime::Resul
     };
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
-    Ok(match read(&mut body).await? {
+    Ok(match read(&mut body, most).await? {
         Ok(body) => {
             Collected::Whole(Reply { head: Some((head.status, head.headers)), content_type, body: body.freeze() })
         }
@@ -42,7 +42,10 @@ pub(super) async fn collect(response: oneshot::Receiver<Set>) -> wasmtime::Resul
     })
 }
 
-async fn read(body: &mut HyperOutgoingBody) -> wasmtime::Result<Result<BytesMut, wasmtime_wasi_http::Error>> {
+async fn read(
+    body: &mut HyperOutgoingBody,
+    most: usize,
+) -> wasmtime::Result<Result<BytesMut, wasmtime_wasi_http::Error>> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let data = match frame.map(http_body::Frame::into_data) {
@@ -50,8 +53,8 @@ async fn read(body: &mut HyperOutgoingBody) -> wasmtime::Result<Result<BytesMut,
             Ok(Err(_trailers)) => continue,
             Err(error) => return Ok(Err(error)),
         };
-        if bytes.len() + data.len() > bounds::MAX_RESULT_BYTES {
-            return Err(TooLarge.into());
+        if bytes.len() + data.len() > most {
+            return Err(TooLarge(most).into());
         }
         bytes.extend_from_slice(&data);
     }
