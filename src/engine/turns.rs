@@ -90,20 +90,19 @@ mod tests {
         let (first, second) = (turns.turn(), turns.turn());
         let (go, waits) = oneshot::channel::<()>();
         let (holds, held) = oneshot::channel::<()>();
-        let guest = tokio::spawn(async move {
-            let own = first.clone();
-            let work = async move {
-                own.next().await;
-                holds.send(()).unwrap();
-                waits.await.unwrap();
-            };
-            first.keep(work).await;
+        let own = first.clone();
+        let guest = first.keep(async move {
+            own.next().await;
+            holds.send(()).unwrap();
+            waits.await.unwrap();
         });
-        held.await.unwrap();
-        second.clone().next().await; // the first waits in a call of the host, so this one is not kept waiting
-        drop(second);
-        go.send(()).unwrap();
-        guest.await.unwrap();
+        let other = async {
+            held.await.unwrap();
+            second.clone().next().await; // the first waits in a call of the host, so this one is not kept waiting
+            drop(second);
+            go.send(()).unwrap();
+        };
+        tokio::join!(guest, other);
         assert_eq!(turns.0.available_permits(), 1);
     }
 
