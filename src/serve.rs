@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, EngineError, Settings};
-use crate::http::{Listener, NotBound, routes};
+use crate::http::{Listener, NotBound, front};
 use crate::model::bounds;
 use crate::registry::Registry;
 use crate::runtime::{Parts, Runtime, Turns};
@@ -120,7 +120,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         let (address, closing) = (listener.address(), CancellationToken::new());
-        listener.serve(routes(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
+        listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
     }

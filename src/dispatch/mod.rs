@@ -19,6 +19,7 @@
 //! | `step`      | one step of one invocation                                                     |
 //! | `write`     | the commit at its end                                                          |
 //! | `settle`    | what follows from an outcome                                                   |
+//! | `records`   | the records of what is not queued                                              |
 //! | `retention` | what is removed, and when                                                      |
 //! | `sound`     | whether the counts and the quota are true                                      |
 //! | `figures`   | what is told about all this                                                    |
@@ -29,6 +30,7 @@ mod figures;
 mod keys;
 mod line;
 mod quota;
+mod records;
 mod refill;
 mod refused;
 mod retention;
@@ -48,7 +50,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::mpsc::error::SendError;
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use accept::Acceptance;
@@ -62,19 +65,18 @@ use crate::model::invocation::{Invocation, Lease};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::queue::{Capacities, Keep};
 use crate::registry::Registry;
-use crate::store::{Change, Durability, Group, Live, Part, Store};
+use crate::store::{Live, Store};
 use crate::tasks::{OnExit, Tasks};
 use crate::worker::{Slots, Worker};
 use figures::Tallies;
 use keys::Keys;
 use line::{Line, Windows};
 use quota::Quota;
+use records::Record;
 use waiters::Waiters;
 
 /// Invocations that grew too old and are being settled at once, outside the slots.
 const MAX_EXPIRING: usize = 64;
-/// Records of synchronous invocations that are being written at once.
-const MAX_RECORDING: usize = 1_024;
 /// Settlings after which whoever removes settled invocations looks whether they are too many.
 const LOOK_AFTER_SETTLINGS: u64 = 500;
 
@@ -122,7 +124,8 @@ struct Parts {
     /// This process, as the owner of leases.
     lease: Lease,
     expiring: Arc<Semaphore>,
-    recording: Arc<Semaphore>,
+    /// The way to whoever writes the records of synchronous invocations.
+    records: mpsc::Sender<Record>,
     /// Steps that have ended and wait for room to be written down.
     unwritten: AtomicUsize,
     /// How many have settled; every so many, whoever removes them is told.
@@ -142,6 +145,7 @@ impl Dispatch {
 
     fn with_windows(needs: Needs, live: &Live, windows: Windows) -> Self {
         let tasks = needs.tasks.clone();
+        let (records, to_write) = mpsc::channel(records::MAX_WAITING);
         let parts = Arc::new(Parts {
             line: Mutex::new(Line::of(windows, &live.lanes)),
             quota: Quota::new(needs.capacities),
@@ -153,7 +157,7 @@ impl Dispatch {
             unsure: Mutex::default(),
             lease: Lease { owner: uuid::Uuid::new_v4() },
             expiring: Arc::new(Semaphore::new(MAX_EXPIRING)),
-            recording: Arc::new(Semaphore::new(MAX_RECORDING)),
+            records,
             unwritten: AtomicUsize::new(0),
             settlings: AtomicU64::new(0),
             many_settled: Notify::new(),
@@ -162,6 +166,7 @@ impl Dispatch {
         });
         parts.take_over(live);
         tasks.spawn("dispatch", OnExit::Shutdown, parts.clone().work());
+        tasks.spawn("records", OnExit::Shutdown, records::write_all(parts.clone(), to_write));
         tasks.spawn("overdue", OnExit::Shutdown, parts.clone().settle_overdue());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
         tasks.spawn("soundness", OnExit::Shutdown, sound::watch(parts.clone()));
@@ -169,24 +174,11 @@ impl Dispatch {
     }
 
     /// Keeps the record of a synchronous invocation that has ended. The write is not waited for, unless so many
-    /// are under way that waiting is what bounds them.
+    /// are waiting that this is what bounds them.
     pub async fn keep_record(&self, invocation: Invocation, log: Bytes) {
-        let parts = self.parts.clone();
-        let Ok(permit) = parts.recording.clone().acquire_owned().await else { return }; // it is never closed
-        let id = invocation.id;
-        let mut group = vec![Change::PutInvocation(Box::new(invocation))];
-        if !log.is_empty() {
-            group.push(Change::PutBlob(id, Part::Log, log));
+        if let Err(SendError(record)) = self.parts.records.send(Record { invocation, log }).await {
+            records::write(&self.parts, [record]).await; // the runtime is stopping
         }
-        self.parts.needs.tasks.spawn("record", OnExit::Ignore, async move {
-            match parts.needs.store.commit(Group(group), Durability::Written).await {
-                Ok(()) => parts.one_more_settled(),
-                Err(error) => {
-                    tracing::warn!(invocation = %id, %error, "the record of a synchronous invocation was not kept");
-                }
-            }
-            drop(permit);
-        });
     }
 
     /// Keeps the record of a synchronous invocation whose caller has gone away, without being waited for.

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::front::Front;
 use crate::model::bounds;
 use crate::tasks::{OnExit, Tasks};
 
@@ -48,17 +47,17 @@ impl Listener {
         self.address
     }
 
-    /// Serves `routes` until `closing`; connections then finish the request they are at, unless that takes until
+    /// Serves `front` until `closing`; connections then finish the request they are at, unless that takes until
     /// all tasks are told to stop.
-    pub fn serve(self, routes: Router, tasks: &Tasks, closing: CancellationToken) {
+    pub fn serve(self, front: Front, tasks: &Tasks, closing: CancellationToken) {
         let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
-        tasks.spawn("listener", OnExit::Ignore, accept(self.socket, routes, tasks.clone(), closing, connections));
+        tasks.spawn("listener", OnExit::Ignore, accept(self.socket, front, tasks.clone(), closing, connections));
     }
 }
 
 async fn accept(
     socket: TcpListener,
-    routes: Router,
+    front: Front,
     tasks: Tasks,
     closing: CancellationToken,
     connections: Arc<Semaphore>,
@@ -77,7 +76,7 @@ async fn accept(
         match accepted {
             Ok((stream, _)) => {
                 let stopping = tasks.stopping().clone();
-                let served = connection(stream, routes.clone(), Ending { closing: closing.clone(), stopping }, permit);
+                let served = connection(stream, front.clone(), Ending { closing: closing.clone(), stopping }, permit);
                 tasks.spawn("connection", OnExit::Ignore, served);
             }
             Err(error) => {
@@ -96,13 +95,13 @@ struct Ending {
     stopping: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, routes: Router, ending: Ending, _permit: OwnedSemaphorePermit) {
+async fn connection(stream: TcpStream, front: Front, ending: Ending, _permit: OwnedSemaphorePermit) {
     let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds::READ_TIMEOUT)
         .max_buf_size(bounds::MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        .serve_connection(TokioIo::new(stream), front);
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

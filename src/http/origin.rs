@@ -9,8 +9,6 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 
@@ -19,12 +17,10 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 /// A function's page may call on under its own kind of path.
 const FUNCTION_URLS: &str = "/fn/";
 
-/// Refuses what a foreign web page sent.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    match foreign(request.uri().path(), request.headers()) {
-        Some(detail) => Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail).into_response(),
-        None => next.run(request).await,
-    }
+/// Why a request is not taken: a foreign web page sent it.
+pub(super) fn refusal(request: &Request) -> Option<Problem> {
+    let detail = foreign(request.uri().path(), request.headers())?;
+    Some(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail))
 }
 
 fn foreign(path: &str, headers: &HeaderMap) -> Option<String> {

@@ -78,11 +78,10 @@ impl Runtime {
         let slots = &self.parts.slots;
         let slot = slots.take(function.id, &version).await;
         let slot = slot.ok_or(Error::Overloaded { waited: bounds::MAX_SLOT_WAIT })?;
-        let mut invocation = self.synchronous(&ask, &function, &version);
-        let abandoned = Abandoned { runtime: self, invocation: Some(invocation.clone()) };
-        let ran = self.parts.worker.attempt(&slot, &invocation, &version, ask.input).await;
+        let awaited = Awaited { runtime: self, invocation: Some(self.synchronous(&ask, &function, &version)) };
+        let ran = self.parts.worker.attempt(&slot, awaited.invocation(), &version, ask.input).await;
         drop(slot);
-        abandoned.was_not();
+        let mut invocation = awaited.ended();
 
         let end = ran.end.as_ref().map(|_| ()).map_err(Clone::clone);
         if let Err(illegal) = invocation.apply(&Event::Ended(end), self.parts.clock.now()) {
@@ -203,18 +202,23 @@ impl Runtime {
 
 /// A synchronous invocation while its caller waits. Dropped before it has ended, the caller has gone away and the
 /// guest is being stopped: the record then says so.
-struct Abandoned<'a> {
+struct Awaited<'a> {
     runtime: &'a Runtime,
+    /// Taken when it has ended.
     invocation: Option<Invocation>,
 }
 
-impl Abandoned<'_> {
-    fn was_not(mut self) {
-        self.invocation = None;
+impl Awaited<'_> {
+    fn invocation(&self) -> &Invocation {
+        self.invocation.as_ref().expect("it is taken by `ended` alone, which takes this too")
+    }
+
+    fn ended(mut self) -> Invocation {
+        self.invocation.take().expect("nobody else takes it")
     }
 }
 
-impl Drop for Abandoned<'_> {
+impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         let parts = &self.runtime.parts;
         if let Some(mut invocation) = self.invocation.take()

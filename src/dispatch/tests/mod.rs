@@ -24,6 +24,7 @@ use crate::model::queue::QueueConfig;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
+use crate::store::{Change, Durability, Group, Part};
 use crate::worker::Slot;
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::engine::call::{Call, Identity};
+use crate::engine::call::Identity;
+use crate::model::function::Version;
 
 /// A command's environment: what its version says, and besides who it is; the latter cannot be overridden.
-pub(super) fn environment(call: &Call) -> Vec<(String, String)> {
-    let identity = &*call.identity;
-    let mut environment: BTreeMap<_, _> = call.version.environment.clone();
+pub(super) fn environment(identity: &Identity, version: &Version) -> Vec<(String, String)> {
+    let mut environment: BTreeMap<_, _> = version.environment.clone();
     for (name, value) in facts(identity) {
         environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
     }

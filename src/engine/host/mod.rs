@@ -6,8 +6,9 @@ mod fault;
 mod identity;
 mod outgoing;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -16,17 +17,28 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub(super) use identity::headers;
 
-use super::call::Call;
+use super::call::{Call, Identity};
 use super::limits::{Limits, Refusals};
 use super::output::Capture;
+use crate::model::function::Version;
 use crate::model::{bounds, function};
 
 /// What a guest's store holds.
 pub(super) struct Host {
-    wasi: WasiP1Ctx,
+    /// Made when it is first asked for: a guest that imports nothing of it never does, and it costs more than many run.
+    wasi: Option<Box<WasiP1Ctx>>,
+    surroundings: Option<Surroundings>,
+    handles: usize,
     http: WasiHttpCtx,
     outgoing: outgoing::Refuse,
     limits: Limits,
+}
+
+/// What the surroundings of one run are made of.
+struct Surroundings {
+    identity: Arc<Identity>,
+    version: Arc<Version>,
+    stdio: Stdio,
 }
 
 /// Where a guest's input and output go.
@@ -40,32 +52,29 @@ pub(super) struct Stdio {
 impl Host {
     /// The surroundings of one run.
     pub(super) fn new(call: &Call, stdio: Stdio, refused: Refusals) -> Self {
-        let mut wasi = WasiCtxBuilder::new();
-        wasi.arg(&call.identity.function)
-            .args(&call.version.arguments)
-            .envs(&identity::environment(call))
-            .stdin(MemoryInputPipe::new(stdio.stdin))
-            .stdout(stdio.stdout)
-            .stderr(stdio.stderr);
-        Self::around(&mut wasi, &call.version.limits, refused)
+        let surroundings =
+            Surroundings { identity: Arc::clone(&call.identity), version: Arc::clone(&call.version), stdio };
+        Self::of(Some(surroundings), &call.version.limits, refused)
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
     pub(super) fn empty() -> Self {
         let nothing = function::Limits { memory_bytes: 0, ..function::Limits::default() };
-        Self::around(&mut WasiCtxBuilder::new(), &nothing, Refusals::default())
+        Self::of(None, &nothing, Refusals::default())
     }
 
-    fn around(wasi: &mut WasiCtxBuilder, limits: &function::Limits, refused: Refusals) -> Self {
-        wasi.allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .socket_addr_check(|_, _| Box::pin(async { false }));
-        let mut wasi = wasi.build_p1();
-        wasi.ctx().table.set_max_capacity(usize::try_from(limits.space.handles).unwrap_or(usize::MAX));
+    fn of(surroundings: Option<Surroundings>, limits: &function::Limits, refused: Refusals) -> Self {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
-        Self { wasi, http, outgoing: outgoing::Refuse, limits: Limits::new(limits, refused) }
+        let handles = usize::try_from(limits.space.handles).unwrap_or(usize::MAX);
+        let limits = Limits::new(limits, refused);
+        Self { wasi: None, surroundings, handles, http, outgoing: outgoing::Refuse, limits }
+    }
+
+    /// What it has of WASI.
+    fn wasi(&mut self) -> &mut WasiP1Ctx {
+        let (surroundings, handles) = (&mut self.surroundings, self.handles);
+        self.wasi.get_or_insert_with(|| Box::new(wasi(surroundings.take(), handles)))
     }
 
     /// The limits on its allocations.
@@ -74,16 +83,37 @@ impl Host {
     }
 }
 
+fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }));
+    if let Some(Surroundings { identity, version, stdio }) = surroundings {
+        wasi.arg(&identity.function)
+            .args(&version.arguments)
+            .envs(&identity::environment(&identity, &version))
+            .stdin(MemoryInputPipe::new(stdio.stdin))
+            .stdout(stdio.stdout)
+            .stderr(stdio.stderr);
+    }
+    let mut wasi = wasi.build_p1();
+    wasi.ctx().table.set_max_capacity(handles);
+    wasi
+}
+
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.wasi.ctx()
+        self.wasi().ctx()
     }
 }
 
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let table: &mut ResourceTable = self.wasi.ctx().table;
-        WasiHttpCtxView { hooks: &mut self.outgoing, table, ctx: &mut self.http }
+        self.wasi();
+        let Self { wasi, http, outgoing, .. } = self;
+        let table = wasi.as_mut().expect("it was just made").ctx().table;
+        WasiHttpCtxView { hooks: outgoing, table, ctx: http }
     }
 }
 
@@ -99,8 +129,8 @@ impl Linkers {
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
     pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
         let mut core = wasmtime::Linker::new(engine);
-        p1::add_to_linker_async(&mut core, |host: &mut Host| &mut host.wasi)?;
-        p0::add_to_linker_async(&mut core, |host: &mut Host| &mut host.wasi)?;
+        p1::add_to_linker_async(&mut core, Host::wasi)?;
+        p0::add_to_linker_async(&mut core, Host::wasi)?;
         exit::add_to_linker(&mut core)?;
         if fault_injection {
             fault::add_to_linker(&mut core)?;

@@ -265,7 +265,7 @@ async fn stopping_the_engine_ends_its_guests() {
 async fn work_without_room_is_turned_away_and_not_counted() {
     let engine = Engine::start(&Settings { concurrency: 1, ..settings(None) }).unwrap();
     let spin = deploy(&engine, guest("hostile/spin.wat")).await;
-    let all = futures::future::join_all((0..50).map(|_| engine.run(&spin, within(SHORT * 3)))).await;
+    let all = futures::future::join_all((0..50).map(|_| engine.run(&spin, within(Duration::from_secs(3))))).await;
     let (mut turned_away, mut timed_out) = (0, 0);
     for ran in all {
         let failed = failure(ran);
