@@ -1,6 +1,7 @@
 //! One step in the life of an invocation: load it, move it by one event, commit what follows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,8 @@ use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Advice, Failure, FailureKind};
 use crate::model::place::Place;
+use crate::model::time::whole_us;
+use crate::model::usage::Usage;
 use crate::store::{Change, Durability, Group, Part, StoreError};
 use crate::worker::Slot;
 
@@ -160,7 +163,9 @@ async fn attempt(
     let needs = &parts.needs;
     let version = version(parts, &invocation);
     let event = if version.is_some() { Event::Claimed(parts.lease) } else { Event::FunctionRemoved };
-    invocation.apply(&event, needs.clock.now())?;
+    let (due, now) = (invocation.place().map(|place| place.due), needs.clock.now());
+    let waited = due.map_or(Duration::ZERO, |due| now.since(due));
+    invocation.apply(&event, now)?;
     let (Some(version), State::Running { attempt, .. }) = (version, &invocation.state) else {
         return write_without_attempt(parts, invocation).await;
     };
@@ -183,6 +188,9 @@ async fn attempt(
     }
     let succeeded = matches!(event, Event::Ended(Ok(())));
     invocation.apply(&event, needs.clock.now())?;
+    if let Some(ran) = &ran {
+        invocation.note_usage(Usage { waited_us: whole_us(waited), ..ran.usage });
+    }
     if let (State::Queued { .. }, Event::Ended(Err(Failure { advice: Advice::Postpone(_), .. }))) =
         (&invocation.state, &event)
     {

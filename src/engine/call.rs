@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use crate::model::function::Version;
 use crate::model::outcome::Failure;
 use crate::model::time::Timestamp;
+use crate::model::usage::Usage;
 
 /// One run: what the guest gets and what it may use.
 #[derive(Clone, Debug)]
@@ -40,6 +41,16 @@ pub enum Input {
     Payload(Bytes),
     /// An HTTP request, for the `http` kind.
     Request(Box<Request>),
+}
+
+impl Input {
+    /// Bytes of the payload or of the body.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Payload(payload) => payload.len(),
+            Self::Request(request) => request.body.len(),
+        }
+    }
 }
 
 /// An HTTP request as an `http` function sees it.
@@ -91,6 +102,8 @@ pub struct Ran {
     pub answer: Option<Reply>,
     /// What it wrote to stdout (where that is not the result) and stderr, cut at its bound.
     pub log: Bytes,
+    /// What it used, as far as the engine knows.
+    pub usage: Usage,
 }
 
 /// The result of a run.

@@ -14,10 +14,10 @@ use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
 use super::host::Linkers;
-use super::limits::Withheld;
+use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
-use super::run::{Output, circumstances, run};
+use super::run::{Output, Watch, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
 use crate::model::function::Entrypoint;
@@ -93,22 +93,27 @@ impl Engine {
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
         let (timeout, known) = (call.timeout(), circumstances(&call, Withheld::default()));
-        let output = Output::of(&ready.entrypoint(), call.version.limits.space);
-        let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
+        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes());
+        let end = match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone())).await {
             Ok(Ok(end)) => end,
             Ok(Err(error)) => Err(broken(&error)).into(),
             Err(_elapsed) => Err(known.timed_out()).into(),
         };
-        output.ran(end)
+        watch.ran(end, input_bytes)
+    }
+
+    fn watch(&self, ready: &Ready, call: &Call) -> Watch {
+        let output = Output::of(&ready.entrypoint(), call.version.limits.space);
+        Watch { output, turn: self.0.guests.turn(), meter: Meter::begin() }
     }
 
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
-    fn begin(&self, ready: &Ready, call: Call, output: Output) -> AbortOnDropHandle<End> {
+    fn begin(&self, ready: &Ready, call: Call, watch: Watch) -> AbortOnDropHandle<End> {
         let Parts { guests, ticker, wasmtime, .. } = &*self.0;
-        let (ticking, turn, wasmtime, ready) = (ticker.ticking(), guests.turn(), wasmtime.clone(), ready.clone());
+        let (ticking, wasmtime, ready) = (ticker.ticking(), wasmtime.clone(), ready.clone());
         guests.spawn(async move {
             let _ticking = ticking;
-            run(wasmtime, ready, call, output, turn).await
+            run(wasmtime, ready, call, watch).await
         })
     }
 
@@ -132,9 +137,9 @@ impl Engine {
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
-        let output = Output::of(&ready.entrypoint(), call.version.limits.space);
-        let end = self.begin(ready, call, output.clone()).await.unwrap();
-        output.ran(end)
+        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes());
+        let end = self.begin(ready, call, watch.clone()).await.unwrap();
+        watch.ran(end, input_bytes)
     }
 
     /// Outlives the engine.

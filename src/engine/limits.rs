@@ -3,11 +3,9 @@
 //! A guest that asks for more is told so (`memory.grow` answers -1) and may cope; that it was told so is
 //! remembered, because a failure that follows is a lack of memory and not what it looks like.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use wasmtime::{Error, ResourceLimiter, Result};
 
+use super::meter::Meter;
 use crate::model::bounds;
 use crate::model::function;
 
@@ -18,46 +16,13 @@ pub(super) struct Limits {
     space: function::Space,
     used: u64,
     last: u64,
-    refused: Refusals,
-}
-
-/// What a guest was ever refused; outlives the guest.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refusals(Arc<Noted>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    memory: AtomicBool,
-    table: AtomicBool,
-}
-
-/// What a guest was refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Withheld {
-    pub(super) memory: bool,
-    pub(super) table: bool,
-}
-
-impl Refusals {
-    /// What it was refused so far.
-    pub(super) fn so_far(&self) -> Withheld {
-        let [memory, table] = [&self.0.memory, &self.0.table].map(|noted| noted.load(Ordering::Relaxed));
-        Withheld { memory, table }
-    }
-
-    fn note_memory(&self) {
-        self.0.memory.store(true, Ordering::Relaxed);
-    }
-
-    fn note_table(&self) {
-        self.0.table.store(true, Ordering::Relaxed);
-    }
+    meter: Meter,
 }
 
 impl Limits {
-    /// Allows what a version may take; refusals are noted in `refused`.
-    pub(super) fn new(allowed: &function::Limits, refused: Refusals) -> Self {
-        Self { memory_bytes: allowed.memory_bytes, space: allowed.space, used: 0, last: 0, refused }
+    /// Allows what a version may take; what is taken and what is refused is noted in `meter`.
+    pub(super) fn new(allowed: &function::Limits, meter: Meter) -> Self {
+        Self { memory_bytes: allowed.memory_bytes, space: allowed.space, used: 0, last: 0, meter }
     }
 }
 
@@ -70,11 +35,12 @@ impl ResourceLimiter for Limits {
         }
         let more = wide(desired.saturating_sub(current));
         if self.used.saturating_add(more) > self.memory_bytes {
-            self.refused.note_memory();
+            self.meter.refused_memory();
             return Ok(false);
         }
         self.used += more;
         self.last = more;
+        self.meter.has_memory(self.used);
         Ok(true)
     }
 
@@ -83,7 +49,7 @@ impl ResourceLimiter for Limits {
         if self.last > 0 {
             self.used -= self.last;
             self.last = 0;
-            self.refused.note_memory();
+            self.meter.refused_memory();
             tracing::warn!(%error, "a function's memory could not grow");
         }
         Ok(())
@@ -92,7 +58,7 @@ impl ResourceLimiter for Limits {
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
         let fits = wide(desired) <= u64::from(self.space.table_elements);
         if !fits && maximum.is_none_or(|maximum| desired <= maximum) {
-            self.refused.note_table();
+            self.meter.refused_table();
         }
         Ok(fits)
     }
@@ -117,50 +83,51 @@ fn wide(bytes: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::meter::Withheld;
 
-    fn limits(refused: &Refusals) -> Limits {
+    fn limits(meter: &Meter) -> Limits {
         let space = function::Space { table_elements: 10, ..function::Space::default() };
         let allowed = function::Limits { memory_bytes: 100, space, ..function::Limits::default() };
-        Limits::new(&allowed, refused.clone())
+        Limits::new(&allowed, meter.clone())
     }
 
     #[test]
     fn a_table_has_no_more_elements_than_allowed() {
-        let refused = Refusals::default();
-        let mut limits = limits(&refused);
+        let meter = Meter::begin();
+        let mut limits = limits(&meter);
         assert!(limits.table_growing(0, 10, None).unwrap());
         assert!(!limits.table_growing(0, 11, Some(10)).unwrap());
-        assert!(!refused.so_far().table, "the module's own limit");
+        assert!(!meter.withheld().table, "the module's own limit");
         assert!(!limits.table_growing(0, 11, None).unwrap());
-        assert_eq!(refused.so_far(), Withheld { memory: false, table: true });
+        assert_eq!(meter.withheld(), Withheld { memory: false, table: true });
     }
 
     #[test]
     fn all_memories_of_a_guest_count_together() {
-        let refused = Refusals::default();
-        let mut limits = limits(&refused);
+        let meter = Meter::begin();
+        let mut limits = limits(&meter);
         assert!(limits.memory_growing(0, 60, None).unwrap());
         assert!(limits.memory_growing(0, 40, None).unwrap());
-        assert!(!refused.so_far().memory);
+        assert!(!meter.withheld().memory);
         assert!(!limits.memory_growing(40, 41, None).unwrap());
-        assert!(refused.so_far().memory);
+        assert!(meter.withheld().memory);
     }
 
     #[test]
     fn a_modules_own_limit_is_no_lack_of_memory() {
-        let refused = Refusals::default();
-        let mut limits = limits(&refused);
+        let meter = Meter::begin();
+        let mut limits = limits(&meter);
         assert!(!limits.memory_growing(10, 20, Some(10)).unwrap());
-        assert!(!refused.so_far().memory);
+        assert!(!meter.withheld().memory);
     }
 
     #[test]
     fn growth_that_the_system_denies_is_not_counted() {
-        let refused = Refusals::default();
-        let mut limits = limits(&refused);
+        let meter = Meter::begin();
+        let mut limits = limits(&meter);
         assert!(limits.memory_growing(0, 100, None).unwrap());
         limits.memory_grow_failed(Error::msg("no memory")).unwrap();
-        assert!(refused.so_far().memory);
+        assert!(meter.withheld().memory);
         assert!(limits.memory_growing(0, 100, None).unwrap());
     }
 }

@@ -14,6 +14,7 @@ mod settings;
 mod epoch;
 mod guests;
 mod limits;
+mod meter;
 mod output;
 mod refused;
 mod trap;

@@ -7,13 +7,14 @@ use wasmtime::{Store, UpdateDeadline};
 use super::call::{Call, Input, Ran};
 use super::entrypoint::{End, Run};
 use super::host::{Host, Stdio};
-use super::limits::{Refusals, Withheld};
+use super::meter::{Meter, Withheld};
 use super::output::Capture;
 use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
 use crate::model::function::{Entrypoint, Space};
+use crate::model::usage::Usage;
 
 /// Where a guest's output goes. It is caught outside the guest, so that it is there whatever becomes of the guest.
 #[derive(Clone, Debug)]
@@ -34,23 +35,39 @@ impl Output {
     }
 
     /// What the run is to its caller. A command that failed has no result, and may have said why on stdout.
-    pub(super) fn ran(&self, end: End) -> Ran {
+    fn ran(&self, end: End, usage: impl FnOnce(usize) -> Usage) -> Ran {
         if end.end.is_err() && !self.stdout.is_same(&self.log) {
             self.log.append_end_of(&self.stdout);
         }
-        Ran { end: end.end, answer: end.answer, log: self.log.take() }
+        let given = end.end.as_ref().ok().or(end.answer.as_ref()).map_or(0, |reply| reply.body.len());
+        Ran { end: end.end, answer: end.answer, log: self.log.take(), usage: usage(given) }
+    }
+}
+
+/// What watches a guest from outside, and is there whatever becomes of it.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    pub(super) output: Output,
+    pub(super) turn: Turn,
+    pub(super) meter: Meter,
+}
+
+impl Watch {
+    /// What the run is to its caller.
+    pub(super) fn ran(&self, end: End, input_bytes: usize) -> Ran {
+        self.output.ran(end, |output_bytes| self.meter.usage(input_bytes, output_bytes))
     }
 }
 
 /// Runs a guest to its end. Dropping the future ends it at its next tick.
-pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, output: Output, turn: Turn) -> End {
-    let refused = Refusals::default();
-    let mut store = store(&engine, &ready, &call, &output, &refused);
+pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, watch: Watch) -> End {
+    let Watch { output, turn, meter } = watch;
+    let mut store = store(&engine, &ready, &call, &output, &meter);
     hold_to_time(&mut store, Instant::now() + call.timeout(), turn.clone());
-    let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, refused: &refused };
-    match turn.keep(ready.target().run(run)).await {
+    let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, meter: &meter };
+    match turn.keep(meter.counted(ready.target().run(run))).await {
         Ok(end) => end,
-        Err(error) => Err(circumstances(&call, refused.so_far()).explain(&error)).into(),
+        Err(error) => Err(circumstances(&call, meter.withheld()).explain(&error)).into(),
     }
 }
 
@@ -59,14 +76,14 @@ pub(super) fn circumstances(call: &Call, refused: Withheld) -> Circumstances {
     Circumstances { limits: call.version.limits, refused }
 }
 
-fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, refused: &Refusals) -> Store<Host> {
+fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, meter: &Meter) -> Store<Host> {
     let stdin = match (ready.entrypoint(), &call.input) {
         (Entrypoint::Command, Input::Payload(payload)) => payload.clone(),
         (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
         (Entrypoint::Handler | Entrypoint::Http, _) => Bytes::new(),
     };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
-    let mut store = Store::new(engine, Host::new(call, streams, refused.clone()));
+    let mut store = Store::new(engine, Host::new(call, streams, meter.clone()));
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(size(call.version.limits.space.handles));

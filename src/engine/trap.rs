@@ -4,7 +4,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::limits::Withheld;
+use super::meter::Withheld;
 use super::output::TooLarge;
 use crate::model::bounds;
 use crate::model::function::Limits;

@@ -20,6 +20,7 @@ use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
 use super::place::{Lane, Place, Priority};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
+use super::usage::Usage;
 
 /// One request to run a function, with all that settling it needs: nothing else is read then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +150,9 @@ pub struct AttemptEnd {
     pub failure: Option<Failure>,
     /// When the next attempt is due, where one follows.
     pub retry_at: Option<Timestamp>,
+    /// What it used; `None` where that was not measured, as when the process ended with it.
+    #[serde(default)]
+    pub usage: Option<Usage>,
 }
 
 /// Where an invocation stands. In order of life; each variant holds exactly what is true then.
@@ -307,6 +311,13 @@ impl Invocation {
         }
     }
 
+    /// Writes down what the last attempt used, once it has ended.
+    pub fn note_usage(&mut self, usage: Usage) {
+        if let Some(end) = self.attempts.last_mut().and_then(|last| last.end.as_mut()) {
+            end.usage = Some(usage);
+        }
+    }
+
     /// The failure of the last attempt.
     #[must_use]
     pub fn last_failure(&self) -> Option<&Failure> {
@@ -367,7 +378,7 @@ impl Invocation {
             self.attempts.push(Attempt { number: attempt, started: now, end: None });
         } else if let (State::Running { .. }, Some(last)) = (&self.state, self.attempts.last_mut()) {
             let retry_at = if let State::Queued { due, .. } = next { Some(due) } else { None };
-            last.end = Some(AttemptEnd { at: now, failure: failure_in(event), retry_at });
+            last.end = Some(AttemptEnd { at: now, failure: failure_in(event), retry_at, usage: None });
         }
         self.state = next;
         Ok(())

@@ -24,6 +24,7 @@ pub mod grant;
 
 pub mod function;
 pub mod place;
+pub mod usage;
 
 pub mod invocation;
 pub mod record;

@@ -7,6 +7,7 @@ use crate::engine::call::Reply;
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
+use crate::model::usage::Usage;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::worker::Slots;
@@ -31,6 +32,8 @@ pub enum Error {
         failure: Failure,
         /// An http function's own answer, which the caller may want to see.
         answer: Option<Box<Reply>>,
+        /// What that took.
+        usage: Box<Usage>,
     },
     /// Its chain has as many steps as allowed.
     #[error(

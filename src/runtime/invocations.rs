@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Error, Runtime};
 use crate::clock::Clock;
@@ -17,7 +18,8 @@ use crate::model::names::{FunctionPath, InvocationId, Qualifier};
 use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::status::Status;
-use crate::model::time::When;
+use crate::model::time::{When, whole_us};
+use crate::model::usage::Usage;
 use crate::store::Part;
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
@@ -69,14 +71,17 @@ pub struct Answered {
     pub id: InvocationId,
     /// What the function gave.
     pub reply: Reply,
+    /// What that took.
+    pub usage: Usage,
 }
 
 impl Runtime {
     /// Runs a function now and returns what it gave.
     pub async fn invoke(&self, ask: Ask) -> Result<Answered, Error> {
         let (function, version) = self.resolve(&ask, bounds::MAX_SYNC_PAYLOAD_BYTES)?;
-        let slots = &self.parts.slots;
+        let (slots, asked) = (&self.parts.slots, Instant::now());
         let slot = slots.take(function.id, &version).await;
+        let waited_us = whole_us(asked.elapsed());
         let slot = slot.ok_or(Error::Overloaded { waited: bounds::MAX_SLOT_WAIT })?;
         let awaited = Awaited { runtime: self, invocation: Some(self.synchronous(&ask, &function, &version)) };
         let ran = self.parts.worker.attempt(&slot, awaited.invocation(), &version, ask.input).await;
@@ -87,6 +92,8 @@ impl Runtime {
         if let Err(illegal) = invocation.apply(&Event::Ended(end), self.parts.clock.now()) {
             tracing::error!(invocation = %invocation.id, %illegal, "a bug: a synchronous invocation could not settle");
         }
+        let usage = Usage { waited_us, ..ran.usage };
+        invocation.note_usage(usage);
         let id = invocation.id;
         if let Ok(reply) = &ran.end {
             let content_type = reply.content_type.clone();
@@ -94,8 +101,10 @@ impl Runtime {
         }
         self.parts.dispatch.keep_record(invocation, ran.log).await;
         match ran.end {
-            Ok(reply) => Ok(Answered { id, reply }),
-            Err(failure) => Err(Error::Function { id, failure, answer: ran.answer.map(Box::new) }),
+            Ok(reply) => Ok(Answered { id, reply, usage }),
+            Err(failure) => {
+                Err(Error::Function { id, failure, answer: ran.answer.map(Box::new), usage: Box::new(usage) })
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
 use crate::model::retry::RetryPolicy;
 use crate::model::time::Timestamp;
+use crate::model::usage::Usage;
 
 const NAME: &str = "[A-Za-z][A-Za-z0-9_-]{0,8}[A-Za-z0-9]";
 
@@ -120,7 +121,7 @@ fn failure() -> impl Strategy<Value = Failure> {
 
 fn attempt() -> impl Strategy<Value = Attempt> {
     let end = (time(), option::of(failure()), option::of(time()));
-    let end = end.prop_map(|(at, failure, retry_at)| AttemptEnd { at, failure, retry_at });
+    let end = end.prop_map(|(at, failure, retry_at)| AttemptEnd { at, failure, retry_at, usage: usage(at.as_ms()) });
     (number(), time(), option::of(end)).prop_map(|(number, started, end)| Attempt { number, started, end })
 }
 
@@ -243,6 +244,10 @@ fn version() -> impl Strategy<Value = Version> {
     )
 }
 
+fn usage(any: u64) -> Option<Usage> {
+    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, fuel: Some(any), ..Usage::default() })
+}
+
 fn grants() -> Grants {
     Grants {
         http: vec!["https://*.example.com:8443".parse().unwrap(), "private+http://[::1]:*".parse().unwrap()],
@@ -347,8 +352,8 @@ fn old_config() -> AsyncConfig {
 fn old_invocation() -> Invocation {
     let failed = Failure::new(FailureKind::HttpStatus(503), "busy", Advice::RetryAfter(Duration::from_secs(2)));
     let exited = Failure::retry(FailureKind::ExitCode(-1), "Grüße");
-    let first = AttemptEnd { at: at(20), failure: Some(failed), retry_at: Some(at(2_020)) };
-    let second = AttemptEnd { at: at(2_040), failure: Some(exited), retry_at: None };
+    let first = AttemptEnd { at: at(20), failure: Some(failed), retry_at: Some(at(2_020)), usage: None };
+    let second = AttemptEnd { at: at(2_040), failure: Some(exited), retry_at: None, usage: None };
     let to = Outside { kind: OutsideKind::Webhook, target: "https://example.org/hook".to_owned() };
     Invocation {
         id: InvocationId::from_bytes([1; 16]),

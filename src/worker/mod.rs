@@ -6,6 +6,8 @@ mod slots;
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 pub use slots::{Freed, NoSlot, Slot, Slots};
 
 use crate::clock::Clock;
@@ -15,6 +17,8 @@ use crate::model::function::Version;
 use crate::model::invocation::{Invocation, State};
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Failure, FailureKind};
+use crate::model::time::whole_us;
+use crate::model::usage::Usage;
 use crate::registry::Registry;
 
 /// Runs attempts. Cheap to clone.
@@ -33,12 +37,15 @@ impl Worker {
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
     pub async fn attempt(&self, _slot: &Slot, invocation: &Invocation, version: &Arc<Version>, input: Input) -> Ran {
+        let asked = Instant::now();
         let ready = match self.registry.ready(version).await {
             Ok(ready) => ready,
             Err(error) => return not_started(&error),
         };
+        let loaded_us = whole_us(asked.elapsed());
         let call = Call { input, identity: Arc::new(self.identity(invocation, version)), version: Arc::clone(version) };
-        self.engine.run(&ready, call).await
+        let ran = self.engine.run(&ready, call).await;
+        Ran { usage: Usage { loaded_us, ..ran.usage }, ..ran }
     }
 
     fn identity(&self, invocation: &Invocation, version: &Version) -> Identity {
@@ -61,5 +68,5 @@ impl Worker {
 
 fn not_started(error: &dyn std::fmt::Display) -> Ran {
     let failure = Failure::retry(FailureKind::Load, format!("the module could not be loaded: {error}"));
-    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new() }
+    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default() }
 }

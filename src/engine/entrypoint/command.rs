@@ -8,6 +8,7 @@ use super::{End, Run, link, link_core};
 use crate::engine::call::Reply;
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
+use crate::engine::meter::Meter;
 use crate::engine::refused::Refused;
 use crate::engine::trap;
 use crate::model::outcome::{Advice, Failure, FailureKind};
@@ -48,7 +49,7 @@ impl Command {
     }
 
     pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
-        let code = match self.enter(run.store.as_context_mut()).await {
+        let code = match self.enter(run.store.as_context_mut(), run.meter).await {
             Ok(code) => code,
             Err(error) => trap::exit_code(&error).ok_or(error)?,
         };
@@ -56,10 +57,11 @@ impl Command {
     }
 
     /// Returns what a program that returns would have given as its exit code.
-    async fn enter(&self, mut store: wasmtime::StoreContextMut<'_, Host>) -> wasmtime::Result<i32> {
+    async fn enter(&self, mut store: wasmtime::StoreContextMut<'_, Host>, meter: &Meter) -> wasmtime::Result<i32> {
         match self {
             Self::Core { module, start } => {
                 let instance = module.instantiate_async(&mut store).await?;
+                meter.instantiated();
                 let start = instance.get_module_export(&mut store, start).and_then(wasmtime::Extern::into_func);
                 let start = start.ok_or_else(|| wasmtime::Error::msg("`_start` is no function"))?;
                 start.typed::<(), ()>(&store)?.call_async(&mut store, ()).await?;
@@ -67,6 +69,7 @@ impl Command {
             }
             Self::Component(command) => {
                 let command = command.instantiate_async(&mut store).await?;
+                meter.instantiated();
                 let ended = command.wasi_cli_run().call_run(&mut store).await?;
                 Ok(i32::from(ended.is_err()))
             }
@@ -91,7 +94,7 @@ fn ended(run: &Run<'_>, code: i32) -> Result<Reply, Failure> {
         Some(line) => format!("exit code {code}: {line}"),
         None => format!("exit code {code}"),
     };
-    if run.refused.so_far().memory {
+    if run.meter.withheld().memory {
         return Err(run.circumstances().out_of_memory(&message));
     }
     let advice = if code == EX_DATAERR { Advice::GiveUp } else { Advice::Retry };

@@ -66,6 +66,7 @@ impl Handler {
 
     pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
         let instance = self.component.instantiate_async(&mut run.store).await?;
+        run.meter.instantiated();
         let handle = instance.get_typed_func::<Params<'_>, Results>(&mut run.store, &self.handle)?;
         let chain: Vec<_> = run.call.identity.chain.iter().map(String::as_str).collect();
         let attributes = &run.call.identity.attributes;

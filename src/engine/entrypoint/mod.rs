@@ -10,7 +10,7 @@ use wasmtime::{Module, Store};
 use super::call::{Call, Reply};
 use super::code::Code;
 use super::host::{Host, Linkers};
-use super::limits::Refusals;
+use super::meter::Meter;
 use super::output::Capture;
 use super::refused::Refused;
 use super::trap::Circumstances;
@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) call: &'a Call,
     pub(super) stdout: &'a Capture,
     pub(super) stderr: &'a Capture,
-    pub(super) refused: &'a Refusals,
+    pub(super) meter: &'a Meter,
 }
 
 /// How a run ended, if not by an error of wasmtime's.
@@ -76,7 +76,7 @@ impl Target {
 
 impl Run<'_> {
     fn circumstances(&self) -> Circumstances {
-        Circumstances { limits: self.call.version.limits, refused: self.refused.so_far() }
+        Circumstances { limits: self.call.version.limits, refused: self.meter.withheld() }
     }
 }
 

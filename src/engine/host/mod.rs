@@ -18,7 +18,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub(super) use identity::headers;
 
 use super::call::{Call, Identity};
-use super::limits::{Limits, Refusals};
+use super::limits::Limits;
+use super::meter::Meter;
 use super::output::Capture;
 use crate::model::function::Version;
 use crate::model::{bounds, function};
@@ -51,23 +52,23 @@ pub(super) struct Stdio {
 
 impl Host {
     /// The surroundings of one run.
-    pub(super) fn new(call: &Call, stdio: Stdio, refused: Refusals) -> Self {
+    pub(super) fn new(call: &Call, stdio: Stdio, meter: Meter) -> Self {
         let surroundings =
             Surroundings { identity: Arc::clone(&call.identity), version: Arc::clone(&call.version), stdio };
-        Self::of(Some(surroundings), &call.version.limits, refused)
+        Self::of(Some(surroundings), &call.version.limits, meter)
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
     pub(super) fn empty() -> Self {
         let nothing = function::Limits { memory_bytes: 0, ..function::Limits::default() };
-        Self::of(None, &nothing, Refusals::default())
+        Self::of(None, &nothing, Meter::begin())
     }
 
-    fn of(surroundings: Option<Surroundings>, limits: &function::Limits, refused: Refusals) -> Self {
+    fn of(surroundings: Option<Surroundings>, limits: &function::Limits, meter: Meter) -> Self {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
         let handles = usize::try_from(limits.space.handles).unwrap_or(usize::MAX);
-        let limits = Limits::new(limits, refused);
+        let limits = Limits::new(limits, meter);
         Self { wasi: None, surroundings, handles, http, outgoing: outgoing::Refuse, limits }
     }
 

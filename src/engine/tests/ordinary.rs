@@ -144,3 +144,19 @@ async fn every_run_gets_a_fresh_instance() {
         engine.run(&ready, call("")).await.end.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_run_is_measured_also_when_it_is_cut_short() {
+    let usage = run(guest("prebuilt/echo.wasm"), call("tide")).await.usage;
+    assert_eq!((usage.input_bytes, usage.output_bytes), (4, 4));
+    assert!(usage.memory_bytes >= 64 * 1_024 && usage.memory_bytes <= 64 * MIB, "{usage:?}");
+    assert!(usage.instantiated_us > 0 && usage.cpu_us > 0, "{usage:?}");
+
+    let limit = Duration::from_millis(100);
+    let spun = run(guest("hostile/spin.wat"), call_under("", |version| version.limits.timeout = limit)).await;
+    assert_eq!(spun.end.unwrap_err().kind, FailureKind::Timeout);
+    assert!(spun.usage.cpu_us > 0 && spun.usage.ran_us + spun.usage.instantiated_us >= 100_000, "{:?}", spun.usage);
+
+    let slept = run(guest("hostile/sleep.wat"), call("120\n")).await.usage;
+    assert!(slept.ran_us >= 120_000 && slept.cpu_us < slept.ran_us, "{slept:?}");
+}

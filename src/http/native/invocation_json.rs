@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::usage_json::UsageOut;
 use crate::model::bounds;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
 use crate::model::names::{Edge, InvocationId, VersionNumber};
@@ -47,6 +48,7 @@ struct AttemptOut {
     duration_ms: Option<u64>,
     error: Option<ErrorOut>,
     retry_at: Option<String>,
+    usage: Option<UsageOut>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +130,7 @@ impl AttemptOut {
             duration_ms: end.map(|end| whole_ms(end.at.since(attempt.started))),
             error: failure.map(|failure| ErrorOut { kind: failure.kind.as_str(), message: failure.message.clone() }),
             retry_at: end.and_then(|end| end.retry_at).map(|at| at.to_string()),
+            usage: end.and_then(|end| end.usage).map(UsageOut::of),
         }
     }
 }

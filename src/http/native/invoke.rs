@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::headers::{self, Queueing};
 use super::query::{self, bad};
+use super::usage_json::{SERVER_TIMING, server_timing};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
@@ -122,25 +123,28 @@ fn with_status(accepted: &Accepted, status: Option<Status>) -> Response {
 /// What a function gave, or why there is nothing. An http function's own answer is shown as it is, also when
 /// it counts as a failure; a header then says whose it is.
 pub(super) fn answer(answered: Result<Answered, Error>) -> Response {
-    let (id, mut response) = match answered {
-        Ok(Answered { id, reply }) => (id, rendered(reply)),
-        Err(Error::Function { id, failure, answer: Some(reply) }) => {
+    let (id, usage, mut response) = match answered {
+        Ok(Answered { id, reply, usage }) => (id, usage, rendered(reply)),
+        Err(Error::Function { id, failure, answer: Some(reply), usage }) => {
             let mut response = rendered(*reply);
             response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(Fault::Function.as_str()));
             tracing::debug!(invocation = %id, kind = failure.kind.as_str(), "an http function answered with a failure");
-            (id, response)
+            (id, *usage, response)
         }
         Err(error) => {
-            let id = if let Error::Function { id, .. } = &error { Some(*id) } else { None };
+            let of = if let Error::Function { id, usage, .. } = &error { Some((*id, **usage)) } else { None };
             let response = Problem::from(error).into_response();
-            match id {
-                Some(id) => (id, response),
+            match of {
+                Some((id, usage)) => (id, usage, response),
                 None => return response,
             }
         }
     };
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(ID_HEADER, id);
+    }
+    if let Some(times) = server_timing(&usage) {
+        response.headers_mut().append(SERVER_TIMING, times); // an http function may have told some of its own
     }
     response
 }

@@ -17,6 +17,7 @@ mod metrics;
 mod overview;
 mod query;
 mod queue;
+mod usage_json;
 
 use axum::Router;
 use axum::routing::{any, get, post, put};

@@ -25,6 +25,25 @@ async fn a_function_answers_with_its_result_and_a_record_of_it_is_kept() {
 }
 
 #[tokio::test]
+async fn what_an_attempt_used_is_told_with_the_answer_and_kept_with_its_record() {
+    let server = Server::durable().await;
+    server.deploy("echo", prebuilt("echo")).await;
+    let answer = server.invoke("echo", "hello").await.is(200);
+    let times = answer.header("server-timing").to_owned();
+    for name in ["wait;dur=", "load;dur=", "instantiate;dur=", "run;dur=", "cpu;dur="] {
+        assert!(times.contains(name), "{times}");
+    }
+    let invocation = server.recorded(&answer).await;
+    let usage = &invocation["attempts"][0]["usage"];
+    assert_eq!((&usage["input_bytes"], &usage["output_bytes"]), (&json!(5), &json!(5)));
+    assert!(usage["memory_bytes"].as_u64() >= Some(65_536) && usage["cpu_us"].as_u64() > Some(0), "{usage}");
+
+    let id = server.accept("echo", "later").await;
+    let settled = server.settled(&id, "succeeded").await;
+    assert!(settled["attempts"][0]["usage"]["instantiated_us"].as_u64() > Some(0), "{settled}");
+}
+
+#[tokio::test]
 async fn a_function_is_told_about_its_invocation() {
     let server = Server::in_memory().await;
     server.deploy("describe", prebuilt("describe")).await;

@@ -15,6 +15,7 @@ use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 use super::{End, Run, link};
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
+use crate::engine::meter::Meter;
 use crate::engine::refused::Refused;
 
 /// An http function, ready to run.
@@ -43,12 +44,12 @@ impl Http {
     /// The guest and the reader of its response go on together: a guest waits while its body is not read. The store
     /// ends with the guest, and with it whatever of the response the guest never sent.
     pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
-        let Run { mut store, call, .. } = run;
+        let Run { mut store, call, meter, .. } = run;
         let (set, response) = oneshot::channel::<Set>();
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request::build(call))?;
         let out = http.new_response_outparam(set)?;
-        let guest = self.enter(store, request, out);
+        let guest = self.enter(store, meter, request, out);
         let ((), response) = futures::future::try_join(guest, response::collect(response, call.result_bytes())).await?;
         Ok(response::judge(response))
     }
@@ -56,10 +57,12 @@ impl Http {
     async fn enter(
         &self,
         mut store: wasmtime::Store<Host>,
+        meter: &Meter,
         request: Resource<HostIncomingRequest>,
         out: Resource<HostResponseOutparam>,
     ) -> wasmtime::Result<()> {
         let instance = self.0.instantiate_async(&mut store).await?;
+        meter.instantiated();
         instance.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
     }
 }
