@@ -31,6 +31,16 @@ pub(super) fn cpu_of(process: Option<Pid>) -> Duration {
     stat.and_then(|stat| ticks(&stat)).map_or(Duration::ZERO, |ticks| Duration::from_millis(ticks * 1_000 / TICKS))
 }
 
+/// The same to the microsecond or so, of those of its threads that still run.
+pub(super) fn exact_cpu_of(process: Option<Pid>) -> Duration {
+    let tasks = process.and_then(|pid| fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok());
+    let ran = |task: io::Result<fs::DirEntry>| {
+        let told = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(tasks.into_iter().flatten().filter_map(ran).sum())
+}
+
 /// User and system time in a line of `/proc/PID/stat`. The program's name may have spaces and brackets in it.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
@@ -77,6 +87,19 @@ mod tests {
         let stat = "7 (a) (b c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 1";
         assert_eq!(ticks(stat), Some(175));
         assert_eq!(ticks("7 (a"), None);
+    }
+
+    #[test]
+    fn processor_time_of_all_threads_is_read_exactly_where_that_is_told() {
+        let own = rustix::process::getpid();
+        if !Path::new("/proc/self/task").is_dir() {
+            return;
+        }
+        let before = exact_cpu_of(Some(own));
+        let began = own_cpu();
+        while own_cpu() < began + Duration::from_millis(50) {}
+        assert!(exact_cpu_of(Some(own)) >= before + Duration::from_millis(20));
+        assert_eq!(exact_cpu_of(None), Duration::ZERO);
     }
 
     #[test]

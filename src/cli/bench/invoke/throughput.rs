@@ -246,13 +246,12 @@ pub(super) fn text(report: &Value) -> String {
             output::or_dash(row["max_rss_bytes"].as_u64().map(units::show_size)),
         ]
     });
-    let mut text = output::table(header, ran);
-    for (name, row) in rows {
-        if let Some(why) = row["skipped"].as_str() {
-            text.push_str(&format!("\n{name}: skipped: {}", output::plain(why)));
-        }
-    }
-    text
+    let table = output::table(header, ran);
+    let skipped = rows.filter_map(|(name, row)| {
+        let why = row["skipped"].as_str()?;
+        Some(format!("{name}: skipped: {}", output::plain(why)))
+    });
+    std::iter::once(table).chain(skipped).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
