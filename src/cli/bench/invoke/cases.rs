@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use clap::ValueEnum;
+use clap::{Args as _, ValueEnum};
 
 use super::asker::Question;
 use crate::cli::bench::bare;
@@ -11,6 +11,7 @@ use crate::cli::bench::deployed::Deployed;
 use crate::cli::bench::guests;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
+use crate::cli::serve::Settings;
 
 /// A kind of function. Each gets a fresh instance for each request, but for those that are called otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,6 +27,12 @@ pub(super) enum Case {
     Typed,
     /// `wasi:http` 0.2, under the function's own URL
     Http,
+    /// The same of `wasi:http` 0.3
+    #[value(name = "http_0_3")]
+    Http03,
+    /// The same with an instance for many requests
+    #[value(name = "http_0_3_reuse")]
+    Http03Reuse,
     /// A command
     Command,
 }
@@ -37,6 +44,8 @@ pub(super) struct Skipped {
     pub(super) why: String,
 }
 
+/// Requests that one instance serves, where it serves more than one: as `wasmtime serve` has it for 0.3.
+const REUSE: u32 = 128;
 /// What a typed function is asked, and what it answers.
 const TYPED_BODY: &[u8] = br#"{"text":"hello from tidemill"}"#;
 const TYPED_ANSWER: &[u8] = br#""hello from tidemill""#;
@@ -49,6 +58,8 @@ impl Case {
             Self::Raw => "raw",
             Self::Typed => "typed",
             Self::Http => "http",
+            Self::Http03 => "http_0_3",
+            Self::Http03Reuse => "http_0_3_reuse",
             Self::Command => "command",
         }
     }
@@ -64,6 +75,8 @@ impl Case {
                 Deployed { entrypoint: Some("tidemill:bench/text@1.0.0#echo"), ..Deployed::new(name, guests::TYPED) }
             }
             Self::Http => Deployed::new(name, guests::HELLO_HTTP),
+            Self::Http03 => Deployed::new(name, guests::HTTP_0_3),
+            Self::Http03Reuse => Deployed { reuse: Some(REUSE), ..Deployed::new(name, guests::HTTP_0_3) },
             Self::Command => Deployed::new(name, guests::HELLO_COMMAND),
         }
     }
@@ -71,18 +84,29 @@ impl Case {
     /// What `function` of this kind is asked. What is sent and answered is of about the same size for all.
     pub(super) fn question(self, server: SocketAddr, function: &str) -> Question {
         let path = match self {
-            Self::Http => format!("/fn/{function}/"),
+            Self::Http | Self::Http03 | Self::Http03Reuse => format!("/fn/{function}/"),
             Self::Handler | Self::HandlerWasi | Self::Raw | Self::Typed | Self::Command => {
                 format!("/v1/functions/{function}/invocations")
             }
         };
         let (content_type, body, answer) = match self {
-            Self::Handler | Self::HandlerWasi | Self::Raw | Self::Http => ("text/plain", bare::ANSWER, bare::ANSWER),
+            Self::Handler | Self::HandlerWasi | Self::Raw | Self::Http | Self::Http03 | Self::Http03Reuse => {
+                ("text/plain", bare::ANSWER, bare::ANSWER)
+            }
             Self::Typed => ("application/json", TYPED_BODY, TYPED_ANSWER),
             Self::Command => ("text/plain", &b"tidemill"[..], &b"hello, tidemill\n"[..]),
         };
         Question { server, path, content_type, body: Bytes::from_static(body), answer: Bytes::from_static(answer) }
     }
+}
+
+/// What a server is started with so that it takes as many of the cases as it can: 0.3 has to be asked for. A build that
+/// cannot be asked refuses what needs it when that is deployed, and that is told then.
+pub(super) fn serving() -> Vec<&'static str> {
+    const WASI_0_3: &str = "wasi-0.3";
+    let settings = Settings::augment_args(clap::Command::new("serve"));
+    let can = settings.get_arguments().any(|argument| argument.get_long() == Some(WASI_0_3));
+    [&["--log", "error"][..], if can { &["--wasi-0.3"] } else { &[] }].concat()
 }
 
 /// Deploys what the server takes of `cases`, and says why it does not take the rest.

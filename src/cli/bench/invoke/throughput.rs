@@ -73,7 +73,7 @@ impl FromStr for Against {
 /// Measures `cases` on a server of its own, and what is compared with them.
 pub(super) async fn run(folder: &Path, cases: &[Case], against: &[Against], how: How) -> Result<Value, Error> {
     let data = temporary(folder)?;
-    let (mut server, client) = Child::start(data.path(), &["--log", "error"]).await?;
+    let (mut server, client) = Child::start(data.path(), &cases::serving()).await?;
     let (bare, address) = Child::start_bare().await?;
     let (taken, skipped) = cases::deploy(&client, cases).await?;
     let mut targets = vec![Target::new("bare".to_owned(), constant(address, "/"), bare.pid())];

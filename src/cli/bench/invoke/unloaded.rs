@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::asker::Asker;
-use super::cases::{Case, Skipped};
+use super::cases::{self, Case, Skipped};
 use crate::cli::bench::child::Child;
 use crate::cli::bench::deployed::Deployed;
 use crate::cli::bench::latency::{Latency, Samples};
@@ -56,7 +56,6 @@ struct Seen {
     warm: Latency,
 }
 
-const QUIET: [&str; 2] = ["--log", "error"];
 /// Deployments at once.
 const DEPLOYING: usize = 8;
 /// How long a server that has started is left alone before its memory counts as that of an idle one.
@@ -95,7 +94,7 @@ impl Function {
 /// Deploys, starts again, asks.
 pub(super) async fn run(folder: &Path, plan: Plan) -> Result<Value, Error> {
     let data = temporary(folder)?;
-    let (mut child, client) = Child::start(data.path(), &QUIET).await?;
+    let (mut child, client) = Child::start(data.path(), &cases::serving()).await?;
     output::note(&format!("deploying {} functions", plan.functions));
     let began = Instant::now();
     let (functions, skipped) = deploy(&client, &plan).await?;
@@ -110,7 +109,7 @@ pub(super) async fn run(folder: &Path, plan: Plan) -> Result<Value, Error> {
     let (listening, answered) = starts(data.path(), first, plan.starts).await?;
 
     output::note("first requests");
-    let (mut child, client) = Child::start(data.path(), &QUIET).await?;
+    let (mut child, client) = Child::start(data.path(), &cases::serving()).await?;
     tokio::time::sleep(IDLE).await;
     let idle_rss_bytes = memory::resident(child.pid()).await;
     first.asker(&client).await?.check().await?; // what is loaded with the first of all is not what one function takes
@@ -173,7 +172,7 @@ async fn starts(data: &Path, function: &Function, times: u32) -> Result<(Latency
     let (mut listening, mut answered) = (Samples::default(), Samples::default());
     for _ in 0..times {
         let began = Instant::now();
-        let (mut child, client) = Child::start(data, &QUIET).await?;
+        let (mut child, client) = Child::start(data, &cases::serving()).await?;
         listening.add(began.elapsed());
         function.asker(&client).await?.check().await?;
         answered.add(began.elapsed());
