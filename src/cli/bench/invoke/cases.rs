@@ -17,9 +17,11 @@ use crate::cli::serve::Settings;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum Case {
-    /// A handler without imports
+    /// A handler without imports, in the fewest instructions
     Handler,
-    /// A handler that imports WASI and uses it
+    /// The same as a compiler makes it
+    HandlerRust,
+    /// A handler that imports WASI and uses it, in the fewest instructions
     HandlerWasi,
     /// A function of a core module
     Raw,
@@ -54,6 +56,7 @@ impl Case {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Handler => "handler",
+            Self::HandlerRust => "handler_rust",
             Self::HandlerWasi => "handler_wasi",
             Self::Raw => "raw",
             Self::Typed => "typed",
@@ -68,7 +71,8 @@ impl Case {
     pub(super) const fn deployed(self) -> Deployed {
         let name = self.as_str();
         match self {
-            Self::Handler => Deployed::new(name, guests::ECHO),
+            Self::Handler => Deployed::new(name, guests::SMALL_ECHO),
+            Self::HandlerRust => Deployed::new(name, guests::ECHO),
             Self::HandlerWasi => Deployed::new(name, guests::HANDLER_WASI),
             Self::Raw => Deployed { entrypoint: Some("echo"), ..Deployed::new(name, guests::RAW) },
             Self::Typed => {
@@ -85,16 +89,20 @@ impl Case {
     pub(super) fn question(self, server: SocketAddr, function: &str) -> Question {
         let path = match self {
             Self::Http | Self::Http03 | Self::Http03Reuse => format!("/fn/{function}/"),
-            Self::Handler | Self::HandlerWasi | Self::Raw | Self::Typed | Self::Command => {
+            Self::Handler | Self::HandlerRust | Self::HandlerWasi | Self::Raw | Self::Typed | Self::Command => {
                 format!("/v1/functions/{function}/invocations")
             }
         };
         let (content_type, body, answer) = match self {
-            Self::Handler | Self::HandlerWasi | Self::Raw | Self::Http | Self::Http03 | Self::Http03Reuse => {
-                ("text/plain", bare::ANSWER, bare::ANSWER)
-            }
             Self::Typed => ("application/json", TYPED_BODY, TYPED_ANSWER),
             Self::Command => ("text/plain", &b"tidemill"[..], &b"hello, tidemill\n"[..]),
+            Self::Handler
+            | Self::HandlerRust
+            | Self::HandlerWasi
+            | Self::Raw
+            | Self::Http
+            | Self::Http03
+            | Self::Http03Reuse => ("text/plain", bare::ANSWER, bare::ANSWER),
         };
         Question { server, path, content_type, body: Bytes::from_static(body), answer: Bytes::from_static(answer) }
     }

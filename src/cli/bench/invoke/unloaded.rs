@@ -19,7 +19,7 @@ use crate::cli::bench::deployed::Deployed;
 use crate::cli::bench::latency::{Latency, Samples};
 use crate::cli::bench::queue::cases::{rounded, temporary};
 use crate::cli::bench::random::Random;
-use crate::cli::bench::{guests, memory, usage};
+use crate::cli::bench::{memory, usage};
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::cli::{output, units};
@@ -68,11 +68,6 @@ impl Kind {
     /// What the case deploys elsewhere.
     pub(super) const fn of(case: Case) -> Self {
         Self { case, deployed: case.deployed() }
-    }
-
-    /// The handler with the fewest bytes: what many functions cost is then not what their code weighs.
-    pub(super) const fn small() -> Self {
-        Self { case: Case::Handler, deployed: Deployed::new("handler", guests::SMALL_ECHO) }
     }
 }
 
@@ -270,6 +265,7 @@ pub(super) fn text(report: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::bench::guests;
 
     #[test]
     fn copies_are_sound_modules_and_differ_in_a_section_that_means_nothing() {
@@ -288,7 +284,7 @@ mod tests {
 
     #[test]
     fn functions_are_drawn_once_each_and_the_same_in_each_run() {
-        let functions: Vec<_> = (0..50).map(|number| Function::new(Kind::small(), number)).collect();
+        let functions: Vec<_> = (0..50).map(|number| Function::new(Kind::of(Case::Handler), number)).collect();
         let names = |count| sample(&functions, count).into_iter().map(|f| f.name.clone()).collect::<Vec<_>>();
         let drawn = names(20);
         assert_eq!((drawn.len(), names(20) == drawn, names(100).len()), (20, true, 50));
