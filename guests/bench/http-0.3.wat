@@ -78,12 +78,18 @@
   (core func $new-response (canon lower (func $types "[static]response.new") (memory $memory)))
   (core func $drop-request (canon resource.drop $request))
   (core func $new-body (canon stream.new $body))
-  (core func $write-body (canon stream.write $body (memory $memory)))
+  (core func $write-body (canon stream.write $body async (memory $memory)))
   (core func $drop-body (canon stream.drop-writable $body))
   (core func $new-trailers (canon future.new $trailers))
-  (core func $write-trailers (canon future.write $trailers (memory $memory)))
+  (core func $write-trailers (canon future.write $trailers async (memory $memory)))
   (core func $drop-trailers (canon future.drop-writable $trailers))
   (core func $drop-sent (canon future.drop-readable $sent))
+  (core func $new-set (canon waitable-set.new))
+  (core func $drop-set (canon waitable-set.drop))
+  (core func $join (canon waitable.join))
+  ;; What one request has to itself while others are in the same instance.
+  (core func $keep (canon context.set i32 0))
+  (core func $kept (canon context.get i32 0))
   (core func $return (canon task.return (result (result (own $response) (error $error-code))) (memory $memory)))
 
   (core module $guest
@@ -98,6 +104,11 @@
     (import "host" "write-trailers" (func $write-trailers (param i32 i32) (result i32)))
     (import "host" "drop-trailers" (func $drop-trailers (param i32)))
     (import "host" "drop-sent" (func $drop-sent (param i32)))
+    (import "host" "new-set" (func $new-set (result i32)))
+    (import "host" "drop-set" (func $drop-set (param i32)))
+    (import "host" "join" (func $join (param i32 i32)))
+    (import "host" "keep" (func $keep (param i32)))
+    (import "host" "kept" (func $kept (result i32)))
     (import "host" "return" (func $return (param i32 i32 i32 i64 i32 i32 i32 i32)))
 
     ;; Of a new stream and a new future the lower half is the end to read, the upper half the end to write.
@@ -105,28 +116,55 @@
       (i32.wrap_i64 (i64.shr_u (local.get $both) (i64.const 32))))
 
     ;; The response is returned first: its body and its trailers are taken while they are written.
-    (func (export "handle") (param $request i32) (result i32) (local $body i64) (local $trailers i64)
+    (func (export "handle") (param $request i32) (result i32) (local $body i64) (local $new-trailers i64)
       (call $drop-request (local.get $request))
       (local.set $body (call $new-body))
-      (local.set $trailers (call $new-trailers))
+      (local.set $new-trailers (call $new-trailers))
       (call $new-response
         (call $new-fields)
         (i32.const 1) (i32.wrap_i64 (local.get $body))
-        (i32.wrap_i64 (local.get $trailers))
+        (i32.wrap_i64 (local.get $new-trailers))
         (i32.const 0))
       (call $drop-sent (i32.load (i32.const 4)))
       (call $return
         (i32.const 0) (i32.load (i32.const 0))
         (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
-      (drop (call $write-body (call $write-end (local.get $body)) (i32.const 1024) (i32.const 19)))
-      (call $drop-body (call $write-end (local.get $body)))
-      (drop (call $write-trailers (call $write-end (local.get $trailers)) (i32.const 64)))
-      (call $drop-trailers (call $write-end (local.get $trailers)))
+      (call $keep
+        (i32.or (i32.shl (call $new-set) (i32.const 16)) (call $write-end (local.get $new-trailers))))
+      (if (i32.eq
+            (call $write-body (call $write-end (local.get $body)) (i32.const 1024) (i32.const 19))
+            (i32.const -1))
+        (then (return (call $wait-for (call $write-end (local.get $body))))))
+      (call $body-is-written (call $write-end (local.get $body))))
+
+    ;; There is room to keep one number: handles are small, so two of them fit.
+    (func $set (result i32)
+      (i32.shr_u (call $kept) (i32.const 16)))
+    (func $trailers (result i32)
+      (i32.and (call $kept) (i32.const 0xffff)))
+
+    ;; What says that it wants to be called back when a write has ended: 2, and the set of what is waited for.
+    (func $wait-for (param $end i32) (result i32)
+      (call $join (local.get $end) (call $set))
+      (i32.or (i32.shl (call $set) (i32.const 4)) (i32.const 2)))
+
+    (func $body-is-written (param $body i32) (result i32)
+      (call $drop-body (local.get $body))
+      (if (i32.eq (call $write-trailers (call $trailers) (i32.const 64)) (i32.const -1))
+        (then (return (call $wait-for (call $trailers)))))
+      (call $trailers-are-written))
+
+    (func $trailers-are-written (result i32)
+      (call $drop-trailers (call $trailers))
+      (call $drop-set (call $set))
       (i32.const 0))
 
-    ;; `handle` has always ended when it returns, so nobody calls back.
-    (func (export "call-back") (param i32 i32 i32) (result i32)
-      (unreachable)))
+    ;; 3: a write to a stream has ended; otherwise one to a future. `$end` is no longer waited for then.
+    (func (export "call-back") (param $event i32) (param $end i32) (param $how i32) (result i32)
+      (call $join (local.get $end) (i32.const 0))
+      (if (result i32) (i32.eq (local.get $event) (i32.const 3))
+        (then (call $body-is-written (local.get $end)))
+        (else (call $trailers-are-written)))))
 
   (core instance $guest (instantiate $guest
     (with "host" (instance
@@ -141,6 +179,11 @@
       (export "write-trailers" (func $write-trailers))
       (export "drop-trailers" (func $drop-trailers))
       (export "drop-sent" (func $drop-sent))
+      (export "new-set" (func $new-set))
+      (export "drop-set" (func $drop-set))
+      (export "join" (func $join))
+      (export "keep" (func $keep))
+      (export "kept" (func $kept))
       (export "return" (func $return))))))
   (alias core export $guest "handle" (core func $handle))
   (alias core export $guest "call-back" (core func $call-back))
