@@ -53,6 +53,12 @@ impl fmt::Display for Server {
 }
 
 impl Server {
+    /// The socket, where the host is a number.
+    pub(super) fn socket(&self) -> Option<SocketAddr> {
+        let host = self.0.host_str()?.trim_matches(['[', ']']).parse::<IpAddr>().ok()?;
+        Some(SocketAddr::from((host, self.0.port_or_known_default()?)))
+    }
+
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
@@ -84,10 +90,7 @@ impl Client {
 
     /// The socket behind the server's address, which has to be a number.
     pub(super) fn socket(&self) -> Result<SocketAddr, Error> {
-        let url = &self.server.0;
-        let host = url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-        let socket = host.zip(url.port_or_known_default()).map(SocketAddr::from);
-        socket.ok_or_else(|| Error::Usage(format!("{} is not the address of a socket", self.server)))
+        self.server.socket().ok_or_else(|| Error::Usage(format!("{} is not the address of a socket", self.server)))
     }
 
     /// A request to `/v1/` and `segments`.

@@ -202,3 +202,115 @@ fn a_peer_that_is_not_there_is_named() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("redis: cannot connect to 127.0.0.1:"), "{stderr}");
 }
+
+#[test]
+fn functions_are_told_beside_a_server_that_does_nothing_and_another_one() {
+    let (bare, url) = bare();
+    let other = format!("other={url}/some/path,{}", bare.0.id());
+    let seen = said(&["invoke", "--seconds", "0.4", "--rounds", "2", "--connections", "4", "--against", &other]);
+    let [seen] = &seen[..] else { panic!("{seen:?}") };
+    check_numbers(&seen["bare"], &["per_second", "p50_us", "p99_us", "one_p50_us", "max_rss_bytes"]);
+    let cases = seen["cases"].as_array().unwrap();
+    let named =
+        |name: &str| cases.iter().find(|case| case["case"] == name).unwrap_or_else(|| panic!("{name} in {seen}"));
+    for name in ["handler", "handler_rust", "handler_wasi", "http", "command", "other"] {
+        let case = named(name);
+        check_numbers(case, &["ratio", "p99_ratio", "per_second", "p50_us", "p99_us", "max_rss_bytes"]);
+        check_numbers(case, &["client_cpu_us_per_request", "one_p50_us", "one_p99_us"]);
+        assert!(case["added_p50_us"].is_number() && case["rounds_ratio"].as_array().unwrap().len() == 2, "{case}");
+    }
+    for case in cases.iter().filter(|case| !case["skipped"].is_null()) {
+        assert!(case["skipped"].as_str().is_some_and(|why| !why.is_empty()) && case["ratio"].is_null(), "{case}");
+    }
+    drop(bare);
+}
+
+#[test]
+fn a_server_that_answers_something_else_ends_the_measurement() {
+    use std::io::Write as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nno sea");
+        }
+    });
+    let folder = tempfile::tempdir_in(FOLDER).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    command.args(["bench", "invoke", "--cases", "handler", "--seconds", "0.1", "--dir"]).arg(folder.path());
+    let output = command.args(["--against", &format!("sea=http://{address}")]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("sea: the answer is 200 `no sea` instead of 200 `hello from tidemill`"), "{stderr}");
+}
+
+#[test]
+fn a_start_and_first_requests_are_told_of_functions_that_are_not_in_memory() {
+    let small = ["--rounds", "1", "--functions", "8", "--many", "20", "--cases", "handler,http"];
+    let seen = said(&[&["invoke", "--part", "cold,many"][..], &small].concat());
+    for (part, functions, cases) in [("cold", 8, &["handler", "http"][..]), ("many", 20, &["handler"])] {
+        let seen = &seen[0][part];
+        assert_eq!((&seen["functions"], &seen["starts"]), (&json!(functions), &json!(1)), "{seen}");
+        check_numbers(
+            seen,
+            &["listening_p50_ms", "first_answer_max_ms", "idle_rss_bytes", "asked_rss_bytes", "disk_bytes"],
+        );
+        let rows = seen["first_requests"].as_array().unwrap();
+        assert_eq!(rows.iter().map(|row| row["case"].as_str().unwrap()).collect::<Vec<_>>(), cases);
+        for row in rows {
+            check_numbers(row, &["first_p50_us", "first_max_us", "warm_p50_us"]);
+        }
+        let asked: u64 = rows.iter().map(|row| row["functions"].as_u64().unwrap()).sum();
+        assert_eq!(asked, functions - 1, "{seen}");
+    }
+}
+
+#[test]
+fn as_many_functions_wait_as_may_and_callers_above_that_are_refused() {
+    let seen = said(&["invoke", "--part", "density", "--suspended", "10", "--asked", "40", "--concurrency", "25"]);
+    let seen = &seen[0]["density"];
+    let counts = ["suspended", "running", "queued", "callers"].map(|name| seen[name].as_u64().unwrap());
+    assert_eq!(counts, [10, 25, 15, 64], "{seen}");
+    let refused = ["answered_429", "answered_503"].map(|name| seen[name].as_u64().unwrap());
+    assert_eq!(refused.iter().sum::<u64>(), 64, "{seen}");
+    assert!(seen["idle_rss_bytes"].is_u64() && seen["suspended_above_idle_bytes"].is_u64(), "{seen}");
+}
+
+#[test]
+fn functions_that_never_end_are_told_with_when_they_ended_and_the_echo_beside_them() {
+    let seen = said(&["invoke", "--part", "neighbours", "--loops", "2,4", "--rounds", "1", "--seconds", "0.5"]);
+    let seen = &seen[0]["neighbours"];
+    let loops = seen["loops"].as_array().unwrap();
+    assert_eq!(loops.iter().map(|row| row["loops"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 4]);
+    for row in loops {
+        assert!(row["ended_p50_ms"].as_f64().unwrap() >= 100.0, "{row}");
+        assert!(
+            row["answered_max_ms"].as_f64().unwrap() >= 100.0 && row["cpu_after_answers_max_ms"].is_number(),
+            "{row}"
+        );
+    }
+    for name in ["alone", "beside"] {
+        check_numbers(&seen["echo"][name], &["per_second", "p50_us", "p99_us", "max_us"]);
+    }
+    check_numbers(&seen["echo"], &["loops_answered", "loops_answered_max_ms"]);
+}
+
+/// A server that does nothing. Dropping it ends it.
+struct Bare(std::process::Child);
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The server that functions are measured against, and where it listens.
+fn bare() -> (Bare, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    let mut bare = Bare(command.args(["bench", "bare-http"]).stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(bare.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("tidemill listens on ").unwrap().to_owned();
+    (bare, url)
+}

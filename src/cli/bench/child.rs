@@ -1,7 +1,10 @@
 //! A server that this program starts: itself, as a process of its own. Dropping it kills it.
+//!
+//! Most are Tidemill servers; one is what they are measured against, and says where it listens in the same way.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,8 +18,8 @@ use crate::cli::error::Error;
 
 /// A server that does not listen by then is not going to.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// What `serve` prints in front of its address.
-const LISTENS: &str = "tidemill listens on ";
+/// What a server prints in front of its address.
+pub(super) const LISTENS: &str = "tidemill listens on ";
 
 /// The process.
 #[derive(Debug)]
@@ -47,10 +50,27 @@ impl Child {
         environment: &[(&str, OsString)],
         errors: Stdio,
     ) -> Result<Self, Error> {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--data"].map(OsStr::new);
+        let arguments = serve.into_iter().chain([data.as_os_str()]).chain(arguments.iter().map(OsStr::new));
+        Self::run(arguments, environment, errors)
+    }
+
+    /// Starts a server that runs no functions and returns it once it listens, with its address.
+    pub(super) async fn start_bare() -> Result<(Self, SocketAddr), Error> {
+        let mut child = Self::run(["bench", "bare-http"].map(OsStr::new), &[], Stdio::inherit())?;
+        let client = child.listening().await?;
+        let client = client.ok_or_else(|| Error::Bench("the bare server ended before it listened".to_owned()))?;
+        Ok((child, client.socket()?))
+    }
+
+    /// Starts this program with `arguments`.
+    fn run<'a>(
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+        environment: &[(&str, OsString)],
+        errors: Stdio,
+    ) -> Result<Self, Error> {
         let program = std::env::current_exe().map_err(failed)?;
         let mut process = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"].map(OsStr::new))
-            .arg(data)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
@@ -16,6 +17,10 @@ use crate::model::time::whole_ms;
 pub(super) struct Deployed {
     pub(super) name: &'static str,
     pub(super) module: &'static [u8],
+    /// What in the module is called; `None` leaves it to the server to find out.
+    pub(super) entrypoint: Option<&'static str>,
+    /// How many invocations may follow each other in one instance.
+    pub(super) reuse: Option<u32>,
     pub(super) timeout: Duration,
     pub(super) max_retries: u32,
     /// Attempts that may run at once.
@@ -37,6 +42,8 @@ impl Deployed {
         Self {
             name,
             module,
+            entrypoint: None,
+            reuse: None,
             timeout: bounds::DEFAULT_TIMEOUT,
             max_retries: bounds::DEFAULT_MAX_RETRIES,
             concurrency: None,
@@ -48,6 +55,11 @@ impl Deployed {
 
     /// Deploys it. Where it is deployed already, nothing changes.
     pub(super) async fn deploy(&self, client: &Client) -> Result<(), Error> {
+        self.deploy_as(client, self.name, Bytes::from_static(self.module)).await
+    }
+
+    /// Deploys it under another `name`, with other bytes for its `module`.
+    pub(super) async fn deploy_as(&self, client: &Client, name: &str, module: Bytes) -> Result<(), Error> {
         let destination = |name: Option<&str>| name.map(|name| format!("function:{name}"));
         let mut settings = json!({
             "timeout_ms": whole_ms(self.timeout),
@@ -63,9 +75,15 @@ impl Deployed {
         if let Some(concurrency) = self.concurrency {
             settings["concurrency"] = concurrency.into();
         }
+        if let Some(entrypoint) = self.entrypoint {
+            settings["entrypoint"] = entrypoint.into();
+        }
+        if let Some(reuse) = self.reuse {
+            settings["reuse"] = reuse.into();
+        }
         let form = Form::new().part("settings", Part::text(settings.to_string()));
-        let form = form.part("module", Part::bytes(self.module));
-        client.send(client.in_namespace(Method::PUT, &["functions", self.name]).multipart(form)).await?;
+        let form = form.part("module", Part::stream(module));
+        client.send(client.in_namespace(Method::PUT, &["functions", name]).multipart(form)).await?;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@
 //! | `load`         | clients in closed loops, and what is seen of them   |
 //! | `wire`         | a connection for protocols written by hand          |
 //! | `caller`       | one that sends a server the same request on and on  |
+//! | `bare`         | a server that does nothing, to measure others with  |
 //! | `metrics`      | what a server tells of itself                       |
 //! | `plain_log`    | what the queue is measured against                  |
 //! | `crash`        | `bench crash`: is a promise broken by a crash?      |
@@ -27,6 +28,7 @@
 //! | `queue`        | `bench queue`: how fast is the durable queue?       |
 //! | `http`         | `bench http`: and how fast over HTTP?               |
 //! | `peers`        | `bench peers`: and how fast are others?             |
+//! | `invoke`       | `bench invoke`: how fast are functions?             |
 
 mod instant;
 mod random;
@@ -52,6 +54,8 @@ mod deployed;
 
 mod child;
 
+mod bare;
+
 mod crash;
 mod neighbours;
 mod power;
@@ -60,6 +64,7 @@ mod queue;
 
 mod flood;
 mod http;
+mod invoke;
 mod overload;
 mod peers;
 
@@ -86,6 +91,11 @@ pub(super) enum Command {
     Http(http::Http),
     /// Measure other durable queues beside this one; `benches/peers` starts them
     Peers(peers::Peers),
+    /// Measure functions called over HTTP, against a server that does nothing else
+    Invoke(Box<invoke::Invoke>),
+    /// The server that functions are measured against: runs until it is killed
+    #[command(hide = true)]
+    BareHttp,
     /// A part of a bench, in a process of its own
     #[command(hide = true, subcommand)]
     QueuePart(queue::part::Part),
@@ -102,6 +112,8 @@ impl Command {
             Self::Queue(queue) => queue.run(output).await,
             Self::Http(http) => http.run(output).await,
             Self::Peers(peers) => peers.run(output).await,
+            Self::Invoke(invoke) => invoke.run(output).await,
+            Self::BareHttp => bare::run().await,
             Self::QueuePart(part) => part.run().await,
         }
     }

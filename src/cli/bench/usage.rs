@@ -31,6 +31,16 @@ pub(super) fn cpu_of(process: Option<Pid>) -> Duration {
     stat.and_then(|stat| ticks(&stat)).map_or(Duration::ZERO, |ticks| Duration::from_millis(ticks * 1_000 / TICKS))
 }
 
+/// The same to the microsecond or so, of those of its threads that still run.
+pub(super) fn exact_cpu_of(process: Option<Pid>) -> Duration {
+    let tasks = process.and_then(|pid| fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok());
+    let ran = |task: io::Result<fs::DirEntry>| {
+        let told = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(tasks.into_iter().flatten().filter_map(ran).sum())
+}
+
 /// User and system time in a line of `/proc/PID/stat`. The program's name may have spaces and brackets in it.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
@@ -77,6 +87,18 @@ mod tests {
         let stat = "7 (a) (b c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 1";
         assert_eq!(ticks(stat), Some(175));
         assert_eq!(ticks("7 (a"), None);
+    }
+
+    #[test]
+    fn processor_time_of_all_threads_is_read_exactly_where_that_is_told() {
+        let own = rustix::process::getpid();
+        if !Path::new("/proc/self/task").is_dir() {
+            return;
+        }
+        // This thread is one of them, and what it has used is told up to the last tick at least.
+        while clock_gettime(ClockId::ThreadCPUTime).tv_nsec < 50_000_000 {}
+        assert!(exact_cpu_of(Some(own)) >= Duration::from_millis(25));
+        assert_eq!(exact_cpu_of(None), Duration::ZERO);
     }
 
     #[test]
