@@ -26,18 +26,24 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
         return Err(too_large());
     }
     let mut body = body;
-    let mut whole = BytesMut::new();
+    let (mut only, mut whole) = (Bytes::new(), BytesMut::new());
     loop {
         let piece = tokio::time::timeout(bounds::READ_TIMEOUT, body.frame()).await.map_err(|_| silent(what))?;
         let data = match piece {
+            None if whole.is_empty() => return Ok(only), // as nearly all: nothing is copied
             None => return Ok(whole.freeze()),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(), // trailers say nothing here
             Some(Err(error)) => return Err(broken(what, &error)),
         };
-        if whole.len() + data.len() > limit {
+        if only.len() + whole.len() + data.len() > limit {
             return Err(too_large());
         }
-        whole.extend_from_slice(&data);
+        if only.is_empty() && whole.is_empty() {
+            only = data;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut only));
+            whole.extend_from_slice(&data);
+        }
     }
 }
 

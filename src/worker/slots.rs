@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,9 @@ struct SlotParts {
     versions: Mutex<HashMap<(FunctionId, VersionNumber), Arc<Limit>>>,
     waiting: Semaphore,
     refused: Mutex<Refused>,
-    /// Told whenever a slot is free again.
+    /// Somebody looked for any slot at all in vain.
+    wanted: AtomicBool,
+    /// Told when a slot is free that was looked for in vain.
     freed: Arc<Notify>,
 }
 
@@ -67,7 +70,7 @@ pub struct Slot {
 const UNLIMITED: usize = *bounds::CONCURRENCY.end() as usize;
 
 impl Slots {
-    /// `concurrency` slots; `freed` is told when one is given back.
+    /// `concurrency` slots; `freed` is told when one is given back that was looked for in vain.
     pub fn new(concurrency: u32, freed: Arc<Notify>) -> Self {
         let parts = SlotParts {
             all: Limit::new(concurrency as usize),
@@ -75,6 +78,7 @@ impl Slots {
             versions: Mutex::default(),
             waiting: Semaphore::new(bounds::MAX_WAITING_FOR_SLOT),
             refused: Mutex::default(),
+            wanted: AtomicBool::new(false),
             freed,
         };
         Self { parts: Arc::new(parts) }
@@ -118,7 +122,10 @@ impl Slots {
 
     /// Whether any slot is free at all.
     pub fn any_free(&self) -> bool {
-        self.parts.all.any_free()
+        self.parts.all.any_free() || {
+            self.parts.wanted.store(true, Ordering::SeqCst);
+            self.parts.all.any_free() // one may have come back before that was noted
+        }
     }
 
     /// A slot for a version, if one is free now. `None` as version: one that is limited by the function and the
@@ -130,7 +137,7 @@ impl Slots {
         }
         let of_function = Freed { function, version: None };
         slot.permits.push(self.parts.ask(&self.function(function), of_function).ok_or(NoSlot::Function)?);
-        slot.permits.push(self.parts.all.try_take().ok_or(NoSlot::Runtime)?);
+        slot.permits.push(self.parts.any().ok_or(NoSlot::Runtime)?);
         Ok(slot)
     }
 
@@ -193,15 +200,28 @@ impl SlotParts {
         })
     }
 
+    /// One of all, or a note that any was looked for.
+    fn any(&self) -> Option<Permit> {
+        self.all.try_take().or_else(|| {
+            self.wanted.store(true, Ordering::SeqCst);
+            self.all.try_take()
+        })
+    }
+
+    /// Tells whoever looked in vain. Where nobody did, as is usual, this wakes nobody.
     fn tell(&self, of: Freed) {
         let mut refused = lock(&self.refused);
+        let mut wanted = self.wanted.swap(false, Ordering::SeqCst);
         for of in [Freed { version: None, ..of }, of] {
             if refused.looked_for.remove(&of) {
                 refused.freed.push(of);
+                wanted = true;
             }
         }
         drop(refused);
-        self.freed.notify_one();
+        if wanted {
+            self.freed.notify_one();
+        }
     }
 }
 
