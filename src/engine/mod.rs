@@ -21,6 +21,10 @@ mod trap;
 mod host;
 
 mod scan;
+mod strip;
+
+mod build;
+mod seal;
 
 mod code;
 mod disk;
@@ -35,10 +39,12 @@ mod run;
 
 mod handle;
 
+pub use build::CodeId;
+pub use compile::{Compiled, Told, compile};
 pub use handle::Engine;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
-pub use settings::{EngineError, Settings};
+pub use settings::{CompilerProgram, EngineError, Settings};
 
 #[cfg(test)]
 mod tests;
