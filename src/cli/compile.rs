@@ -57,13 +57,15 @@ impl Compile {
     /// Before anything is read: what comes then may be hostile.
     fn limit(&self) -> io::Result<()> {
         if let Some(cpu) = self.max_cpu {
-            at_most(Resource::Cpu, cpu.as_secs().max(1))?;
+            // At the second limit the signal is the one that everything else is ended by, too.
+            let seconds = cpu.as_secs().max(1);
+            at_most(Resource::Cpu, seconds, seconds + 1)?;
         }
         if let Some(memory) = self.max_memory {
-            at_most(Resource::As, memory)?;
+            at_most(Resource::As, memory, memory)?;
         }
         if self.report {
-            at_most(Resource::Core, 0)?; // a crash is expected, and would write gigabytes
+            at_most(Resource::Core, 0, 0)?; // a crash is expected, and would write gigabytes
             nice(NICE)?;
             // Where memory ends all the same, this is the process to end; a kernel without the file decides by itself.
             let _ = fs::write("/proc/self/oom_score_adj", "1000");
@@ -93,10 +95,11 @@ impl Compile {
     }
 }
 
-/// Lowers a limit; one that is lower already stays.
-fn at_most(resource: Resource, limit: u64) -> io::Result<()> {
-    let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
-    Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
+/// Lowers a limit, for now and for good; one that is lower already stays.
+fn at_most(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
+    let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let limit = Rlimit { current: Some(current.min(most)), maximum: Some(maximum.min(most)) };
+    Ok(setrlimit(resource, limit)?)
 }
 
 /// The file is whole or as it was.

@@ -113,3 +113,32 @@ fn lacks_memory(said: &str) -> bool {
     let ours = ["memory allocation of", "out of memory"];
     of_the_system.iter().chain(&ours).any(|part| said.contains(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(raw: i32, said: &str) -> String {
+        let program =
+            CompilerProgram { program: "tidemill".into(), cpu: std::time::Duration::from_secs(7), memory_bytes: 1_000 };
+        refusal(&program, ExitStatus::from_raw(raw), said).to_string()
+    }
+
+    #[test]
+    fn each_way_a_compiler_ends_is_told_as_what_was_too_much() {
+        const ABORT: i32 = 6;
+        const FAILED: i32 = 101 << 8;
+        let check = |raw, said, expected: &str| {
+            let told = told(raw, said);
+            assert!(told.contains(expected), "{told}");
+        };
+        check(XCPU, "", "takes too much: more than 7 seconds of processor time");
+        check(KILL, "", "takes too much: the system ended the compiler");
+        check(ABORT, "memory allocation of 8 bytes failed\n", "takes too much: more than 1000 bytes of memory");
+        check(FAILED, "thread: Os { message: \"Resource temporarily unavailable\" }", "1000 bytes of memory");
+        check(FAILED, r#"{"malformed":{"detail":"x: Cannot allocate memory"}}"#, "1000 bytes of memory");
+        check(ABORT, "stack overflow, aborting", "takes too much: the compiler crashed on it (signal 6)");
+        check(FAILED, "a\nit panicked", "the compiler failed: exit status: 101: it panicked");
+        check(4 << 8, r#"{"malformed":{"detail":"it is empty"}}"#, "not a valid WebAssembly module: it is empty");
+    }
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::support::{Answer, Server, prebuilt, prebuilt_path, run};
@@ -164,6 +165,24 @@ async fn functions_that_are_deployed_are_on_disk_and_called_from_there() {
         assert_eq!(server.invoke(&format!("f{n}"), "").await.is(200).text(), format!("{n:04}"));
     }
     assert_eq!(cached(server.folder()).len(), COUNT);
+}
+
+#[tokio::test]
+async fn a_trap_of_a_version_with_debug_information_is_told_with_file_and_line() {
+    let source = "(module\n  (func $grind unreachable)\n  (func (export \"_start\")\n    call $grind))";
+    let mut parser = wat::Parser::new();
+    parser.generate_dwarf(wat::GenerateDwarf::Lines);
+    let module = parser.parse_str(Some(Path::new("mill.wat")), source).unwrap();
+    let server = Server::in_memory().await;
+    let told = async |debug_info: bool| {
+        server.deploy_with("trap", module.clone(), &json!({"debug_info": debug_info})).await;
+        let problem = server.invoke("trap", "").await.problem(502, "function_failed");
+        problem["detail"].as_str().unwrap().to_owned()
+    };
+    let lines = told(true).await;
+    assert!(lines.contains("mill.wat:2:") && lines.contains("mill.wat:4:"), "{lines}");
+    let names = told(false).await;
+    assert!(names.contains("grind") && !names.contains("mill.wat"), "{names}");
 }
 
 /// The files of compiled code, with when they were made.
