@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,21 @@ pub struct Config {
     pub fault_injection: bool,
     /// Answer `POST /bench/accepted`, for `bench http`.
     pub bench_endpoints: bool,
+    /// How modules are compiled and their code kept.
+    pub code: Code,
+}
+
+/// How modules are compiled, and how much of their code is kept in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// This program, which is run as `PROGRAM compile` for each module.
+    pub program: PathBuf,
+    /// Processor time that compiling one may take.
+    pub compile_cpu: Duration,
+    /// Address space that compiling one may take, in bytes.
+    pub compile_memory: u64,
+    /// Bytes of code that stay in memory, ready to run.
+    pub loaded_bytes: u64,
 }
 
 /// Where a server keeps its data.
@@ -81,7 +97,7 @@ pub enum InvalidConfig {
     /// `--retention` is out of range.
     #[error("--retention is {0} s: use up to {max} s (30 days)", max = bounds::RETENTION_S.end())]
     Retention(u64),
-    /// A limit on what waits is out of range.
+    /// A limit is out of range.
     #[error("{flag} is {value}: use {min} to {max}")]
     Capacity {
         /// The flag.
@@ -109,6 +125,7 @@ impl Config {
     pub fn check(self) -> Result<Self, InvalidConfig> {
         let retention_s = self.retention.age.unwrap_or(bounds::DEFAULT_RETENTION).as_secs();
         check_capacities(&self.capacities)?;
+        self.code.check()?;
         if !bounds::RUNTIME_CONCURRENCY.contains(&self.concurrency.get()) {
             Err(InvalidConfig::Concurrency(self.concurrency.get()))
         } else if !bounds::HOP_LIMIT.contains(&self.hop_limit) {
@@ -138,9 +155,22 @@ fn check_capacities(capacities: &Capacities) -> Result<(), InvalidConfig> {
         ("--max-queued-per-function", function.count, counts),
         ("--max-queued-bytes-per-function", function.bytes, sizes),
     ] {
-        if !range.contains(&value) {
-            return Err(InvalidConfig::Capacity { flag, value, min: *range.start(), max: *range.end() });
-        }
+        within(flag, value, range)?;
     }
     Ok(())
+}
+
+impl Code {
+    fn check(&self) -> Result<(), InvalidConfig> {
+        within("--compile-cpu", self.compile_cpu.as_secs(), &bounds::COMPILE_CPU_S)?;
+        within("--compile-memory", self.compile_memory, &bounds::COMPILE_MEMORY)?;
+        within("--loaded-code-bytes", self.loaded_bytes, &bounds::LOADED_CODE_BYTES)
+    }
+}
+
+fn within(flag: &'static str, value: u64, range: &RangeInclusive<u64>) -> Result<(), InvalidConfig> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(InvalidConfig::Capacity { flag, value, min: *range.start(), max: *range.end() })
 }

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{Config, Disk, Keep};
+use crate::config::{self, Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
-use crate::engine::{Engine, EngineError, Settings};
+use crate::engine::{CompilerProgram, Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::model::bounds;
 use crate::registry::Registry;
@@ -86,6 +86,8 @@ impl Server {
             cache_dir,
             concurrency: max_concurrency,
             fault_injection: config.fault_injection,
+            compiler: Some(compiler(&config.code)),
+            loaded_code_bytes: config.code.loaded_bytes,
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;
@@ -174,6 +176,10 @@ impl Signals {
             _ = self.interrupt.recv() => (),
         }
     }
+}
+
+fn compiler(code: &config::Code) -> CompilerProgram {
+    CompilerProgram { program: code.program.clone(), cpu: code.compile_cpu, memory_bytes: code.compile_memory }
 }
 
 /// The store, and where compiled code is kept.

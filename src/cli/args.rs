@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::client::Server;
+use super::compile::Compile;
 use super::deploy::Deploy;
 use super::error::exit;
 use super::graph::Show;
@@ -81,6 +82,13 @@ pub(super) enum Command {
     /// Look after the files of a store that no server has open
     #[command(subcommand)]
     Store(store::Command),
+    /// Compile a module to native code for servers of this version
+    ///
+    /// The code runs on machines of this kind, in servers of this very version; one of another version compiles again.
+    /// Put into the folder `cache` of a server's data, under the name that it gets when OUT is a folder, it spares that
+    /// server the work. It is native code: give a server none that you do not trust.
+    #[command(verbatim_doc_comment)]
+    Compile(Compile),
     /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
     Bench(bench::Command),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::api::Problem;
+use crate::engine;
 use crate::model::status::Status;
 use crate::store::StoreError;
 
@@ -83,12 +84,21 @@ pub(super) enum Error {
     /// What answers is no Tidemill server, or one of another time.
     #[error("{server} gave an answer that this program does not understand: {what}")]
     Unexpected { server: String, what: String },
+    /// What was wrong has been told, to a program.
+    #[error("the module was refused")]
+    Told,
+    /// A module cannot be compiled.
+    #[error(transparent)]
+    Uncompiled(engine::Refused),
     /// No connection.
     #[error("cannot reach {server}: {cause}")]
     Unreachable { server: String, cause: String },
     /// A file that was named cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
+    /// A file that was named cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Unwritable { path: PathBuf, cause: io::Error },
     /// What was typed makes no sense, in a way that only this command knows.
     #[error("{0}")]
     Usage(String),
@@ -108,16 +118,20 @@ impl Error {
             | Self::Refused(_)
             | Self::Serve(_)
             | Self::Store(_)
+            | Self::Told
+            | Self::Uncompiled(_)
             | Self::Unexpected { .. } => exit::REFUSED,
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Usage(_) => exit::USAGE,
+            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Usage(_) => {
+                exit::USAGE
+            }
         }
     }
 
     /// What to tell the person who asked; `None` where there is nothing to tell.
     pub(super) fn report(&self) -> Option<String> {
-        if self.exit_code() == exit::DONE || matches!(self, Self::Interrupted) {
+        if self.exit_code() == exit::DONE || matches!(self, Self::Interrupted | Self::Told) {
             return None;
         }
         let mut text = format!("error: {self}");
@@ -155,7 +169,10 @@ impl Error {
             | Self::Serve(_)
             | Self::Store(_)
             | Self::System(_)
+            | Self::Told
+            | Self::Uncompiled(_)
             | Self::Unreadable { .. }
+            | Self::Unwritable { .. }
             | Self::Usage(_) => Vec::new(),
         }
     }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::error::Error;
-use super::{output, units};
-use crate::config::{self, Config, Disk, Keep};
+use super::{compile, output, units};
+use crate::config::{self, Code, Config, Disk, Keep};
 use crate::examples;
 use crate::model::bounds;
 use crate::model::queue::{self, Capacities, Capacity};
@@ -69,6 +70,15 @@ pub(super) struct Settings {
     /// How many bytes of the disk stay free; past that, and past --max-disk, new work is refused
     #[arg(long, value_name = "BYTES", default_value_t = bounds::MIN_FREE_BYTES)]
     min_free_disk: u64,
+    /// How much processor time compiling one module may take, such as `2m`
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = units::duration)]
+    compile_cpu: Duration,
+    /// How much address space compiling one module may take
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = units::size)]
+    compile_memory: u64,
+    /// How many bytes of compiled code stay in memory, ready to run; the rest is on disk
+    #[arg(long, value_name = "BYTES", default_value_t = bounds::DEFAULT_LOADED_CODE_BYTES)]
+    loaded_code_bytes: u64,
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
     drain: Duration,
@@ -106,7 +116,7 @@ impl Settings {
     }
 
     fn config(self) -> Result<Config, Error> {
-        let (retention, capacities) = (self.keep(), self.capacities());
+        let (retention, capacities, code) = (self.keep(), self.capacities(), self.code()?);
         let config = Config {
             listen: self.listen,
             keep: keep(self.store, self.data)?,
@@ -120,6 +130,7 @@ impl Settings {
             examples: self.examples,
             fault_injection: self.fault_injection,
             bench_endpoints: self.bench_endpoints,
+            code,
         };
         config.check().map_err(|error| Error::Usage(error.to_string()))
     }
@@ -128,6 +139,15 @@ impl Settings {
 impl Settings {
     const fn keep(&self) -> queue::Keep {
         queue::Keep { age: Some(self.retention), count: self.retention_count, bytes: self.retention_bytes }
+    }
+
+    fn code(&self) -> Result<Code, Error> {
+        Ok(Code {
+            program: compile::this_program()?,
+            compile_cpu: self.compile_cpu,
+            compile_memory: self.compile_memory,
+            loaded_bytes: self.loaded_code_bytes,
+        })
     }
 
     fn capacities(&self) -> Capacities {
@@ -154,8 +174,23 @@ fn keep(store: Store, data: Option<PathBuf>) -> Result<Keep, Error> {
     }
 }
 
+/// Files that a server may want open: connections, and one for each module that is loaded.
+const OPEN_FILES: u64 = 65_536;
+
+/// Lets this process have as many open files as the system allows: it begins with few, for the sake of old programs.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+    {
+        tracing::warn!(%error, limit = limit.current, "the limit on open files cannot be raised");
+    }
+}
+
 /// Runs a server until it is told to stop.
 fn start(config: &Config) -> Result<(), Error> {
+    allow_open_files();
     let failed = |error: ServeError| Error::Serve(Box::new(error));
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let threads = threads.map_err(|error| Error::Serve(Box::new(error)))?;
@@ -217,6 +252,9 @@ mod tests {
             ["--time-scale", "10"],
             ["--max-disk", "100663296"],
             ["--min-free-disk", "11"],
+            ["--compile-cpu", "12s"],
+            ["--compile-memory", "1GiB"],
+            ["--loaded-code-bytes", "134217728"],
             ["--drain", "1500ms"],
         ];
         let config =
@@ -231,6 +269,8 @@ mod tests {
         assert_eq!((all, namespace, function), (capacity(6, 7), capacity(8, 7), capacity(6, 9)));
         assert_eq!(config.time_scale.get(), 10);
         assert_eq!(config.disk, Disk { max_bytes: Some(bounds::MIN_DISK_BYTES), min_free_bytes: 11 });
+        let Code { compile_cpu, compile_memory, loaded_bytes, .. } = config.code;
+        assert_eq!((compile_cpu.as_secs(), compile_memory, loaded_bytes), (12, 1 << 30, 128 << 20));
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
@@ -257,6 +297,9 @@ mod tests {
         check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
         check_refused(&["--retention", "31d"], "--retention is");
         check_refused(&["--max-queued-bytes-per-namespace", "0"], "--max-queued-bytes-per-namespace is 0: use 1 to");
+        check_refused(&["--compile-cpu", "0s"], "--compile-cpu is 0: use 1 to");
+        check_refused(&["--compile-memory", "1MiB"], "--compile-memory is 1048576: use");
+        check_refused(&["--loaded-code-bytes", "1"], "--loaded-code-bytes is 1: use");
         check_refused(&["--time-scale", "36001"], "--time-scale is 36001");
         check_refused(&["--store", "memory", "--data", "/d"], "--store memory keeps nothing");
     }

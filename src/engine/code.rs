@@ -1,7 +1,9 @@
 //! Compiled code, of a core module or of a component.
 
-use wasmtime::Module;
+use std::path::Path;
+
 use wasmtime::component::Component;
+use wasmtime::{Module, Precompiled};
 
 use super::refused::Refused;
 use super::trap;
@@ -14,15 +16,33 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// Compiles a binary; text is refused as such. Takes up to seconds and cannot be interrupted.
-    pub(super) fn compile(engine: &wasmtime::Engine, module: &[u8]) -> Result<Self, Refused> {
-        let is_component = is_component(module)?;
-        let compiled = if is_component {
-            Component::from_binary(engine, module).map(Self::Component)
-        } else {
-            Module::from_binary(engine, module).map(Self::Core)
+    /// Maps a file of compiled code.
+    ///
+    /// Wasmtime takes it for what it has compiled itself: only what this program wrote may be given here.
+    pub(super) fn map(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Self> {
+        let Some(kind) = wasmtime::Engine::detect_precompiled_file(path)? else {
+            return Err(wasmtime::Error::msg("it is no compiled code"));
         };
-        compiled.map_err(|error| Refused::Malformed { detail: trap::told(&error) })
+        #[expect(unsafe_code, reason = "mapping compiled code is what makes a cold start fast")]
+        // SAFETY: wasmtime takes the file for what its compiler wrote. It is either an unnamed or private file that this program,
+        // run as a child, has just written, or one in the directory of `disk`: no other user can write there (checked when
+        // it was opened), whole files only are renamed into it, and the end of each names the digest of the module and the
+        // hash of the settings it was compiled with. wasmtime checks its own version and settings besides.
+        unsafe {
+            match kind {
+                Precompiled::Component => Component::deserialize_file(engine, path).map(Self::Component),
+                Precompiled::Module => Module::deserialize_file(engine, path).map(Self::Core),
+            }
+        }
+    }
+
+    /// Bytes that it takes when all of it is used: those of the file that is mapped.
+    pub(super) fn bytes(&self) -> u64 {
+        let image = match self {
+            Self::Component(component) => component.image_range(),
+            Self::Core(module) => module.image_range(),
+        };
+        (image.end.addr() - image.start.addr()) as u64
     }
 
     /// The names of everything exported.
@@ -35,6 +55,14 @@ impl Code {
             Self::Core(module) => module.exports().map(|export| export.name().to_owned()).collect(),
         }
     }
+}
+
+/// Compiles a binary into what can be mapped; text is refused as such. Takes up to minutes, cannot be interrupted, and may
+/// take all memory: where the module is not trusted, only in a process of its own.
+pub(super) fn compile(engine: &wasmtime::Engine, module: &[u8]) -> Result<Vec<u8>, Refused> {
+    let compiled =
+        if is_component(module)? { engine.precompile_component(module) } else { engine.precompile_module(module) };
+    compiled.map_err(|error| Refused::Malformed { detail: trap::told(&error) })
 }
 
 /// Reads the preamble: 4 bytes of magic, 2 of version, 2 of layer.
@@ -63,7 +91,7 @@ mod tests {
 
     #[track_caller]
     fn check(module: &[u8], detail: &str) {
-        let Err(Refused::Malformed { detail: told }) = Code::compile(&wasmtime::Engine::default(), module) else {
+        let Err(Refused::Malformed { detail: told }) = compile(&wasmtime::Engine::default(), module) else {
             panic!("{module:?} was taken")
         };
         assert!(told.contains(detail), "{told}");

@@ -1,38 +1,46 @@
-//! Compiled code on disk: mapped into memory at a restart, instead of compiled again.
+//! Compiled code on disk: mapped into memory when it is needed, instead of compiled again.
 //!
-//! A file is whole or absent: it is written under another name, synced, and renamed. What this engine did not
-//! write itself, with these very settings, it does not read; what wasmtime refuses is deleted and compiled again.
+//! A file is whole or absent: it is written under another name, synced, and renamed. Before one is mapped, its owner, its
+//! mode and its end ([`Seal`]) are looked at, and wasmtime compares version and settings; what does not fit is deleted
+//! and compiled again. The code itself is not hashed: that would read what mapping leaves on disk until it runs.
 //! Whoever can write here can run native code as this process, so the directory is its owner's alone.
 
-use std::collections::hash_map::DefaultHasher;
-use std::fs::{self, DirBuilder};
-use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use tempfile::NamedTempFile;
-use wasmtime::component::Component;
-use wasmtime::{Engine, Module, Precompiled};
+use wasmtime::Engine;
 
+use super::build::CodeId;
 use super::code::Code;
+use super::seal::{self, SEAL_BYTES, Seal};
 use super::trap;
 use crate::model::bounds;
-use crate::model::names::Digest;
 
 /// A directory of compiled code.
 #[derive(Debug)]
 pub(super) struct Disk {
     dir: PathBuf,
-    settings: u64,
+    /// Bytes of all that is in it; looked up anew when they are too many.
+    bytes: Mutex<u64>,
 }
 
 const UNFINISHED: &str = "unfinished-";
 const SUFFIX: &str = "cwasm";
 
+/// The name of a module's code in a directory of compiled code.
+pub(super) fn name(settings: u64, id: CodeId) -> String {
+    let debug_info = if id.debug_info { "-debug" } else { "" };
+    format!("{}-{settings:016x}{debug_info}.{SUFFIX}", id.digest)
+}
+
 impl Disk {
     /// Opens the directory, creates it where it is missing, and removes what a crash left unfinished.
-    pub(super) fn open(dir: &Path, engine: &Engine) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
@@ -41,73 +49,139 @@ impl Disk {
             }
         }
         refuse_if_others_write(dir)?;
-        let mut settings = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut settings);
-        Ok(Self { dir: dir.to_owned(), settings: settings.finish() })
+        let disk = Self { dir: dir.to_owned(), bytes: Mutex::new(0) };
+        *disk.bytes.lock().unwrap_or_else(PoisonError::into_inner) = disk.files()?.iter().map(|file| file.bytes).sum();
+        Ok(disk)
     }
 
     /// The code of a module, if it is here and usable.
-    pub(super) fn load(&self, engine: &Engine, digest: Digest) -> Option<Code> {
-        let path = self.path(digest);
-        let kind = Engine::detect_precompiled_file(&path).ok()?;
-        match kind.map(|kind| map(engine, &path, kind)) {
-            Some(Ok(code)) => return Some(code),
-            Some(Err(error)) => {
-                tracing::warn!(path = %path.display(), error = trap::told(&error), "compiled code is unusable: compiling again");
+    pub(super) fn load(&self, engine: &Engine, id: CodeId) -> Option<Code> {
+        let path = self.path(engine, id);
+        let loaded = match check(&path, engine, id) {
+            Err(Unusable::Missing) => return None,
+            Err(Unusable::Not(why)) => Err(why.to_owned()),
+            Err(Unusable::Unreadable(error)) => Err(error.to_string()),
+            Ok(()) => Code::map(engine, &path).map_err(|error| trap::told(&error)),
+        };
+        match loaded {
+            Ok(code) => {
+                touch(&path);
+                Some(code)
             }
-            None => tracing::warn!(path = %path.display(), "compiled code is damaged: compiling again"),
+            Err(why) => {
+                tracing::warn!(path = %path.display(), why, "compiled code is unusable: compiling again");
+                drop(fs::remove_file(&path)); // the next writer replaces it anyway
+                None
+            }
         }
-        drop(fs::remove_file(&path)); // the next writer replaces it anyway
-        None
     }
 
-    /// Keeps the code of a module. That it could not is logged: it costs the next start time and nothing else.
-    pub(super) fn save(&self, digest: Digest, code: &Code) {
-        let path = self.path(digest);
-        if let Err(error) = self.write(&path, code) {
+    /// A file that becomes compiled code once it is whole; it goes when dropped before.
+    pub(super) fn draft(&self) -> io::Result<NamedTempFile> {
+        unfinished(&self.dir)
+    }
+
+    /// Keeps a draft as the code of a module. That it could not is logged: it costs the next start time and nothing else.
+    pub(super) fn keep(&self, engine: &Engine, id: CodeId, draft: NamedTempFile) {
+        let path = self.path(engine, id);
+        if let Err(error) = self.persist(&path, draft) {
             tracing::warn!(path = %path.display(), %error, "cannot keep compiled code");
         }
     }
 
-    fn write(&self, path: &Path, code: &Code) -> io::Result<()> {
-        let bytes = match code {
-            Code::Component(component) => component.serialize(),
-            Code::Core(module) => module.serialize(),
-        };
-        let bytes = bytes.map_err(|error| io::Error::other(trap::told(&error)))?;
-        self.make_room(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        let mut file = unfinished(&self.dir)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+    fn persist(&self, path: &Path, draft: NamedTempFile) -> io::Result<()> {
+        let bytes = draft.as_file().metadata()?.len();
+        draft.as_file().sync_all()?;
+        self.make_room(bytes)?;
+        draft.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 
-    /// Removes the oldest code until `more` bytes fit. Code that is in use stays mapped.
+    /// Counts `more` bytes, and removes what was not used for longest until they fit. Code that is in use stays mapped.
     fn make_room(&self, more: u64) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let meta = entry.metadata()?;
-            files.push((meta.modified()?, meta.len(), entry.path()));
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *bytes = bytes.saturating_add(more);
+        if *bytes <= bounds::MAX_COMPILED_BYTES {
+            return Ok(());
         }
-        files.sort();
-        let mut bytes = files.iter().map(|(_, size, _)| size).sum::<u64>().saturating_add(more);
-        for (_, size, path) in files {
-            if bytes <= bounds::MAX_COMPILED_BYTES {
+        let mut files = self.files()?;
+        files.sort_by_key(|file| file.used);
+        *bytes = files.iter().map(|file| file.bytes).sum::<u64>().saturating_add(more);
+        for file in files {
+            if *bytes <= bounds::MAX_COMPILED_BYTES {
                 break;
             }
-            if path.extension().is_some_and(|extension| extension == SUFFIX) {
-                fs::remove_file(path)?;
-                bytes -= size;
-            }
+            fs::remove_file(file.path)?;
+            *bytes -= file.bytes;
         }
         Ok(())
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
-        self.dir.join(format!("{digest}-{:016x}.{SUFFIX}", self.settings))
+    fn files(&self) -> io::Result<Vec<Kept>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == SUFFIX)
+                && let Ok(meta) = fs::symlink_metadata(&path)
+            {
+                files.push(Kept { used: (meta.mtime(), meta.mtime_nsec()), bytes: meta.len(), path });
+            }
+        }
+        Ok(files)
     }
+
+    fn path(&self, engine: &Engine, id: CodeId) -> PathBuf {
+        self.dir.join(name(seal::settings(engine), id))
+    }
+}
+
+struct Kept {
+    used: (i64, i64),
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// Why a file is not mapped.
+enum Unusable {
+    Missing,
+    Not(&'static str),
+    Unreadable(io::Error),
+}
+
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Missing } else { Self::Unreadable(error) }
+    }
+}
+
+/// Looks at everything about a file but its code.
+fn check(path: &Path, engine: &Engine, id: CodeId) -> Result<(), Unusable> {
+    let open = rustix::fs::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let mut file = File::from(open.map_err(io::Error::from)?);
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(Unusable::Not("it is no regular file"));
+    }
+    if meta.mode() & 0o022 != 0 || ![rustix::process::geteuid().as_raw(), 0].contains(&meta.uid()) {
+        return Err(Unusable::Not("other users can write to it"));
+    }
+    let mut end = [0; SEAL_BYTES];
+    let code = meta.len().checked_sub(SEAL_BYTES as u64).ok_or(Unusable::Not("it is cut short"))?;
+    file.seek(SeekFrom::Start(code))?;
+    file.read_exact(&mut end)?;
+    let found = Seal::read(&end).ok_or(Unusable::Not("it is cut short, or was not written by this program"))?;
+    if found != (Seal { bytes: code, settings: seal::settings(engine), id }) {
+        return Err(Unusable::Not("it was compiled from another module, or with other settings"));
+    }
+    Ok(())
+}
+
+/// Says that a file was used now. Without it the file goes earlier than it should.
+fn touch(path: &Path) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let same = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let times = Timestamps { last_access: same, last_modification: now };
+    let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
 }
 
 /// The owner of a new file here is this process; root could write anyway.
@@ -122,20 +196,6 @@ fn refuse_if_others_write(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that becomes compiled code once it is whole; it goes when dropped before.
 fn unfinished(dir: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(dir)
-}
-
-fn map(engine: &Engine, path: &Path, kind: Precompiled) -> wasmtime::Result<Code> {
-    #[expect(unsafe_code, reason = "mapping compiled code is what makes a cold start fast")]
-    // SAFETY: wasmtime takes the file for what `serialize` wrote. Only this program writes into the directory, where
-    // no other user can (checked when it was opened), it renames whole files only, and the name holds the digest of the module and
-    // the hash of the settings it was compiled with. wasmtime checks its own version and settings besides.
-    unsafe {
-        match kind {
-            Precompiled::Component => Component::deserialize_file(engine, path).map(Code::Component),
-            Precompiled::Module => Module::deserialize_file(engine, path).map(Code::Core),
-        }
-    }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::build::CodeId;
 use super::call::{Call, Ran};
 use super::compile::Compiler;
 use super::disk::Disk;
@@ -21,7 +22,6 @@ use super::run::{Output, Watch, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
 use crate::model::function::Entrypoint;
-use crate::model::names::Digest;
 use crate::model::outcome::{Failure, FailureKind};
 
 /// Compiles modules and runs guests. Cheap to clone; all clones are the same engine.
@@ -45,46 +45,51 @@ impl Engine {
         let refused = |error: &wasmtime::Error| EngineError::Wasmtime(trap::told(error));
         let wasmtime = wasmtime::Engine::new(&config(Room::here(settings.concurrency))).map_err(|e| refused(&e))?;
         let linkers = Linkers::new(&wasmtime, settings.fault_injection).map_err(|e| refused(&e))?;
-        let disk = settings.cache_dir.as_deref().map(|dir| {
-            Disk::open(dir, &wasmtime).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source })
-        });
-        let compiler = Compiler::new(wasmtime.clone(), linkers, disk.transpose()?);
+        let disk = settings
+            .cache_dir
+            .as_deref()
+            .map(|dir| Disk::open(dir).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source }));
+        let compiler = Compiler::new(wasmtime.clone(), linkers, disk.transpose()?, settings.compiler.clone());
+        let shelf = Shelf::new(settings.loaded_code_bytes);
         let guests = Guests::start().map_err(EngineError::Threads)?;
         let epoch = wasmtime.clone();
         let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
-        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf: Shelf::new() })))
+        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf })))
     }
 
     /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
     ///
-    /// `digest` is the module's. Compiles for up to seconds, away from the async threads.
+    /// `code` is the module's digest, and how it is compiled. Compiles for up to minutes, away from the async threads;
+    /// dropping the future ends the compilation.
     pub async fn inspect(
         &self,
-        digest: Digest,
+        code: impl Into<CodeId>,
         module: Bytes,
         wanted: Option<Entrypoint>,
     ) -> Result<Entrypoint, Refused> {
-        let ready = self.0.compiler.prepare(digest, module, wanted).await?;
+        let code = code.into();
+        let ready = self.0.compiler.prepare(code, module, wanted).await?;
         let entrypoint = ready.entrypoint();
-        self.0.shelf.put((digest, entrypoint.clone()), ready);
+        self.0.shelf.put(&(code, entrypoint.clone()), &ready);
         Ok(entrypoint)
     }
 
     /// A module that is ready to run: from memory, from the disk, or compiled from what `module` gives. Of those who
     /// ask for one at once, one loads it.
-    pub async fn load<F>(&self, digest: Digest, entrypoint: &Entrypoint, module: F) -> Result<Ready, LoadError>
+    pub async fn load<F>(&self, code: impl Into<CodeId>, entrypoint: &Entrypoint, module: F) -> Result<Ready, LoadError>
     where
         F: Future<Output = Result<Bytes, String>> + Send,
     {
+        let code = code.into();
         let compiler = &self.0.compiler;
         let load = async {
-            if let Some(ready) = compiler.recall(digest, entrypoint.clone()).await {
+            if let Some(ready) = compiler.recall(code, entrypoint.clone()).await {
                 return Ok(ready);
             }
             let module = module.await.map_err(LoadError::Module)?;
-            Ok(compiler.prepare(digest, module, Some(entrypoint.clone())).await?)
+            Ok(compiler.prepare(code, module, Some(entrypoint.clone())).await?)
         };
-        self.0.shelf.get((digest, entrypoint.clone()), load).await
+        self.0.shelf.get((code, entrypoint.clone()), load).await
     }
 
     /// Runs a guest in a fresh instance. Its misbehaviour is a failure in the answer, and the answer comes in time
@@ -133,6 +138,11 @@ impl Engine {
     /// How many guests run, those included that have been told to stop.
     pub(super) fn guests_running(&self) -> usize {
         self.guests_tracker().len()
+    }
+
+    /// How many modules are in memory, and their bytes.
+    pub(super) fn loaded(&self) -> (usize, u64) {
+        self.0.shelf.size()
     }
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.

@@ -23,6 +23,10 @@ mod turns;
 mod host;
 
 mod scan;
+mod strip;
+
+mod build;
+mod seal;
 
 mod code;
 mod disk;
@@ -37,10 +41,12 @@ mod run;
 
 mod handle;
 
+pub use build::CodeId;
+pub use compile::{Compiled, Told, compile};
 pub use handle::Engine;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
-pub use settings::{EngineError, Settings};
+pub use settings::{CompilerProgram, EngineError, Settings};
 
 #[cfg(test)]
 mod tests;

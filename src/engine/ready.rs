@@ -1,34 +1,43 @@
 //! Modules that are ready to run, in memory: the most recently used, each loaded once however many ask for it.
+//!
+//! Bounded by number and by the bytes that are mapped. What is put out stays for the guests that run it, and is mapped
+//! from the disk again when somebody asks.
 
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use tokio::sync::OnceCell;
 
+use super::build::CodeId;
 use super::entrypoint::Target;
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
-use crate::model::names::Digest;
 
 /// A module that is ready to run. Cheap to clone.
 #[derive(Clone)]
-pub struct Ready(Arc<Target>);
+pub struct Ready(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    bytes: u64,
+}
 
 impl Ready {
-    pub(super) fn new(target: Target) -> Self {
-        Self(Arc::new(target))
+    /// `bytes` are those of its code.
+    pub(super) fn new(target: Target, bytes: u64) -> Self {
+        Self(Arc::new(Inner { target, bytes }))
     }
 
     /// What in it is called.
     pub fn entrypoint(&self) -> Entrypoint {
-        self.0.entrypoint()
+        self.0.target.entrypoint()
     }
 
     pub(super) fn target(&self) -> &Target {
-        &self.0
+        &self.0.target
     }
 }
 
@@ -39,30 +48,96 @@ impl fmt::Debug for Ready {
 }
 
 /// The ready modules.
-pub(super) struct Shelf(Mutex<LruCache<Key, Arc<OnceCell<Ready>>>>);
+pub(super) struct Shelf {
+    places: Mutex<Places>,
+    most_bytes: u64,
+}
 
-pub(super) type Key = (Digest, Entrypoint);
+struct Places {
+    modules: LruCache<Key, Place>,
+    /// Of all that are loaded.
+    bytes: u64,
+}
+
+struct Place {
+    module: Arc<OnceCell<Ready>>,
+    /// What of it is in the sum; 0 while it is being loaded.
+    bytes: u64,
+}
+
+pub(super) type Key = (CodeId, Entrypoint);
 
 const PLACES: NonZeroUsize = NonZeroUsize::new(bounds::MAX_READY_MODULES).expect("it is not zero");
 
 impl Shelf {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(PLACES)))
+    /// A shelf for so many bytes of code.
+    pub(super) fn new(most_bytes: u64) -> Self {
+        Self { places: Mutex::new(Places { modules: LruCache::unbounded(), bytes: 0 }), most_bytes }
     }
 
     /// The module, from here or from `load`. Of those who ask at once one loads and the others wait; if it fails or
     /// is dropped, the next one loads.
     pub(super) async fn get<E>(&self, key: Key, load: impl Future<Output = Result<Ready, E>>) -> Result<Ready, E> {
-        let place = Arc::clone(self.places().get_or_insert(key, Arc::default));
-        place.get_or_try_init(|| load).await.cloned()
+        let place = self.place(&key);
+        if let Some(ready) = place.get() {
+            return Ok(ready.clone());
+        }
+        let ready = place.get_or_try_init(|| load).await?.clone();
+        self.count(&key, &place, &ready);
+        Ok(ready)
     }
 
     /// Puts a module here.
-    pub(super) fn put(&self, key: Key, ready: Ready) {
-        self.places().put(key, Arc::new(OnceCell::new_with(Some(ready))));
+    pub(super) fn put(&self, key: &Key, ready: &Ready) {
+        let place = Arc::new(OnceCell::new_with(Some(ready.clone())));
+        let mut places = self.lock();
+        let before = places.modules.push(key.clone(), Place { module: Arc::clone(&place), bytes: 0 });
+        places.bytes -= before.map_or(0, |(_, before)| before.bytes);
+        drop(places);
+        self.count(key, &place, ready);
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, LruCache<Key, Arc<OnceCell<Ready>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn place(&self, key: &Key) -> Arc<OnceCell<Ready>> {
+        let mut places = self.lock();
+        if let Some(place) = places.modules.get(key) {
+            return Arc::clone(&place.module);
+        }
+        let module = Arc::<OnceCell<Ready>>::default();
+        places.modules.push(key.clone(), Place { module: Arc::clone(&module), bytes: 0 });
+        places.put_out(self.most_bytes);
+        module
+    }
+
+    /// Counts what was loaded, if it is still here and was not counted by another, and makes room.
+    fn count(&self, key: &Key, loaded: &Arc<OnceCell<Ready>>, ready: &Ready) {
+        let mut places = self.lock();
+        let counted =
+            places.modules.peek_mut(key).filter(|place| Arc::ptr_eq(&place.module, loaded) && place.bytes == 0);
+        if let Some(place) = counted {
+            place.bytes = ready.0.bytes;
+            places.bytes += ready.0.bytes;
+            places.put_out(self.most_bytes);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many modules are here, and their bytes.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> (usize, u64) {
+        let places = self.lock();
+        (places.modules.len(), places.bytes)
+    }
+}
+
+impl Places {
+    /// Puts out what was not used for longest, until the rest is within the bounds; never the last one.
+    fn put_out(&mut self, most_bytes: u64) {
+        while self.modules.len() > PLACES.get() || (self.bytes > most_bytes && self.modules.len() > 1) {
+            let Some((_, place)) = self.modules.pop_lru() else { return };
+            self.bytes -= place.bytes;
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What is said of a module that cannot be run. Deciding it is the other files' business.
 
+use std::borrow::Cow;
+
 use crate::model::function::Entrypoint;
 
 /// Why a module was not deployed.
@@ -25,11 +27,17 @@ pub enum Refused {
         /// Names of interfaces (`wasi:keyvalue/store@0.2.0`) or of functions (`env.log`).
         names: Vec<String>,
     },
+    /// Compiling it took more time or memory than it may.
+    #[error("compiling this module takes too much: {detail}")]
+    TooCostly {
+        /// What, and how much it may be.
+        detail: String,
+    },
     /// It is larger than this runtime compiles.
     #[error("this module is too large: {what} is {size}, and at most {limit} is allowed")]
     TooLarge {
         /// What of it.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How large that is.
         size: usize,
         /// How large it may be.

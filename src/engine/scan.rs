@@ -1,10 +1,12 @@
-//! A look at a module's outline before it is compiled: compiling cannot be interrupted, and takes more than
-//! proportionally longer for a long function.
+//! A look at a module before it is compiled: compiling cannot be interrupted, and takes more than proportionally longer
+//! for some shapes of code.
 //!
-//! Reads sections, the lengths of functions and the names of imports, nothing else. What it cannot read it leaves
-//! to the validator.
+//! One pass from the first byte to the last. It counts, and builds nothing that grows with the module but the list of
+//! its imports, which is bounded. What it cannot read it leaves to the validator.
 
-use wasmparser::{Parser, Payload};
+use std::borrow::Cow;
+
+use wasmparser::{FunctionBody, MemoryType, Operator, Parser, Payload, TableType};
 
 use super::refused::Refused;
 use crate::model::bounds;
@@ -14,131 +16,214 @@ use crate::model::bounds;
 pub(super) struct Outline {
     /// What a core module imports, as module and name; empty for a component.
     pub(super) imports: Vec<(String, String)>,
+    /// How much debug information there is.
+    pub(super) debug: Debug,
 }
 
-/// Reads the outline, and refuses what would take too long to compile.
+/// How much debug information there is, at all levels together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Debug {
+    pub(super) bytes: usize,
+    line_bytes: usize,
+    units: usize,
+}
+
+/// How custom sections with debug information are named.
+pub(super) const DEBUG_SECTIONS: &str = ".debug_";
+
+/// Reads a module's outline, and refuses what would take too long to compile or could never be instantiated.
 pub(super) fn outline(module: &[u8]) -> Result<Outline, Refused> {
     within("the module", module.len(), bounds::MAX_MODULE_BYTES)?;
-    let (mut outline, mut functions, mut depth) = (Outline::default(), 0, 0_usize);
+    let mut counts = Counts::default();
+    let mut outline = Outline::default();
     let is_component = Parser::is_component(module);
     for payload in Parser::new(0).parse_all(module) {
         let Ok(payload) = payload else { break };
-        match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
-                depth += 1;
-                within("nesting of components", depth, bounds::MAX_MODULE_NESTING)?;
-            }
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CodeSectionStart { count, .. } => {
-                functions += count as usize;
-                within("the number of functions", functions, bounds::MAX_MODULE_FUNCTIONS)?;
-            }
-            Payload::CodeSectionEntry(body) => within("a function", body.range().len(), bounds::MAX_FUNCTION_BYTES)?,
-            Payload::ImportSection(imports) if !is_component => {
-                let imports = imports.into_imports().map_while(Result::ok);
-                outline.imports.extend(imports.map(|import| (import.module.to_owned(), import.name.to_owned())));
-            }
-            _ => (),
+        counts.add(&payload)?;
+        if let Payload::ImportSection(imports) = payload
+            && !is_component
+        {
+            let imports = imports.into_imports().map_while(Result::ok);
+            outline.imports.extend(imports.map(|import| (import.module.to_owned(), import.name.to_owned())));
         }
     }
+    outline.debug = counts.debug;
     Ok(outline)
 }
 
-fn within(what: &'static str, size: usize, limit: usize) -> Result<(), Refused> {
-    if size > limit { Err(Refused::TooLarge { what, size, limit }) } else { Ok(()) }
+/// What was counted so far, in all levels of the module together.
+#[derive(Debug, Default)]
+struct Counts {
+    depth: usize,
+    inner: usize,
+    functions: usize,
+    exports: usize,
+    imports: usize,
+    types: usize,
+    custom_bytes: usize,
+    debug: Debug,
+}
+
+impl Counts {
+    fn add(&mut self, payload: &Payload<'_>) -> Result<(), Refused> {
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.enter()?,
+            Payload::End(_) => self.depth = self.depth.saturating_sub(1),
+            Payload::CodeSectionStart { count, .. } => self.functions(*count)?,
+            Payload::ComponentCanonicalSection(functions) => self.functions(functions.count())?,
+            Payload::CodeSectionEntry(body) => function(body)?,
+            Payload::ExportSection(exports) => self.exports(exports.count())?,
+            Payload::ComponentExportSection(exports) => self.exports(exports.count())?,
+            Payload::ImportSection(imports) => self.imports(imports.count())?,
+            Payload::ComponentImportSection(imports) => self.imports(imports.count())?,
+            Payload::TypeSection(types) => self.types(types.count())?,
+            Payload::CoreTypeSection(types) => self.types(types.count())?,
+            Payload::ComponentTypeSection(types) => self.types(types.count())?,
+            Payload::MemorySection(memories) => {
+                within("the number of memories", memories.count() as usize, bounds::MAX_GUEST_MEMORIES)?;
+                memories.clone().into_iter().map_while(Result::ok).try_for_each(memory)?;
+            }
+            Payload::TableSection(tables) => {
+                within("the number of tables", tables.count() as usize, bounds::MAX_GUEST_TABLES)?;
+                tables.clone().into_iter().map_while(Result::ok).try_for_each(|table| self::table(table.ty))?;
+            }
+            Payload::GlobalSection(globals) => {
+                within("the number of globals", globals.count() as usize, bounds::MAX_MODULE_GLOBALS)?;
+            }
+            Payload::DataSection(segments) => {
+                within("the number of data segments", segments.count() as usize, bounds::MAX_MODULE_SEGMENTS)?;
+            }
+            Payload::ElementSection(segments) => {
+                within("the number of element segments", segments.count() as usize, bounds::MAX_MODULE_SEGMENTS)?;
+            }
+            Payload::CustomSection(section) => self.custom(section.name(), section.data())?,
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), Refused> {
+        self.depth += 1;
+        self.inner += 1;
+        within("the nesting of components", self.depth, bounds::MAX_MODULE_NESTING)?;
+        within("the number of modules within the component", self.inner, bounds::MAX_INNER_MODULES)
+    }
+
+    fn functions(&mut self, more: u32) -> Result<(), Refused> {
+        add(&mut self.functions, more, "the number of functions", bounds::MAX_MODULE_FUNCTIONS)
+    }
+
+    fn exports(&mut self, more: u32) -> Result<(), Refused> {
+        add(&mut self.exports, more, "the number of exports", bounds::MAX_MODULE_EXPORTS)
+    }
+
+    fn imports(&mut self, more: u32) -> Result<(), Refused> {
+        add(&mut self.imports, more, "the number of imports", bounds::MAX_MODULE_IMPORTS)
+    }
+
+    fn types(&mut self, more: u32) -> Result<(), Refused> {
+        add(&mut self.types, more, "the number of types", bounds::MAX_MODULE_TYPES)
+    }
+
+    fn custom(&mut self, name: &str, data: &[u8]) -> Result<(), Refused> {
+        if let Some(kind) = name.strip_prefix(DEBUG_SECTIONS) {
+            self.debug.add(kind, data);
+            return Ok(());
+        }
+        self.custom_bytes += data.len();
+        within("what is not code (custom sections), in bytes,", self.custom_bytes, bounds::MAX_CUSTOM_BYTES)
+    }
+}
+
+impl Debug {
+    fn add(&mut self, kind: &str, data: &[u8]) {
+        self.bytes += data.len();
+        match kind {
+            "line" => self.line_bytes += data.len(),
+            "info" => self.units += units(data),
+            _ => (),
+        }
+    }
+
+    /// Refuses what would take long to read at a trap: that is on a thread that other guests wait for.
+    pub(super) fn refuse_too_large(self) -> Result<(), Refused> {
+        within("the debug information, in bytes,", self.bytes, bounds::MAX_DEBUG_BYTES)?;
+        within("the debug information on lines, in bytes,", self.line_bytes, bounds::MAX_DEBUG_LINE_BYTES)?;
+        within("the number of units of the debug information", self.units, bounds::MAX_DEBUG_UNITS)
+    }
+}
+
+/// How many units there are in a `.debug_info`: each begins with its length.
+fn units(mut data: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some((short, rest)) = data.split_first_chunk() {
+        let short = u32::from_le_bytes(*short);
+        let (length, rest) = match rest.split_first_chunk() {
+            Some((long, rest)) if short == u32::MAX => (usize::try_from(u64::from_le_bytes(*long)).ok(), rest),
+            _ => (usize::try_from(short).ok(), rest),
+        };
+        count += 1;
+        data = length.and_then(|length| rest.get(length..)).unwrap_or_default();
+    }
+    count
+}
+
+fn add(count: &mut usize, more: u32, what: &'static str, limit: usize) -> Result<(), Refused> {
+    *count = count.saturating_add(more as usize);
+    within(what, *count, limit)
+}
+
+/// One function: its length, its locals, and how deep its blocks nest.
+fn function(body: &FunctionBody<'_>) -> Result<(), Refused> {
+    let at = || format!(" of the function at offset {:#x}", body.range().start);
+    within_at("the code", body.range().len(), bounds::MAX_FUNCTION_BYTES, at)?;
+    let Ok(locals) = body.get_locals_reader() else { return Ok(()) };
+    let mut count = 0_usize;
+    for (more, _) in locals.into_iter().map_while(Result::ok) {
+        count = count.saturating_add(more as usize);
+        within_at("the number of locals", count, bounds::MAX_FUNCTION_LOCALS, at)?;
+    }
+    let Ok(mut operators) = body.get_operators_reader() else { return Ok(()) };
+    let mut depth = 0_usize;
+    while let Ok(operator) = operators.read() {
+        match operator {
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                depth += 1;
+                within_at("the nesting of blocks", depth, bounds::MAX_BLOCK_NESTING, at)?;
+            }
+            Operator::End => depth = depth.saturating_sub(1),
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+fn memory(memory: MemoryType) -> Result<(), Refused> {
+    let page = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
+    let bytes = memory.initial.saturating_mul(page);
+    let most = usize::try_from(*bounds::MEMORY_BYTES.end()).unwrap_or(usize::MAX);
+    within("the memory that it begins with, in bytes,", usize::try_from(bytes).unwrap_or(usize::MAX), most)
+}
+
+fn table(table: TableType) -> Result<(), Refused> {
+    let elements = usize::try_from(table.initial).unwrap_or(usize::MAX);
+    within("the number of elements of a table that it begins with", elements, bounds::MAX_GUEST_TABLE_ELEMENTS)
+}
+
+pub(super) fn within(what: &'static str, size: usize, limit: usize) -> Result<(), Refused> {
+    within_at(what, size, limit, String::new)
+}
+
+fn within_at(what: &'static str, size: usize, limit: usize, at: impl Fn() -> String) -> Result<(), Refused> {
+    if size <= limit {
+        return Ok(());
+    }
+    let what = match at() {
+        at if at.is_empty() => Cow::Borrowed(what),
+        at => Cow::Owned(format!("{what}{at}")),
+    };
+    Err(Refused::TooLarge { what, size, limit })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CODE_SECTION: u8 = 10;
-    const FUNCTION_SECTION: u8 = 3;
-    const CORE_MODULE_SECTION: u8 = 1;
-    const COMPONENT_SECTION: u8 = 4;
-    const CORE: [u8; 8] = *b"\0asm\x01\0\0\0";
-    const NESTED: [u8; 8] = *b"\0asm\x0d\0\x01\0";
-
-    /// An unsigned LEB128 number.
-    fn number(mut number: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while number >= 0x80 {
-            bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
-            number >>= 7;
-        }
-        bytes.push(u8::try_from(number).unwrap());
-        bytes
-    }
-
-    fn section(id: u8, content: &[u8]) -> Vec<u8> {
-        [&[id], &number(content.len())[..], content].concat()
-    }
-
-    /// A core module with so many functions of that length.
-    fn module(count: usize, function: &[u8]) -> Vec<u8> {
-        let types = [number(count), vec![0; count]].concat();
-        let bodies = [number(function.len()), function.to_vec()].concat().repeat(count);
-        [CORE.to_vec(), section(FUNCTION_SECTION, &types), section(CODE_SECTION, &[number(count), bodies].concat())]
-            .concat()
-    }
-
-    fn function(bytes: usize) -> Vec<u8> {
-        module(1, &vec![0; bytes])
-    }
-
-    fn functions(count: usize) -> Vec<u8> {
-        module(count, &[0, 0x0b])
-    }
-
-    fn in_component(id: u8, content: &[u8]) -> Vec<u8> {
-        [&NESTED[..], &section(id, content)].concat()
-    }
-
-    #[track_caller]
-    fn check(module: &[u8], expected: Option<&str>) {
-        let told = match super::outline(module) {
-            Ok(_) => None,
-            Err(Refused::TooLarge { what, .. }) => Some(what),
-            Err(other) => panic!("{other}"),
-        };
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn a_function_that_would_compile_for_too_long_is_refused_also_inside_a_component() {
-        check(&function(bounds::MAX_FUNCTION_BYTES), None);
-        let long = function(bounds::MAX_FUNCTION_BYTES + 1);
-        check(&long, Some("a function"));
-        let once = in_component(CORE_MODULE_SECTION, &long);
-        check(&once, Some("a function"));
-        check(&in_component(COMPONENT_SECTION, &once), Some("a function"));
-    }
-
-    #[test]
-    fn too_many_functions_are_refused_wherever_they_are() {
-        let half = functions(bounds::MAX_MODULE_FUNCTIONS / 2 + 1);
-        check(&half, None);
-        let mut two = in_component(CORE_MODULE_SECTION, &half);
-        two.extend_from_slice(&in_component(CORE_MODULE_SECTION, &half)[8..]);
-        check(&two, Some("the number of functions"));
-    }
-
-    #[test]
-    fn components_are_not_nested_without_end() {
-        let deep = (0..50).fold(NESTED.to_vec(), |inner, _| in_component(COMPONENT_SECTION, &inner));
-        check(&deep, Some("nesting of components"));
-    }
-
-    #[test]
-    fn what_the_outline_is_read_from_is_what_the_compiler_reads() {
-        let long = format!("(module (func {}))", "nop ".repeat(bounds::MAX_FUNCTION_BYTES));
-        check(&wat::parse_str(long).unwrap(), Some("a function"));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_left_to_the_validator() {
-        for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0\x0a\xff\xff\xff\xff\xff\xff"] {
-            check(bytes, None);
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! What an engine is started with, and what wasmtime is told in consequence.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
@@ -15,6 +16,33 @@ pub struct Settings {
     pub concurrency: u32,
     /// Whether modules may import `tidemill-fault`, which ends the process: for tests of crashes alone.
     pub fault_injection: bool,
+    /// What compiles; without it, modules are compiled in this process, which is for modules that are trusted.
+    pub compiler: Option<CompilerProgram>,
+    /// Bytes of compiled code that are kept in memory, ready to run.
+    pub loaded_code_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cache_dir: None,
+            concurrency: bounds::DEFAULT_RUNTIME_CONCURRENCY,
+            fault_injection: false,
+            compiler: None,
+            loaded_code_bytes: bounds::DEFAULT_LOADED_CODE_BYTES,
+        }
+    }
+}
+
+/// A program that compiles when it is run as `PROGRAM compile`, and how much one compilation may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompilerProgram {
+    /// The program: of this very version, since wasmtime maps what no other has compiled.
+    pub program: PathBuf,
+    /// Processor time of one compilation.
+    pub cpu: Duration,
+    /// Address space of one compilation, in bytes.
+    pub memory_bytes: u64,
 }
 
 /// Why an engine did not start.
@@ -103,12 +131,21 @@ fn each(guests: u32, of_one: usize) -> u32 {
     guests.saturating_mul(u32::try_from(of_one).unwrap_or(u32::MAX))
 }
 
-/// wasmtime's configuration. What is said here and not by default is said for a reason:
-/// without `concurrency_support` a call costs a third; shared memories would escape the limits on memory.
+/// wasmtime's configuration for running guests.
 pub(super) fn config(room: Room) -> Config {
-    let mut config = Config::new();
+    let mut config = codegen();
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(room.pool()))
+        .wasm_backtrace_max_frames(Some(bounds::MAX_FRAMES));
+    config
+}
+
+/// What code is compiled with, the same where it is compiled and where it runs. What is said here and not by default is
+/// said for a reason: without `concurrency_support` a call costs a third; shared memories would escape the limits on
+/// memory. Debug information is taken out beforehand where nobody asked for it (`strip`), so it is always allowed here.
+pub(super) fn codegen() -> Config {
+    let mut config = Config::new();
+    config
         .concurrency_support(false)
         .shared_memory(false)
         .epoch_interruption(true)
@@ -116,13 +153,21 @@ pub(super) fn config(room: Room) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(bounds::GUEST_STACK_BYTES)
         .async_stack_size(bounds::GUEST_STACK_BYTES * 4)
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::seal;
+
+    #[test]
+    fn what_is_compiled_apart_fits_the_engine_that_runs_it() {
+        let settings = |config: &Config| seal::settings(&wasmtime::Engine::new(config).unwrap());
+        assert_eq!(settings(&config(Room::within(1, DEFAULT_MAX_MAPS))), settings(&codegen()));
+        assert_ne!(settings(codegen().consume_fuel(true)), settings(&codegen()));
+    }
 
     #[test]
     fn the_pool_stays_below_the_systems_limit_on_maps() {

@@ -1,5 +1,6 @@
 //! The engine as a whole: real modules, deployed, loaded and run. Those in `guests/hostile` try to do harm.
 
+mod backtrace;
 mod cache;
 mod deploy;
 mod hostile;
@@ -33,7 +34,7 @@ fn engine() -> Engine {
 }
 
 fn settings(cache_dir: Option<&Path>) -> Settings {
-    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, fault_injection: false }
+    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, ..Settings::default() }
 }
 
 /// A guest of `guests/`, such as `hostile/spin.wat` or `prebuilt/echo.wasm`.

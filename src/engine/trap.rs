@@ -1,5 +1,7 @@
 //! The one reader of wasmtime's errors: what each of them means for a guest, in our words.
 
+use std::fmt::{self, Write as _};
+
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -109,9 +111,7 @@ pub(super) fn missing_import(error: &Error) -> Option<String> {
 
 /// All that wasmtime says about something that concerns no running guest: a compilation, a file.
 pub(super) fn told(error: &Error) -> String {
-    let mut text = format!("{error:#}");
-    text.truncate(text.floor_char_boundary(bounds::MAX_MESSAGE_BYTES));
-    text
+    Cut::text(format_args!("{error:#}"), bounds::MAX_MESSAGE_BYTES)
 }
 
 fn no_room(full: &PoolConcurrencyLimitError) -> Failure {
@@ -121,8 +121,8 @@ fn no_room(full: &PoolConcurrencyLimitError) -> Failure {
 
 /// The causes, outermost first, without the backtrace.
 fn reason(error: &Error) -> String {
-    let causes: Vec<_> = error.chain().map(ToString::to_string).filter(|text| !text.starts_with(BACKTRACE)).collect();
-    causes.join(": ")
+    let texts = error.chain().map(|cause| Cut::text(format_args!("{cause}"), bounds::MAX_MESSAGE_BYTES));
+    texts.filter(|text| !text.starts_with(BACKTRACE)).collect::<Vec<_>>().join(": ")
 }
 
 /// How wasmtime says that a component has too many handles, and that there are too many core instances. Those errors have
@@ -134,16 +134,60 @@ const TOO_MANY_INSTANCES: &str = "resource limit exceeded: instance count";
 /// Without a backtrace it was the guest's result.
 const TOO_MUCH_COPIED: &str = "too much data is being copied";
 
-/// Frames of a backtrace that are shown, and how much of each.
-const FRAMES: usize = 10;
-const FRAME_BYTES: usize = 120;
+/// How much is shown of a function's name, from its start, and of a file's, to its end.
+const NAME_BYTES: usize = 120;
+/// How much of a backtrace is looked at: names are the module's to choose, so their length is not.
+const BACKTRACE_BYTES: usize = 16 * 1_024;
 /// How the text of a [`WasmBacktrace`] begins. Its frames are read from that text, because only there are the
 /// names of functions demangled.
 const BACKTRACE: &str = "error while executing at wasm backtrace";
 
+/// `what`, and a line for each frame; with the file and the line where the module's debug information was kept.
 fn with_backtrace(what: &str, error: &Error) -> String {
-    let text = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.split_once(" - ")).map(|(_, name)| name.trim());
-    let frames = names.take(FRAMES).map(|name| format!("\n  at {}", &name[..name.floor_char_boundary(FRAME_BYTES)]));
-    std::iter::once(what.to_owned()).chain(frames).collect()
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return what.to_owned() };
+    let mut told = what.to_owned();
+    let mut frames = 0;
+    for line in Cut::text(format_args!("{backtrace}"), BACKTRACE_BYTES).lines() {
+        if let Some((_, name)) = line.split_once(" - ") {
+            frames += 1;
+            if frames > bounds::MAX_FRAMES.get() {
+                break; // a frame of the stack can be several of the source
+            }
+            let name = without_hash(name.trim());
+            told.push_str("\n  at ");
+            told.push_str(&name[..name.floor_char_boundary(NAME_BYTES)]);
+        } else if let Some(place) = line.trim_start().strip_prefix("at ").filter(|_| frames > 0) {
+            let start = place.ceil_char_boundary(place.len().saturating_sub(NAME_BYTES));
+            let _ = write!(told, " ({})", &place[start..]); // a `String` takes it
+        }
+    }
+    told
+}
+
+/// A name of Rust's without the hash at its end.
+fn without_hash(name: &str) -> &str {
+    let is_hash = |end: &str| end.len() == 16 && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.rsplit_once("::h").filter(|(_, end)| is_hash(end)).map_or(name, |(name, _)| name)
+}
+
+/// The beginning of a text that may be long: no more of it is made.
+struct Cut {
+    text: String,
+    most: usize,
+}
+
+impl Cut {
+    fn text(long: fmt::Arguments<'_>, most: usize) -> String {
+        let mut cut = Self { text: String::new(), most };
+        let _ = cut.write_fmt(long); // it ends in an error where it is cut
+        cut.text
+    }
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.most - self.text.len();
+        self.text.push_str(&more[..more.floor_char_boundary(room)]);
+        if more.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
 }

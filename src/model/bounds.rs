@@ -197,16 +197,62 @@ pub const MAX_OPEN_SEGMENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// result, a log, a record that goes on), and holds as much in memory until it may.
 pub const MAX_STEPS_IN_RESERVE: usize = 8;
 
-/// Compiled modules kept ready in memory.
+/// Compiled modules kept ready in memory, count: each is some maps and an open file.
 pub const MAX_READY_MODULES: usize = 256;
-/// Compiled modules kept on disk, in bytes; the oldest give way.
+/// Compiled modules kept ready in memory, bytes, unless told. They are mapped, so what is not executed takes no memory.
+pub const DEFAULT_LOADED_CODE_BYTES: u64 = GIB;
+/// From one large module to what a machine may have.
+pub const LOADED_CODE_BYTES: RangeInclusive<u64> = 64 * MIB..=1_024 * GIB;
+/// Compiled modules kept on disk, in bytes; those that were not used for longest give way.
 pub const MAX_COMPILED_BYTES: u64 = 8 * GIB;
+/// One compiled module, in bytes: some twice the module, with room for many small functions.
+pub const MAX_COMPILED_MODULE_BYTES: usize = 512 * 1_024 * 1_024;
+/// Processor time that compiling one module may take, unless told: a `CPython` takes ten seconds.
+pub const DEFAULT_COMPILE_CPU: Duration = Duration::from_secs(120);
+/// Range of the same, in seconds.
+pub const COMPILE_CPU_S: RangeInclusive<u64> = 1..=3_600;
+/// How much longer than its processor time a compilation may last: it stands back for everything else.
+pub const COMPILE_PATIENCE: u32 = 5;
+/// Address space that compiling one module may take, unless told: 100,000 functions take half a gigabyte, and what is
+/// reserved is more than what is used.
+pub const DEFAULT_COMPILE_MEMORY: u64 = 4 * GIB;
+/// Range of the same: below it not even an empty module is compiled.
+pub const COMPILE_MEMORY: RangeInclusive<u64> = 256 * MIB..=256 * GIB;
+/// Threads of one compilation: each takes memory, and on a large machine several are under way.
+pub const MAX_COMPILE_THREADS: usize = 8;
+
 /// Functions of one module: a compiler takes some 20 microseconds and 5 KiB for even an empty one.
-pub const MAX_MODULE_FUNCTIONS: usize = 200_000;
+pub const MAX_MODULE_FUNCTIONS: usize = 100_000;
 /// Code of one function: compiling takes more than proportionally longer, about a second for this much.
 pub const MAX_FUNCTION_BYTES: usize = 1_024 * 1_024;
+/// Locals of one function, its parameters apart: a compiler follows each through every block.
+pub const MAX_FUNCTION_LOCALS: usize = 20_000;
+/// Blocks within blocks of one function; a `switch` of a thousand cases is a thousand.
+pub const MAX_BLOCK_NESTING: usize = 5_000;
+/// Exports of one module, those of the modules within it included: each is a name in memory while it is loaded.
+pub const MAX_MODULE_EXPORTS: usize = 20_000;
+/// Imports of one module, those of the modules within it included: each is looked up when it is loaded.
+pub const MAX_MODULE_IMPORTS: usize = 20_000;
+/// Types of one module, those of the modules within it included.
+pub const MAX_MODULE_TYPES: usize = 100_000;
+/// Data and element segments of one module, each.
+pub const MAX_MODULE_SEGMENTS: usize = 100_000;
+/// Globals of one module: each is made for every instance.
+pub const MAX_MODULE_GLOBALS: usize = 100_000;
+/// Core modules and components within one component, all levels together.
+pub const MAX_INNER_MODULES: usize = 1_000;
 /// Components within components of one module.
 pub const MAX_MODULE_NESTING: usize = 16;
+/// Names and notes of a module that are not code, debug information apart.
+pub const MAX_CUSTOM_BYTES: usize = 32 * 1_024 * 1_024;
+/// Debug information that a version may be deployed with, in bytes.
+pub const MAX_DEBUG_BYTES: usize = 16 * 1_024 * 1_024;
+/// Tables of lines within it, in bytes: a backtrace reads one anew for each of its frames, and a byte becomes twenty.
+pub const MAX_DEBUG_LINE_BYTES: usize = 2 * 1_024 * 1_024;
+/// Compilation units within it: each is entered in a table for each frame of a backtrace.
+pub const MAX_DEBUG_UNITS: usize = 10_000;
+/// Frames of a backtrace: the innermost.
+pub const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 
 /// Stack of a guest; the host's calls on its behalf have their own besides.
 pub const GUEST_STACK_BYTES: usize = 512 * 1_024;

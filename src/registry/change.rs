@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Registry, RegistryError};
+use crate::engine::CodeId;
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
 use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
@@ -161,7 +162,11 @@ impl Registry {
         let parts = &self.parts;
         let entrypoint = parts
             .engine
-            .inspect(digest, deployment.module.clone(), deployment.entrypoint.clone())
+            .inspect(
+                CodeId { digest, debug_info: deployment.debug_info },
+                deployment.module.clone(),
+                deployment.entrypoint.clone(),
+            )
             .await
             .map_err(RegistryError::Module)?;
 

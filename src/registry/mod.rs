@@ -17,7 +17,7 @@ pub use change::{ConfigText, Deployment, Subject};
 pub use error::RegistryError;
 
 use crate::clock::Clock;
-use crate::engine::{Engine, LoadError, Ready};
+use crate::engine::{CodeId, Engine, LoadError, Ready};
 use crate::model::function::{Function, Version};
 use crate::model::names::{FunctionId, FunctionPath, Qualifier, VersionNumber};
 use crate::store::{Live, Store};
@@ -97,6 +97,6 @@ impl Registry {
                 Err(error) => Err(error.to_string()),
             }
         };
-        self.parts.engine.load(digest, &version.entrypoint, module).await
+        self.parts.engine.load(CodeId::of(version), &version.entrypoint, module).await
     }
 }

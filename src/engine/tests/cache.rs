@@ -2,6 +2,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::engine::compile;
+use crate::engine::seal::{SEAL_BYTES, Seal};
 
 async fn load(engine: &Engine, module: &Bytes) -> Ready {
     let give = module.clone();
@@ -97,4 +99,121 @@ async fn what_a_crash_left_half_written_is_removed_at_the_next_start() {
     std::fs::write(dir.path().join("unfinished-1"), "half").unwrap();
     Engine::start(&settings(Some(dir.path()))).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// An engine that finds `file` where the code of `module` should be.
+async fn with_file(module: &Bytes, put: impl FnOnce(&Path)) -> (Engine, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    deploy(&Engine::start(&settings(Some(dir.path()))).unwrap(), module.clone()).await;
+    put(&cached(dir.path()));
+    (Engine::start(&settings(Some(dir.path()))).unwrap(), dir)
+}
+
+#[tokio::test]
+async fn code_that_does_not_fit_is_compiled_again_and_not_trusted() {
+    let module = guest("prebuilt/echo.wasm");
+    let check = async |put: fn(&Path)| {
+        let (engine, dir) = with_file(&module, put).await;
+        let ready = load(&engine, &module).await;
+        assert_eq!(body(engine.run(&ready, call("tide")).await), "tide");
+        assert_eq!(engine.compiled(), 1);
+        drop(engine);
+        let again = Engine::start(&settings(Some(dir.path()))).unwrap();
+        load(&again, &module).await;
+        assert_eq!(again.compiled(), 0, "it was not replaced");
+    };
+    // Compiled from another module, and renamed.
+    check(|path| {
+        let other = compile(&guest("prebuilt/upper.wasm"), false).unwrap();
+        other.write_to(&mut std::fs::File::create(path).unwrap()).unwrap();
+    })
+    .await;
+    // The same module, compiled otherwise.
+    check(|path| {
+        let other = compile(&guest("prebuilt/echo.wasm"), true).unwrap();
+        other.write_to(&mut std::fs::File::create(path).unwrap()).unwrap();
+    })
+    .await;
+    // Written by a program with another compiler.
+    check(|path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = bytes.len() - SEAL_BYTES;
+        let mut seal = Seal::read(bytes[at..].first_chunk().unwrap()).unwrap();
+        seal.settings ^= 1;
+        bytes[at..].copy_from_slice(&seal.to_bytes());
+        std::fs::write(path, bytes).unwrap();
+    })
+    .await;
+    // Others could have written it.
+    for mode in [0o620, 0o602] {
+        let (engine, _dir) = with_file(&module, |path| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        })
+        .await;
+        load(&engine, &module).await;
+        assert_eq!(engine.compiled(), 1, "{mode:o}");
+    }
+    // It leads elsewhere.
+    check(|path| {
+        let elsewhere = path.with_extension("moved");
+        std::fs::rename(path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, path).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn code_that_was_compiled_elsewhere_by_this_program_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = guest("prebuilt/echo.wasm");
+    let compiled = compile(&module, false).unwrap();
+    compiled.write_to(&mut std::fs::File::create(dir.path().join(compiled.name())).unwrap()).unwrap();
+    let engine = Engine::start(&settings(Some(dir.path()))).unwrap();
+    let ready = deploy(&engine, module).await;
+    assert_eq!(body(engine.run(&ready, call("tide")).await), "tide");
+    assert_eq!(engine.compiled(), 0);
+}
+
+/// A command whose result is a number, different from that of every other.
+fn numbered(n: usize) -> Bytes {
+    from_text(&format!(
+        r#"(module
+             (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+             (memory (export "memory") 1)
+             (data (i32.const 0) "\10\00\00\00\04\00\00\00")
+             (data (i32.const 16) "{n:04}")
+             (func (export "_start")
+               (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
+    ))
+}
+
+#[tokio::test]
+async fn what_is_not_in_memory_is_mapped_again_without_its_module() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = compile(&numbered(0), false).unwrap();
+    let mut file = Vec::new();
+    one.write_to(&mut file).unwrap();
+    let room = 3 * file.len() as u64 + 1_000;
+    let engine = Engine::start(&Settings { loaded_code_bytes: room, ..settings(Some(dir.path())) }).unwrap();
+    for n in 0..8 {
+        deploy(&engine, numbered(n)).await;
+        let (count, bytes) = engine.loaded();
+        assert!(bytes <= room && count <= 3, "{count} modules with {bytes} bytes");
+    }
+    for n in (0..8).chain(0..8) {
+        let not_needed = async { Err("the module was asked for".to_owned()) };
+        let ready = engine.load(digest(&numbered(n)), &Entrypoint::Command, not_needed).await.unwrap();
+        assert_eq!(body(engine.run(&ready, call("")).await), format!("{n:04}"));
+        assert!(engine.loaded().1 <= room);
+    }
+    assert_eq!(engine.compiled(), 8);
+}
+
+#[tokio::test]
+async fn code_that_was_put_out_runs_on_where_somebody_has_it() {
+    let engine = Engine::start(&Settings { loaded_code_bytes: 1, ..settings(None) }).unwrap();
+    let first = deploy(&engine, numbered(1)).await;
+    deploy(&engine, numbered(2)).await;
+    assert_eq!(engine.loaded().0, 1);
+    assert_eq!(body(engine.run(&first, call("")).await), "0001");
 }

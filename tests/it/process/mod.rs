@@ -8,6 +8,7 @@ mod cancelling;
 mod chains;
 mod clocks;
 mod command_line;
+mod compiling;
 mod cycles;
 mod damage;
 mod disk;

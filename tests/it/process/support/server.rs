@@ -122,6 +122,13 @@ impl Server {
         self.home.as_ref().unwrap().folder.path()
     }
 
+    /// Memory that it has, in bytes, without that of processes it has started.
+    pub(in crate::process) fn rss_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
     /// What it has logged so far.
     pub(in crate::process) fn log(&self) -> String {
         self.home.as_ref().unwrap().log()

@@ -1,0 +1,143 @@
+//! From a module's bytes to something ready to run: from the disk, or by compiling.
+//!
+//! Compiling what somebody sent may take all the time and memory there is, and leaves the compiler slower than it was. So
+//! a server has it done by a child process with limits (`child`), as many at once as there are cores; what the child does
+//! is in `apart`, and is the same where no such process is to be had.
+
+mod apart;
+mod child;
+mod draft;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+pub use apart::{Compiled, Told, compile};
+pub(super) use draft::Draft;
+
+use super::build::CodeId;
+use super::code::Code;
+use super::disk::Disk;
+use super::entrypoint::Target;
+use super::guests::cores;
+use super::host::Linkers;
+use super::ready::Ready;
+use super::refused::Refused;
+use super::settings::CompilerProgram;
+use super::{imports, scan, trap};
+use crate::model::function::Entrypoint;
+
+/// Compiles, at most one module for each core at once. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Compiler(Arc<Parts>);
+
+struct Parts {
+    wasmtime: wasmtime::Engine,
+    linkers: Linkers,
+    disk: Option<Disk>,
+    program: Option<CompilerProgram>,
+    compiling: Semaphore,
+    compiled: AtomicU64,
+}
+
+impl Compiler {
+    pub(super) fn new(
+        wasmtime: wasmtime::Engine,
+        linkers: Linkers,
+        disk: Option<Disk>,
+        program: Option<CompilerProgram>,
+    ) -> Self {
+        let (compiling, compiled) = (Semaphore::new(cores()), AtomicU64::new(0));
+        Self(Arc::new(Parts { wasmtime, linkers, disk, program, compiling, compiled }))
+    }
+
+    /// The module from the disk, if its code is there. One that is there was not refused when it was deployed.
+    pub(super) async fn recall(&self, id: CodeId, entrypoint: Entrypoint) -> Option<Ready> {
+        self.0.disk.as_ref()?;
+        let recalled = self.blocking(move |parts| parts.recall(id, Some(&entrypoint)).transpose());
+        recalled.await.ok()?
+    }
+
+    /// The module, compiled unless its code is on the disk. Dropping the future ends the compilation.
+    pub(super) async fn prepare(
+        &self,
+        id: CodeId,
+        module: Bytes,
+        wanted: Option<Entrypoint>,
+    ) -> Result<Ready, Refused> {
+        let _permit = self.0.compiling.acquire().await.map_err(|closed| failed(&closed))?;
+        let asked = wanted.clone();
+        if let Some(ready) = self.blocking(move |parts| parts.recall(id, asked.as_ref()).transpose()).await? {
+            return Ok(ready);
+        }
+        let looked_at = module.clone();
+        self.blocking(move |parts| parts.look_at(&looked_at)).await?;
+        let draft = self.compile(id, module).await?;
+        self.0.compiled.fetch_add(1, Ordering::Relaxed);
+        self.blocking(move |parts| parts.take(id, draft, wanted.as_ref())).await
+    }
+
+    /// How many modules were compiled, and not found, since the start.
+    pub(super) fn compiled(&self) -> u64 {
+        self.0.compiled.load(Ordering::Relaxed)
+    }
+
+    async fn compile(&self, id: CodeId, module: Bytes) -> Result<Draft, Refused> {
+        let draft = self.blocking(|parts| Draft::new(parts.disk.as_ref()).map_err(|error| failed(&error))).await?;
+        if let Some(program) = &self.0.program {
+            child::compile(program, id, module, draft.file()).await?;
+            return Ok(draft);
+        }
+        self.blocking(move |_| {
+            let compiled = compile(&module, id.debug_info)?;
+            compiled.write_to(&mut draft.file()).map_err(|error| failed(&error))?;
+            Ok(draft)
+        })
+        .await
+    }
+
+    /// Runs `work` on a thread that may take its time.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let parts = Arc::clone(&self.0);
+        spawn_blocking(move || work(&parts)).await.unwrap_or_else(|panicked| Err(failed(&panicked)))
+    }
+}
+
+impl Parts {
+    fn recall(&self, id: CodeId, wanted: Option<&Entrypoint>) -> Option<Result<Ready, Refused>> {
+        let code = self.disk.as_ref()?.load(&self.wasmtime, id)?;
+        Some(self.choose(&code, wanted))
+    }
+
+    /// What can be refused before anything is compiled.
+    fn look_at(&self, module: &[u8]) -> Result<(), Refused> {
+        imports::refuse_unknown(&self.linkers, &self.wasmtime, &scan::outline(module)?)
+    }
+
+    /// Maps what was compiled, and keeps it if it can be run.
+    fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Entrypoint>) -> Result<Ready, Refused> {
+        let code = Code::map(&self.wasmtime, &draft.path())
+            .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
+        let ready = self.choose(&code, wanted)?;
+        if let (Some(disk), Draft::File(file)) = (&self.disk, draft) {
+            disk.keep(&self.wasmtime, id, file);
+        }
+        Ok(ready)
+    }
+
+    fn choose(&self, code: &Code, wanted: Option<&Entrypoint>) -> Result<Ready, Refused> {
+        Ok(Ready::new(Target::choose(&self.linkers, code, wanted)?, code.bytes()))
+    }
+}
+
+/// The compiler could not do its part: no fault of the module's, as far as one can tell.
+fn failed(error: &dyn std::fmt::Display) -> Refused {
+    tracing::error!(%error, "a module could not be compiled");
+    Refused::Unsupported { detail: format!("the compiler failed: {error}") }
+}
