@@ -42,6 +42,16 @@ pub enum Input {
     Request(Box<Request>),
 }
 
+impl Input {
+    /// The payload, or the body of the request.
+    pub fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Payload(payload) => payload,
+            Self::Request(request) => &request.body,
+        }
+    }
+}
+
 /// An HTTP request as an `http` function sees it.
 #[derive(Clone, Debug)]
 pub struct Request {

@@ -15,7 +15,7 @@ use super::host::Linkers;
 use super::ready::Ready;
 use super::refused::Refused;
 use super::{imports, scan};
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::names::Digest;
 
 /// Compiles, at most one module for each core at once. Cheap to clone.
@@ -42,7 +42,7 @@ impl Compiler {
         parts.disk.as_ref()?;
         spawn_blocking(move || {
             let code = parts.recall(digest)?;
-            Target::choose(&parts.linkers, &code, Some(&entrypoint)).ok().map(Ready::new)
+            Target::choose(&parts.linkers, &code, Some(&Wanted::Entrypoint(entrypoint))).ok().map(Ready::new)
         })
         .await
         .ok()?
@@ -55,7 +55,7 @@ impl Compiler {
         &self,
         digest: Digest,
         module: Bytes,
-        wanted: Option<Entrypoint>,
+        wanted: Option<Wanted>,
     ) -> Result<Ready, Refused> {
         let parts = Arc::clone(&self.0);
         let failed = |what: String| Refused::Unsupported { detail: format!("the compiler failed: {what}") };
@@ -78,7 +78,7 @@ impl Parts {
         self.disk.as_ref()?.load(&self.wasmtime, digest)
     }
 
-    fn prepare(&self, digest: Digest, module: &[u8], wanted: Option<&Entrypoint>) -> Result<Ready, Refused> {
+    fn prepare(&self, digest: Digest, module: &[u8], wanted: Option<&Wanted>) -> Result<Ready, Refused> {
         if let Some(code) = self.recall(digest) {
             return Target::choose(&self.linkers, &code, wanted).map(Ready::new);
         }

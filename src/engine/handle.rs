@@ -19,7 +19,7 @@ use super::refused::{LoadError, Refused};
 use super::run::{Output, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::names::Digest;
 use crate::model::outcome::{Failure, FailureKind};
 
@@ -61,7 +61,7 @@ impl Engine {
         &self,
         digest: Digest,
         module: Bytes,
-        wanted: Option<Entrypoint>,
+        wanted: Option<Wanted>,
     ) -> Result<Entrypoint, Refused> {
         let ready = self.0.compiler.prepare(digest, module, wanted).await?;
         let entrypoint = ready.entrypoint();
@@ -81,7 +81,7 @@ impl Engine {
                 return Ok(ready);
             }
             let module = module.await.map_err(LoadError::Module)?;
-            Ok(compiler.prepare(digest, module, Some(entrypoint.clone())).await?)
+            Ok(compiler.prepare(digest, module, Some(Wanted::Entrypoint(entrypoint.clone()))).await?)
         };
         self.0.shelf.get((digest, entrypoint.clone()), load).await
     }

@@ -35,6 +35,7 @@ mod run;
 
 mod handle;
 
+pub use entrypoint::{Misfit, Signature};
 pub use handle::Engine;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 use tokio::sync::OnceCell;
 
-use super::entrypoint::Target;
+use super::entrypoint::{Signature, Target};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 use crate::model::names::Digest;
@@ -25,6 +25,11 @@ impl Ready {
     /// What in it is called.
     pub fn entrypoint(&self) -> Entrypoint {
         self.0.entrypoint()
+    }
+
+    /// What its payload and its result have to be, where the module says so: for a typed function.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.0.signature()
     }
 
     pub(super) fn target(&self) -> &Target {
