@@ -57,12 +57,7 @@ impl Engine {
     /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
     ///
     /// `digest` is the module's. Compiles for up to seconds, away from the async threads.
-    pub async fn inspect(
-        &self,
-        digest: Digest,
-        module: Bytes,
-        wanted: Option<Wanted>,
-    ) -> Result<Entrypoint, Refused> {
+    pub async fn inspect(&self, digest: Digest, module: Bytes, wanted: Option<Wanted>) -> Result<Entrypoint, Refused> {
         let ready = self.0.compiler.prepare(digest, module, wanted).await?;
         let entrypoint = ready.entrypoint();
         self.0.shelf.put((digest, entrypoint.clone()), ready);

@@ -6,7 +6,10 @@ use crate::model::entrypoint::{Entrypoint, ExportName};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Several of its functions could be called, and nobody has said which.
-    #[error("this module exports several functions that can be called: name one of {} as the entrypoint", list(callable))]
+    #[error(
+        "this module exports several functions that can be called: name one of {} as the entrypoint",
+        list(callable)
+    )]
     ManyFunctions {
         /// Their names.
         callable: Vec<String>,
@@ -83,7 +86,8 @@ fn missing_entrypoint(wanted: Option<&Entrypoint>, exports: &[String]) -> String
     };
     let Some(wanted) = wanted else {
         let kinds: Vec<_> = Entrypoint::ALL.iter().map(|kind| format!("`{kind}` needs {}", needs(kind))).collect();
-        let functions = "`typed` an exported function of a component, `raw` `memory`, `alloc` and a function of a core module";
+        let functions =
+            "`typed` an exported function of a component, `raw` `memory`, `alloc` and a function of a core module";
         return format!("{has}; nothing of that can be called: {}, {functions}", kinds.join(", "));
     };
     format!("{has}; a function of the kind `{}` needs {}", wanted.kind(), needs(wanted))

@@ -42,7 +42,8 @@ impl Raw {
         match module.get_export(name.as_str()) {
             Some(ty) if is_raw(&ty) => (),
             Some(_) => {
-                let expected = "it must be a function from (ptr: i32, len: i32) to i64, which is `ptr << 32 | len` of the result";
+                let expected =
+                    "it must be a function from (ptr: i32, len: i32) to i64, which is `ptr << 32 | len` of the result";
                 return Err(wrong(name.as_str(), expected));
             }
             None => return Err(Refused::MissingExport { wanted: name.clone(), callable: callable(module) }),
@@ -56,7 +57,10 @@ impl Raw {
         let missing = || wrong(name.as_str(), "it cannot be found again");
         let find = |export| module.get_export_index(export).ok_or_else(missing);
         Ok(Self {
-            initialize: module.get_export(INITIALIZE).filter(|ty| is_function(ty, &[], &[])).and_then(|_| module.get_export_index(INITIALIZE)),
+            initialize: module
+                .get_export(INITIALIZE)
+                .filter(|ty| is_function(ty, &[], &[]))
+                .and_then(|_| module.get_export_index(INITIALIZE)),
             memory: find(MEMORY)?,
             alloc: find(ALLOC)?,
             function: find(name.as_str())?,

@@ -23,7 +23,9 @@ pub(super) fn to_val(shape: &Shape, value: Value) -> Result<Val, Mismatch> {
         (Shape::Char, Value::Char(character)) => Val::Char(character),
         (Shape::String, Value::String(text)) => Val::String(text),
         (Shape::Bytes, Value::Bytes(bytes)) => Val::List(bytes.into_iter().map(Val::U8).collect()),
-        (Shape::List(shape), Value::List(values)) => Val::List(all(values.into_iter().map(|value| to_val(shape, value)))?),
+        (Shape::List(shape), Value::List(values)) => {
+            Val::List(all(values.into_iter().map(|value| to_val(shape, value)))?)
+        }
         (Shape::Tuple(shapes), Value::Tuple(values)) if shapes.len() == values.len() => {
             Val::Tuple(all(shapes.iter().zip(values).map(|(shape, value)| to_val(shape, value)))?)
         }

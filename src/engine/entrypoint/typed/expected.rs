@@ -14,7 +14,9 @@ pub(super) fn expected(shape: &Shape, f: &mut fmt::Formatter<'_>) -> fmt::Result
             let text = if int.is_wide() { ", as a number or as text" } else { "" };
             write!(f, "a whole number from {min} to {max}{text}")
         }
-        Shape::F32 | Shape::F64 => write!(f, "a number that {shape} can hold, or one of `NaN`, `Infinity`, `-Infinity` as text"),
+        Shape::F32 | Shape::F64 => {
+            write!(f, "a number that {shape} can hold, or one of `NaN`, `Infinity`, `-Infinity` as text")
+        }
         Shape::Char => f.write_str("text of one character"),
         Shape::String => f.write_str("text"),
         Shape::Bytes => f.write_str("bytes, as base64 or as an array of numbers from 0 to 255"),

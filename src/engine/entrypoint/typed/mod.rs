@@ -80,7 +80,8 @@ pub(super) fn callable(component: &Component) -> Vec<String> {
         match export.ty {
             ComponentItem::ComponentFunc(_) => names.push(name.to_owned()),
             ComponentItem::ComponentInstance(interface) => {
-                let functions = interface.exports(engine).filter(|(_, of)| matches!(of.ty, ComponentItem::ComponentFunc(_)));
+                let functions =
+                    interface.exports(engine).filter(|(_, of)| matches!(of.ty, ComponentItem::ComponentFunc(_)));
                 let plain = functions.filter(|(function, _)| !function.starts_with('['));
                 names.extend(plain.map(|(function, _)| format!("{name}#{function}")));
             }
@@ -94,7 +95,9 @@ impl Typed {
     pub(super) fn new(linkers: &Linkers, component: &Component, wanted: &ExportName) -> Result<Self, Refused> {
         let missing = || Refused::MissingExport { wanted: wanted.clone(), callable: callable(component) };
         let (name, ty, function) = find(component, wanted).ok_or_else(missing)?;
-        let unfit = |why: String| Refused::Unsupported { detail: format!("the function `{name}` cannot be called with JSON: {why}") };
+        let unfit = |why: String| Refused::Unsupported {
+            detail: format!("the function `{name}` cannot be called with JSON: {why}"),
+        };
         if ty.async_() {
             return Err(unfit("it is `async`, and functions with that cannot be called yet".to_owned()));
         }
@@ -140,7 +143,8 @@ impl Typed {
         }
         let function = instance.get_func(&mut *store, self.function).ok_or(write::Mismatch)?;
         let params = self.signature.params().iter().zip(given);
-        let params = params.map(|(param, value)| dynamic::to_val(&param.shape, value)).collect::<Result<Vec<_>, _>>()?;
+        let params =
+            params.map(|(param, value)| dynamic::to_val(&param.shape, value)).collect::<Result<Vec<_>, _>>()?;
         let Some(shape) = self.signature.result() else {
             function.call_async(store, &params, &mut []).await?;
             return Ok(None);

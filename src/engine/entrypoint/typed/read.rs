@@ -121,7 +121,8 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
         match self.shape {
             Shape::F32 | Shape::F64 => self.float(given),
             // All that fits in 64 bits is exact here, and 1.0 is an integer to JSON.
-            Shape::Int(_) if given.fract() == 0.0 && given.abs() < 1e20 => {
+            Shape::Int(_) if given.fract() == 0.0 && given.abs() < 1e20 =>
+            {
                 #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
                 self.number(given as i128, Unexpected::Float(given))
             }
@@ -186,7 +187,9 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
         match self.shape {
             Shape::List(shape) => parts::list(from, shape, self.reader).map(Value::List),
             Shape::Bytes => parts::bytes(from, self.reader).map(Value::Bytes),
-            Shape::Tuple(shapes) => parts::exactly(from, shapes.iter(), self.reader, &Wanted(self.shape)).map(Value::Tuple),
+            Shape::Tuple(shapes) => {
+                parts::exactly(from, shapes.iter(), self.reader, &Wanted(self.shape)).map(Value::Tuple)
+            }
             Shape::Flags(names) => parts::flags(from, names, self.reader).map(Value::Flags),
             _ => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
         }
@@ -212,7 +215,8 @@ impl Visit<'_, '_> {
             _ => return Err(E::invalid_type(told, &self)),
         };
         let (min, _) = int.range();
-        let value = if min < 0 { i64::try_from(given).map(Value::Signed) } else { u64::try_from(given).map(Value::Unsigned) };
+        let value =
+            if min < 0 { i64::try_from(given).map(Value::Signed) } else { u64::try_from(given).map(Value::Unsigned) };
         match value {
             Ok(value) if int.holds(given) => Ok(value),
             _ => Err(E::invalid_value(told, &self)),

@@ -5,8 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::shape::{ERR, Field, Int, Kind, OK, SOME, Shape};
 
 /// Canonical base64 with padding: the bits that stand for nothing are zero.
-const BASE64: &str =
-    "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+const BASE64: &str = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 /// Half a step above the largest `f32`: what is nearer to zero is rounded to one that is finite.
 const PAST_F32: f64 = 3.402_823_567_797_336_6e38;
 
@@ -96,7 +95,8 @@ fn unusual_floats() -> Json {
 fn integer(int: Int) -> Json {
     let (min, max) = int.range();
     // Both fit: the least is an i64's and the most is a u64's.
-    let bound = |of: i128| i64::try_from(of).map_or_else(|_| json!(u64::try_from(of).unwrap_or(u64::MAX)), |of| json!(of));
+    let bound =
+        |of: i128| i64::try_from(of).map_or_else(|_| json!(u64::try_from(of).unwrap_or(u64::MAX)), |of| json!(of));
     let number = json!({ "type": "integer", "minimum": bound(min), "maximum": bound(max) });
     if !int.is_wide() {
         return number;

@@ -222,7 +222,9 @@ impl Survey {
             }
             Type::Enum(names) => Shape::Enum(names.names().map(Box::from).collect()),
             Type::Option(option) => Shape::Option(Box::new(self.shape(&option.ty())?)),
-            Type::Result(result) => Shape::Result(self.maybe(result.ok().as_ref())?, self.maybe(result.err().as_ref())?),
+            Type::Result(result) => {
+                Shape::Result(self.maybe(result.ok().as_ref())?, self.maybe(result.err().as_ref())?)
+            }
             Type::Flags(flags) => Shape::Flags(flags.names().map(Box::from).collect()),
             Type::Own(_) | Type::Borrow(_) => return unfit("a resource"),
             Type::Future(_) => return unfit("a future"),

@@ -62,10 +62,7 @@ impl fmt::Display for Field {
 }
 
 /// Each, with commas.
-pub(super) fn listed<T: fmt::Display>(
-    f: &mut fmt::Formatter<'_>,
-    items: impl IntoIterator<Item = T>,
-) -> fmt::Result {
+pub(super) fn listed<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl IntoIterator<Item = T>) -> fmt::Result {
     for (place, item) in items.into_iter().enumerate() {
         if place > 0 {
             f.write_str(", ")?;
