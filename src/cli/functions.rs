@@ -109,10 +109,8 @@ async fn show(
     let function: Answer<Function> = client.json(request.query(&[("qualifier", qualifier_text(qualifier))])).await?;
     // Only a typed function has one, and it takes loading its module: so it is asked for where it is shown.
     let is_typed = function.value.version.entrypoint.starts_with("typed:");
-    let schema: Option<Answer<Schema>> = match is_typed && !output.json {
-        true => Some(client.json(schema(client, name, qualifier)).await?),
-        false => None,
-    };
+    let schema: Option<Answer<Schema>> =
+        if is_typed && !output.json { Some(client.json(schema(client, name, qualifier)).await?) } else { None };
     output.answer(&function, |function| text(function, schema.map(|schema| schema.value.signature)))
 }
 

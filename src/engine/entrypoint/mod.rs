@@ -140,8 +140,10 @@ fn offers(code: &Code, kind: &Entrypoint) -> bool {
         (Entrypoint::Command, Code::Component(component)) => command::is_offered_by_component(component),
         (Entrypoint::Handler, Code::Component(component)) => handler::is_offered_by(component),
         (Entrypoint::Http, Code::Component(component)) => http::is_offered_by(component),
-        (Entrypoint::Handler | Entrypoint::Http, Code::Core(_)) => false,
-        (Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => false, // those are asked for by name
+        // Those that have a name are asked for by it.
+        (Entrypoint::Handler | Entrypoint::Http, Code::Core(_)) | (Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => {
+            false
+        }
     }
 }
 

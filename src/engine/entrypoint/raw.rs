@@ -93,7 +93,7 @@ impl Raw {
         }
         let function = function(&instance, &mut *store, &self.function)?.typed::<(u32, u32), u64>(&*store)?;
         let packed = function.call_async(&mut *store, (ptr, len)).await?;
-        let (ptr, len) = ((packed >> 32) as usize, (packed & u64::from(u32::MAX)) as usize);
+        let (ptr, len) = (usize::try_from(packed >> 32)?, usize::try_from(packed & u64::from(u32::MAX))?);
         let data = memory.data(&*store);
         let Some(result) = data.get(ptr..).and_then(|from| from.get(..len)) else {
             return Ok(outside(&format!("`{}` put its result of {len} bytes at {ptr}", self.name), data.len()));

@@ -173,7 +173,7 @@ async fn typed_and_raw_functions_are_there_after_a_restart() {
     deploy(&server, "total").await;
     server.deploy("raw", raw_echo()).await;
     let before = server.get("/v1/functions/total/schema").await.is(200).json();
-    let server = server.restarted().await;
+    let server = server.terminated().await.restarted().await;
     assert_eq!(server.invoke("raw", "tide").await.is(200).text(), "tide");
     server.invoke("total", "7").await.refusal(400, "payload_misfit", "integer `7`");
     assert_eq!(server.get("/v1/functions/total/schema").await.is(200).json(), before);

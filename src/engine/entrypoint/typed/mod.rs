@@ -159,17 +159,13 @@ impl Typed {
 /// The function of that name, and its whole name: an interface may be asked for without its version.
 fn find(component: &Component, wanted: &ExportName) -> Option<(ExportName, ComponentFunc, ComponentExportIndex)> {
     let (interface, function) = wanted.parts();
-    let (name, within) = match interface {
-        None => (wanted.clone(), None),
-        Some(interface) => match component.get_export_index(None, interface) {
-            Some(within) => (wanted.clone(), Some(within)),
-            None => {
-                let whole = newest(component, interface)?;
-                let name = format!("{whole}#{function}").parse().ok()?;
-                (name, Some(component.get_export_index(None, &*whole)?))
-            }
-        },
-    };
+    let mut name = wanted.clone();
+    let mut within = interface.and_then(|interface| component.get_export_index(None, interface));
+    if let (Some(interface), None) = (interface, &within) {
+        let whole = newest(component, interface)?;
+        name = format!("{whole}#{function}").parse().ok()?;
+        within = Some(component.get_export_index(None, &*whole)?);
+    }
     match component.get_export(within.as_ref(), function)? {
         (ComponentItem::ComponentFunc(ty), index) => Some((name, ty, index)),
         _ => None,

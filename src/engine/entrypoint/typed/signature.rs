@@ -112,7 +112,7 @@ impl Signature {
         let mut out = Vec::new();
         let returned = match (&self.result, value) {
             (None, None) => {
-                write::null(&mut out)?;
+                write::null(&mut out);
                 Returned::Answer
             }
             (Some(Shape::Result(ok, err)), Some(Value::Result(result))) => {
@@ -122,7 +122,7 @@ impl Signature {
                 };
                 match (shape, held) {
                     (Some(shape), Some(value)) => write::write(shape, &value, &mut out)?,
-                    (None, None) => write::null(&mut out)?,
+                    (None, None) => write::null(&mut out),
                     _ => return Err(Mismatch),
                 }
                 returned

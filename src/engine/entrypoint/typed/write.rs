@@ -62,7 +62,10 @@ pub(super) fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(
             let set: Option<Vec<_>> = places.iter().map(|place| names.get(*place)).collect();
             json(set.ok_or(Mismatch)?, out)
         }
-        (Shape::Option(_), Value::Option(None)) => null(out),
+        (Shape::Option(_), Value::Option(None)) => {
+            null(out);
+            Ok(())
+        }
         (Shape::Option(shape), Value::Option(Some(value))) if shape.may_be_null() => object(SOME, shape, value, out),
         (Shape::Option(shape), Value::Option(Some(value))) => write(shape, value, out),
         (Shape::Result(ok, err), Value::Result(result)) => {
@@ -86,9 +89,8 @@ pub(super) fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(
 }
 
 /// What stands for nothing.
-pub(super) fn null(out: &mut Vec<u8>) -> Result<(), Mismatch> {
+pub(super) fn null(out: &mut Vec<u8>) {
     out.extend_from_slice(b"null");
-    Ok(())
 }
 
 fn json(value: impl Serialize, out: &mut Vec<u8>) -> Result<(), Mismatch> {

@@ -10,7 +10,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// The next number (SplitMix64).
+    /// The next number (`SplitMix64`).
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -58,7 +58,7 @@ pub(super) fn shape(dice: &mut Dice, depth: usize) -> Shape {
             let fields = dice.names(4).into_iter();
             Shape::Record(fields.map(|name| Field { name, shape: shape(dice, depth - 1) }).collect())
         }
-        10 => Shape::Tuple((0..1 + dice.below(3)).map(|_| shape(dice, depth - 1)).collect()),
+        10 => Shape::Tuple((0..=dice.below(3)).map(|_| shape(dice, depth - 1)).collect()),
         11 => {
             let cases = dice.names(4).into_iter();
             Shape::Variant(cases.map(|name| Case { name, shape: maybe(dice, depth).map(|held| *held) }).collect())

@@ -44,7 +44,7 @@ struct Types {
 
 impl Types {
     fn name(&mut self, shape: &Shape) -> String {
-        let quoted = |names: &[Box<str>]| names.iter().map(|name| format!(" \"{name}\"")).collect::<String>();
+        let quoted = |names: &[Box<str>]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" ");
         match shape {
             Shape::Bytes => "(list u8)".to_owned(),
             Shape::List(element) => format!("(list {})", self.name(element)),
@@ -58,8 +58,8 @@ impl Types {
                 let err = err.as_ref().map(|err| format!("(error {})", self.name(err))).unwrap_or_default();
                 format!("(result {ok} {err})")
             }
-            Shape::Enum(names) => self.declared(&format!("(enum{})", quoted(names))),
-            Shape::Flags(names) => self.declared(&format!("(flags{})", quoted(names))),
+            Shape::Enum(names) => self.declared(&format!("(enum {})", quoted(names))),
+            Shape::Flags(names) => self.declared(&format!("(flags {})", quoted(names))),
             Shape::Record(fields) => {
                 let field = |field: &Field| format!("(field \"{}\" {})", field.name, self.name(&field.shape));
                 let fields: Vec<_> = fields.iter().map(field).collect();
