@@ -47,7 +47,7 @@ async fn a_function_is_called_by_its_signature() {
     let small = ORDER.replace(r#""9007199254740993""#, "1");
     assert_eq!(server.invoke("total", small.clone()).await.is(200).text(), "901");
     let id = server.accept("total", small.clone()).await;
-    assert_eq!(server.settled(&id, "succeeded").await["result"], 901);
+    assert_eq!(server.settled(&id, "succeeded").await["result"]["body"], 901);
     assert_eq!(server.post("/fn/total", small).await.is(200).text(), "901");
 }
 
@@ -70,7 +70,7 @@ async fn a_payload_that_does_not_fit_is_refused_with_the_path_and_leaves_nothing
     let large = ORDER.replace("Ada", &"x".repeat(500_000)).replace("450", "-450");
     check("/v1/functions/total/invocations?mode=async", &large, "/items/0/unit-price", "`-450`").await;
     let queue = server.get("/v1/functions/total/queue").await.is(200).json();
-    assert_eq!((&queue["queued"], &queue["running"]), (&json!(0), &json!(0)), "{queue}");
+    assert_eq!((&queue["accepted"], &queue["live"]["count"]), (&json!(0), &json!(0)), "{queue}");
 }
 
 #[tokio::test]
