@@ -133,3 +133,67 @@ async fn code_from_the_disk_has_its_signature_again() {
     assert_eq!(engine.compiled(), 0);
     assert_eq!(body(engine.run(&ready, call("")).await), "10");
 }
+
+/// A component with one function, whose core code finds what it returns with a pointer at 16.
+fn component(params: &str, result: &str, core: &str) -> Bytes {
+    from_text(&format!(
+        r#"(component
+             (core module $guest
+               (memory (export "memory") 1)
+               (global $free (mut i32) (i32.const 1024))
+               (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32) (local $at i32)
+                 (local.set $at (global.get $free))
+                 (global.set $free (i32.add (local.get $at) (local.get $size)))
+                 (local.get $at))
+               (func (export "f") {core}))
+             (core instance $i (instantiate $guest))
+             (func (export "f") {params} {result}
+               (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
+    ))
+}
+
+#[tokio::test]
+async fn every_signature_that_carries_bytes_as_they_are_does() {
+    let bytes = r#"(param "a" (list u8))"#;
+    let held = "(param $a i32) (param $len i32) (result i32)
+        (i32.store8 (i32.const 16) (i32.eqz (local.get $len)))
+        (i32.store (i32.const 20) (local.get $a)) (i32.store (i32.const 24) (local.get $len)) (i32.const 16)";
+    let last = |params: &str, ptr: &str, len: &str| {
+        format!(
+            "{params} (result i32)
+             (i32.store (i32.const 16) {ptr}) (i32.store (i32.const 20) {len}) (i32.const 16)"
+        )
+    };
+    let first = last("(param $a i32) (param $n i32)", "(local.get $a)", "(local.get $n)");
+    let second = last("(param i32 i32) (param $b i32) (param $n i32)", "(local.get $b)", "(local.get $n)");
+    let nothing = last("", "(i32.const 0)", "(i32.const 0)");
+    let some = held.replace("(i32.eqz (local.get $len))", "(i32.ne (local.get $len) (i32.const 0))");
+    let length = "(param i32 i32 i32 i32) (result i32) (local.get 3)";
+    let lengths = "(param i32 i32 i32 i32) (result i64) (i64.extend_i32_u (i32.add (local.get 1) (local.get 3)))";
+    let is_any = "(param i32 i32) (result i32) (i32.ne (local.get 1) (i32.const 0))";
+    let text_and_bytes = r#"(param "a" string) (param "b" (list u8))"#;
+    let bytes_and_text = r#"(param "a" (list u8)) (param "b" string)"#;
+    let twice = r#"(param "a" (list u8)) (param "b" (list u8))"#;
+    let engine = engine();
+    for (params, result, core, payload, expected) in [
+        (bytes, "", "(param i32 i32)", r#""QUI=""#, Ok("null")),
+        (bytes, "(result bool)", is_any, r#""QUI=""#, Ok("true")),
+        (text_and_bytes, "(result u32)", length, r#"["x", "QUI="]"#, Ok("2")),
+        (twice, "(result u64)", lengths, r#"["QQ==", [1, 2, 3]]"#, Ok("4")),
+        (bytes_and_text, "(result string)", &second, r#"{"b": "é", "a": []}"#, Ok(r#""é""#)),
+        (r#"(param "a" string)"#, "(result (list u8))", &first, r#""AB""#, Ok(r#""QUI=""#)),
+        ("", "(result (list u8))", &nothing, "", Ok(r#""""#)),
+        (bytes, "(result (option (list u8)))", &some, r#""QUI=""#, Ok(r#""QUI=""#)),
+        (bytes, "(result (option (list u8)))", &some, r#""""#, Ok("null")),
+        (bytes, "(result (result (list u8) (error string)))", held, r#""QUI=""#, Ok(r#""QUI=""#)),
+        (bytes, "(result (result (list u8) (error string)))", held, r#""""#, Err(r#""""#)),
+        (bytes, "(result (result string (error string)))", held, r#""QUI=""#, Ok(r#""AB""#)),
+        (bytes, "(result (result (error string)))", held, r#""QUI=""#, Ok("null")),
+        (bytes, "(result (result (error string)))", held, r#""""#, Err(r#""""#)),
+    ] {
+        let ready = deploy(&engine, component(params, result, core)).await;
+        let told = engine.run(&ready, call(payload)).await.end;
+        let told = told.map(|reply| String::from_utf8(reply.body.into()).unwrap()).map_err(|failure| failure.message);
+        assert_eq!(told.as_deref().map_err(|message| &**message), expected, "{params} {result}");
+    }
+}
