@@ -66,6 +66,16 @@ pub(super) struct Version {
     pub(super) concurrency: Option<u32>,
 }
 
+/// What a function takes and gives.
+#[derive(Debug, Deserialize)]
+pub(super) struct Schema {
+    pub(super) signature: String,
+    /// JSON Schema of the payload, as it came.
+    pub(super) input: Box<RawValue>,
+    /// JSON Schema of the result, as it came.
+    pub(super) output: Box<RawValue>,
+}
+
 /// The versions of a function.
 #[derive(Debug, Deserialize)]
 pub(super) struct Versions {

@@ -20,7 +20,7 @@ use super::progress::Upload;
 use super::units;
 use super::variable::{self, Variable};
 use crate::model::bounds;
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::Wanted;
 use crate::model::names::FunctionName;
 use crate::model::time::whole_ms;
 
@@ -31,9 +31,10 @@ pub(super) struct Deploy {
     /// What to call the function; one of that name gets a new version
     #[arg(long)]
     name: FunctionName,
-    /// What in the module is called: `command`, `handler` or `http` [default: what the module offers]
+    /// What in the module is called: `command`, `handler`, `http`, or the name of an exported function, such as `add` or
+    /// `pkg:name/interface#add` [default: what the module offers]
     #[arg(long)]
-    entrypoint: Option<Entrypoint>,
+    entrypoint: Option<Wanted>,
     /// An argument of a command; may be given again
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -70,7 +71,7 @@ pub(super) struct Deploy {
 #[derive(Debug, Serialize)]
 struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
-    entrypoint: Option<&'static str>,
+    entrypoint: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     arguments: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -105,7 +106,7 @@ impl Deploy {
 
     fn settings(&self) -> Result<Settings, Error> {
         Ok(Settings {
-            entrypoint: self.entrypoint.as_ref().map(Entrypoint::as_str),
+            entrypoint: self.entrypoint.as_ref().map(ToString::to_string),
             arguments: self.arguments.clone(),
             environment: variable::once_each("--env", &self.environment)?,
             memory_bytes: self.memory,

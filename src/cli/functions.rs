@@ -1,9 +1,10 @@
 //! `functions`: what is deployed.
 
 use clap::Subcommand;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
+use serde_json::value::RawValue;
 
-use super::api::{Answer, Function, Version, Versions};
+use super::api::{Answer, Function, Schema, Version, Versions};
 use super::async_config;
 use super::client::Client;
 use super::error::Error;
@@ -18,6 +19,14 @@ pub(super) enum Command {
     List,
     /// Show a function and one of its versions
     Show {
+        /// The function
+        name: FunctionName,
+        /// Which version: a number, an alias or `latest`
+        #[arg(long)]
+        qualifier: Option<Qualifier>,
+    },
+    /// Show what a typed function takes and gives, as JSON Schema
+    Schema {
         /// The function
         name: FunctionName,
         /// Which version: a number, an alias or `latest`
@@ -59,10 +68,9 @@ impl Command {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         match self {
             Self::List => list(client, output).await,
-            Self::Show { name, qualifier } => {
-                let request = client.in_namespace(Method::GET, &["functions", name.as_str()]);
-                let qualifier = qualifier.map(|qualifier| qualifier.to_string());
-                output.answer(&client.json(request.query(&[("qualifier", qualifier)])).await?, text)
+            Self::Show { name, qualifier } => show(client, output, &name, qualifier.as_ref()).await,
+            Self::Schema { name, qualifier } => {
+                output.answer(&client.json(schema(client, &name, qualifier.as_ref())).await?, schema_text)
             }
             Self::Versions { name } => versions(client, output, &name).await,
             Self::Delete { name, force } => {
@@ -89,6 +97,39 @@ impl Command {
 
 fn alias_path<'a>(name: &'a FunctionName, alias: &'a AliasName) -> [&'a str; 4] {
     ["functions", name.as_str(), "aliases", alias.as_str()]
+}
+
+async fn show(
+    client: &Client,
+    output: Output,
+    name: &FunctionName,
+    qualifier: Option<&Qualifier>,
+) -> Result<(), Error> {
+    let request = client.in_namespace(Method::GET, &["functions", name.as_str()]);
+    let function: Answer<Function> = client.json(request.query(&[("qualifier", qualifier_text(qualifier))])).await?;
+    // Only a typed function has one, and it takes loading its module: so it is asked for where it is shown.
+    let is_typed = function.value.version.entrypoint.starts_with("typed:");
+    let schema: Option<Answer<Schema>> =
+        if is_typed && !output.json { Some(client.json(schema(client, name, qualifier)).await?) } else { None };
+    output.answer(&function, |function| text(function, schema.map(|schema| schema.value.signature)))
+}
+
+fn schema(client: &Client, name: &FunctionName, qualifier: Option<&Qualifier>) -> RequestBuilder {
+    let request = client.in_namespace(Method::GET, &["functions", name.as_str(), "schema"]);
+    request.query(&[("qualifier", qualifier_text(qualifier))])
+}
+
+fn qualifier_text(qualifier: Option<&Qualifier>) -> Option<String> {
+    qualifier.map(ToString::to_string)
+}
+
+/// The two schemas as one JSON text that people can read, in the order of the members as they came.
+fn schema_text(schema: &Schema) -> String {
+    let pretty = |raw: &RawValue| {
+        let value: Option<serde_json::Value> = serde_json::from_str(raw.get()).ok();
+        value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| raw.get().to_owned())
+    };
+    format!("{}\n\ninput\n{}\n\noutput\n{}", schema.signature, pretty(&schema.input), pretty(&schema.output))
 }
 
 async fn list(client: &Client, output: Output) -> Result<(), Error> {
@@ -157,7 +198,7 @@ fn shortened(digest: &str) -> String {
     digest.trim_start_matches("sha256:").chars().take(12).collect()
 }
 
-fn text(function: &Function) -> String {
+fn text(function: &Function, signature: Option<String>) -> String {
     let version = &function.version;
     let aliases: Vec<_> = function.aliases.iter().map(|(name, number)| format!("{name}={number}")).collect();
     let environment: Vec<_> = version.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -172,6 +213,9 @@ fn text(function: &Function) -> String {
         ("digest", version.digest.clone()),
         ("size", units::show_size(version.module_bytes)),
         ("entrypoint", version.entrypoint.clone()),
+    ];
+    let signature = signature.map(|signature| ("signature", signature));
+    let settings = [
         ("arguments", output::or_dash(version.arguments.join(" "))),
         ("environment", output::or_dash(environment.join(" "))),
         ("memory", units::show_size(version.memory_bytes)),
@@ -179,7 +223,7 @@ fn text(function: &Function) -> String {
         ("concurrency", version.concurrency.map_or_else(|| "as the server's".to_owned(), |n| n.to_string())),
     ];
     let [_set, config @ ..] = async_config::rows(&function.async_config);
-    output::pairs(rows.into_iter().chain(config))
+    output::pairs(rows.into_iter().chain(signature).chain(settings).chain(config))
 }
 
 #[cfg(test)]
@@ -225,8 +269,9 @@ VERSION  ALIASES     ENTRYPOINT  SIZE     MEMORY   TIMEOUT  DIGEST        DEPLOY
 
     #[test]
     fn a_function_is_shown_with_everything_that_decides_how_it_runs() {
-        let text = text(&function("default"));
+        let text = text(&function("default"), Some("total: func(order: u32) -> u64".to_owned()));
         for line in [
+            "signature        total: func(order: u32) -> u64",
             "aliases          blue=2, old=1, prod=2",
             "max age          1h",
             "environment      A=b",

@@ -44,11 +44,11 @@ pub enum Input {
 }
 
 impl Input {
-    /// Bytes of the payload or of the body.
-    pub fn bytes(&self) -> usize {
+    /// The payload, or the body of the request.
+    pub fn bytes(&self) -> &Bytes {
         match self {
-            Self::Payload(payload) => payload.len(),
-            Self::Request(request) => request.body.len(),
+            Self::Payload(payload) => payload,
+            Self::Request(request) => &request.body,
         }
     }
 }

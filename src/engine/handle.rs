@@ -21,7 +21,7 @@ use super::refused::{LoadError, Refused};
 use super::run::{Output, Watch, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::outcome::{Failure, FailureKind};
 
 /// Compiles modules and runs guests. Cheap to clone; all clones are the same engine.
@@ -65,7 +65,7 @@ impl Engine {
         &self,
         code: impl Into<CodeId>,
         module: Bytes,
-        wanted: Option<Entrypoint>,
+        wanted: Option<Wanted>,
     ) -> Result<Entrypoint, Refused> {
         let code = code.into();
         let ready = self.0.compiler.prepare(code, module, wanted).await?;
@@ -87,7 +87,7 @@ impl Engine {
                 return Ok(ready);
             }
             let module = module.await.map_err(LoadError::Module)?;
-            Ok(compiler.prepare(code, module, Some(entrypoint.clone())).await?)
+            Ok(compiler.prepare(code, module, Some(Wanted::Entrypoint(entrypoint.clone()))).await?)
         };
         self.0.shelf.get((code, entrypoint.clone()), load).await
     }
@@ -98,7 +98,7 @@ impl Engine {
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
         let (timeout, known) = (call.timeout(), circumstances(&call, Withheld::default()));
-        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes());
+        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes().len());
         let end = match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone())).await {
             Ok(Ok(end)) => end,
             Ok(Err(error)) => Err(broken(&error)).into(),
@@ -147,7 +147,7 @@ impl Engine {
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
-        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes());
+        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes().len());
         let end = self.begin(ready, call, watch.clone()).await.unwrap();
         watch.ran(end, input_bytes)
     }

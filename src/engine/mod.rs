@@ -43,6 +43,7 @@ mod handle;
 
 pub use build::CodeId;
 pub use compile::{Compiled, Told, compile};
+pub use entrypoint::{Misfit, Signature};
 pub use handle::Engine;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};

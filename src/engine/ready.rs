@@ -12,7 +12,7 @@ use lru::LruCache;
 use tokio::sync::OnceCell;
 
 use super::build::CodeId;
-use super::entrypoint::Target;
+use super::entrypoint::{Signature, Target};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 
@@ -34,6 +34,11 @@ impl Ready {
     /// What in it is called.
     pub fn entrypoint(&self) -> Entrypoint {
         self.0.target.entrypoint()
+    }
+
+    /// What its payload and its result have to be, where the module says so: for a typed function.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.0.target.signature()
     }
 
     pub(super) fn target(&self) -> &Target {

@@ -2,11 +2,20 @@
 
 use std::borrow::Cow;
 
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, ExportName};
 
 /// Why a module was not deployed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// Several of its functions could be called, and nobody has said which.
+    #[error(
+        "this module exports several functions that can be called: name one of {} as the entrypoint",
+        list(callable)
+    )]
+    ManyFunctions {
+        /// Their names.
+        callable: Vec<String>,
+    },
     /// It is no WebAssembly, or invalid.
     #[error("this is not a valid WebAssembly module: {detail}")]
     Malformed {
@@ -20,6 +29,14 @@ pub enum Refused {
         wanted: Option<Entrypoint>,
         /// What the module does export.
         exports: Vec<String>,
+    },
+    /// It has no function of the name that was asked for.
+    #[error("this module exports no function `{wanted}`; {}", others(callable))]
+    MissingExport {
+        /// The name.
+        wanted: ExportName,
+        /// Names of functions that could be called.
+        callable: Vec<String>,
     },
     /// It imports what nothing provides: every such name is here.
     #[error("this module imports what this runtime does not provide: {}", list(names))]
@@ -77,9 +94,18 @@ fn missing_entrypoint(wanted: Option<&Entrypoint>, exports: &[String]) -> String
     };
     let Some(wanted) = wanted else {
         let kinds: Vec<_> = Entrypoint::ALL.iter().map(|kind| format!("`{kind}` needs {}", needs(kind))).collect();
-        return format!("{has}; nothing of that can be called: {}", kinds.join(", "));
+        let functions =
+            "`typed` an exported function of a component, `raw` `memory`, `alloc` and a function of a core module";
+        return format!("{has}; nothing of that can be called: {}, {functions}", kinds.join(", "));
     };
-    format!("{has}; a function of the kind `{wanted}` needs {}", needs(wanted))
+    format!("{has}; a function of the kind `{}` needs {}", wanted.kind(), needs(wanted))
+}
+
+fn others(callable: &[String]) -> String {
+    match callable {
+        [] => "it has none that could be called".to_owned(),
+        _ => format!("it has {}", list(callable)),
+    }
 }
 
 const fn needs(kind: &Entrypoint) -> &'static str {
@@ -87,6 +113,8 @@ const fn needs(kind: &Entrypoint) -> &'static str {
         Entrypoint::Command => "`_start` or `wasi:cli/run@0.2`",
         Entrypoint::Handler => "`tidemill:function/handler@1` or `handle`",
         Entrypoint::Http => "`wasi:http/incoming-handler@0.2`",
+        Entrypoint::Typed(_) => "a component: name a function of a core module with `raw:`",
+        Entrypoint::Raw(_) => "a core module: name a function of a component with `typed:`",
     }
 }
 

@@ -29,7 +29,7 @@ impl Output {
         let log = Capture::log(size(space.log_bytes));
         let stdout = match entrypoint {
             Entrypoint::Command => Capture::result(size(space.result_bytes)),
-            Entrypoint::Handler | Entrypoint::Http => log.clone(),
+            Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_) => log.clone(),
         };
         Self { stdout, log }
     }
@@ -80,7 +80,7 @@ fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output,
     let stdin = match (ready.entrypoint(), &call.input) {
         (Entrypoint::Command, Input::Payload(payload)) => payload.clone(),
         (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
-        (Entrypoint::Handler | Entrypoint::Http, _) => Bytes::new(),
+        (Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => Bytes::new(),
     };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
     let mut store = Store::new(engine, Host::new(call, streams, meter.clone()));

@@ -7,6 +7,8 @@ mod hostile;
 mod http;
 mod isolation;
 mod ordinary;
+mod raw;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -29,7 +31,7 @@ use crate::model::time::Timestamp;
 
 const MIB: u64 = 1_024 * 1_024;
 
-fn engine() -> Engine {
+pub(in crate::engine) fn engine() -> Engine {
     Engine::start(&settings(None)).unwrap()
 }
 
@@ -43,7 +45,7 @@ fn guest(path: &str) -> Bytes {
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
 }
 
-fn from_text(text: &str) -> Bytes {
+pub(in crate::engine) fn from_text(text: &str) -> Bytes {
     wat::parse_str(text).unwrap().into()
 }
 
@@ -51,13 +53,13 @@ fn digest(module: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(module).into())
 }
 
-async fn deploy(engine: &Engine, module: Bytes) -> Ready {
+pub(in crate::engine) async fn deploy(engine: &Engine, module: Bytes) -> Ready {
     let digest = digest(&module);
     let entrypoint = engine.inspect(digest, module, None).await.unwrap();
     engine.load(digest, &entrypoint, async { Err("it is in memory".to_owned()) }).await.unwrap()
 }
 
-fn call(payload: impl Into<Bytes>) -> Call {
+pub(in crate::engine) fn call(payload: impl Into<Bytes>) -> Call {
     let identity = Identity {
         invocation: "0197a0c8-0000-7000-8000-000000000001".to_owned(),
         function: "guest".to_owned(),

@@ -64,6 +64,8 @@ pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
 pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
 /// Arguments of a command, count and bytes in all.
 pub const MAX_ARGUMENTS: usize = 128;
+/// Bytes of the name of an exported function, that of its interface included.
+pub const MAX_EXPORT_NAME_BYTES: usize = 256;
 /// Attempts that may follow each other in one instance.
 pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
 /// Bytes of all arguments and of all environment entries, each.
@@ -268,6 +270,14 @@ pub const MAX_GUEST_TABLES: usize = 16;
 pub const MAX_GUEST_HANDLES: usize = 1_000;
 /// Bytes that one call between guest and host may copy: room for a result that is then found too large.
 pub const MAX_GUEST_COPY_BYTES: usize = 16 * 1_024 * 1_024;
+/// Types that the signature of a typed function is made of: real ones have tens, and each costs some 100 bytes where its
+/// function is ready.
+pub const MAX_SIGNATURE_TYPES: usize = 10_000;
+/// Types within types of such a signature.
+pub const MAX_SIGNATURE_NESTING: usize = 50;
+/// Values in the payload of a typed function, each element of a list counted, and each byte of a `list<u8>` unless all of
+/// its signature travels directly. One takes some 40 bytes while it is handed over.
+pub const MAX_TYPED_VALUES: usize = 400_000;
 /// How long guests that are told to stop may take.
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.

@@ -1,7 +1,6 @@
 //! Functions, their versions, and how their asynchronous invocations are treated.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{self, OutOfRange, within};
 use super::destination::Destinations;
+pub use super::entrypoint::Entrypoint;
 use super::grant::Grants;
 use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use super::queue::QueueConfig;
@@ -168,57 +168,6 @@ impl Limits {
         }
         let concurrency = concurrency.and_then(NonZeroU32::new);
         Ok(Self { memory_bytes, timeout, concurrency, ..Self::default() })
-    }
-}
-
-/// What in a module is called, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Entrypoint {
-    /// A program: payload on stdin, result on stdout.
-    Command,
-    /// A function of the world in `wit/`: an event comes in, bytes or a typed failure go out.
-    Handler,
-    /// A `wasi:http` component: the payload is the body of a request, the result that of its response.
-    Http,
-}
-
-impl Entrypoint {
-    /// Every kind, in the order in which a deployment looks for one.
-    pub const ALL: [Self; 3] = [Self::Handler, Self::Http, Self::Command];
-
-    /// The kind as it is written in settings and answers.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Command => "command",
-            Self::Handler => "handler",
-            Self::Http => "http",
-        }
-    }
-}
-
-/// The text names no entrypoint this runtime can call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an entrypoint: use `command` (or `_start`), `handler` or `http`")]
-pub struct InvalidEntrypoint(String);
-
-impl std::str::FromStr for Entrypoint {
-    type Err = InvalidEntrypoint;
-
-    /// Reads the kind, or the name of the export that makes a module one of that kind.
-    fn from_str(text: &str) -> Result<Self, InvalidEntrypoint> {
-        match text {
-            "command" | "_start" | "wasi:cli/run" => Ok(Self::Command),
-            "handler" | "handle" | "tidemill:function/handler" => Ok(Self::Handler),
-            "http" | "wasi:http/incoming-handler" => Ok(Self::Http),
-            _ => Err(InvalidEntrypoint(text.chars().take(100).collect())),
-        }
-    }
-}
-
-impl fmt::Display for Entrypoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -22,6 +22,7 @@ pub mod queue;
 
 pub mod grant;
 
+pub mod entrypoint;
 pub mod function;
 pub mod place;
 pub mod usage;

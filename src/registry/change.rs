@@ -14,7 +14,8 @@ use super::{Catalogue, Registry, RegistryError};
 use crate::engine::CodeId;
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
-use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
+use crate::model::entrypoint::{Entrypoint, Wanted};
+use crate::model::function::{AsyncConfig, Function, Limits, Version};
 use crate::model::grant::Grants;
 use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use crate::model::queue::QueueConfig;
@@ -28,7 +29,7 @@ pub struct Deployment {
     /// The module.
     pub module: Bytes,
     /// What in it is to be called; `None` lets the module decide.
-    pub entrypoint: Option<Entrypoint>,
+    pub entrypoint: Option<Wanted>,
     /// Arguments of a command.
     pub arguments: Vec<String>,
     /// Environment of a command or component.

@@ -84,6 +84,7 @@ impl Runtime {
     }
 
     async fn enqueue(&self, function: &Function, version: &Version, order: Order) -> Result<Accepted, Error> {
+        self.check_fits(version, &order.payload).await?;
         let now = self.parts.clock.now();
         let due = order.when.due(now);
         if due.since(now) > bounds::MAX_AHEAD {
@@ -132,10 +133,7 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     if !(1..=bounds::MAX_KEY_BYTES).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::IdempotencyKey);
     }
-    let payload = match &ask.input {
-        Input::Payload(payload) => payload,
-        Input::Request(request) => &request.body,
-    };
+    let payload = ask.input.bytes();
     let when = match ask.when {
         When::Now => String::new(),
         When::After(delay) => format!("after {delay:?}"),

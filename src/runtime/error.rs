@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
-use crate::model::names::InvocationId;
+use crate::engine::{LoadError, Misfit};
+use crate::model::entrypoint::Entrypoint;
+use crate::model::names::{FunctionPath, InvocationId};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
@@ -62,12 +64,26 @@ pub enum Error {
     /// There is no such invocation, or it is no longer kept.
     #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
     InvocationUnknown(InvocationId),
+    /// Its module does not say what it takes and gives.
+    #[error(
+        "the function `{path}` has no schema, because its entrypoint is `{entrypoint}`: only typed functions have a \
+         signature that says what their payload and their result are"
+    )]
+    NoSchema {
+        /// The function.
+        path: FunctionPath,
+        /// Its entrypoint.
+        entrypoint: Entrypoint,
+    },
     /// It did not fail, or its failure was passed on, or it is being redriven already.
     #[error("the invocation {0} is no dead letter: redriven are those that failed with no destination for it")]
     NotADeadLetter(InvocationId),
     /// The queue did not take it.
     #[error(transparent)]
     NotAccepted(NotAccepted),
+    /// Its module cannot be loaded now.
+    #[error("the module could not be loaded: {0}")]
+    NotLoaded(LoadError),
     /// It runs or has settled, so it cannot be made to run now.
     #[error("the invocation {id} is {status}: only one that waits can be run now")]
     NotQueued {
@@ -79,6 +95,9 @@ pub enum Error {
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
+    /// The payload does not fit the function's signature.
+    #[error(transparent)]
+    PayloadMisfit(Misfit),
     /// The payload of a synchronous invocation is not kept.
     #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]
     PayloadNotKept(InvocationId),

@@ -79,6 +79,7 @@ impl Runtime {
     /// Runs a function now and returns what it gave.
     pub async fn invoke(&self, ask: Ask) -> Result<Answered, Error> {
         let (function, version) = self.resolve(&ask, bounds::MAX_SYNC_PAYLOAD_BYTES)?;
+        self.check_fits(&version, ask.input.bytes()).await?;
         let (slots, asked) = (&self.parts.slots, Instant::now());
         let slot = slots.take(function.id, &version).await;
         let waited_us = whole_us(asked.elapsed());
@@ -163,10 +164,7 @@ impl Runtime {
     }
 
     pub(super) fn resolve(&self, ask: &Ask, limit: usize) -> Result<(Arc<Function>, Arc<Version>), Error> {
-        let bytes = match &ask.input {
-            Input::Payload(payload) => payload.len(),
-            Input::Request(request) => request.body.len(),
-        };
+        let bytes = ask.input.bytes().len();
         if bytes > limit {
             return Err(Error::PayloadTooLarge { bytes, limit });
         }
@@ -180,10 +178,7 @@ impl Runtime {
     /// A synchronous invocation in the only state it ever waits in: claimed.
     fn synchronous(&self, ask: &Ask, function: &Function, version: &Version) -> Invocation {
         let now = self.parts.clock.now();
-        let bytes = match &ask.input {
-            Input::Payload(payload) => payload.len(),
-            Input::Request(request) => request.body.len(),
-        };
+        let bytes = ask.input.bytes().len();
         let mut invocation = Invocation {
             id: Clock::invocation_id_at(now),
             target: target(function, version),

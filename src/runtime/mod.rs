@@ -9,6 +9,7 @@ mod invocations;
 mod listing;
 mod metrics;
 mod queues;
+mod signatures;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ pub use invocations::{Accepted, Answered, Ask};
 pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
+pub use signatures::Signatures;
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;

@@ -225,7 +225,8 @@ fn version() -> impl Strategy<Value = Version> {
     let limits = (any::<u64>(), duration(), option::of(number()), option::of(any::<u64>()), space).prop_map(
         |(memory_bytes, timeout, concurrency, fuel, space)| Limits { memory_bytes, timeout, concurrency, fuel, space },
     );
-    let entrypoint = prop::sample::select(Entrypoint::ALL.to_vec());
+    let named = [Entrypoint::Typed("a:b/c@1.0.0#d".parse().unwrap()), Entrypoint::Raw("run".parse().unwrap())];
+    let entrypoint = prop::sample::select([&Entrypoint::ALL[..], &named].concat());
     let settings = (vec(any::<String>(), 0..3), btree_map(any::<String>(), any::<String>(), 0..3));
     (number(), time(), any::<[u8; 32]>(), any::<u64>(), entrypoint, settings, limits).prop_map(
         |(number, created, digest, module_bytes, entrypoint, (arguments, environment), limits)| Version {

@@ -53,6 +53,20 @@ fn a_handler_in_javascript_answers_and_says_what_is_wrong() {
     assert!(failed.contains("permanent: the payload has no text called `name`"), "{failed}");
 }
 
+#[test]
+fn a_component_of_a_javascript_module_is_called_with_json() {
+    let Some(module) = module("leven-4.1.0.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "nearest", &["--entrypoint", "closest-match"]);
+    let by_name = r#"{"target": "tidemil", "candidates": ["treadmill", "tidemill", "windmill"]}"#;
+    assert_eq!(server.invoke("nearest", by_name, &[]).unwrap(), r#""tidemill""#);
+    assert_eq!(server.invoke("nearest", r#"["x", []]"#, &["--async", "--wait"]).unwrap(), "null");
+    let refused = server.invoke("nearest", r#"["x", ["y", 7]]"#, &[]).unwrap_err();
+    assert!(refused.contains("at `/1/1`: invalid type: integer `7`, expected text"), "{refused}");
+    let signature = "closest-match: func(target: string, candidates: list<string>) -> option<string>";
+    assert!(tell(server.command("functions").args(["show", "nearest"])).unwrap().contains(signature));
+}
+
 #[tokio::test]
 async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function() {
     let Some(module) = module("wstd-0.6.8-http_server.wasm") else { return };

@@ -28,7 +28,7 @@ use super::ready::Ready;
 use super::refused::Refused;
 use super::settings::CompilerProgram;
 use super::{imports, scan, trap};
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, Wanted};
 
 /// Compiles, at most one module for each core at once. Cheap to clone.
 #[derive(Clone)]
@@ -57,17 +57,12 @@ impl Compiler {
     /// The module from the disk, if its code is there. One that is there was not refused when it was deployed.
     pub(super) async fn recall(&self, id: CodeId, entrypoint: Entrypoint) -> Option<Ready> {
         self.0.disk.as_ref()?;
-        let recalled = self.blocking(move |parts| parts.recall(id, Some(&entrypoint)).transpose());
+        let recalled = self.blocking(move |parts| parts.recall(id, Some(&Wanted::Entrypoint(entrypoint))).transpose());
         recalled.await.ok()?
     }
 
     /// The module, compiled unless its code is on the disk. Dropping the future ends the compilation.
-    pub(super) async fn prepare(
-        &self,
-        id: CodeId,
-        module: Bytes,
-        wanted: Option<Entrypoint>,
-    ) -> Result<Ready, Refused> {
+    pub(super) async fn prepare(&self, id: CodeId, module: Bytes, wanted: Option<Wanted>) -> Result<Ready, Refused> {
         let _permit = self.0.compiling.acquire().await.map_err(|closed| failed(&closed))?;
         let asked = wanted.clone();
         if let Some(ready) = self.blocking(move |parts| parts.recall(id, asked.as_ref()).transpose()).await? {
@@ -110,7 +105,7 @@ impl Compiler {
 }
 
 impl Parts {
-    fn recall(&self, id: CodeId, wanted: Option<&Entrypoint>) -> Option<Result<Ready, Refused>> {
+    fn recall(&self, id: CodeId, wanted: Option<&Wanted>) -> Option<Result<Ready, Refused>> {
         let code = self.disk.as_ref()?.load(&self.wasmtime, id)?;
         Some(self.choose(&code, wanted))
     }
@@ -121,7 +116,7 @@ impl Parts {
     }
 
     /// Maps what was compiled, and keeps it if it can be run.
-    fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Entrypoint>) -> Result<Ready, Refused> {
+    fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
         let code = Code::map(&self.wasmtime, &draft.path())
             .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
         let ready = self.choose(&code, wanted)?;
@@ -131,7 +126,7 @@ impl Parts {
         Ok(ready)
     }
 
-    fn choose(&self, code: &Code, wanted: Option<&Entrypoint>) -> Result<Ready, Refused> {
+    fn choose(&self, code: &Code, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
         Ok(Ready::new(Target::choose(&self.linkers, code, wanted)?, code.bytes()))
     }
 }

@@ -6,7 +6,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::{End, Run, link};
-use crate::engine::call::{Call, Input, Reply};
+use crate::engine::call::{Call, Reply};
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
 use crate::engine::output::TooLarge;
@@ -94,10 +94,7 @@ fn event<'a>(call: &'a Call, chain: &'a [&'a str], attributes: &'a [(&'a str, &'
         hop: identity.hop,
         traceparent: identity.traceparent.as_deref(),
         attributes,
-        payload: match &call.input {
-            Input::Payload(payload) => payload,
-            Input::Request(request) => &request.body,
-        },
+        payload: call.input.bytes(),
     }
 }
 

@@ -3,6 +3,8 @@
 mod command;
 mod handler;
 mod http;
+mod raw;
+mod typed;
 
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Module, Store};
@@ -15,14 +17,18 @@ use super::output::Capture;
 use super::refused::Refused;
 use super::trap::Circumstances;
 use super::{imports, trap};
-use crate::model::function::Entrypoint;
+use crate::model::entrypoint::{Entrypoint, ExportName, Wanted};
 use crate::model::outcome::Failure;
+
+pub use typed::{Misfit, Signature};
 
 /// A module with its imports resolved and its entrypoint found, so that a run looks nothing up by name.
 pub(super) enum Target {
     Command(command::Command),
     Handler(handler::Handler),
     Http(http::Http),
+    Typed(typed::Typed),
+    Raw(raw::Raw),
 }
 
 /// One run as a target sees it.
@@ -41,26 +47,56 @@ pub(super) struct End {
 }
 
 impl Target {
-    /// The kind that was asked for, or else the first that the module offers.
-    pub(super) fn choose(linkers: &Linkers, code: &Code, wanted: Option<&Entrypoint>) -> Result<Self, Refused> {
-        let chosen = match wanted {
-            Some(wanted) => Some(wanted).filter(|wanted| offers(code, wanted)),
-            None => Entrypoint::ALL.iter().find(|kind| offers(code, kind)),
-        };
-        let missing = || Refused::MissingEntrypoint { wanted: wanted.cloned(), exports: code.exports() };
-        match chosen.ok_or_else(missing)? {
-            Entrypoint::Command => command::Command::new(linkers, code).map(Self::Command),
-            Entrypoint::Handler => handler::Handler::new(linkers, code).map(Self::Handler),
-            Entrypoint::Http => http::Http::new(linkers, code).map(Self::Http),
+    /// What was asked for; or else the first kind that the module offers, or the only function that it exports.
+    pub(super) fn choose(linkers: &Linkers, code: &Code, wanted: Option<&Wanted>) -> Result<Self, Refused> {
+        match wanted {
+            Some(Wanted::Entrypoint(wanted)) => Self::new(linkers, code, wanted),
+            Some(Wanted::Export(name)) => Self::exported(linkers, code, name),
+            None => match Entrypoint::ALL.iter().find(|kind| offers(code, kind)) {
+                Some(kind) => Self::new(linkers, code, kind),
+                None => Self::exported(linkers, code, &only_callable(code)?),
+            },
         }
     }
 
-    /// Its kind.
-    pub(super) const fn entrypoint(&self) -> Entrypoint {
+    fn new(linkers: &Linkers, code: &Code, wanted: &Entrypoint) -> Result<Self, Refused> {
+        let missing = || Err(Refused::MissingEntrypoint { wanted: Some(wanted.clone()), exports: code.exports() });
+        match (wanted, code) {
+            (Entrypoint::Typed(name), Code::Component(_)) | (Entrypoint::Raw(name), Code::Core(_)) => {
+                Self::exported(linkers, code, name)
+            }
+            _ if !offers(code, wanted) => missing(),
+            (Entrypoint::Command, _) => command::Command::new(linkers, code).map(Self::Command),
+            (Entrypoint::Handler, _) => handler::Handler::new(linkers, code).map(Self::Handler),
+            (Entrypoint::Http, _) => http::Http::new(linkers, code).map(Self::Http),
+            (Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => missing(),
+        }
+    }
+
+    /// The exported function of that name.
+    fn exported(linkers: &Linkers, code: &Code, name: &ExportName) -> Result<Self, Refused> {
+        match code {
+            Code::Component(component) => typed::Typed::new(linkers, component, name).map(Self::Typed),
+            Code::Core(module) => raw::Raw::new(linkers, module, name).map(Self::Raw),
+        }
+    }
+
+    /// What it is, all of it.
+    pub(super) fn entrypoint(&self) -> Entrypoint {
         match self {
             Self::Command(_) => Entrypoint::Command,
             Self::Handler(_) => Entrypoint::Handler,
             Self::Http(_) => Entrypoint::Http,
+            Self::Typed(typed) => Entrypoint::Typed(typed.name().clone()),
+            Self::Raw(raw) => Entrypoint::Raw(raw.name().clone()),
+        }
+    }
+
+    /// What its payload and its result have to be, where it says so itself.
+    pub(super) const fn signature(&self) -> Option<&Signature> {
+        match self {
+            Self::Typed(typed) => Some(typed.signature()),
+            Self::Command(_) | Self::Handler(_) | Self::Http(_) | Self::Raw(_) => None,
         }
     }
 
@@ -70,6 +106,8 @@ impl Target {
             Self::Command(command) => command.run(run).await,
             Self::Handler(handler) => handler.run(run).await,
             Self::Http(http) => http.run(run).await,
+            Self::Typed(typed) => typed.run(run).await,
+            Self::Raw(raw) => raw.run(run).await,
         }
     }
 }
@@ -93,7 +131,23 @@ fn offers(code: &Code, kind: &Entrypoint) -> bool {
         (Entrypoint::Command, Code::Component(component)) => command::is_offered_by_component(component),
         (Entrypoint::Handler, Code::Component(component)) => handler::is_offered_by(component),
         (Entrypoint::Http, Code::Component(component)) => http::is_offered_by(component),
-        (Entrypoint::Handler | Entrypoint::Http, Code::Core(_)) => false,
+        // Those that have a name are asked for by it.
+        (Entrypoint::Handler | Entrypoint::Http, Code::Core(_)) | (Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => {
+            false
+        }
+    }
+}
+
+/// The only function that a module exports, where nobody has said which.
+fn only_callable(code: &Code) -> Result<ExportName, Refused> {
+    let mut callable = match code {
+        Code::Component(component) => typed::callable(component),
+        Code::Core(module) => raw::callable(module),
+    };
+    match &*callable {
+        [] => Err(Refused::MissingEntrypoint { wanted: None, exports: code.exports() }),
+        [only] => only.parse().map_err(|_| Refused::ManyFunctions { callable: std::mem::take(&mut callable) }),
+        _ => Err(Refused::ManyFunctions { callable }),
     }
 }
 

@@ -1,7 +1,8 @@
 use super::*;
+use crate::model::entrypoint::Wanted;
 
 async fn inspect(module: Bytes, wanted: Option<Entrypoint>) -> Result<Entrypoint, Refused> {
-    engine().inspect(digest(&module), module, wanted).await
+    engine().inspect(digest(&module), module, wanted.map(Wanted::Entrypoint)).await
 }
 
 #[tokio::test]

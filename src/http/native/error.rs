@@ -46,6 +46,7 @@ fn facts(error: &Error) -> Facts {
         }
         Error::IdempotencyKey => caller(S::BAD_REQUEST, "bad_idempotency_key"),
         Error::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        Error::NoSchema { .. } => caller(S::NOT_FOUND, "no_schema"),
         Error::NotADeadLetter(_) => caller(S::CONFLICT, "not_a_dead_letter"),
         Error::NotAccepted(NotAccepted::FunctionFull(_)) => caller(S::TOO_MANY_REQUESTS, "queue_full_function"),
         Error::NotAccepted(NotAccepted::FunctionBytesFull(_)) => {
@@ -63,9 +64,11 @@ fn facts(error: &Error) -> Facts {
             (S::SERVICE_UNAVAILABLE, "shutting_down", Effect::Unknown, Fault::Platform)
         }
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
+        Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
@@ -150,6 +153,7 @@ fn more(error: &Error, problem: Problem) -> Problem {
             let oldest = full.oldest.map(|age| age.as_secs_f64());
             problem.with("limit", full.limit).with("queued", full.there).with("oldest_age_s", oldest)
         }
+        Error::PayloadMisfit(misfit) => problem.with("path", misfit.path.as_str()),
         Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
         Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),
         _ => problem,

@@ -45,7 +45,7 @@ pub(super) async fn call(
     let mut attributes = Vec::new();
     let input = match described.version.entrypoint {
         Entrypoint::Http => Input::Request(Box::new(request(method, rest, headers, body))),
-        Entrypoint::Command | Entrypoint::Handler => {
+        Entrypoint::Command | Entrypoint::Handler | Entrypoint::Typed(_) | Entrypoint::Raw(_) => {
             attributes.extend(told(&method, &rest));
             Input::Payload(body)
         }

@@ -19,7 +19,8 @@ use super::query::{self, Named, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::function::{Entrypoint, Limits, Space, Version};
+use crate::model::entrypoint::Wanted;
+use crate::model::function::{Limits, Space, Version};
 use crate::model::names::{FunctionPath, Namespace, VersionNumber};
 use crate::model::time::whole_ms;
 use crate::registry::Deployment;
@@ -80,7 +81,7 @@ struct VersionOut {
     created_at: String,
     digest: String,
     module_bytes: u64,
-    entrypoint: &'static str,
+    entrypoint: String,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     memory_bytes: u64,
@@ -127,7 +128,7 @@ impl VersionOut {
             created_at: version.created.to_string(),
             digest: format!("sha256:{}", version.digest),
             module_bytes: version.module_bytes,
-            entrypoint: version.entrypoint.as_str(),
+            entrypoint: version.entrypoint.to_string(),
             arguments: version.arguments.clone(),
             environment: version.environment.clone(),
             memory_bytes: version.limits.memory_bytes,
@@ -179,7 +180,7 @@ impl Settings {
         let limits = limits.map_err(range)?;
         let reuse = self.reuse.map(|reuse| bounds::within("reuse", reuse, &bounds::REUSE).map(|()| reuse));
         let reuse = reuse.transpose().map_err(range)?.and_then(NonZeroU32::new);
-        let entrypoint = self.entrypoint.as_deref().map(str::parse::<Entrypoint>).transpose();
+        let entrypoint = self.entrypoint.as_deref().map(str::parse::<Wanted>).transpose();
         Ok(Deployment {
             module,
             entrypoint: entrypoint.map_err(|error| bad("bad_entrypoint", error.to_string()))?,

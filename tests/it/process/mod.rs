@@ -21,6 +21,7 @@ mod queues;
 mod restarts;
 mod retries;
 mod slow_clients;
+mod typed;
 mod versions;
 mod wrong_changes;
 mod wrong_input;

@@ -105,7 +105,8 @@ async fn settings_that_cannot_be_read_or_are_out_of_range_are_refused_with_the_f
     checked.settings(json!({"async_config": {"max_retries": 101}}), range("max_retries is 101: use 0 to 100")).await;
     checked.settings(json!({"time_out": 1}), (400, "bad_json", "`time_out`")).await;
     checked.settings(json!({"timeout_ms": "5s"}), (400, "bad_json", "part `settings`")).await;
-    checked.settings(json!({"entrypoint": "main"}), (400, "bad_entrypoint", "`main`")).await;
+    checked.settings(json!({"entrypoint": "no name"}), (400, "bad_entrypoint", "`no name`")).await;
+    checked.settings(json!({"entrypoint": "main"}), (422, "module_refused", "no function `main`; it has")).await;
     for environment in [json!({"A=B": "c"}), json!({"": "c"}), json!({"A": "b\0c"})] {
         checked.settings(json!({ "environment": environment }), (400, "bad_environment", "no `=`")).await;
     }
