@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
-use crate::engine::{Engine, EngineError, Settings};
+use crate::engine::{Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, routes};
 use crate::model::bounds;
 use crate::registry::Registry;
@@ -86,6 +86,10 @@ impl Server {
             cache_dir,
             concurrency: max_concurrency,
             fault_injection: config.fault_injection,
+            reach: Reach {
+                directories: config.directories.clone(),
+                outbound_ca: config.outbound_ca.clone(),
+            },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::call::{Call, Ran};
@@ -13,13 +13,14 @@ use super::disk::Disk;
 use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
-use super::host::Linkers;
+use super::host::{Linkers, Outward, RefusedDirectory};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
 use super::run::{Output, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
 use crate::model::function::Entrypoint;
+use crate::model::grant::Grants;
 use crate::model::names::Digest;
 use crate::model::outcome::{Failure, FailureKind};
 
@@ -36,12 +37,14 @@ struct Parts {
     wasmtime: wasmtime::Engine,
     compiler: Compiler,
     shelf: Shelf,
+    outward: Arc<Outward>,
 }
 
 impl Engine {
     /// Starts an engine and its threads.
     pub fn start(settings: &Settings) -> Result<Self, EngineError> {
         let refused = |error: &wasmtime::Error| EngineError::Wasmtime(trap::told(error));
+        let outward = Arc::new(Outward::open(&settings.reach)?);
         let wasmtime = wasmtime::Engine::new(&config(Room::here(settings.concurrency))).map_err(|e| refused(&e))?;
         let linkers = Linkers::new(&wasmtime, settings.fault_injection).map_err(|e| refused(&e))?;
         let disk = settings.cache_dir.as_deref().map(|dir| {
@@ -51,7 +54,7 @@ impl Engine {
         let guests = Guests::start().map_err(EngineError::Threads)?;
         let epoch = wasmtime.clone();
         let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
-        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf: Shelf::new() })))
+        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf: Shelf::new(), outward })))
     }
 
     /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
@@ -67,6 +70,16 @@ impl Engine {
         let entrypoint = ready.entrypoint();
         self.0.shelf.put((digest, entrypoint.clone()), ready);
         Ok(entrypoint)
+    }
+
+    /// Whether there is all that `grants` name of this machine, and may be granted.
+    pub async fn admit(&self, grants: &Grants) -> Result<(), RefusedDirectory> {
+        if grants.directories.is_empty() {
+            return Ok(());
+        }
+        let (outward, directories) = (Arc::clone(&self.0.outward), grants.directories.clone());
+        let checked = spawn_blocking(move || outward.roots.check(&directories)).await;
+        checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// A module that is ready to run: from memory, from the disk, or compiled from what `module` gives. Of those who
@@ -105,7 +118,7 @@ impl Engine {
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
     fn begin(&self, ready: &Ready, call: Call, output: Output) -> AbortOnDropHandle<Option<End>> {
         let ticking = self.0.ticker.ticking();
-        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output);
+        let work = run(self.0.wasmtime.clone(), ready.clone(), call, output, Arc::clone(&self.0.outward));
         self.0.guests.spawn(async move {
             let _ticking = ticking;
             work.await

@@ -21,6 +21,7 @@ mod trap;
 mod host;
 
 mod scan;
+mod wants;
 
 mod code;
 mod disk;
@@ -36,9 +37,11 @@ mod run;
 mod handle;
 
 pub use handle::Engine;
+pub use host::RefusedDirectory;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
-pub use settings::{EngineError, Settings};
+pub use settings::{EngineError, Reach, Settings};
+pub use wants::wants;
 
 #[cfg(test)]
 mod tests;

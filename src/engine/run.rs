@@ -1,18 +1,21 @@
 //! One run: a fresh instance within its limits, and whatever becomes of it as a value.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
 use super::call::{Call, Input, Ran};
 use super::entrypoint::{End, Run};
-use super::host::{Host, Stdio};
+use super::host::{Host, Outward, RefusedDirectory, Stdio};
 use super::limits::Refusals;
 use super::output::Capture;
 use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
+use crate::model::outcome::{Failure, FailureKind};
 
 /// Where a guest's output goes. It is caught outside the guest, so that it is there whatever becomes of the guest.
 #[derive(Clone, Debug)]
@@ -42,9 +45,18 @@ impl Output {
 }
 
 /// Runs a guest to its end. Dropping the future ends it at its next tick.
-pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, output: Output) -> End {
+pub(super) async fn run(
+    engine: wasmtime::Engine,
+    ready: Ready,
+    call: Call,
+    output: Output,
+    outward: Arc<Outward>,
+) -> End {
     let refused = Refusals::default();
-    let store = store(&engine, &ready, &call, &output, &refused);
+    let store = match store(&engine, &ready, &call, &output, &refused, &outward).await {
+        Ok(store) => store,
+        Err(refused) => return Err(Failure::retry(FailureKind::Load, refused.to_string())).into(),
+    };
     let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, refused: &refused };
     match ready.target().run(run).await {
         Ok(end) => end,
@@ -57,21 +69,28 @@ pub(super) fn circumstances(call: &Call, refused_memory: bool) -> Circumstances 
     Circumstances { timeout: call.timeout(), memory_bytes: call.memory_bytes(), refused_memory }
 }
 
-fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, refused: &Refusals) -> Store<Host> {
+async fn store(
+    engine: &wasmtime::Engine,
+    ready: &Ready,
+    call: &Call,
+    output: &Output,
+    refused: &Refusals,
+    outward: &Arc<Outward>,
+) -> Result<Store<Host>, RefusedDirectory> {
     let stdin = match (ready.entrypoint(), &call.input) {
         (Entrypoint::Command, Input::Payload(payload)) => payload.clone(),
         (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
         (Entrypoint::Handler | Entrypoint::Http, _) => Bytes::new(),
     };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
-    let mut store = Store::new(engine, Host::new(call, streams, refused.clone()));
+    let deadline = Instant::now() + call.timeout();
+    let mut store = Store::new(engine, Host::new(call, streams, refused.clone(), outward).await?);
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(bounds::MAX_GUEST_HANDLES);
-    let deadline = Instant::now() + call.timeout();
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() < deadline { Ok(UpdateDeadline::Yield(1)) } else { Err(TimedOut.into()) }
     });
-    store
+    Ok(store)
 }

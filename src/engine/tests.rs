@@ -18,7 +18,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::call::{Call, Identity, Input, Ran, Reply, Request};
-use super::{Engine, Ready, Refused, Settings};
+use super::{Engine, Reach, Ready, Refused, Settings};
 use crate::model::function::Entrypoint;
 use crate::model::function::{Limits, Version};
 use crate::model::grant::Grants;
@@ -33,7 +33,7 @@ fn engine() -> Engine {
 }
 
 fn settings(cache_dir: Option<&Path>) -> Settings {
-    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, fault_injection: false }
+    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, fault_injection: false, reach: Reach::default() }
 }
 
 /// A guest of `guests/`, such as `hostile/spin.wat` or `prebuilt/echo.wasm`.
@@ -88,6 +88,7 @@ pub(in crate::engine) fn version() -> Version {
         grants: Grants::default(),
         reuse: None,
         debug_info: false,
+        wants: Vec::new(),
     }
 }
 

@@ -222,6 +222,12 @@ pub const MAX_GUEST_TABLES: usize = 16;
 pub const MAX_GUEST_HANDLES: usize = 1_000;
 /// Bytes that one call between guest and host may copy: room for a result that is then found too large.
 pub const MAX_GUEST_COPY_BYTES: usize = 16 * 1_024 * 1_024;
+/// Requests that one guest may have under way at once; each takes up to 256 KiB of buffers.
+pub const MAX_GUEST_REQUESTS: usize = 16;
+/// Requests that all guests together may have under way: each is a socket.
+pub const MAX_OUTBOUND_REQUESTS: usize = 1_024;
+/// Names that are looked up for guests at once: each is a thread, for as long as the system's resolver takes.
+pub const MAX_LOOKUPS: usize = 32;
 /// How long guests that are told to stop may take.
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.

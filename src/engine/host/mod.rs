@@ -1,10 +1,16 @@
-//! What a guest finds around it. Nothing, unless it was given: no directories, no network, no inherited
+//! What a guest finds around it. Nothing, unless it was granted: no directories, no network, no inherited
 //! environment; a clock, random numbers, its arguments and its input.
 
+mod config;
+mod directories;
 mod exit;
 mod fault;
 mod identity;
+mod logging;
 mod outgoing;
+mod outward;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
@@ -14,7 +20,9 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView, p0};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use directories::RefusedDirectory;
 pub(super) use identity::headers;
+pub(super) use outward::Outward;
 
 use super::call::Call;
 use super::limits::{Limits, Refusals};
@@ -25,7 +33,9 @@ use crate::model::bounds;
 pub(super) struct Host {
     wasi: WasiP1Ctx,
     http: WasiHttpCtx,
-    outgoing: outgoing::Refuse,
+    outgoing: outgoing::Outgoing,
+    config: config::Config,
+    log: Option<Capture>,
     limits: Limits,
 }
 
@@ -39,15 +49,26 @@ pub(super) struct Stdio {
 
 impl Host {
     /// The surroundings of one run.
-    pub(super) fn new(call: &Call, stdio: Stdio, refused: Refusals) -> Self {
-        let mut wasi = WasiCtxBuilder::new();
+    pub(super) async fn new(
+        call: &Call,
+        stdio: Stdio,
+        refused: Refusals,
+        outward: &Arc<Outward>,
+    ) -> Result<Self, RefusedDirectory> {
+        let mut wasi = directories::shown(outward, call).await?;
+        let log = stdio.stderr.clone();
         wasi.arg(&call.identity.function)
             .args(&call.version.arguments)
             .envs(&identity::environment(call))
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
-        Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))
+        Ok(Self {
+            outgoing: outgoing::Outgoing::of(call, outward.outbound.clone(), log.clone()),
+            config: config::Config::of(&call.version),
+            log: Some(log),
+            ..Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))
+        })
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
@@ -64,7 +85,8 @@ impl Host {
         wasi.ctx().table.set_max_capacity(bounds::MAX_GUEST_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
-        Self { wasi, http, outgoing: outgoing::Refuse, limits }
+        let (outgoing, config) = (outgoing::Outgoing::none(), config::Config::none());
+        Self { wasi, http, outgoing, config, log: None, limits }
     }
 
     /// The limits on its allocations.
@@ -93,7 +115,7 @@ pub(super) struct Linkers {
 }
 
 impl Linkers {
-    /// WASI 0.1 for core modules, 0.2 with `wasi:http` for components, and the means to crash where a test asks.
+    /// WASI 0.1 for core modules, 0.2 with `wasi:http`, `wasi:config` and `wasi:logging` for components, and the means to crash where a test asks.
     ///
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
     pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
@@ -107,6 +129,8 @@ impl Linkers {
         let mut component = wasmtime::component::Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut component)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
+        config::add_to_linker(&mut component)?;
+        logging::add_to_linker(&mut component)?;
         Ok(Self { core, component })
     }
 }
