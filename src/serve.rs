@@ -86,10 +86,7 @@ impl Server {
             cache_dir,
             concurrency: max_concurrency,
             fault_injection: config.fault_injection,
-            reach: Reach {
-                directories: config.directories.clone(),
-                outbound_ca: config.outbound_ca.clone(),
-            },
+            reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;

@@ -33,7 +33,12 @@ fn engine() -> Engine {
 }
 
 fn settings(cache_dir: Option<&Path>) -> Settings {
-    Settings { cache_dir: cache_dir.map(Path::to_owned), concurrency: 16, fault_injection: false, reach: Reach::default() }
+    Settings {
+        cache_dir: cache_dir.map(Path::to_owned),
+        concurrency: 16,
+        fault_injection: false,
+        reach: Reach::default(),
+    }
 }
 
 /// A guest of `guests/`, such as `hostile/spin.wat` or `prebuilt/echo.wasm`.

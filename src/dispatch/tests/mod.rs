@@ -55,7 +55,13 @@ impl Setup {
         let Self { store, capacities, retention, windows } = self;
         let (clock, tasks, wake) =
             (Clock::starting_at(Timestamp::from_ms(1_000_000)), Tasks::default(), Arc::new(Notify::new()));
-        let engine = Engine::start(&Settings { cache_dir: None, concurrency: 1, fault_injection: false, reach: Reach::default() }).unwrap();
+        let engine = Engine::start(&Settings {
+            cache_dir: None,
+            concurrency: 1,
+            fault_injection: false,
+            reach: Reach::default(),
+        })
+        .unwrap();
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let worker = Worker::new(registry.clone(), engine, clock.clone());

@@ -27,7 +27,8 @@ impl Config {
     fn values(&mut self) -> WasiConfig<'_> {
         let version = self.version.as_deref();
         let values = self.values.get_or_insert_with(|| {
-            let pairs = version.into_iter().flat_map(|version| version.environment.iter().chain(&version.grants.config));
+            let pairs =
+                version.into_iter().flat_map(|version| version.environment.iter().chain(&version.grants.config));
             pairs.map(|(name, value)| (name.clone(), value.clone())).collect() // of two the latter stays
         });
         WasiConfig::from(&*values)

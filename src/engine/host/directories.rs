@@ -92,9 +92,9 @@ impl Roots {
         };
         // What is nowhere near must not tell whether there is such a thing.
         let seems_below = || self.0.iter().any(|Root { told, real }| path.starts_with(told) || path.starts_with(real));
-        let missing = |error: io::Error| match seems_below() {
-            true => RefusedDirectory::Missing { path: grant.host().to_owned(), why: error.to_string() },
-            false => outside(),
+        let missing = |error: io::Error| {
+            let told = || RefusedDirectory::Missing { path: grant.host().to_owned(), why: error.to_string() };
+            if seems_below() { told() } else { outside() }
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         let directory = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
@@ -110,9 +110,8 @@ pub(super) async fn shown(outward: &Arc<Outward>, call: &Call) -> Result<WasiCtx
     let mut wasi = WasiCtxBuilder::new();
     let Some(first) = call.version.grants.directories.first() else { return Ok(wasi) };
     let (outward, version) = (Arc::clone(outward), Arc::clone(&call.version));
-    let showing = tokio::task::spawn_blocking(move || {
-        outward.roots.show(&mut wasi, &version.grants.directories).map(|()| wasi)
-    });
+    let showing =
+        tokio::task::spawn_blocking(move || outward.roots.show(&mut wasi, &version.grants.directories).map(|()| wasi));
     let gone = |error: JoinError| RefusedDirectory::Missing { path: first.host().to_owned(), why: error.to_string() };
     showing.await.unwrap_or_else(|error| Err(gone(error)))
 }
@@ -163,7 +162,10 @@ mod tests {
     fn nothing_can_be_granted_unless_the_operator_allows_it() {
         let folder = tempfile::tempdir().unwrap();
         let refused = check(&Roots::default(), folder.path()).unwrap_err();
-        assert!(refused.to_string().contains("it allows none; start it with `serve --allow-dir DIRECTORY`"), "{refused}");
+        assert!(
+            refused.to_string().contains("it allows none; start it with `serve --allow-dir DIRECTORY`"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -122,6 +122,9 @@ mod tests {
 
     #[test]
     fn neither_a_query_nor_a_user_gets_into_the_log() {
-        assert_eq!(told(&"https://user:secret@a.example:1/path?key=secret".parse().unwrap()), "https://a.example:1/path");
+        assert_eq!(
+            told(&"https://user:secret@a.example:1/path?key=secret".parse().unwrap()),
+            "https://a.example:1/path"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::OptionFuture;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -33,19 +34,17 @@ where
 {
     let greeted = Builder::new().max_buf_size(bounds::MAX_HEAD_BYTES).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = greeted.map_err(|error| broken(&error))?;
-    let (mut connection, mut is_open) = (Box::pin(connection), true);
+    let mut connection = Some(Box::pin(connection));
     let answered = async {
         let answer = sender.send_request(request);
         tokio::pin!(answer);
         tokio::select! {
             biased;
             answer = &mut answer => answer,
-            ended = &mut connection => {
-                is_open = false;
-                match ended {
-                    Ok(()) => answer.await,
-                    Err(error) => Err(error),
-                }
+            Some(ended) = OptionFuture::from(connection.as_mut()) => {
+                connection = None; // after which there is an answer, or there is none
+                // A server that hangs up badly may have answered well.
+                answer.await.map_err(|error| ended.err().unwrap_or(error))
             }
         }
     };
@@ -60,7 +59,7 @@ where
     let response = response.map(|incoming| Received { incoming, between, waiting: None }.boxed_unsync());
     let transfer = async move {
         let _permits = permits;
-        if is_open {
+        if let Some(connection) = connection {
             // How the body ends is told by the body.
             drop(timeout_at(patience.until, connection).await);
         }

@@ -71,11 +71,11 @@ impl Peer {
                 connections.spawn(async move {
                     match tls {
                         None => shared.answer(stream).await,
-                        // One that is not trusted is hung up on.
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => shared.answer(stream).await,
-                            Err(_) => (),
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                shared.answer(stream).await;
+                            }
+                        }
                     }
                 });
             }
