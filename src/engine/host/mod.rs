@@ -64,7 +64,7 @@ impl Host {
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
         Ok(Self {
-            outgoing: outgoing::Outgoing::of(call, outward.outbound.clone(), log.clone()),
+            outgoing: outgoing::Outgoing::of(call, Arc::clone(&outward.outbound), log.clone()),
             config: config::Config::of(&call.version),
             log: Some(log),
             ..Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))

@@ -41,8 +41,7 @@ const AFTERWARDS: Duration = Duration::from_millis(200);
 /// What a guest hands over of a body at once.
 const CHUNK_BYTES: usize = 64 * 1_024;
 
-/// What the requests of all guests go out by. Cheap to clone.
-#[derive(Clone)]
+/// What the requests of all guests go out by.
 pub(in crate::engine) struct Outbound {
     tls: TlsConnector,
     /// Requests that may be under way.
@@ -66,7 +65,7 @@ impl Outbound {
 pub(super) struct Outgoing(Option<Guest>);
 
 struct Guest {
-    outbound: Outbound,
+    outbound: Arc<Outbound>,
     version: Arc<Version>,
     identity: Arc<Identity>,
     log: Capture,
@@ -105,7 +104,7 @@ impl Outgoing {
     }
 
     /// Of a guest that starts now. What is not sent is told in `log`.
-    pub(super) fn of(call: &Call, outbound: Outbound, log: Capture) -> Self {
+    pub(super) fn of(call: &Call, outbound: Arc<Outbound>, log: Capture) -> Self {
         Self(Some(Guest {
             outbound,
             version: Arc::clone(&call.version),
@@ -178,7 +177,7 @@ impl WasiHttpHooks for Outgoing {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let Some(guest) = &mut self.0 else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
         let (admitted, log, identity) = (guest.admit(&request), guest.log.clone(), Arc::clone(&guest.identity));
-        let (outbound, patience) = (guest.outbound.clone(), Patience::of(options, guest.until));
+        let (outbound, patience) = (Arc::clone(&guest.outbound), Patience::of(options, guest.until));
         Box::new(async move {
             let asked = format!("{} {}", request.method(), destination::told(request.uri()));
             let sent = match admitted {

@@ -51,9 +51,13 @@ async fn sent<S>(request: Request<WasiBody>, stream: S) -> Result<(Response<Wasi
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let one = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     let patience = Patience::of(None, Instant::now() + PATIENCE);
-    exchange::exchange(stream, request, patience, [one(), one()]).await
+    exchange::exchange(stream, request, patience, permits()).await
+}
+
+fn permits() -> Permits {
+    let one = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    [one(), one()]
 }
 
 /// Takes one request, answers it with 204, and returns its head.
@@ -165,13 +169,42 @@ async fn a_server_that_says_nonsense_or_hangs_up_is_told_apart() {
     assert_eq!(answered(b"HTTP/1.1 200 OK\r\ncontent-len").await, "HttpResponseIncomplete");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_given_up_and_a_guest_that_takes_its_time_is_not() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let (near, mut far) = duplex(4_096);
+    let (request, _) = prepared("http://api.example/x?y");
+    let options = RequestOptions { between_bytes_timeout: Some(SECOND), ..RequestOptions::default() };
+    let patience = Patience::of(Some(options), Instant::now() + 10_000 * SECOND);
+    let (sent, ()) = tokio::join!(exchange::exchange(near, request, patience, permits()), async {
+        far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n1").await.unwrap();
+    });
+    let (response, transfer) = sent.unwrap();
+    let mut body = response.into_body();
+    let read = async {
+        let mut next = async || http_body_util::BodyExt::frame(&mut body).await.unwrap();
+        assert_eq!(next().await.unwrap().into_data().unwrap(), "1");
+        tokio::time::sleep(3_600 * SECOND).await;
+        far.write_all(b"2").await.unwrap();
+        assert_eq!(next().await.unwrap().into_data().unwrap(), "2");
+        let begun = Instant::now();
+        assert!(matches!(next().await, Err(Error::ConnectionReadTimeout)));
+        assert_eq!(begun.elapsed().as_secs(), 1);
+    };
+    tokio::select! {
+        () = read => (),
+        _ = Box::into_pin(transfer) => panic!("the connection ended"),
+    }
+}
+
 #[tokio::test]
 async fn all_guests_together_have_a_bounded_number_of_requests_under_way() {
     let outbound = Outbound { requests: Arc::new(Semaphore::new(2)), ..Outbound::new(None).unwrap() };
+    let outbound = Arc::new(outbound);
     let mut version = crate::engine::tests::version();
     version.grants.http.push("https://api.example".parse().unwrap());
     let call = Call { input: Input::Payload(Bytes::new()), identity: Arc::new(identity()), version: Arc::new(version) };
-    let mut guests = [(); 2].map(|()| Outgoing::of(&call, outbound.clone(), Capture::log()).0.unwrap());
+    let mut guests = [(); 2].map(|()| Outgoing::of(&call, Arc::clone(&outbound), Capture::log()).0.unwrap());
     let mut admit = |guest: usize| guests[guest].admit(&request("https://api.example/x")).map(|(_, permits)| permits);
     let (first, _second) = (admit(0).unwrap(), admit(1).unwrap());
     let told = admit(1).unwrap_err();
