@@ -39,6 +39,10 @@ pub struct Config {
     pub drain: Duration,
     /// Deploy the example functions at start.
     pub examples: bool,
+    /// Directories below which functions can be granted any.
+    pub directories: Vec<PathBuf>,
+    /// Certificates, in PEM, of authorities that functions' requests trust besides the public ones.
+    pub outbound_ca: Option<PathBuf>,
     /// Let guests abort the process, for crash tests.
     pub fault_injection: bool,
     /// Answer `POST /bench/accepted`, for `bench http`.

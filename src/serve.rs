@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
-use crate::engine::{CompilerProgram, Engine, EngineError, Settings};
+use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::model::bounds;
 use crate::registry::Registry;
@@ -88,6 +88,7 @@ impl Server {
             fault_injection: config.fault_injection,
             compiler: Some(compiler(&config.code)),
             loaded_code_bytes: config.code.loaded_bytes,
+            reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;

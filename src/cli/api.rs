@@ -29,6 +29,15 @@ pub(super) struct Function {
     pub(super) aliases: BTreeMap<String, u32>,
     pub(super) version: Version,
     pub(super) async_config: AsyncConfig,
+    #[serde(default)]
+    pub(super) missing_grants: Vec<MissingGrant>,
+}
+
+/// An import that is of no use until it is granted.
+#[derive(Debug, Deserialize)]
+pub(super) struct MissingGrant {
+    pub(super) import: String,
+    pub(super) needs: String,
 }
 
 impl Function {

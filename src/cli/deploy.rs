@@ -146,7 +146,13 @@ fn text(function: &Function, took: Duration) -> String {
     let version = &function.version;
     let size = units::show_size(version.module_bytes);
     let took = units::show_elapsed(whole_ms(took));
-    format!("{} is at version {} ({}, {size}, {took})", function.path(), version.number, version.entrypoint)
+    let deployed =
+        format!("{} is at version {} ({}, {size}, {took})", function.path(), version.number, version.entrypoint);
+    let missing = function.missing_grants.iter().map(|missing| {
+        let (import, flag) = (&missing.import, &missing.needs);
+        format!("\nwarning: it imports `{import}` and is granted nothing of it: deploy it with `{flag}`")
+    });
+    std::iter::once(deployed).chain(missing).collect()
 }
 
 #[cfg(test)]

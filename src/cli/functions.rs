@@ -4,7 +4,7 @@ use clap::Subcommand;
 use reqwest::{Method, RequestBuilder};
 use serde_json::value::RawValue;
 
-use super::api::{Answer, Function, Schema, Version, Versions};
+use super::api::{Answer, Function, MissingGrant, Schema, Version, Versions};
 use super::async_config;
 use super::client::Client;
 use super::error::Error;
@@ -202,6 +202,8 @@ fn text(function: &Function, signature: Option<String>) -> String {
     let version = &function.version;
     let aliases: Vec<_> = function.aliases.iter().map(|(name, number)| format!("{name}={number}")).collect();
     let environment: Vec<_> = version.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let missing = |missing: &MissingGrant| format!("{} for {}", missing.needs, missing.import);
+    let missing: Vec<_> = function.missing_grants.iter().map(missing).collect();
     let rows = [
         ("name", function.path()),
         ("urn", function.urn.clone()),
@@ -220,6 +222,7 @@ fn text(function: &Function, signature: Option<String>) -> String {
         ("environment", output::or_dash(environment.join(" "))),
         ("memory", units::show_size(version.memory_bytes)),
         ("timeout", units::show_duration(version.timeout_ms)),
+        ("missing grants", output::or_dash(missing.join(", "))),
         ("concurrency", version.concurrency.map_or_else(|| "as the server's".to_owned(), |n| n.to_string())),
     ];
     let [_set, config @ ..] = async_config::rows(&function.async_config);

@@ -82,6 +82,12 @@ pub(super) struct Settings {
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
     drain: Duration,
+    /// A directory below which functions may be granted any (`deploy --allow-dir`); may be given again [default: none]
+    #[arg(long, value_name = "DIRECTORY", help_heading = "What functions may be granted")]
+    allow_dir: Vec<PathBuf>,
+    /// Certificates of authorities, in PEM, that requests of functions trust besides the public ones
+    #[arg(long, value_name = "FILE", help_heading = "What functions may be granted")]
+    outbound_ca: Option<PathBuf>,
     /// Run the clock N times faster, 1 to 36000, so that an hour of retries or of retention passes in seconds. Guests
     /// and sockets keep the real time. Only with data that is thrown away: its times lie in the future afterwards
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = "For trying things out")]
@@ -128,6 +134,8 @@ impl Settings {
             time_scale: self.time_scale,
             drain: self.drain,
             examples: self.examples,
+            directories: self.allow_dir,
+            outbound_ca: self.outbound_ca,
             fault_injection: self.fault_injection,
             bench_endpoints: self.bench_endpoints,
             code,
@@ -256,6 +264,9 @@ mod tests {
             ["--compile-memory", "1GiB"],
             ["--loaded-code-bytes", "134217728"],
             ["--drain", "1500ms"],
+            ["--allow-dir", "/in"],
+            ["--allow-dir", "/out"],
+            ["--outbound-ca", "/ca.pem"],
         ];
         let config =
             config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
@@ -272,6 +283,8 @@ mod tests {
         let Code { compile_cpu, compile_memory, loaded_bytes, .. } = config.code;
         assert_eq!((compile_cpu.as_secs(), compile_memory, loaded_bytes), (12, 1 << 30, 128 << 20));
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
+        assert_eq!(config.directories, [PathBuf::from("/in"), PathBuf::from("/out")]);
+        assert_eq!(config.outbound_ca, Some(PathBuf::from("/ca.pem")));
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
 

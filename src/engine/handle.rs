@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::build::CodeId;
@@ -14,7 +14,7 @@ use super::disk::Disk;
 use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
-use super::host::Linkers;
+use super::host::{Linkers, Outward, RefusedDirectory};
 use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
@@ -22,6 +22,7 @@ use super::run::{Output, Watch, circumstances, run};
 use super::settings::{EngineError, Room, Settings, config};
 use super::trap;
 use crate::model::entrypoint::{Entrypoint, Wanted};
+use crate::model::grant::Grants;
 use crate::model::outcome::{Failure, FailureKind};
 
 /// Compiles modules and runs guests. Cheap to clone; all clones are the same engine.
@@ -37,12 +38,14 @@ struct Parts {
     wasmtime: wasmtime::Engine,
     compiler: Compiler,
     shelf: Shelf,
+    outward: Arc<Outward>,
 }
 
 impl Engine {
     /// Starts an engine and its threads.
     pub fn start(settings: &Settings) -> Result<Self, EngineError> {
         let refused = |error: &wasmtime::Error| EngineError::Wasmtime(trap::told(error));
+        let outward = Arc::new(Outward::open(&settings.reach)?);
         let wasmtime = wasmtime::Engine::new(&config(Room::here(settings.concurrency))).map_err(|e| refused(&e))?;
         let linkers = Linkers::new(&wasmtime, settings.fault_injection).map_err(|e| refused(&e))?;
         let disk = settings
@@ -54,7 +57,7 @@ impl Engine {
         let guests = Guests::start().map_err(EngineError::Threads)?;
         let epoch = wasmtime.clone();
         let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
-        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf })))
+        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf, outward })))
     }
 
     /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
@@ -72,6 +75,16 @@ impl Engine {
         let entrypoint = ready.entrypoint();
         self.0.shelf.put(&(code, entrypoint.clone()), &ready);
         Ok(entrypoint)
+    }
+
+    /// Whether there is all that `grants` name of this machine, and may be granted.
+    pub async fn admit(&self, grants: &Grants) -> Result<(), RefusedDirectory> {
+        if grants.directories.is_empty() {
+            return Ok(());
+        }
+        let (outward, directories) = (Arc::clone(&self.0.outward), grants.directories.clone());
+        let checked = spawn_blocking(move || outward.roots.check(&directories)).await;
+        checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// A module that is ready to run: from memory, from the disk, or compiled from what `module` gives. Of those who
@@ -114,11 +127,12 @@ impl Engine {
 
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
     fn begin(&self, ready: &Ready, call: Call, watch: Watch) -> AbortOnDropHandle<End> {
-        let Parts { guests, ticker, wasmtime, .. } = &*self.0;
-        let (ticking, wasmtime, ready) = (ticker.ticking(), wasmtime.clone(), ready.clone());
+        let Parts { guests, ticker, wasmtime, outward, .. } = &*self.0;
+        let (ticking, outward) = (ticker.ticking(), Arc::clone(outward));
+        let (wasmtime, ready) = (wasmtime.clone(), ready.clone());
         guests.spawn(async move {
             let _ticking = ticking;
-            run(wasmtime, ready, call, watch).await
+            run(wasmtime, ready, call, watch, &outward).await
         })
     }
 

@@ -27,6 +27,7 @@ mod strip;
 
 mod build;
 mod seal;
+mod wants;
 
 mod code;
 mod disk;
@@ -45,9 +46,11 @@ pub use build::CodeId;
 pub use compile::{Compiled, Told, compile};
 pub use entrypoint::{Misfit, Signature};
 pub use handle::Engine;
+pub use host::RefusedDirectory;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
-pub use settings::{CompilerProgram, EngineError, Settings};
+pub use settings::{CompilerProgram, EngineError, Reach, Settings};
+pub use wants::wants;
 
 #[cfg(test)]
 mod tests;

@@ -87,6 +87,13 @@ impl Capture {
         text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     }
 
+    /// Adds a line to a log, on a line of its own.
+    pub(super) fn note(&self, line: &str) {
+        let begun = self.written().bytes.last().is_some_and(|last| *last != b'\n');
+        let line = format!("{}{line}\n", if begun { "\n" } else { "" });
+        let _ = self.push(line.as_bytes()); // a log is cut, and nobody minds
+    }
+
     fn push(&self, bytes: &[u8]) -> Result<(), TooLarge> {
         let mut written = self.written();
         let room = self.bound.saturating_sub(written.bytes.len());

@@ -1,12 +1,14 @@
 //! One run: a fresh instance within its limits, and whatever becomes of it as a value.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
 use super::call::{Call, Input, Ran};
 use super::entrypoint::{End, Run};
-use super::host::{Host, Stdio};
+use super::host::{Host, Outward, RefusedDirectory, Stdio};
 use super::meter::{Meter, Withheld};
 use super::output::Capture;
 use super::ready::Ready;
@@ -14,6 +16,7 @@ use super::trap::{Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
 use crate::model::function::{Entrypoint, Space};
+use crate::model::outcome::{Failure, FailureKind};
 use crate::model::usage::Usage;
 
 /// Where a guest's output goes. It is caught outside the guest, so that it is there whatever becomes of the guest.
@@ -60,10 +63,20 @@ impl Watch {
 }
 
 /// Runs a guest to its end. Dropping the future ends it at its next tick.
-pub(super) async fn run(engine: wasmtime::Engine, ready: Ready, call: Call, watch: Watch) -> End {
+pub(super) async fn run(
+    engine: wasmtime::Engine,
+    ready: Ready,
+    call: Call,
+    watch: Watch,
+    outward: &Arc<Outward>,
+) -> End {
     let Watch { output, turn, meter } = watch;
-    let mut store = store(&engine, &ready, &call, &output, &meter);
-    hold_to_time(&mut store, Instant::now() + call.timeout(), turn.clone());
+    let deadline = Instant::now() + call.timeout();
+    let mut store = match store(&engine, &ready, &call, &output, &meter, outward).await {
+        Ok(store) => store,
+        Err(refused) => return Err(Failure::retry(FailureKind::Load, refused.to_string())).into(),
+    };
+    hold_to_time(&mut store, deadline, turn.clone());
     let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, meter: &meter };
     match turn.keep(meter.counted(ready.target().run(run))).await {
         Ok(end) => end,
@@ -76,18 +89,25 @@ pub(super) fn circumstances(call: &Call, refused: Withheld) -> Circumstances {
     Circumstances { limits: call.version.limits, refused }
 }
 
-fn store(engine: &wasmtime::Engine, ready: &Ready, call: &Call, output: &Output, meter: &Meter) -> Store<Host> {
+async fn store(
+    engine: &wasmtime::Engine,
+    ready: &Ready,
+    call: &Call,
+    output: &Output,
+    meter: &Meter,
+    outward: &Arc<Outward>,
+) -> Result<Store<Host>, RefusedDirectory> {
     let stdin = match (ready.entrypoint(), &call.input) {
         (Entrypoint::Command, Input::Payload(payload)) => payload.clone(),
         (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
         (Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => Bytes::new(),
     };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
-    let mut store = Store::new(engine, Host::new(call, streams, meter.clone()));
+    let mut store = Store::new(engine, Host::new(call, streams, meter.clone(), outward).await?);
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(size(call.version.limits.space.handles));
-    store
+    Ok(store)
 }
 
 /// Ticks that a guest computes before it takes turns with others that do.

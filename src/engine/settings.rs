@@ -20,6 +20,17 @@ pub struct Settings {
     pub compiler: Option<CompilerProgram>,
     /// Bytes of compiled code that are kept in memory, ready to run.
     pub loaded_code_bytes: u64,
+    /// What guests can be granted at all, and by what they reach it.
+    pub reach: Reach,
+}
+
+/// The operator's side of what guests may reach.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Directories below which anything can be granted.
+    pub directories: Vec<PathBuf>,
+    /// A file of certificates, in PEM, of authorities that requests of guests trust besides the public ones.
+    pub outbound_ca: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -30,6 +41,7 @@ impl Default for Settings {
             fault_injection: false,
             compiler: None,
             loaded_code_bytes: bounds::DEFAULT_LOADED_CODE_BYTES,
+            reach: Reach::default(),
         }
     }
 }
@@ -48,9 +60,21 @@ pub struct CompilerProgram {
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The certificates for requests of guests cannot be used.
+    #[error("--outbound-ca: {0}")]
+    Authority(String),
     /// The directory for compiled code cannot be used.
     #[error("cannot use `{}` for compiled code", path.display())]
     CacheDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A directory that guests may be granted is not there.
+    #[error("--allow-dir: cannot use `{}`", path.display())]
+    Directory {
         /// The directory.
         path: PathBuf,
         /// What the system said.

@@ -91,6 +91,7 @@ pub(in crate::engine) fn version() -> Version {
         grants: Grants::default(),
         reuse: None,
         debug_info: false,
+        wants: Vec::new(),
     }
 }
 

@@ -278,6 +278,12 @@ pub const MAX_SIGNATURE_NESTING: usize = 50;
 /// Values in the payload of a typed function, each element of a list counted, and each byte of a `list<u8>` unless all of
 /// its signature travels directly. One takes some 40 bytes while it is handed over.
 pub const MAX_TYPED_VALUES: usize = 400_000;
+/// Requests that one guest may have under way at once; each takes up to 256 KiB of buffers.
+pub const MAX_GUEST_REQUESTS: usize = 16;
+/// Requests that all guests together may have under way: each is a socket.
+pub const MAX_OUTBOUND_REQUESTS: usize = 1_024;
+/// Names that are looked up for guests at once: each is a thread, for as long as the system's resolver takes.
+pub const MAX_LOOKUPS: usize = 32;
 /// How long guests that are told to stop may take.
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.

@@ -90,13 +90,17 @@ pub struct Version {
     /// Whether a trap's backtrace is to say files and lines, which costs memory and a larger compiled module.
     #[serde(default)]
     pub debug_info: bool,
+    /// Imports of its module that are of no use without a grant. Not known of versions from before there were grants.
+    #[serde(default)]
+    pub wants: Vec<String>,
 }
 
 impl Version {
     /// Whether deploying `other` on top of this one would change nothing but the number.
     #[must_use]
     pub fn is_same_but_for_number(&self, other: &Self) -> bool {
-        *self == Self { number: self.number, created: self.created, ..other.clone() }
+        let wants = self.wants.clone(); // follows from the digest, and older versions do not have it
+        *self == Self { number: self.number, created: self.created, wants, ..other.clone() }
     }
 }
 

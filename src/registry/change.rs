@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Registry, RegistryError};
-use crate::engine::CodeId;
+use crate::engine::{self, CodeId};
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
 use crate::model::entrypoint::{Entrypoint, Wanted};
@@ -159,8 +159,9 @@ impl Registry {
     async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
         deployment.check()?;
         self.proposed(&path, &deployment)?; // what is refused anyway need not be compiled first
-        let digest = digest(deployment.module.clone()).await;
         let parts = &self.parts;
+        parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
+        let digest = digest(deployment.module.clone()).await;
         let entrypoint = parts
             .engine
             .inspect(
@@ -170,6 +171,7 @@ impl Registry {
             )
             .await
             .map_err(RegistryError::Module)?;
+        let wants = engine::wants(deployment.module.clone()).await;
 
         let _changing = parts.changing.lock().await;
         let (mut function, latest) = self.proposed(&path, &deployment)?;
@@ -177,7 +179,7 @@ impl Registry {
             Some(latest) => following(latest.number)?,
             None => NonZeroU32::MIN,
         };
-        let version = deployment.version(number, digest, entrypoint, parts.clock.now());
+        let version = Version { wants, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
         let repeated = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
         if !repeated {
             function.latest = number;
@@ -346,6 +348,7 @@ impl Deployment {
             grants: self.grants.clone(),
             reuse: self.reuse,
             debug_info: self.debug_info,
+            wants: Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why the registry did not do what it was asked. Knows no status codes.
 
-use crate::engine::Refused;
+use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
 use crate::model::names::{FunctionPath, Qualifier};
@@ -36,6 +36,9 @@ pub enum RegistryError {
         /// Those whose destination it is.
         used_by: Vec<FunctionPath>,
     },
+    /// A directory that it is granted cannot be.
+    #[error(transparent)]
+    Directory(RefusedDirectory),
     /// A variable of the environment, or an argument, that no program could be given.
     #[error("`{0}` cannot be told to a program: names are not empty and have no `=`, and nothing has a NUL character")]
     Environment(String),

@@ -46,6 +46,8 @@ pub enum Error {
         hop: u32,
         /// The limit.
         limit: u32,
+        /// The invocations that led to it, the root first.
+        chain: Vec<InvocationId>,
     },
     /// The idempotency key was used for another request.
     #[error(

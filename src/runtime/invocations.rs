@@ -170,7 +170,7 @@ impl Runtime {
         }
         let hop = u32::try_from(ask.chain.len()).unwrap_or(u32::MAX);
         if hop > self.parts.hop_limit {
-            return Err(Error::HopLimit { hop, limit: self.parts.hop_limit });
+            return Err(Error::HopLimit { hop, limit: self.parts.hop_limit, chain: ask.chain.clone() });
         }
         Ok(self.parts.registry.resolve(&ask.path, &ask.qualifier)?)
     }

@@ -239,6 +239,7 @@ fn version() -> impl Strategy<Value = Version> {
             environment,
             reuse: limits.concurrency,
             debug_info: limits.fuel.is_some(),
+            wants: limits.fuel.map(|fuel| format!("test:import/of@{fuel}")).into_iter().collect(),
             limits,
             grants: grants(),
         },
@@ -419,5 +420,6 @@ fn old_version() -> Version {
         grants: Grants::default(),
         reuse: None,
         debug_info: false,
+        wants: Vec::new(),
     }
 }

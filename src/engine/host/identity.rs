@@ -35,7 +35,7 @@ pub(in crate::engine) fn headers(identity: &Identity, headers: &mut HeaderMap) {
 
 /// The chain as it is to be passed along when calling on: with this invocation at its end, or a circle of functions
 /// that call each other would never get longer.
-fn passed_along(identity: &Identity) -> String {
+pub(super) fn passed_along(identity: &Identity) -> String {
     identity.chain.iter().chain([&identity.invocation]).map(String::as_str).collect::<Vec<_>>().join(",")
 }
 

@@ -1,10 +1,14 @@
-//! What a guest finds around it. Nothing, unless it was given: no directories, no network, no inherited
+//! What a guest finds around it. Nothing, unless it was granted: no directories, no network, no inherited
 //! environment; a clock, random numbers, its arguments and its input.
 
+mod config;
+mod directories;
 mod exit;
 mod fault;
 mod identity;
+mod logging;
 mod outgoing;
+mod outward;
 
 use std::sync::Arc;
 
@@ -15,7 +19,9 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView, p0};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use directories::RefusedDirectory;
 pub(super) use identity::headers;
+pub(super) use outward::Outward;
 
 use super::call::{Call, Identity};
 use super::limits::Limits;
@@ -31,7 +37,9 @@ pub(super) struct Host {
     surroundings: Option<Surroundings>,
     handles: usize,
     http: WasiHttpCtx,
-    outgoing: outgoing::Refuse,
+    outgoing: outgoing::Outgoing,
+    config: config::Config,
+    log: Option<Capture>,
     limits: Limits,
 }
 
@@ -40,6 +48,8 @@ struct Surroundings {
     identity: Arc<Identity>,
     version: Arc<Version>,
     stdio: Stdio,
+    /// Those with its directories, where it has any.
+    directories: Option<WasiCtxBuilder>,
 }
 
 /// Where a guest's input and output go.
@@ -52,10 +62,22 @@ pub(super) struct Stdio {
 
 impl Host {
     /// The surroundings of one run.
-    pub(super) fn new(call: &Call, stdio: Stdio, meter: Meter) -> Self {
-        let surroundings =
-            Surroundings { identity: Arc::clone(&call.identity), version: Arc::clone(&call.version), stdio };
-        Self::of(Some(surroundings), &call.version.limits, meter)
+    pub(super) async fn new(
+        call: &Call,
+        stdio: Stdio,
+        meter: Meter,
+        outward: &Arc<Outward>,
+    ) -> Result<Self, RefusedDirectory> {
+        let directories = directories::shown(outward, call).await?;
+        let log = stdio.stderr.clone();
+        let (identity, version) = (Arc::clone(&call.identity), Arc::clone(&call.version));
+        let surroundings = Surroundings { identity, version, stdio, directories };
+        Ok(Self {
+            outgoing: outgoing::Outgoing::of(call, Arc::clone(&outward.outbound), log.clone()),
+            config: config::Config::of(&call.version),
+            log: Some(log),
+            ..Self::of(Some(surroundings), &call.version.limits, meter)
+        })
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
@@ -68,8 +90,9 @@ impl Host {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
         let handles = usize::try_from(limits.space.handles).unwrap_or(usize::MAX);
+        let (outgoing, config) = (outgoing::Outgoing::none(), config::Config::none());
         let limits = Limits::new(limits, meter);
-        Self { wasi: None, surroundings, handles, http, outgoing: outgoing::Refuse, limits }
+        Self { wasi: None, surroundings, handles, http, outgoing, config, log: None, limits }
     }
 
     /// What it has of WASI.
@@ -86,11 +109,8 @@ impl Host {
 
 fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .socket_addr_check(|_, _| Box::pin(async { false }));
-    if let Some(Surroundings { identity, version, stdio }) = surroundings {
+    if let Some(Surroundings { identity, version, stdio, directories }) = surroundings {
+        wasi = directories.unwrap_or(wasi);
         wasi.arg(&identity.function)
             .args(&version.arguments)
             .envs(&identity::environment(&identity, &version))
@@ -98,6 +118,10 @@ fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
     }
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }));
     let mut wasi = wasi.build_p1();
     wasi.ctx().table.set_max_capacity(handles);
     wasi
@@ -125,7 +149,8 @@ pub(super) struct Linkers {
 }
 
 impl Linkers {
-    /// WASI 0.1 for core modules, 0.2 with `wasi:http` for components, and the means to crash where a test asks.
+    /// WASI 0.1 for core modules, 0.2 with `wasi:http`, `wasi:config` and `wasi:logging` for components, and the means to
+    /// crash where a test asks.
     ///
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
     pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
@@ -139,6 +164,8 @@ impl Linkers {
         let mut component = wasmtime::component::Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut component)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
+        config::add_to_linker(&mut component)?;
+        logging::add_to_linker(&mut component)?;
         Ok(Self { core, component })
     }
 }

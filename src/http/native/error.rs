@@ -3,6 +3,7 @@
 use axum::http::StatusCode as S;
 
 use crate::dispatch::NotAccepted;
+use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
@@ -104,6 +105,10 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
         RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
         RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::Directory(RefusedDirectory::Missing { .. }) => {
+            caller(S::UNPROCESSABLE_ENTITY, "directory_not_found")
+        }
+        RegistryError::Directory(RefusedDirectory::Outside { .. }) => caller(S::FORBIDDEN, "directory_not_allowed"),
         RegistryError::Environment(_) => caller(S::BAD_REQUEST, "bad_environment"),
         RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
@@ -154,6 +159,9 @@ fn more(error: &Error, problem: Problem) -> Problem {
             problem.with("limit", full.limit).with("queued", full.there).with("oldest_age_s", oldest)
         }
         Error::PayloadMisfit(misfit) => problem.with("path", misfit.path.as_str()),
+        Error::HopLimit { chain, .. } => {
+            problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
         Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
         Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),
         _ => problem,

@@ -21,6 +21,7 @@ use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::entrypoint::Wanted;
 use crate::model::function::{Limits, Space, Version};
+use crate::model::grant::MissingGrant;
 use crate::model::names::{FunctionPath, Namespace, VersionNumber};
 use crate::model::time::whole_ms;
 use crate::registry::Deployment;
@@ -72,6 +73,14 @@ pub(super) struct FunctionOut {
     aliases: BTreeMap<String, VersionNumber>,
     version: VersionOut,
     async_config: ConfigOut,
+    missing_grants: Vec<MissingOut>,
+}
+
+/// An import that nothing but refusals will come of, and the flag of `deploy` that changes that.
+#[derive(Debug, Serialize)]
+struct MissingOut {
+    import: String,
+    needs: &'static str,
 }
 
 /// A version as it is answered.
@@ -117,7 +126,14 @@ impl FunctionOut {
             aliases: function.aliases.iter().map(|(alias, number)| (alias.to_string(), *number)).collect(),
             version: VersionOut::of(version),
             async_config: ConfigOut::of(function, version.number),
+            missing_grants: version.grants.missing(&version.wants).into_iter().map(MissingOut::of).collect(),
         }
+    }
+}
+
+impl MissingOut {
+    fn of(missing: MissingGrant<'_>) -> Self {
+        Self { import: missing.import.to_owned(), needs: missing.needs }
     }
 }
 

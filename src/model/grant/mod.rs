@@ -24,6 +24,7 @@ macro_rules! as_text {
 mod directory;
 mod function;
 mod http;
+mod needs;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use self::directory::{DirectoryGrant, InvalidDirectoryGrant};
 pub use self::function::{FunctionGrant, InvalidFunctionGrant};
 pub use self::http::{HttpGrant, InvalidHttpGrant, Scheme};
+pub use self::needs::{MissingGrant, needs_grant};
 use super::names::{SecretName, StoreName};
 
 /// Everything that a version may reach. The default is nothing.
