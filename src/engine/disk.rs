@@ -124,7 +124,7 @@ impl Disk {
             if path.extension().is_some_and(|extension| extension == SUFFIX)
                 && let Ok(meta) = fs::symlink_metadata(&path)
             {
-                files.push(Kept { used: (meta.mtime(), meta.mtime_nsec()), bytes: meta.len(), path });
+                files.push(Kept { used: (meta.atime(), meta.atime_nsec()), bytes: meta.len(), path });
             }
         }
         Ok(files)
@@ -180,7 +180,7 @@ fn check(path: &Path, engine: &Engine, id: CodeId) -> Result<(), Unusable> {
 fn touch(path: &Path) {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let same = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    let times = Timestamps { last_access: same, last_modification: now };
+    let times = Timestamps { last_access: now, last_modification: same };
     let _ = rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW);
 }
 

@@ -1,5 +1,5 @@
 //! A compilation in a child process, which is this program again: the module goes in on standard input, the code comes
-//! out into a file, and a refusal on standard error.
+//! out on standard output and is written by the server, and a refusal on standard error.
 //!
 //! The child limits itself before it reads anything. Whatever it dies of is the module's refusal, and costs the server a
 //! process.
@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::apart::Told;
@@ -17,20 +17,25 @@ use super::failed;
 use crate::engine::build::CodeId;
 use crate::engine::guests::cores;
 use crate::engine::refused::Refused;
+use crate::engine::seal::SEAL_BYTES;
 use crate::engine::settings::CompilerProgram;
 use crate::model::bounds;
 
 /// What is read of what a child says; a refusal is bounded by [`bounds::MAX_MESSAGE_BYTES`].
 const SAID_BYTES: u64 = 64 * 1_024;
+/// What is read of the code; a child refuses to give more.
+const CODE_BYTES: u64 = (bounds::MAX_COMPILED_MODULE_BYTES + SEAL_BYTES) as u64;
+/// What is read and written of it at once: what a pipe holds.
+const PIECE_BYTES: usize = 64 * 1_024;
 /// What a child may say at the end of a message of ours.
 const QUOTED_BYTES: usize = 300;
 
 /// Compiles `module` into `out`. Dropping the future ends the child.
 pub(super) async fn compile(program: &CompilerProgram, id: CodeId, module: Bytes, out: &File) -> Result<(), Refused> {
     let out = out.try_clone().map_err(|error| failed(&error))?;
-    let mut child = command(program, id, out).spawn().map_err(|error| failed(&error))?;
+    let mut child = command(program, id).spawn().map_err(|error| failed(&error))?;
     let patience = program.cpu * bounds::COMPILE_PATIENCE;
-    let ended = tokio::time::timeout(patience, talk(&mut child, module)).await;
+    let ended = tokio::time::timeout(patience, talk(&mut child, module, out)).await;
     let (status, said) = match ended {
         Ok(ended) => ended.map_err(|error| failed(&error))?,
         Err(_elapsed) => {
@@ -42,7 +47,7 @@ pub(super) async fn compile(program: &CompilerProgram, id: CodeId, module: Bytes
     if status.success() { Ok(()) } else { Err(refusal(program, status, &said)) }
 }
 
-fn command(program: &CompilerProgram, id: CodeId, out: File) -> Command {
+fn command(program: &CompilerProgram, id: CodeId) -> Command {
     let mut command = Command::new(&program.program);
     command
         .args(["compile", "-", "--output", "-", "--report"])
@@ -53,15 +58,15 @@ fn command(program: &CompilerProgram, id: CodeId, out: File) -> Command {
         .env("RAYON_NUM_THREADS", cores().min(bounds::MAX_COMPILE_THREADS).to_string())
         .env("MIMALLOC_ARENA_RESERVE", "16MiB") // of its address space, which is limited; a gigabyte unless told
         .stdin(Stdio::piped())
-        .stdout(out)
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
 }
 
-/// Gives the child its module, and waits for what it says and for its end.
-async fn talk(child: &mut Child, module: Bytes) -> std::io::Result<(ExitStatus, String)> {
-    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+/// Gives the child its module, writes its code to `out`, and waits for what it says and for its end.
+async fn talk(child: &mut Child, module: Bytes, out: File) -> std::io::Result<(ExitStatus, String)> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let give = async {
         if let Some(mut stdin) = stdin {
             // A child that does not want all of it says why.
@@ -76,8 +81,18 @@ async fn talk(child: &mut Child, module: Bytes) -> std::io::Result<(ExitStatus, 
         }
         String::from_utf8_lossy(&said).into_owned()
     };
-    let ((), said) = tokio::join!(give, listen);
-    Ok((child.wait().await?, said))
+    let take = async {
+        let mut out = tokio::fs::File::from_std(out);
+        if let Some(stdout) = stdout {
+            let mut code = BufReader::with_capacity(PIECE_BYTES, stdout.take(CODE_BYTES));
+            tokio::io::copy_buf(&mut code, &mut out).await?;
+        }
+        out.flush().await
+    };
+    let ((), said, taken) = tokio::join!(give, listen, take);
+    let status = child.wait().await?;
+    taken?;
+    Ok((status, said))
 }
 
 /// What the end of a child means that has compiled nothing.
