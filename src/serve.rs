@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
 use crate::model::bounds;
 use crate::registry::Registry;
-use crate::runtime::{Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -90,7 +90,8 @@ impl Server {
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
+        let desk = Arc::new(Desk::new(tasks.clone()));
+        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), desk.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -119,6 +120,7 @@ impl Server {
             turns: Turns::default(),
             ready: AtomicBool::new(true),
         });
+        desk.open(&runtime);
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(routes(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");

@@ -7,6 +7,7 @@
 //! Guests have threads of their own (`guests`), so that one that computes without end slows down neither the
 //! listener nor the store. Every guest gives its thread back each millisecond (`epoch`).
 
+pub mod asks;
 pub mod call;
 
 mod settings;

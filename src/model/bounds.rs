@@ -89,6 +89,8 @@ pub const MIN_POSTPONE: Duration = Duration::from_millis(100);
 pub const MAX_THROTTLE: Duration = Duration::from_secs(86_400);
 /// Attempts kept in a record. Throttled ones do not count against `max_retries`, so they are bounded here.
 pub const MAX_ATTEMPTS_KEPT: usize = 128;
+/// Bytes of a media type that a function gives to what it calls; it is kept in the record.
+pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
 /// Attributes (header-like pairs) that travel with an invocation.
 pub const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of all attributes.

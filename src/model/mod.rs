@@ -11,6 +11,7 @@ pub mod bounds;
 pub mod time;
 
 pub mod names;
+pub mod reference;
 
 pub mod retry;
 

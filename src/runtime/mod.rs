@@ -3,6 +3,7 @@
 
 mod accept;
 mod bulk;
+mod desk;
 mod error;
 mod functions;
 mod invocations;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
 pub use invocations::{Accepted, Answered, Ask};

@@ -10,6 +10,7 @@ pub use slots::{Freed, NoSlot, Slot, Slots};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::engine::asks::Asks;
 use crate::engine::call::{Call, Identity, Input, Ran};
 use crate::model::function::Version;
 use crate::model::invocation::{Invocation, State};
@@ -23,12 +24,14 @@ pub struct Worker {
     registry: Registry,
     engine: Engine,
     clock: Clock,
+    desk: Arc<dyn Asks>,
 }
 
 impl Worker {
-    /// A worker that runs versions of `registry` on `engine`.
-    pub fn new(registry: Registry, engine: Engine, clock: Clock) -> Self {
-        Self { registry, engine, clock }
+    /// A worker that runs versions of `registry` on `engine`; `desk` is where the guests ask for what only the runtime
+    /// can do.
+    pub fn new(registry: Registry, engine: Engine, clock: Clock, desk: Arc<dyn Asks>) -> Self {
+        Self { registry, engine, clock, desk }
     }
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
@@ -37,7 +40,8 @@ impl Worker {
             Ok(ready) => ready,
             Err(error) => return not_started(&error),
         };
-        let call = Call { input, identity: Arc::new(self.identity(invocation, version)), version: Arc::clone(version) };
+        let identity = Arc::new(self.identity(invocation, version));
+        let call = Call { input, identity, version: Arc::clone(version), desk: Arc::clone(&self.desk) };
         self.engine.run(&ready, call).await
     }
 
@@ -45,6 +49,7 @@ impl Worker {
         let attempt = if let State::Running { attempt, .. } = invocation.state { attempt.get() } else { 1 };
         Identity {
             invocation: invocation.id.to_string(),
+            namespace: invocation.target.path.namespace.clone(),
             function: invocation.target.path.name.to_string(),
             version: version.number.get(),
             attempt,

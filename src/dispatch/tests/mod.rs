@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
@@ -58,7 +59,7 @@ impl Setup {
         let engine = Engine::start(&Settings { cache_dir: None, concurrency: 1, fault_injection: false }).unwrap();
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine, clock.clone());
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), Arc::new(Nobody));
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),

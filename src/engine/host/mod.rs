@@ -4,6 +4,8 @@
 mod exit;
 mod fault;
 mod identity;
+mod invoke;
+mod inward;
 mod outgoing;
 
 use bytes::Bytes;
@@ -16,6 +18,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 pub(super) use identity::headers;
 
+use inward::Inward;
+
 use super::call::Call;
 use super::limits::{Limits, Refusals};
 use super::output::Capture;
@@ -26,6 +30,7 @@ pub(super) struct Host {
     wasi: WasiP1Ctx,
     http: WasiHttpCtx,
     outgoing: outgoing::Refuse,
+    inward: Option<Inward>,
     limits: Limits,
 }
 
@@ -47,7 +52,8 @@ impl Host {
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
-        Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused))
+        let host = Self::around(&mut wasi, Limits::new(call.memory_bytes(), refused));
+        Self { inward: Some(Inward::of(call)), ..host }
     }
 
     /// Surroundings that nothing runs in, for looking at a module.
@@ -64,7 +70,7 @@ impl Host {
         wasi.ctx().table.set_max_capacity(bounds::MAX_GUEST_HANDLES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(bounds::MAX_HEAD_BYTES);
-        Self { wasi, http, outgoing: outgoing::Refuse, limits }
+        Self { wasi, http, outgoing: outgoing::Refuse, inward: None, limits }
     }
 
     /// The limits on its allocations.
@@ -107,6 +113,7 @@ impl Linkers {
         let mut component = wasmtime::component::Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut component)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
+        invoke::add_to_linker(&mut component)?;
         Ok(Self { core, component })
     }
 }

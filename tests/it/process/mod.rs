@@ -4,6 +4,7 @@
 mod support;
 
 mod bulk;
+mod calling;
 mod cancelling;
 mod chains;
 mod clocks;

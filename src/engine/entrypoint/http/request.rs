@@ -47,12 +47,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::asks::Nobody;
     use crate::engine::call::{self, Identity};
+    use crate::model::names::Namespace;
     use crate::model::time::Timestamp;
 
     fn call(input: Input) -> Call {
         let identity = Identity {
             invocation: "id".into(),
+            namespace: Namespace::default(),
             function: "f".into(),
             version: 2,
             attempt: 1,
@@ -64,7 +67,8 @@ mod tests {
             traceparent: None,
             attributes: vec![],
         };
-        Call { input, identity: Arc::new(identity), version: Arc::new(crate::engine::tests::version()) }
+        let version = Arc::new(crate::engine::tests::version());
+        Call { input, identity: Arc::new(identity), version, desk: Arc::new(Nobody) }
     }
 
     #[test]
