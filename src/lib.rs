@@ -11,6 +11,7 @@ pub mod tasks;
 pub mod telemetry;
 
 pub mod store;
+pub mod vault;
 
 pub mod engine;
 

@@ -20,6 +20,7 @@ use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
 /// How long the last writes and connections may take once attempts have ended.
@@ -38,6 +39,9 @@ pub enum ServeError {
     /// A part of the server failed while it ran.
     #[error("a part of the runtime failed; the log says which")]
     Failed,
+    /// The key for secrets was given and is none.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
     /// The address could not be bound.
     #[error(transparent)]
     NotBound(#[from] NotBound),
@@ -90,8 +94,9 @@ impl Server {
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
+        let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let desk = Arc::new(Desk::new(tasks.clone()));
-        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), desk.clone());
+        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -111,6 +116,7 @@ impl Server {
             registry,
             dispatch: dispatch.clone(),
             worker,
+            vault,
             slots,
             clock,
             tasks: tasks.clone(),
@@ -175,6 +181,15 @@ impl Signals {
             _ = self.terminate.recv() => (),
             _ = self.interrupt.recv() => (),
         }
+    }
+}
+
+/// Where the key is that secrets are sealed with.
+fn key_source(config: &Config) -> KeySource {
+    match (&config.secret_key_file, &config.keep) {
+        (Some(given), _) => KeySource::Given(given.clone()),
+        (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
+        (None, Keep::Memory) => KeySource::Fleeting,
     }
 }
 

@@ -23,6 +23,7 @@ mod async_config;
 mod keep;
 mod queue;
 mod runtime;
+mod secrets;
 
 mod deploy;
 mod functions;

@@ -62,6 +62,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Invoke(invoke) => invoke.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
+        Remote::Secrets(command) => command.run(client, output).await,
     }
 }
 

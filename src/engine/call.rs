@@ -10,6 +10,7 @@ use super::asks::Asks;
 use crate::model::function::Version;
 use crate::model::names::Namespace;
 use crate::model::outcome::Failure;
+use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 
 /// One run: what the guest gets and what it may use.
@@ -21,6 +22,8 @@ pub struct Call {
     pub identity: Arc<Identity>,
     /// What runs: its arguments, its environment, what it may use and what it may reach.
     pub version: Arc<Version>,
+    /// The secrets it has in its environment. They are in no log and no message.
+    pub secrets: Entrusted,
     /// Where it asks for what only the runtime can do.
     pub desk: Arc<dyn Asks>,
 }

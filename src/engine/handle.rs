@@ -92,7 +92,7 @@ impl Engine {
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
         let (timeout, known) = (call.timeout(), circumstances(&call, false));
-        let output = Output::of(&ready.entrypoint());
+        let output = Output::of(&ready.entrypoint(), &call.secrets);
         let end = match tokio::time::timeout(timeout, self.begin(ready, call, output.clone())).await {
             Ok(Ok(Some(end))) => end,
             Ok(Ok(None)) => Err(interrupted()).into(),
@@ -132,7 +132,7 @@ impl Engine {
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
-        let output = Output::of(&ready.entrypoint());
+        let output = Output::of(&ready.entrypoint(), &call.secrets);
         let end = self.begin(ready, call, output.clone()).await.unwrap().unwrap();
         output.ran(end)
     }

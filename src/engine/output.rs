@@ -10,6 +10,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use crate::model::bounds;
+use crate::model::outcome::Failure;
+use crate::model::secret::Entrusted;
 
 /// The guest wrote more than a result may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +24,8 @@ pub(super) struct Capture {
     written: Arc<Mutex<Written>>,
     bound: usize,
     past_it: Past,
+    /// What gives way in what is shown. A result is shown to nobody.
+    secrets: Entrusted,
 }
 
 /// What happens past the bound.
@@ -44,26 +48,32 @@ const CHUNK_BYTES: usize = 64 * 1_024;
 
 impl Capture {
     /// A log: cut at [`bounds::MAX_LOG_BYTES`].
-    pub(super) fn log() -> Self {
-        Self::new(bounds::MAX_LOG_BYTES, Past::Cut)
+    pub(super) fn log(secrets: Entrusted) -> Self {
+        Self::new(bounds::MAX_LOG_BYTES, Past::Cut, secrets)
     }
 
     /// A result: a guest that writes more than [`bounds::MAX_RESULT_BYTES`] is stopped with [`TooLarge`].
     pub(super) fn result() -> Self {
-        Self::new(bounds::MAX_RESULT_BYTES, Past::Stop)
+        Self::new(bounds::MAX_RESULT_BYTES, Past::Stop, Entrusted::default())
     }
 
-    fn new(bound: usize, past_it: Past) -> Self {
-        Self { written: Arc::default(), bound, past_it }
+    fn new(bound: usize, past_it: Past, secrets: Entrusted) -> Self {
+        Self { written: Arc::default(), bound, past_it, secrets }
     }
 
     /// Takes what was written so far, and says on a last line how much was dropped.
     pub(super) fn take(&self) -> Bytes {
-        let Written { mut bytes, dropped } = std::mem::take(&mut *self.written());
+        let Written { bytes, dropped } = std::mem::take(&mut *self.written());
+        let mut bytes = self.secrets.redacted(bytes, dropped > 0);
         if dropped > 0 {
             bytes.extend_from_slice(format!("\n({dropped} more bytes were written and dropped)\n").as_bytes());
         }
         bytes.into()
+    }
+
+    /// A failure, whose message may tell what was written, without the secrets in it.
+    pub(super) fn shown(&self, failure: Failure) -> Failure {
+        failure.with_message(|message, is_cut| self.secrets.redacted_text(message, is_cut))
     }
 
     /// Whether both catch the same output.
@@ -73,10 +83,13 @@ impl Capture {
 
     /// Adds the end of what `other` caught, up to this one's bound.
     pub(super) fn append_end_of(&self, other: &Self) {
-        let written = other.take();
+        // Both without secrets before either is cut: the end of one must not stand there for itself.
+        let written = self.secrets.redacted(other.take().into(), true);
         let end = &written[written.len().saturating_sub(self.bound)..];
         if !end.is_empty() {
             let mut own = self.written();
+            let (caught, is_cut) = (std::mem::take(&mut own.bytes), own.dropped > 0);
+            own.bytes = self.secrets.redacted(caught, is_cut);
             own.bytes.extend_from_slice(b"\n(stdout of the failed command:)\n");
             own.bytes.extend_from_slice(end);
         }
@@ -85,7 +98,8 @@ impl Capture {
     /// The last line that is not blank, without what is around it.
     pub(super) fn last_line(&self) -> Option<String> {
         let written = self.written();
-        let text = String::from_utf8_lossy(&written.bytes);
+        let shown = self.secrets.redacted(written.bytes.clone(), written.dropped > 0);
+        let text = String::from_utf8_lossy(&shown);
         text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     }
 
@@ -159,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_log_is_cut_at_its_bound_and_says_by_how_much() {
-        let mut log = Capture::log();
+        let mut log = Capture::log(Entrusted::default());
         for _ in 0..3 {
             log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES / 2])).unwrap();
         }
@@ -178,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_end_of_another_output_can_be_added_even_to_a_full_log() {
-        let (mut log, mut result) = (Capture::log(), Capture::result());
+        let (mut log, mut result) = (Capture::log(Entrusted::default()), Capture::result());
         log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES])).unwrap();
         result.write(Bytes::from_static(b"PHP Fatal error")).unwrap();
         log.append_end_of(&result);
@@ -187,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_last_that_is_not_blank() {
-        let mut log = Capture::log();
+        let mut log = Capture::log(Entrusted::default());
         assert_eq!(log.last_line(), None);
         log.write(Bytes::from_static(b"one\n  two  \n\n")).unwrap();
         assert_eq!(log.last_line().as_deref(), Some("two"));

@@ -13,6 +13,7 @@ use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
+use crate::model::secret::Entrusted;
 
 /// Where a guest's output goes. It is caught outside the guest, so that it is there whatever becomes of the guest.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ pub(super) struct Output {
 
 impl Output {
     /// A command's stdout is its result; everybody else's goes into the log.
-    pub(super) fn of(entrypoint: &Entrypoint) -> Self {
-        let log = Capture::log();
+    pub(super) fn of(entrypoint: &Entrypoint, secrets: &Entrusted) -> Self {
+        let log = Capture::log(secrets.clone());
         let stdout = match entrypoint {
             Entrypoint::Command => Capture::result(),
             Entrypoint::Handler | Entrypoint::Http => log.clone(),
@@ -37,7 +38,8 @@ impl Output {
         if end.end.is_err() && !self.stdout.is_same(&self.log) {
             self.log.append_end_of(&self.stdout);
         }
-        Ran { end: end.end, answer: end.answer, log: self.log.take() }
+        let end_shown = end.end.map_err(|failure| self.log.shown(failure));
+        Ran { end: end_shown, answer: end.answer, log: self.log.take() }
     }
 }
 

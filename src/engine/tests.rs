@@ -25,6 +25,7 @@ use crate::model::function::{Limits, Version};
 use crate::model::grant::Grants;
 use crate::model::names::{Digest, Namespace};
 use crate::model::outcome::{Advice, Failure, FailureKind};
+use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 
 const MIB: u64 = 1_024 * 1_024;
@@ -76,6 +77,7 @@ fn call(payload: impl Into<Bytes>) -> Call {
         input: Input::Payload(payload.into()),
         identity: Arc::new(identity),
         version: Arc::new(version()),
+        secrets: Entrusted::default(),
         desk: Arc::new(Nobody),
     }
 }

@@ -12,6 +12,7 @@ pub mod time;
 
 pub mod names;
 pub mod reference;
+pub mod secret;
 
 pub mod retry;
 

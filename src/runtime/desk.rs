@@ -140,7 +140,9 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotSettled(_)
         | Error::PayloadNotKept(_)
         | Error::Registry(_)
-        | Error::Store(_) => {
+        | Error::SecretUnknown { .. }
+        | Error::Store(_)
+        | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)
         }

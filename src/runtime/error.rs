@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
-use crate::model::names::InvocationId;
+use crate::model::names::{InvocationId, Namespace, SecretName};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
+use crate::vault::VaultError;
 use crate::worker::Slots;
 
 /// Why a use case did not do what it was asked.
@@ -96,6 +97,17 @@ pub enum Error {
     /// A function could not be found or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is no such secret.
+    #[error("there is no secret `{name}` in the namespace `{namespace}`")]
+    SecretUnknown {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// Which.
+        name: SecretName,
+    },
+    /// A secret could not be set or removed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// It is to run later than anything may.
     #[error("it is to run in {} s: use up to {} s (15 days)", .ahead.as_secs(), crate::model::bounds::MAX_AHEAD.as_secs())]
     TooFarAhead {

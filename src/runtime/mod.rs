@@ -10,6 +10,7 @@ mod invocations;
 mod listing;
 mod metrics;
 mod queues;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +30,7 @@ use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::vault::Vault;
 use crate::worker::{Slots, Worker};
 
 /// A running Tidemill. Cheap to clone; all clones are the same.
@@ -47,6 +49,8 @@ pub struct Parts {
     pub dispatch: Dispatch,
     /// Runs attempts.
     pub worker: Worker,
+    /// The secrets.
+    pub vault: Vault,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

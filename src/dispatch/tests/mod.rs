@@ -25,6 +25,7 @@ use crate::model::queue::QueueConfig;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
+use crate::vault::{KeySource, Vault};
 use crate::worker::Slot;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -59,7 +60,8 @@ impl Setup {
         let engine = Engine::start(&Settings { cache_dir: None, concurrency: 1, fault_injection: false }).unwrap();
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), Arc::new(Nobody));
+        let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, Arc::new(Nobody));
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),

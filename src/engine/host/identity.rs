@@ -10,6 +10,9 @@ use crate::engine::call::{Call, Identity};
 pub(super) fn environment(call: &Call) -> Vec<(String, String)> {
     let identity = &*call.identity;
     let mut environment: BTreeMap<_, _> = call.version.environment.clone();
+    for (variable, value) in call.secrets.variables() {
+        environment.insert(variable.to_owned(), value.to_owned());
+    }
     for (name, value) in facts(identity) {
         environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
     }

@@ -9,6 +9,7 @@ use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
 use crate::runtime::Error;
 use crate::store::StoreError;
+use crate::vault::VaultError;
 
 /// The stable code of an error, where it is told without a problem of its own.
 pub(super) fn code(error: &Error) -> &'static str {
@@ -69,6 +70,8 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
+        Error::Vault(error) => vault(error),
         Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
@@ -103,9 +106,21 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
         RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
+        RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
         RegistryError::Store(error) => store(error),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
+    }
+}
+
+fn vault(error: &VaultError) -> Facts {
+    match error {
+        VaultError::Key(_) | VaultError::Random(_) => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
+        }
+        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::Store(error) => store(error),
+        VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }
 }
 

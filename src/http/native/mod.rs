@@ -17,6 +17,7 @@ mod metrics;
 mod overview;
 mod query;
 mod queue;
+mod secrets;
 
 use axum::Router;
 use axum::routing::{any, get, post, put};
@@ -49,6 +50,8 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

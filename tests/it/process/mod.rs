@@ -20,6 +20,7 @@ mod metrics;
 mod queues;
 mod restarts;
 mod retries;
+mod secrets;
 mod slow_clients;
 mod versions;
 mod wrong_changes;

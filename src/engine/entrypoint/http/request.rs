@@ -50,6 +50,7 @@ mod tests {
     use crate::engine::asks::Nobody;
     use crate::engine::call::{self, Identity};
     use crate::model::names::Namespace;
+    use crate::model::secret::Entrusted;
     use crate::model::time::Timestamp;
 
     fn call(input: Input) -> Call {
@@ -68,7 +69,8 @@ mod tests {
             attributes: vec![],
         };
         let version = Arc::new(crate::engine::tests::version());
-        Call { input, identity: Arc::new(identity), version, desk: Arc::new(Nobody) }
+        let secrets = Entrusted::default();
+        Call { input, identity: Arc::new(identity), version, secrets, desk: Arc::new(Nobody) }
     }
 
     #[test]
