@@ -11,6 +11,8 @@ pub mod tasks;
 pub mod telemetry;
 
 pub mod store;
+
+pub mod key_value;
 pub mod vault;
 
 pub mod engine;

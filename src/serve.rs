@@ -13,6 +13,7 @@ use crate::config::{Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, EngineError, Settings};
 use crate::http::{Listener, NotBound, routes};
+use crate::key_value::KeyValue;
 use crate::model::bounds;
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, Turns};
@@ -95,6 +96,7 @@ impl Server {
         let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
+        let key_value = KeyValue::new(store.clone(), tasks.clone());
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
@@ -117,6 +119,7 @@ impl Server {
             dispatch: dispatch.clone(),
             worker,
             vault,
+            key_value,
             slots,
             clock,
             tasks: tasks.clone(),

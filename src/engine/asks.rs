@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::call::{Identity, Reply};
-use crate::model::names::{FunctionPath, Qualifier};
+use crate::model::names::{FunctionPath, Qualifier, StoreName};
 use crate::model::place::Priority;
 
 /// An answer that arrives later. Dropped before, what was asked is stopped where it can be.
@@ -24,6 +24,22 @@ pub trait Asks: Send + Sync + 'static {
 
     /// Leaves an invocation to the queue. Answers with its id once it would survive a power cut.
     fn enqueue(&self, order: Order, queueing: Queueing) -> Asked<'_, String>;
+
+    /// The values under some keys of a key-value store, in their order.
+    fn get_pairs(&self, of: Pairs, keys: Vec<String>) -> Asked<'_, Vec<Option<Bytes>>>;
+
+    /// Whether a key-value store has such a key.
+    fn has_pair(&self, of: Pairs, key: String) -> Asked<'_, bool>;
+
+    /// Keys of a key-value store from behind a place, at most `limit`, and the place to go on from.
+    fn list_pairs(&self, of: Pairs, after: Option<u64>, limit: usize) -> Asked<'_, (Vec<String>, Option<u64>)>;
+
+    /// Sets and removes pairs, all or none. Answers once it would survive a power cut; is done also when the answer is
+    /// dropped.
+    fn change_pairs(&self, of: Pairs, changes: Vec<(String, Option<Bytes>)>) -> Asked<'_, ()>;
+
+    /// Adds to the number under a key and answers with the sum, like that.
+    fn increment(&self, of: Pairs, key: String, delta: u64) -> Asked<'_, u64>;
 }
 
 impl fmt::Debug for dyn Asks {
@@ -56,6 +72,15 @@ pub struct Queueing {
     pub priority: Priority,
     /// The guest's name for the request.
     pub idempotency_key: Option<String>,
+}
+
+/// A key-value store as a guest names it.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// Who asks: the store is one of its namespace.
+    pub caller: Arc<Identity>,
+    /// The store.
+    pub store: StoreName,
 }
 
 /// What a function gave that was waited for.
@@ -102,6 +127,22 @@ pub enum NotDone {
     Unavailable(String),
 }
 
+impl NotDone {
+    /// What is wrong, for people.
+    pub fn message(self) -> String {
+        match self {
+            Self::BadRequest(message)
+            | Self::Denied(message)
+            | Self::Failed { message, .. }
+            | Self::HopLimit(message)
+            | Self::NotFound(message)
+            | Self::Overloaded { message, .. }
+            | Self::TooLarge(message)
+            | Self::Unavailable(message) => message,
+        }
+    }
+}
+
 /// Nobody to ask, for runs without a runtime around them.
 #[cfg(test)]
 pub(crate) struct Nobody;
@@ -113,6 +154,26 @@ impl Asks for Nobody {
     }
 
     fn enqueue(&self, _: Order, _: Queueing) -> Asked<'_, String> {
+        nobody()
+    }
+
+    fn get_pairs(&self, _: Pairs, _: Vec<String>) -> Asked<'_, Vec<Option<Bytes>>> {
+        nobody()
+    }
+
+    fn has_pair(&self, _: Pairs, _: String) -> Asked<'_, bool> {
+        nobody()
+    }
+
+    fn list_pairs(&self, _: Pairs, _: Option<u64>, _: usize) -> Asked<'_, (Vec<String>, Option<u64>)> {
+        nobody()
+    }
+
+    fn change_pairs(&self, _: Pairs, _: Vec<(String, Option<Bytes>)>) -> Asked<'_, ()> {
+        nobody()
+    }
+
+    fn increment(&self, _: Pairs, _: String, _: u64) -> Asked<'_, u64> {
         nobody()
     }
 }

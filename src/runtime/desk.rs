@@ -3,18 +3,21 @@
 
 use std::sync::Weak;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::{Ask, Error, Parts, Runtime};
 use crate::dispatch::NotAccepted;
-use crate::engine::asks::{Asked, Asks, Invoked, NotDone, Order, Queueing};
+use crate::engine::asks::{Asked, Asks, Invoked, NotDone, Order, Pairs, Queueing};
 use crate::engine::call::{Identity, Input};
+use crate::key_value::{KeyValue, KeyValueError};
 use crate::model::bounds;
 use crate::model::names::{InvalidId, InvocationId};
 use crate::model::place::Priority;
 use crate::model::time::When;
 use crate::registry::RegistryError;
+use crate::store::{Pair, PairStore};
 use crate::tasks::Tasks;
 use crate::worker::Slots;
 
@@ -53,6 +56,18 @@ impl Desk {
         let work = work(self.runtime().await?);
         self.tasks.at(&self.home, work).await.ok_or_else(stopping)?.map_err(not_done)
     }
+
+    /// The same for what is done to a key-value store.
+    async fn with_pairs<T, F>(&self, of: Pairs, work: impl FnOnce(KeyValue, PairStore) -> F) -> Result<T, NotDone>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, KeyValueError>> + Send + 'static,
+    {
+        let store = PairStore { namespace: of.caller.namespace.clone(), name: of.store };
+        let work = work(self.runtime().await?.parts.key_value.clone(), store);
+        let done = self.tasks.at(&self.home, work).await.ok_or_else(stopping)?;
+        done.map_err(|error| NotDone::Unavailable(error.to_string()))
+    }
 }
 
 impl Asks for Desk {
@@ -76,6 +91,40 @@ impl Asks for Desk {
             Ok(accepted.id.to_string())
         })
     }
+
+    fn get_pairs(&self, of: Pairs, keys: Vec<String>) -> Asked<'_, Vec<Option<Bytes>>> {
+        Box::pin(self.with_pairs(of, |all, store| async move { all.get(store, keys).await }))
+    }
+
+    fn has_pair(&self, of: Pairs, key: String) -> Asked<'_, bool> {
+        Box::pin(self.with_pairs(of, |all, store| async move { all.exists(store, key).await }))
+    }
+
+    fn list_pairs(&self, of: Pairs, after: Option<u64>, limit: usize) -> Asked<'_, (Vec<String>, Option<u64>)> {
+        Box::pin(self.with_pairs(of, move |all, store| page(all, store, after, limit)))
+    }
+
+    fn change_pairs(&self, of: Pairs, changes: Vec<(String, Option<Bytes>)>) -> Asked<'_, ()> {
+        Box::pin(self.with_pairs(of, |all, store| async move { all.change(store, changes).await }))
+    }
+
+    fn increment(&self, of: Pairs, key: String, delta: u64) -> Asked<'_, u64> {
+        Box::pin(self.with_pairs(of, move |all, store| async move { all.increment(store, key, delta).await }))
+    }
+}
+
+/// Whether a page of a list has another behind it is seen by the one more that is asked for.
+async fn page(
+    all: KeyValue,
+    store: PairStore,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<String>, Option<u64>), KeyValueError> {
+    let mut pairs = all.list(store, after, limit + 1).await?;
+    let goes_on = pairs.len() > limit;
+    pairs.truncate(limit);
+    let next = pairs.last().filter(|_| goes_on).map(Pair::place);
+    Ok((pairs.into_iter().map(|pair| pair.key).collect(), next))
 }
 
 /// What the guest's order is to the runtime, one step further than the guest is.
@@ -134,10 +183,12 @@ fn not_done(error: Error) -> NotDone {
         Error::AlreadySettled { .. }
         | Error::Interrupted
         | Error::InvocationUnknown(_)
+        | Error::KeyValue(_)
         | Error::NotADeadLetter(_)
         | Error::NotAccepted(NotAccepted::Stopping | NotAccepted::Store(_))
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)
         | Error::SecretUnknown { .. }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
-use crate::model::names::{InvocationId, Namespace, SecretName};
+use crate::key_value::KeyValueError;
+use crate::model::names::{InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::registry::RegistryError;
@@ -77,6 +78,17 @@ pub enum Error {
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
+    /// A key-value store could not be read or changed.
+    #[error(transparent)]
+    KeyValue(#[from] KeyValueError),
+    /// There is no such key.
+    #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
+    PairUnknown {
+        /// Where it was looked for.
+        store: StoreName,
+        /// Which.
+        key: String,
+    },
     /// The payload of a synchronous invocation is not kept.
     #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]
     PayloadNotKept(InvocationId),

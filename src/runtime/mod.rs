@@ -7,6 +7,7 @@ mod desk;
 mod error;
 mod functions;
 mod invocations;
+mod key_value;
 mod listing;
 mod metrics;
 mod queues;
@@ -26,6 +27,7 @@ pub use queues::{Overview, QueueView};
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
+use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// The key-value stores.
+    pub key_value: KeyValue,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -6,6 +6,7 @@ mod fault;
 mod identity;
 mod invoke;
 mod inward;
+mod keyvalue;
 mod outgoing;
 
 use bytes::Bytes;
@@ -114,6 +115,7 @@ impl Linkers {
         wasmtime_wasi::p2::add_to_linker_async(&mut component)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
         invoke::add_to_linker(&mut component)?;
+        keyvalue::add_to_linker(&mut component)?;
         Ok(Self { core, component })
     }
 }

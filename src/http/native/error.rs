@@ -4,6 +4,7 @@ use axum::http::StatusCode as S;
 
 use crate::dispatch::NotAccepted;
 use crate::http::problem::{Effect, Fault, Problem};
+use crate::key_value::KeyValueError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
@@ -70,6 +71,8 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::KeyValue(error) => key_value(error),
+        Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
         Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
@@ -110,6 +113,17 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::Store(error) => store(error),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
+    }
+}
+
+fn key_value(error: &KeyValueError) -> Facts {
+    match error {
+        KeyValueError::Batch | KeyValueError::Key(_) => caller(S::BAD_REQUEST, "bad_range"),
+        KeyValueError::Full { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        KeyValueError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
+        KeyValueError::Store(error) => store(error),
+        KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
     }
 }
 

@@ -15,6 +15,7 @@ mod disk;
 mod full_queues;
 mod hostile;
 mod invoking;
+mod key_value;
 mod listing;
 mod metrics;
 mod queues;

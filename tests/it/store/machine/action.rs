@@ -64,7 +64,7 @@ pub(super) fn strategy() -> impl Strategy<Value = Action> {
         5 => Just(Kind::Remove),
         3 => Just(Kind::Functions),
         3 => Just(Kind::Keys),
-        3 => Just(Kind::Secrets),
+        5 => Just(Kind::Secrets),
         6 => Just(Kind::Pairs),
         6 => Just(Kind::Read),
         2 => Just(Kind::Reopen),
@@ -253,7 +253,9 @@ impl Action {
     fn secrets(&self, model: &Model) -> Vec<Change> {
         let namespace = namespace(self.digit(1, 2));
         let name: SecretName = ["a", "b", "password"][usize::try_from(self.digit(2, 3)).unwrap()].parse().unwrap();
-        if self.digit(3, 3) == 0 {
+        if self.digit(3, 2) == 0 {
+            let kept = model.secrets.keys().nth(usize::try_from(self.digit(4, 3)).unwrap()).cloned();
+            let (namespace, name) = kept.unwrap_or((namespace, name));
             return vec![Change::RemoveSecret(namespace, name)];
         }
         let sealed = Sealed(self.salt.to_be_bytes().repeat(1 + self.bytes / 64));
