@@ -10,7 +10,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, queue, runtime, secrets, store};
+use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -115,6 +115,9 @@ pub(super) enum Remote {
     /// Set, list and delete what functions are entrusted with
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// List, read and write the key-value stores of functions
+    #[command(subcommand)]
+    Kv(kv::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

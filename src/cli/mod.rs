@@ -21,6 +21,7 @@ mod wait;
 
 mod async_config;
 mod keep;
+mod kv;
 mod queue;
 mod runtime;
 mod secrets;

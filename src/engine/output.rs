@@ -170,6 +170,7 @@ impl AsyncWrite for Capture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::secret::Entrust;
 
     #[test]
     fn a_log_is_cut_at_its_bound_and_says_by_how_much() {
@@ -197,6 +198,28 @@ mod tests {
         result.write(Bytes::from_static(b"PHP Fatal error")).unwrap();
         log.append_end_of(&result);
         assert!(log.take().ends_with(b"(stdout of the failed command:)\nPHP Fatal error"));
+    }
+
+    fn entrusted(value: &str) -> Entrusted {
+        let value = value.as_bytes().to_vec().try_into().unwrap();
+        Entrusted::new(vec![Entrust { variable: "PASSWORD".to_owned(), name: "database".parse().unwrap(), value }])
+    }
+
+    #[test]
+    fn a_secret_is_neither_in_a_log_nor_begun_where_the_log_is_cut_nor_ended_in_what_is_added() {
+        let mut log = Capture::log(entrusted("hunter2hunter3"));
+        log.write(Bytes::from_static(b"it is hun")).unwrap();
+        log.write(Bytes::from_static(b"ter2hunter3, ")).unwrap();
+        log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES - 30])).unwrap();
+        log.write(Bytes::from_static(b"hunter2hunter3")).unwrap();
+        let mut result = Capture::result();
+        result.write(Bytes::from_static(b"hunter2hunter3")).unwrap();
+        result.write(Bytes::from(vec![b'y'; bounds::MAX_LOG_BYTES - 8])).unwrap();
+        log.append_end_of(&result);
+        let text = String::from_utf8(log.take().into()).unwrap();
+        assert!(text.starts_with("it is [secret database], xxx"), "{}", &text[..100]);
+        assert!(text.contains("xxx[secret database]\n(stdout"), "{}", &text[bounds::MAX_LOG_BYTES - 40..]);
+        assert!(!text.contains("hunt") && !text.contains("ter3"));
     }
 
     #[test]

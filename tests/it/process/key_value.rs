@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Server, prebuilt};
+use super::support::{Server, prebuilt, run, run_with};
 
 async fn deploy_keeper(server: &Server, stores: &[&str]) {
     server.deploy_with("keeper", prebuilt("keeper"), &json!({"grants": {"key_value": stores}})).await;
@@ -131,4 +131,40 @@ async fn a_key_a_value_and_a_batch_that_are_too_large_are_refused_and_nothing_is
     let nine: Vec<_> = (0..9).map(|n| n.to_string()).collect();
     let answers = done(&server, "carts", json!([["get-many", nine]])).await;
     assert!(answers[0]["error"].as_str().unwrap().contains("8388608 bytes in all"), "{answers}");
+}
+
+#[tokio::test]
+async fn people_see_and_change_what_functions_keep() {
+    let server = Server::durable().await;
+    deploy_keeper(&server, &["carts"]).await;
+    done(&server, "carts", json!([["set", "a", "1"], ["set", "users/7?x=ä", "seven"]])).await;
+    let stores = server.get("/v1/key-value").await.is(200).json();
+    assert_eq!(stores, json!({"stores": [{"namespace": "default", "name": "carts"}]}));
+    assert_eq!(server.get("/v1/key-value?namespace=shop").await.is(200).json(), json!({"stores": []}));
+    let first = server.get("/v1/key-value/carts?limit=1").await.is(200).json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = server.get(&format!("/v1/key-value/carts?limit=1&cursor={cursor}")).await.is(200).json();
+    let mut keys = [&first["keys"][0], &second["keys"][0]];
+    keys.sort_by_key(|key| key["bytes"].as_u64());
+    assert_eq!(keys, [&json!({"key": "a", "bytes": 1}), &json!({"key": "users/7?x=ä", "bytes": 5})]);
+    assert_eq!(second["next_cursor"], json!(null));
+    assert_eq!(server.get("/v1/key-value/carts/users/7%3Fx%3D%C3%A4").await.is(200).text(), "seven");
+
+    server.put("/v1/key-value/carts/a", "2").await.is(204);
+    assert_eq!(done(&server, "carts", json!([["get", "a"]])).await, json!(["2"]));
+    server.delete("/v1/key-value/carts/a").await.is(204);
+    server.delete("/v1/key-value/carts/a").await.refusal(404, "key_not_found", "`a`");
+    server.get("/v1/key-value/carts/a").await.refusal(404, "key_not_found", "`carts`");
+    server.get("/v1/key-value/carts?cursor=x").await.refusal(400, "bad_cursor", "`x`");
+    server.get("/v1/key-value/a.b").await.refusal(400, "bad_name", "`a.b`");
+    server.put("/v1/key-value/carts/a", vec![0; 1_048_577]).await.problem(413, "body_too_large");
+    server.put(&format!("/v1/key-value/carts/{}", "k".repeat(1_025)), "").await.refusal(400, "bad_range", "1 to 1024");
+
+    run_with(&server.url(""), &["kv", "set", "carts", "by/hand"], b"a value").await.exits(0);
+    assert_eq!(run(&server, &["kv", "get", "carts", "by/hand"]).await.exits(0).out, b"a value");
+    assert!(run(&server, &["kv", "list"]).await.exits(0).text().contains("carts"));
+    let keys = run(&server, &["kv", "keys", "carts"]).await.exits(0).text();
+    assert!(keys.contains("by/hand") && keys.contains("users/7?x=ä"), "{keys}");
+    run(&server, &["kv", "delete", "carts", "by/hand"]).await.exits(0);
+    run(&server, &["kv", "get", "carts", "by/hand"]).await.exits(4);
 }

@@ -268,7 +268,7 @@ impl Action {
         let store = pair_store(self.digit(1, 4));
         let one = |place: u64| {
             let key = format!("{}-{}", self.digit(2, 6) + place, "k".repeat(usize::try_from(place * 300).unwrap()));
-            if (self.salt >> (n + place)) % 4 == 0 {
+            if (self.salt >> (n + place)).is_multiple_of(4) {
                 return Change::RemovePair(store.clone(), key);
             }
             let bytes = if place == 0 { self.bytes } else { self.bytes % 50 };
