@@ -23,6 +23,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where it keeps what must survive.
     pub keep: Keep,
+    /// The file with the key that secrets are sealed with; `None` for one of the server's own.
+    pub secret_key_file: Option<PathBuf>,
     /// How many attempts run at once.
     pub concurrency: NonZeroU32,
     /// Steps a chain may have.

@@ -12,6 +12,9 @@ pub mod telemetry;
 
 pub mod store;
 
+pub mod key_value;
+pub mod vault;
+
 pub mod engine;
 
 pub mod registry;

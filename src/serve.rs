@@ -13,13 +13,15 @@ use crate::config::{self, Config, Disk, Keep};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
+use crate::key_value::KeyValue;
 use crate::model::bounds;
 use crate::registry::Registry;
-use crate::runtime::{Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
 /// How long the last writes and connections may take once attempts have ended.
@@ -38,6 +40,9 @@ pub enum ServeError {
     /// A part of the server failed while it ran.
     #[error("a part of the runtime failed; the log says which")]
     Failed,
+    /// The key for secrets was given and is none.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
     /// The address could not be bound.
     #[error(transparent)]
     NotBound(#[from] NotBound),
@@ -93,7 +98,10 @@ impl Server {
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone());
+        let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
+        let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let desk = Arc::new(Desk::new(tasks.clone()));
+        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -113,6 +121,8 @@ impl Server {
             registry,
             dispatch: dispatch.clone(),
             worker,
+            vault,
+            key_value,
             slots,
             clock,
             tasks: tasks.clone(),
@@ -122,6 +132,7 @@ impl Server {
             turns: Turns::default(),
             ready: AtomicBool::new(true),
         });
+        desk.open(&runtime);
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
@@ -179,8 +190,18 @@ impl Signals {
     }
 }
 
+/// This program, as what compiles.
 fn compiler(code: &config::Code) -> CompilerProgram {
     CompilerProgram { program: code.program.clone(), cpu: code.compile_cpu, memory_bytes: code.compile_memory }
+}
+
+/// Where the key is that secrets are sealed with.
+fn key_source(config: &Config) -> KeySource {
+    match (&config.secret_key_file, &config.keep) {
+        (Some(given), _) => KeySource::Given(given.clone()),
+        (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
+        (None, Keep::Memory) => KeySource::Fleeting,
+    }
 }
 
 /// The store, and where compiled code is kept.

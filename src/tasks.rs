@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// What it means when a task ends while nobody asked it to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,16 @@ impl Tasks {
             let _ = answer.send(future.await); // nobody may be waiting any more
         });
         answered.await.ok()
+    }
+
+    /// Carries `future` on the threads of `home`, whoever's threads it is waited for on, and ends it when the caller stops
+    /// waiting. `None` when it panicked, or was ended with the process.
+    pub async fn at<T: Send + 'static>(
+        &self,
+        home: &Handle,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        AbortOnDropHandle::new(home.spawn(self.tracker.track_future(future))).await.ok()
     }
 
     /// Cancelled when the process is to stop: because somebody asked, or because a task it needs has ended.

@@ -11,7 +11,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, queue, runtime, store};
+use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -120,6 +120,12 @@ pub(super) enum Remote {
     Invocations(invocations::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Set, list and delete what functions are entrusted with
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// List, read and write the key-value stores of functions
+    #[command(subcommand)]
+    Kv(kv::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

@@ -21,8 +21,10 @@ mod wait;
 
 mod async_config;
 mod keep;
+mod kv;
 mod queue;
 mod runtime;
+mod secrets;
 
 mod deploy;
 mod functions;

@@ -61,8 +61,10 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Graph(show) => show.run(client, output).await,
         Remote::Invocations(command) => command.run(client, output).await,
         Remote::Invoke(invoke) => invoke.run(client, output).await,
+        Remote::Kv(command) => command.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
+        Remote::Secrets(command) => command.run(client, output).await,
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) struct Settings {
     /// What keeps it
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Store::Sled)]
     store: Store,
+    /// The file with the key that secrets are sealed with, 32 bytes [default: secret.key in the folder, made when the
+    /// first secret is set]
+    #[arg(long, value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
     /// Deploy the example functions
     #[arg(long)]
     examples: bool,
@@ -126,6 +130,7 @@ impl Settings {
         let config = Config {
             listen: self.listen,
             keep: keep(self.store, self.data)?,
+            secret_key_file: self.secret_key_file,
             concurrency: self.concurrency,
             hop_limit: self.hop_limit,
             retention,

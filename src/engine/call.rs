@@ -6,8 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
+use super::asks::Asks;
 use crate::model::function::Version;
+use crate::model::names::Namespace;
 use crate::model::outcome::Failure;
+use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 use crate::model::usage::Usage;
 
@@ -20,6 +23,10 @@ pub struct Call {
     pub identity: Arc<Identity>,
     /// What runs: its arguments, its environment, what it may use and what it may reach.
     pub version: Arc<Version>,
+    /// The secrets it has in its environment. They are in no log and no message.
+    pub secrets: Entrusted,
+    /// Where it asks for what only the runtime can do.
+    pub desk: Arc<dyn Asks>,
 }
 
 impl Call {
@@ -71,6 +78,8 @@ pub struct Request {
 pub struct Identity {
     /// The invocation's id.
     pub invocation: String,
+    /// Whose function it is.
+    pub namespace: Namespace,
     /// The function's name.
     pub function: String,
     /// The version's number.

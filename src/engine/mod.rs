@@ -7,6 +7,7 @@
 //! Guests have threads of their own (`guests`), so that one that computes without end slows down neither the
 //! listener nor the store. A guest that computes for more than a tick or two (`epoch`) takes turns with its like (`turns`).
 
+pub mod asks;
 pub mod call;
 
 mod settings;

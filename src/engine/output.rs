@@ -9,6 +9,9 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
+use crate::model::outcome::Failure;
+use crate::model::secret::Entrusted;
+
 /// The guest wrote more than a result may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the result is larger than {0} bytes")]
@@ -20,6 +23,8 @@ pub(super) struct Capture {
     written: Arc<Mutex<Written>>,
     bound: usize,
     past_it: Past,
+    /// What gives way in what is shown. A result is shown to nobody.
+    secrets: Entrusted,
 }
 
 /// What happens past the bound.
@@ -41,27 +46,33 @@ struct Written {
 const CHUNK_BYTES: usize = 64 * 1_024;
 
 impl Capture {
-    /// A log: cut at so many bytes.
-    pub(super) fn log(bound: usize) -> Self {
-        Self::new(bound, Past::Cut)
+    /// A log: cut at so many bytes, without the secrets that it may hold.
+    pub(super) fn log(bound: usize, secrets: Entrusted) -> Self {
+        Self::new(bound, Past::Cut, secrets)
     }
 
     /// A result: a guest that writes more than so many bytes is stopped with [`TooLarge`].
     pub(super) fn result(bound: usize) -> Self {
-        Self::new(bound, Past::Stop)
+        Self::new(bound, Past::Stop, Entrusted::default())
     }
 
-    fn new(bound: usize, past_it: Past) -> Self {
-        Self { written: Arc::default(), bound, past_it }
+    fn new(bound: usize, past_it: Past, secrets: Entrusted) -> Self {
+        Self { written: Arc::default(), bound, past_it, secrets }
     }
 
     /// Takes what was written so far, and says on a last line how much was dropped.
     pub(super) fn take(&self) -> Bytes {
-        let Written { mut bytes, dropped } = std::mem::take(&mut *self.written());
+        let Written { bytes, dropped } = std::mem::take(&mut *self.written());
+        let mut bytes = self.secrets.redacted(bytes, dropped > 0);
         if dropped > 0 {
             bytes.extend_from_slice(format!("\n({dropped} more bytes were written and dropped)\n").as_bytes());
         }
         bytes.into()
+    }
+
+    /// A failure, whose message may tell what was written, without the secrets in it.
+    pub(super) fn shown(&self, failure: Failure) -> Failure {
+        failure.with_message(|message, is_cut| self.secrets.redacted_text(message, is_cut))
     }
 
     /// Whether both catch the same output.
@@ -71,10 +82,13 @@ impl Capture {
 
     /// Adds the end of what `other` caught, up to this one's bound.
     pub(super) fn append_end_of(&self, other: &Self) {
-        let written = other.take();
+        // Both without secrets before either is cut: the end of one must not stand there for itself.
+        let written = self.secrets.redacted(other.take().into(), true);
         let end = &written[written.len().saturating_sub(self.bound)..];
         if !end.is_empty() {
             let mut own = self.written();
+            let (caught, is_cut) = (std::mem::take(&mut own.bytes), own.dropped > 0);
+            own.bytes = self.secrets.redacted(caught, is_cut);
             own.bytes.extend_from_slice(b"\n(stdout of the failed command:)\n");
             own.bytes.extend_from_slice(end);
         }
@@ -83,7 +97,8 @@ impl Capture {
     /// The last line that is not blank, without what is around it.
     pub(super) fn last_line(&self) -> Option<String> {
         let written = self.written();
-        let text = String::from_utf8_lossy(&written.bytes);
+        let shown = self.secrets.redacted(written.bytes.clone(), written.dropped > 0);
+        let text = String::from_utf8_lossy(&shown);
         text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     }
 
@@ -162,9 +177,10 @@ impl AsyncWrite for Capture {
 mod tests {
     use super::*;
     use crate::model::bounds;
+    use crate::model::secret::Entrust;
 
     fn log() -> Capture {
-        Capture::log(bounds::MAX_LOG_BYTES)
+        Capture::log(bounds::MAX_LOG_BYTES, Entrusted::default())
     }
 
     fn result() -> Capture {
@@ -197,6 +213,28 @@ mod tests {
         result.write(Bytes::from_static(b"PHP Fatal error")).unwrap();
         log.append_end_of(&result);
         assert!(log.take().ends_with(b"(stdout of the failed command:)\nPHP Fatal error"));
+    }
+
+    fn entrusted(value: &str) -> Entrusted {
+        let value = value.as_bytes().to_vec().try_into().unwrap();
+        Entrusted::new(vec![Entrust { variable: "PASSWORD".to_owned(), name: "database".parse().unwrap(), value }])
+    }
+
+    #[test]
+    fn a_secret_is_neither_in_a_log_nor_begun_where_the_log_is_cut_nor_ended_in_what_is_added() {
+        let mut log = Capture::log(bounds::MAX_LOG_BYTES, entrusted("hunter2hunter3"));
+        log.write(Bytes::from_static(b"it is hun")).unwrap();
+        log.write(Bytes::from_static(b"ter2hunter3, ")).unwrap();
+        log.write(Bytes::from(vec![b'x'; bounds::MAX_LOG_BYTES - 30])).unwrap();
+        log.write(Bytes::from_static(b"hunter2hunter3")).unwrap();
+        let mut result = result();
+        result.write(Bytes::from_static(b"hunter2hunter3")).unwrap();
+        result.write(Bytes::from(vec![b'y'; bounds::MAX_LOG_BYTES - 8])).unwrap();
+        log.append_end_of(&result);
+        let text = String::from_utf8(log.take().into()).unwrap();
+        assert!(text.starts_with("it is [secret database], xxx"), "{}", &text[..100]);
+        assert!(text.contains("xxx[secret database]\n(stdout"), "{}", &text[bounds::MAX_LOG_BYTES - 40..]);
+        assert!(!text.contains("hunt") && !text.contains("ter3"));
     }
 
     #[test]

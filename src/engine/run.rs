@@ -15,7 +15,7 @@ use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
-use crate::model::function::{Entrypoint, Space};
+use crate::model::function::Entrypoint;
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::usage::Usage;
 
@@ -28,8 +28,9 @@ pub(super) struct Output {
 
 impl Output {
     /// A command's stdout is its result; everybody else's goes into the log.
-    pub(super) fn of(entrypoint: &Entrypoint, space: Space) -> Self {
-        let log = Capture::log(size(space.log_bytes));
+    pub(super) fn of(entrypoint: &Entrypoint, call: &Call) -> Self {
+        let space = call.version.limits.space;
+        let log = Capture::log(size(space.log_bytes), call.secrets.clone());
         let stdout = match entrypoint {
             Entrypoint::Command => Capture::result(size(space.result_bytes)),
             Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_) => log.clone(),
@@ -43,7 +44,8 @@ impl Output {
             self.log.append_end_of(&self.stdout);
         }
         let given = end.end.as_ref().ok().or(end.answer.as_ref()).map_or(0, |reply| reply.body.len());
-        Ran { end: end.end, answer: end.answer, log: self.log.take(), usage: usage(given) }
+        let shown = end.end.map_err(|failure| self.log.shown(failure));
+        Ran { end: shown, answer: end.answer, log: self.log.take(), usage: usage(given) }
     }
 }
 

@@ -20,13 +20,15 @@ use ::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::asks::Nobody;
 use super::call::{Call, Identity, Input, Ran, Reply, Request};
 use super::{Engine, Ready, Refused, Settings};
 use crate::model::function::Entrypoint;
 use crate::model::function::{Limits, Version};
 use crate::model::grant::Grants;
-use crate::model::names::Digest;
+use crate::model::names::{Digest, Namespace};
 use crate::model::outcome::{Advice, Failure, FailureKind};
+use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 
 const MIB: u64 = 1_024 * 1_024;
@@ -62,6 +64,7 @@ pub(in crate::engine) async fn deploy(engine: &Engine, module: Bytes) -> Ready {
 pub(in crate::engine) fn call(payload: impl Into<Bytes>) -> Call {
     let identity = Identity {
         invocation: "0197a0c8-0000-7000-8000-000000000001".to_owned(),
+        namespace: Namespace::default(),
         function: "guest".to_owned(),
         version: 3,
         attempt: 2,
@@ -73,7 +76,13 @@ pub(in crate::engine) fn call(payload: impl Into<Bytes>) -> Call {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         attributes: vec![("colour".to_owned(), "red".to_owned())],
     };
-    Call { input: Input::Payload(payload.into()), identity: Arc::new(identity), version: Arc::new(version()) }
+    Call {
+        input: Input::Payload(payload.into()),
+        identity: Arc::new(identity),
+        version: Arc::new(version()),
+        secrets: Entrusted::default(),
+        desk: Arc::new(Nobody),
+    }
 }
 
 /// What [`call`] runs under.

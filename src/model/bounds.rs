@@ -72,6 +72,22 @@ pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
 pub const MAX_ARGUMENT_BYTES: usize = 32 * 1_024;
 /// Grants of a version, of all kinds together.
 pub const MAX_GRANTS: usize = 256;
+/// A secret: it becomes an environment variable.
+pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
+/// Secrets of a namespace.
+pub const MAX_SECRETS: usize = 1_000;
+/// The key of a pair in a key-value store.
+pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
+/// The value of a pair: what one commit can write beside others.
+pub const MAX_PAIR_VALUE_BYTES: usize = 1_024 * 1_024;
+/// Pairs of one key-value store: their names are gone through when it is first used.
+pub const MAX_PAIRS: u64 = 100_000;
+/// Bytes of one key-value store, keys and values.
+pub const MAX_PAIR_BYTES: u64 = GIB;
+/// Pairs that one call of a guest sets, gets or deletes together.
+pub const MAX_PAIR_BATCH: usize = 256;
+/// Key-value stores whose sizes are in memory; those of others are counted when they are written to.
+pub const MAX_OPEN_STORES: usize = 4_096;
 /// Environment entries of a version, count.
 pub const MAX_ENVIRONMENT: usize = 128;
 /// Versions one function may have: they are never overwritten, so their number is what grows.
@@ -91,6 +107,8 @@ pub const MIN_POSTPONE: Duration = Duration::from_millis(100);
 pub const MAX_THROTTLE: Duration = Duration::from_secs(86_400);
 /// Attempts kept in a record. Throttled ones do not count against `max_retries`, so they are bounded here.
 pub const MAX_ATTEMPTS_KEPT: usize = 128;
+/// Bytes of a media type that a function gives to what it calls; it is kept in the record.
+pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
 /// Attributes (header-like pairs) that travel with an invocation.
 pub const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of all attributes.

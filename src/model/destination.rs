@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{Edge, FunctionId, FunctionName, FunctionPath, InvalidName, Namespace, Qualifier};
 use super::outcome::Outcome;
+use super::reference::FunctionReference;
 
 /// A destination as people write it: `kind:target`, names not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,15 +147,8 @@ fn outside(kind: OutsideKind, target: &str) -> DestinationText {
 }
 
 fn function(target: &str) -> Result<DestinationText, InvalidName> {
-    let (path, qualifier) = match target.split_once('@') {
-        Some((path, qualifier)) => (path, qualifier.parse()?),
-        None => (target, Qualifier::Latest),
-    };
-    let (namespace, name) = match path.split_once('/') {
-        Some((namespace, name)) => (Some(namespace.parse()?), name),
-        None => (None, path),
-    };
-    Ok(DestinationText::Function { namespace, name: name.parse()?, qualifier })
+    let FunctionReference { namespace, name, qualifier } = target.parse()?;
+    Ok(DestinationText::Function { namespace, name, qualifier })
 }
 
 impl Destination {

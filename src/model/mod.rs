@@ -11,6 +11,8 @@ pub mod bounds;
 pub mod time;
 
 pub mod names;
+pub mod reference;
+pub mod secret;
 
 pub mod retry;
 

@@ -210,6 +210,17 @@ impl Failure {
         }
     }
 
+    /// The same failure with another message: `other` makes it of this one, and is told whether the end of it is missing.
+    #[must_use]
+    pub fn with_message(self, other: impl FnOnce(String, bool) -> String) -> Self {
+        let Self { kind, message, advice } = self;
+        let message = match message.strip_suffix(CUT) {
+            Some(rest) => other(rest.to_owned(), true) + CUT,
+            None => other(message, false),
+        };
+        Self { kind, message, advice }
+    }
+
     /// A failure that is worth another attempt.
     #[must_use]
     pub fn retry(kind: FailureKind, message: impl Into<String>) -> Self {

@@ -158,6 +158,7 @@ impl Registry {
 
     async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
         deployment.check()?;
+        self.secrets_exist(&path, &deployment).await?;
         self.proposed(&path, &deployment)?; // what is refused anyway need not be compiled first
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
@@ -187,6 +188,19 @@ impl Registry {
         parts.store.put_module(digest, deployment.module).await.map_err(RegistryError::Store)?;
         self.keep(function, (!repeated).then_some(version)).await?;
         Ok(latest.is_none())
+    }
+
+    /// A secret that is not there yet is a name written wrongly, more often than not.
+    async fn secrets_exist(&self, path: &FunctionPath, deployment: &Deployment) -> Result<(), RegistryError> {
+        let mut missing = std::collections::BTreeSet::new();
+        for name in deployment.grants.secrets.values() {
+            let found = self.parts.store.secret(path.namespace.clone(), name.clone()).await;
+            if found.map_err(RegistryError::Store)?.is_none() {
+                missing.insert(name.clone());
+            }
+        }
+        let missing: Vec<_> = missing.into_iter().collect();
+        if missing.is_empty() { Ok(()) } else { Err(RegistryError::SecretUnknown(missing)) }
     }
 
     /// The function with the configuration that comes with a deployment, and its latest version so far; `None` where
@@ -321,9 +335,10 @@ impl Deployment {
         let argument_bytes: usize = self.arguments.iter().map(String::len).sum();
         let environment_bytes: usize = self.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
         let nul = |text: &String| text.contains('\0');
-        let mut variables = self.environment.iter();
-        let bad = variables.find(|(name, value)| name.is_empty() || name.contains('=') || nul(name) || nul(value));
-        if let Some(bad) = bad.map(|(name, _)| name).or_else(|| self.arguments.iter().find(|argument| nul(argument))) {
+        let bad_name = |name: &String| name.is_empty() || name.contains('=') || nul(name);
+        let bad = self.environment.iter().find(|(name, value)| bad_name(name) || nul(value)).map(|(name, _)| name);
+        let bad = bad.or_else(|| self.grants.secrets.keys().find(|name| bad_name(name)));
+        if let Some(bad) = bad.or_else(|| self.arguments.iter().find(|argument| nul(argument))) {
             return Err(RegistryError::Environment(bad.escape_default().take(100).collect()));
         }
         limited("the arguments", self.arguments.len(), bounds::MAX_ARGUMENTS)?;

@@ -3,7 +3,7 @@
 use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
-use crate::model::names::{FunctionPath, Qualifier};
+use crate::model::names::{FunctionPath, Qualifier, SecretName};
 use crate::model::retry::InvalidRetry;
 use crate::store::StoreError;
 
@@ -54,6 +54,9 @@ pub enum RegistryError {
     /// The retry policy is wrong.
     #[error(transparent)]
     Retry(InvalidRetry),
+    /// A version would need secrets that are not there.
+    #[error("there is no secret {}: set it first, with `tidemill secrets set NAME`", names(.0))]
+    SecretUnknown(Vec<SecretName>),
     /// The store did not answer as hoped.
     #[error("the change could not be kept: {0}")]
     Store(StoreError),
@@ -73,6 +76,10 @@ pub enum RegistryError {
         /// What was asked for.
         qualifier: Qualifier,
     },
+}
+
+fn names(secrets: &[SecretName]) -> String {
+    secrets.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn arrows(paths: &[FunctionPath]) -> String {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
+use crate::key_value::KeyValueError;
 use crate::model::entrypoint::Entrypoint;
-use crate::model::names::{FunctionPath, InvocationId};
+use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
+use crate::vault::VaultError;
 use crate::worker::Slots;
 
 /// Why a use case did not do what it was asked.
@@ -100,6 +102,17 @@ pub enum Error {
     /// The payload does not fit the function's signature.
     #[error(transparent)]
     PayloadMisfit(Misfit),
+    /// A key-value store could not be read or changed.
+    #[error(transparent)]
+    KeyValue(#[from] KeyValueError),
+    /// There is no such key.
+    #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
+    PairUnknown {
+        /// Where it was looked for.
+        store: StoreName,
+        /// Which.
+        key: String,
+    },
     /// The payload of a synchronous invocation is not kept.
     #[error("the payload of {0} is not kept, because it was synchronous: invoke the function again")]
     PayloadNotKept(InvocationId),
@@ -120,6 +133,17 @@ pub enum Error {
     /// A function could not be found or changed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// There is no such secret.
+    #[error("there is no secret `{name}` in the namespace `{namespace}`")]
+    SecretUnknown {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// Which.
+        name: SecretName,
+    },
+    /// A secret could not be set or removed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// It is to run later than anything may.
     #[error("it is to run in {} s: use up to {} s (15 days)", .ahead.as_secs(), crate::model::bounds::MAX_AHEAD.as_secs())]
     TooFarAhead {

@@ -3,18 +3,22 @@
 
 mod accept;
 mod bulk;
+mod desk;
 mod error;
 mod functions;
 mod invocations;
+mod key_value;
 mod listing;
 mod metrics;
 mod queues;
+mod secrets;
 mod signatures;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
 pub use invocations::{Accepted, Answered, Ask};
@@ -25,10 +29,12 @@ pub use signatures::Signatures;
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
+use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::vault::Vault;
 use crate::worker::{Slots, Worker};
 
 /// A running Tidemill. Cheap to clone; all clones are the same.
@@ -47,6 +53,10 @@ pub struct Parts {
     pub dispatch: Dispatch,
     /// Runs attempts.
     pub worker: Worker,
+    /// The secrets.
+    pub vault: Vault,
+    /// The key-value stores.
+    pub key_value: KeyValue,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -17,17 +17,25 @@
 //! | `r` | function id, 16; kind, 1; settled, ms, 8; invocation id, 16 | bytes kept, 8 | while it is `Done`               |
 //! | `k` | function id, 16; digest, 32                     | use of the key           | until its time is over           |
 //! | `u` | until, ms, 8; function id, 16; digest, 32       | nothing                  | as long as its `k`               |
+//! | `y` | length, 1, and bytes of a namespace; bytes of a name | span of the secret  | until the secret is removed      |
+//! | `p` | store, 16; pair, 32                             | span of the pair, which says its key and store | until the pair is removed |
+//! | `b` | store, 16; pair, 32                             | span of the pair's value | as long as its `p`               |
+//!
+//! A store is the first half of the SHA-256 of its namespace and name, a pair the SHA-256 of its key: both may be longer
+//! than a key of the index.
 //!
 //! A lane is a function id, 16; a version's number or 0, 4; a priority, 1. An invocation stands under exactly one
 //! of `q` and `d`. Beside the rows, as metas: `c` function id, 16: its counts; `s` segment, 4: bytes in it that
 //! rows point to; and the mark: how far the journal has been applied.
 
-use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName, VersionNumber};
 use crate::model::outcome::OutcomeKind;
 use crate::model::place::{Lane, Priority, Turn};
 use crate::model::time::Timestamp;
 
-use super::{Cursor, IdempotencyKey};
+use super::{Cursor, IdempotencyKey, PairStore};
 
 /// The version of the table; one more when a tag changes its meaning, not when one is added. Format 1 had records
 /// in the database itself.
@@ -43,12 +51,16 @@ pub(super) const EXPIRY: u8 = b'x';
 pub(super) const SETTLED: u8 = b'r';
 pub(super) const KEY: u8 = b'k';
 pub(super) const KEY_END: u8 = b'u';
+pub(super) const SECRET: u8 = b'y';
+pub(super) const PAIR: u8 = b'p';
+pub(super) const PAIR_VALUE: u8 = b'b';
 
 /// Metas.
 pub(super) const COUNTS: u8 = b'c';
 pub(super) const SEGMENT: u8 = b's';
 
 pub(super) const LANE_BYTES: usize = 21;
+const STORE_BYTES: usize = 16;
 
 /// Bytes of a key of a row of an invocation, by its tag.
 pub(super) const fn key_bytes(tag: u8) -> usize {
@@ -140,6 +152,37 @@ pub(super) fn idempotency(of: IdempotencyKey) -> Vec<u8> {
 
 pub(super) fn key_end(until: Timestamp, of: IdempotencyKey) -> Vec<u8> {
     key(KEY_END, &[&until.as_ms().to_be_bytes(), of.function.as_bytes(), of.digest.as_bytes()])
+}
+
+/// What the keys of all secrets of a namespace start with.
+pub(super) fn secrets_of(namespace: &Namespace) -> Vec<u8> {
+    let namespace = namespace.as_str().as_bytes();
+    let length = u8::try_from(namespace.len()).expect("a namespace has at most 63 bytes");
+    key(SECRET, &[&[length], namespace])
+}
+
+pub(super) fn secret(namespace: &Namespace, name: &SecretName) -> Vec<u8> {
+    [&secrets_of(namespace), name.as_str().as_bytes()].concat()
+}
+
+/// What the keys of all pairs of a store start with, under one of the two tags that pairs have.
+pub(super) fn pairs_of(tag: u8, store: &PairStore) -> Vec<u8> {
+    // Neither name has a slash, so no two stores are written alike.
+    let digest = Sha256::digest(format!("{}/{}", store.namespace, store.name));
+    key(tag, &[&digest[..STORE_BYTES]])
+}
+
+pub(super) fn pair(tag: u8, store: &PairStore, of: &str) -> Vec<u8> {
+    [&pairs_of(tag, store)[..], &Sha256::digest(of)].concat()
+}
+
+/// The key of a pair's value, from that of the pair itself, and the other way round.
+pub(super) fn other_of_pair(key: &[u8]) -> Vec<u8> {
+    let mut other = key.to_vec();
+    if let Some(tag) = other.first_mut() {
+        *tag = if *tag == PAIR { PAIR_VALUE } else { PAIR };
+    }
+    other
 }
 
 pub(super) fn counts(function: FunctionId) -> Vec<u8> {

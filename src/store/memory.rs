@@ -10,14 +10,15 @@ use bytes::Bytes;
 
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Invocation, State};
-use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName, VersionNumber};
 use crate::model::outcome::OutcomeKind;
 use crate::model::place::{Lane, Place, Turn};
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 use super::{
-    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Room,
-    Settled, SettledQuery, Store, Stored, Vitals,
+    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part,
+    Query, Room, Settled, SettledQuery, Store, Stored, Vitals, pairs,
 };
 
 /// A store in memory.
@@ -35,6 +36,8 @@ struct Kept {
     versions: BTreeMap<(FunctionId, VersionNumber), Version>,
     modules: BTreeMap<Digest, Bytes>,
     keys: BTreeMap<IdempotencyKey, KeyUse>,
+    secrets: BTreeMap<(Namespace, SecretName), Secret>,
+    pairs: BTreeMap<(PairStore, u64, String), (Pair, Bytes)>,
     counts: BTreeMap<FunctionId, Counts>,
     // Orders of the invocations, kept up with each change.
     times: BTreeSet<Cursor>,
@@ -120,6 +123,40 @@ impl Store for MemoryStore {
         answer(over.map(|(key, _)| *key).take(limit).collect())
     }
 
+    fn secret(&self, namespace: Namespace, name: SecretName) -> Stored<'_, Option<Secret>> {
+        answer(self.kept().secrets.get(&(namespace, name)).cloned())
+    }
+
+    fn secrets(&self, namespace: Namespace, after: Option<SecretName>, limit: usize) -> Stored<'_, Vec<Secret>> {
+        let kept = self.kept();
+        let of_it = kept.secrets.iter().filter(|((of, _), _)| *of == namespace);
+        let behind = of_it.filter(|((_, name), _)| after.as_ref().is_none_or(|after| name > after));
+        answer(behind.map(|(_, secret)| secret.clone()).take(limit).collect())
+    }
+
+    fn pair_value(&self, store: PairStore, key: String) -> Stored<'_, Option<Bytes>> {
+        answer(self.kept().pairs.get(&(store, pairs::place(&key), key)).map(|(_, value)| value.clone()))
+    }
+
+    fn pair(&self, store: PairStore, key: String) -> Stored<'_, Option<Pair>> {
+        answer(self.kept().pairs.get(&(store, pairs::place(&key), key)).map(|(pair, _)| pair.clone()))
+    }
+
+    fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>> {
+        let Some(from) = after.map_or(Some(0), |after| after.checked_add(1)) else { return answer(Vec::new()) };
+        let kept = self.kept();
+        let from = (store.clone(), from, String::new());
+        let of_it = kept.pairs.range(from..).take_while(|((of, ..), _)| *of == store);
+        answer(of_it.map(|(_, (pair, _))| pair.clone()).take(limit).collect())
+    }
+
+    fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
+        let kept = self.kept();
+        let stores: BTreeSet<&PairStore> = kept.pairs.keys().map(|(store, ..)| store).collect();
+        let behind = stores.into_iter().filter(|store| after.as_ref().is_none_or(|after| *store > after));
+        answer(behind.take(limit).cloned().collect())
+    }
+
     fn room(&self) -> Room {
         Room::Plenty
     }
@@ -162,6 +199,14 @@ impl Kept {
             }
             Change::PutKey(key, used) => drop(self.keys.insert(key, used)),
             Change::RemoveKey(key) => drop(self.keys.remove(&key)),
+            Change::PutSecret(secret) => {
+                drop(self.secrets.insert((secret.namespace.clone(), secret.name.clone()), *secret));
+            }
+            Change::RemoveSecret(namespace, name) => drop(self.secrets.remove(&(namespace, name))),
+            Change::PutPair(pair, value) => {
+                drop(self.pairs.insert((pair.store.clone(), pair.place(), pair.key.clone()), (*pair, value)));
+            }
+            Change::RemovePair(store, key) => drop(self.pairs.remove(&(store, pairs::place(&key), key))),
         }
     }
 

@@ -11,6 +11,7 @@ mod background;
 mod counts;
 mod journal;
 mod keys;
+mod pairs;
 mod record;
 mod sled;
 
@@ -23,12 +24,14 @@ use bytes::Bytes;
 
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
-use crate::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use crate::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName, VersionNumber};
 use crate::model::outcome::OutcomeKind;
 use crate::model::place::{Lane, Place, Turn};
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 pub use counts::{Counted, Counts, Kept};
+pub use pairs::{Pair, PairStore};
 
 /// What a store's method returns: an answer that arrives later.
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -79,6 +82,24 @@ pub trait Store: Send + Sync + 'static {
     /// Keys whose time was over before `now`, at most `limit`.
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>>;
 
+    /// One secret, sealed.
+    fn secret(&self, namespace: Namespace, name: SecretName) -> Stored<'_, Option<Secret>>;
+
+    /// Secrets of a namespace in order of their names, from behind `after`, at most `limit`.
+    fn secrets(&self, namespace: Namespace, after: Option<SecretName>, limit: usize) -> Stored<'_, Vec<Secret>>;
+
+    /// The value of a pair.
+    fn pair_value(&self, store: PairStore, key: String) -> Stored<'_, Option<Bytes>>;
+
+    /// A pair, without its value.
+    fn pair(&self, store: PairStore, key: String) -> Stored<'_, Option<Pair>>;
+
+    /// Pairs of a store without their values, in order of [`Pair::place`], from behind the place `after`; at most `limit`.
+    fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>>;
+
+    /// Every key-value store that has a pair, from behind `after`, at most `limit`. In an order without meaning.
+    fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>>;
+
     /// How much room there is. Does not block, and is cheap to ask.
     fn room(&self) -> Room;
 
@@ -125,6 +146,14 @@ pub enum Change {
     PutKey(IdempotencyKey, KeyUse),
     /// Forgets a key.
     RemoveKey(IdempotencyKey),
+    /// Writes a secret in place of the one of its name.
+    PutSecret(Box<Secret>),
+    /// Removes a secret.
+    RemoveSecret(Namespace, SecretName),
+    /// Writes a pair in place of the one with its key; the value has as many bytes as it says.
+    PutPair(Box<Pair>, Bytes),
+    /// Removes a pair.
+    RemovePair(PairStore, String),
 }
 
 /// A caller's name for a request, of one function: the same name means the same request.

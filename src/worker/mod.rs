@@ -12,14 +12,17 @@ pub use slots::{Freed, NoSlot, Slot, Slots};
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::engine::asks::Asks;
 use crate::engine::call::{Call, Identity, Input, Ran};
 use crate::model::function::Version;
 use crate::model::invocation::{Invocation, State};
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Failure, FailureKind};
+use crate::model::secret::{Entrust, Entrusted};
 use crate::model::time::whole_us;
 use crate::model::usage::Usage;
 use crate::registry::Registry;
+use crate::vault::Vault;
 
 /// Runs attempts. Cheap to clone.
 #[derive(Clone)]
@@ -27,12 +30,15 @@ pub struct Worker {
     registry: Registry,
     engine: Engine,
     clock: Clock,
+    vault: Vault,
+    desk: Arc<dyn Asks>,
 }
 
 impl Worker {
-    /// A worker that runs versions of `registry` on `engine`.
-    pub fn new(registry: Registry, engine: Engine, clock: Clock) -> Self {
-        Self { registry, engine, clock }
+    /// A worker that runs versions of `registry` on `engine`, with secrets of `vault`; `desk` is where the guests ask for
+    /// what only the runtime can do.
+    pub fn new(registry: Registry, engine: Engine, clock: Clock, vault: Vault, desk: Arc<dyn Asks>) -> Self {
+        Self { registry, engine, clock, vault, desk }
     }
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
@@ -43,15 +49,44 @@ impl Worker {
             Err(error) => return not_started(&error),
         };
         let loaded_us = whole_us(asked.elapsed());
-        let call = Call { input, identity: Arc::new(self.identity(invocation, version)), version: Arc::clone(version) };
+        let secrets = match self.secrets(invocation, version).await {
+            Ok(secrets) => secrets,
+            Err(failure) => return not_run(failure),
+        };
+        let identity = Arc::new(self.identity(invocation, version));
+        let call = Call { input, identity, version: Arc::clone(version), secrets, desk: Arc::clone(&self.desk) };
         let ran = self.engine.run(&ready, call).await;
         Ran { usage: Usage { loaded_us, ..ran.usage }, ..ran }
+    }
+
+    /// The secrets that the version was granted, as they are now.
+    async fn secrets(&self, invocation: &Invocation, version: &Version) -> Result<Entrusted, Failure> {
+        let mut all = Vec::with_capacity(version.grants.secrets.len());
+        for (variable, name) in &version.grants.secrets {
+            let namespace = invocation.target.path.namespace.clone();
+            let gone = || {
+                let hint = format!("set it with `tidemill secrets set {name}`, or deploy the function without it");
+                format!("the secret `{name}`, which the function was to find in {variable}, does not exist: {hint}")
+            };
+            let value = match self.vault.value(namespace, name.clone()).await {
+                Ok(Some(value)) => Ok(value),
+                Ok(None) => Err(gone()),
+                Err(error) => {
+                    tracing::warn!(invocation = %invocation.id, secret = %name, %error, "a secret could not be opened");
+                    Err(format!("the secret `{name}` could not be opened: {error}"))
+                }
+            };
+            let value = value.map_err(|message| Failure::retry(FailureKind::Load, message))?;
+            all.push(Entrust { variable: variable.clone(), name: name.clone(), value });
+        }
+        Ok(Entrusted::new(all))
     }
 
     fn identity(&self, invocation: &Invocation, version: &Version) -> Identity {
         let attempt = if let State::Running { attempt, .. } = invocation.state { attempt.get() } else { 1 };
         Identity {
             invocation: invocation.id.to_string(),
+            namespace: invocation.target.path.namespace.clone(),
             function: invocation.target.path.name.to_string(),
             version: version.number.get(),
             attempt,
@@ -68,5 +103,9 @@ impl Worker {
 
 fn not_started(error: &dyn std::fmt::Display) -> Ran {
     let failure = Failure::retry(FailureKind::Load, format!("the module could not be loaded: {error}"));
+    not_run(failure)
+}
+
+fn not_run(failure: Failure) -> Ran {
     Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default() }
 }

@@ -23,9 +23,9 @@ pub(in crate::cli) enum Command {
     Check(check::Check),
     /// Make a damaged store one that can be opened, and keep the damaged one aside
     Repair(repair::Repair),
-    /// Write everything to a file, as lines of JSON
+    /// Write everything to a file, as lines of JSON; secrets are sealed in it, and their key is not
     Export(export::Export),
-    /// Make a store of an exported file
+    /// Make a store of an exported file; for its secrets put their `secret.key` into the folder
     Import(import::Import),
     /// Write a store anew with nothing but what is live in it
     Compact(compact::Compact),

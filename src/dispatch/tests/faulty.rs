@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 
 use super::*;
-use crate::model::names::Digest;
+use crate::model::names::{Digest, Namespace, SecretName};
 use crate::model::place::{Lane, Place, Turn};
+use crate::model::secret::Secret;
 use crate::store::{
-    Counts, IdempotencyKey, KeyUse, Listed, Query, Room, Settled, SettledQuery, StoreError, Stored, Vitals,
+    Counts, IdempotencyKey, KeyUse, Listed, Pair, PairStore, Query, Room, Settled, SettledQuery, StoreError, Stored,
+    Vitals,
 };
 
 /// What becomes of a commit.
@@ -124,6 +126,24 @@ impl Store for Faulty {
         self.kept.keys_over(now, limit)
     }
 
+    fn secret(&self, namespace: Namespace, name: SecretName) -> Stored<'_, Option<Secret>> {
+        self.kept.secret(namespace, name)
+    }
+    fn secrets(&self, namespace: Namespace, after: Option<SecretName>, limit: usize) -> Stored<'_, Vec<Secret>> {
+        self.kept.secrets(namespace, after, limit)
+    }
+    fn pair_value(&self, store: PairStore, key: String) -> Stored<'_, Option<Bytes>> {
+        self.kept.pair_value(store, key)
+    }
+    fn pair(&self, store: PairStore, key: String) -> Stored<'_, Option<Pair>> {
+        self.kept.pair(store, key)
+    }
+    fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>> {
+        self.kept.pairs(store, after, limit)
+    }
+    fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
+        self.kept.pair_stores(after, limit)
+    }
     fn room(&self) -> Room {
         *self.room.lock().unwrap()
     }

@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
@@ -25,6 +26,7 @@ use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group, Part};
+use crate::vault::{KeySource, Vault};
 use crate::worker::Slot;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -59,7 +61,8 @@ impl Setup {
         let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let worker = Worker::new(registry.clone(), engine, clock.clone());
+        let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, Arc::new(Nobody));
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),

@@ -6,10 +6,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::call::Identity;
 use crate::model::function::Version;
+use crate::model::secret::Entrusted;
 
 /// A command's environment: what its version says, and besides who it is; the latter cannot be overridden.
-pub(super) fn environment(identity: &Identity, version: &Version) -> Vec<(String, String)> {
+pub(super) fn environment(identity: &Identity, version: &Version, secrets: &Entrusted) -> Vec<(String, String)> {
     let mut environment: BTreeMap<_, _> = version.environment.clone();
+    for (variable, value) in secrets.variables() {
+        environment.insert(variable.to_owned(), value.to_owned());
+    }
     for (name, value) in facts(identity) {
         environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
     }

@@ -6,6 +6,9 @@ mod directories;
 mod exit;
 mod fault;
 mod identity;
+mod invoke;
+mod inward;
+mod keyvalue;
 mod logging;
 mod outgoing;
 mod outward;
@@ -23,11 +26,14 @@ pub use directories::RefusedDirectory;
 pub(super) use identity::headers;
 pub(super) use outward::Outward;
 
+use inward::Inward;
+
 use super::call::{Call, Identity};
 use super::limits::Limits;
 use super::meter::Meter;
 use super::output::Capture;
 use crate::model::function::Version;
+use crate::model::secret::Entrusted;
 use crate::model::{bounds, function};
 
 /// What a guest's store holds.
@@ -38,6 +44,7 @@ pub(super) struct Host {
     handles: usize,
     http: WasiHttpCtx,
     outgoing: outgoing::Outgoing,
+    inward: Option<Inward>,
     config: config::Config,
     log: Option<Capture>,
     limits: Limits,
@@ -47,6 +54,7 @@ pub(super) struct Host {
 struct Surroundings {
     identity: Arc<Identity>,
     version: Arc<Version>,
+    secrets: Entrusted,
     stdio: Stdio,
     /// Those with its directories, where it has any.
     directories: Option<WasiCtxBuilder>,
@@ -71,9 +79,10 @@ impl Host {
         let directories = directories::shown(outward, call).await?;
         let log = stdio.stderr.clone();
         let (identity, version) = (Arc::clone(&call.identity), Arc::clone(&call.version));
-        let surroundings = Surroundings { identity, version, stdio, directories };
+        let surroundings = Surroundings { identity, version, secrets: call.secrets.clone(), stdio, directories };
         Ok(Self {
             outgoing: outgoing::Outgoing::of(call, Arc::clone(&outward.outbound), log.clone()),
+            inward: Some(Inward::of(call)),
             config: config::Config::of(&call.version),
             log: Some(log),
             ..Self::of(Some(surroundings), &call.version.limits, meter)
@@ -92,7 +101,7 @@ impl Host {
         let handles = usize::try_from(limits.space.handles).unwrap_or(usize::MAX);
         let (outgoing, config) = (outgoing::Outgoing::none(), config::Config::none());
         let limits = Limits::new(limits, meter);
-        Self { wasi: None, surroundings, handles, http, outgoing, config, log: None, limits }
+        Self { wasi: None, surroundings, handles, http, outgoing, inward: None, config, log: None, limits }
     }
 
     /// What it has of WASI.
@@ -109,11 +118,11 @@ impl Host {
 
 fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
     let mut wasi = WasiCtxBuilder::new();
-    if let Some(Surroundings { identity, version, stdio, directories }) = surroundings {
+    if let Some(Surroundings { identity, version, secrets, stdio, directories }) = surroundings {
         wasi = directories.unwrap_or(wasi);
         wasi.arg(&identity.function)
             .args(&version.arguments)
-            .envs(&identity::environment(&identity, &version))
+            .envs(&identity::environment(&identity, &version, &secrets))
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);
@@ -166,6 +175,8 @@ impl Linkers {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
         config::add_to_linker(&mut component)?;
         logging::add_to_linker(&mut component)?;
+        invoke::add_to_linker(&mut component)?;
+        keyvalue::add_to_linker(&mut component)?;
         Ok(Self { core, component })
     }
 }

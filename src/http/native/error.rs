@@ -5,11 +5,13 @@ use axum::http::StatusCode as S;
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
+use crate::key_value::KeyValueError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
 use crate::runtime::Error;
 use crate::store::StoreError;
+use crate::vault::VaultError;
 
 /// The stable code of an error, where it is told without a problem of its own.
 pub(super) fn code(error: &Error) -> &'static str {
@@ -73,6 +75,10 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::KeyValue(error) => key_value(error),
+        Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
+        Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
+        Error::Vault(error) => vault(error),
         Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
@@ -115,9 +121,32 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
         RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
+        RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
         RegistryError::Store(error) => store(error),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
+    }
+}
+
+fn key_value(error: &KeyValueError) -> Facts {
+    match error {
+        KeyValueError::Batch | KeyValueError::Key(_) => caller(S::BAD_REQUEST, "bad_range"),
+        KeyValueError::Full { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        KeyValueError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
+        KeyValueError::Store(error) => store(error),
+        KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+    }
+}
+
+fn vault(error: &VaultError) -> Facts {
+    match error {
+        VaultError::Key(_) | VaultError::Random(_) => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
+        }
+        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::Store(error) => store(error),
+        VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }
 }
 

@@ -13,11 +13,13 @@ mod health;
 mod invocation_json;
 mod invocations;
 mod invoke;
+mod key_value;
 mod metrics;
 mod overview;
 mod query;
 mod queue;
 mod schema;
+mod secrets;
 mod usage_json;
 
 use axum::Router;
@@ -52,6 +54,11 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))
+        .route("/v1/key-value", get(key_value::stores))
+        .route("/v1/key-value/{store}", get(key_value::keys))
+        .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/secrets", get(secrets::list))
+        .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

@@ -31,6 +31,16 @@ pub(super) enum Prepared {
         key: Vec<u8>,
         record: Vec<u8>,
     },
+    /// Removes a record that has no rows but its own.
+    RemoveRecord(Vec<u8>),
+    /// Writes a pair and its value, which are records of their own.
+    PutPair {
+        key: Vec<u8>,
+        record: Vec<u8>,
+        value: Bytes,
+    },
+    /// Removes both.
+    RemovePair(Vec<u8>),
     /// Removes a function and its versions.
     RemoveFunction(FunctionId),
     PutKey(IdempotencyKey, KeyUse),
@@ -78,11 +88,22 @@ impl Prepared {
             Change::RemoveFunction(id) => Self::RemoveFunction(id),
             Change::PutKey(key, used) => Self::PutKey(key, used),
             Change::RemoveKey(key) => Self::RemoveKey(key),
+            Change::PutSecret(secret) => {
+                Self::PutRecord { key: keys::secret(&secret.namespace, &secret.name), record: record::encode(&secret) }
+            }
+            Change::RemoveSecret(namespace, name) => Self::RemoveRecord(keys::secret(&namespace, &name)),
+            Change::PutPair(pair, value) => {
+                let key = keys::pair(keys::PAIR, &pair.store, &pair.key);
+                Self::PutPair { key, record: record::encode(&pair), value }
+            }
+            Change::RemovePair(store, key) => Self::RemovePair(keys::pair(keys::PAIR, &store, &key)),
         }
     }
 
-    /// What the copy of a record takes in a frame besides its value: its key and two places.
-    pub(super) const MOST_OF_A_RECORD: usize = VERSION_OVERHEAD + Span::BYTES;
+    /// What the copy of a record takes in a frame besides its value: its key, two places and what tells them apart.
+    pub(super) const fn moved_record_bytes(key: &[u8]) -> usize {
+        3 + key.len() + 2 * Span::BYTES
+    }
 
     /// What the copy of values of an invocation takes in a frame besides them: two entries with their heads.
     pub(super) fn moved_bytes(entry: &Entry) -> usize {
@@ -92,11 +113,17 @@ impl Prepared {
     /// What it is for, as far as room is concerned.
     pub(super) fn purpose(&self) -> Purpose {
         match self {
-            Self::RemoveInvocation(_) | Self::RemoveFunction(_) | Self::RemoveKey(_) => Purpose::Removal,
+            Self::RemoveInvocation(_)
+            | Self::RemoveFunction(_)
+            | Self::RemoveKey(_)
+            | Self::RemoveRecord(_)
+            | Self::RemovePair(_) => Purpose::Removal,
             Self::MoveInvocation { .. } | Self::MoveRecord { .. } => Purpose::Copy,
-            Self::PutInvocation { .. } | Self::PutBlob { .. } | Self::PutRecord { .. } | Self::PutKey(..) => {
-                Purpose::Change
-            }
+            Self::PutInvocation { .. }
+            | Self::PutBlob { .. }
+            | Self::PutRecord { .. }
+            | Self::PutPair { .. }
+            | Self::PutKey(..) => Purpose::Change,
         }
     }
 
@@ -107,7 +134,12 @@ impl Prepared {
             Self::PutBlob { bytes, .. } | Self::MoveRecord { record: bytes, .. } => (1, bytes.len()),
             Self::MoveInvocation { values, .. } => (values.len(), values.iter().map(|(_, bytes)| bytes.len()).sum()),
             Self::RemoveFunction(_) => (0, VERSION_OVERHEAD * bounds::MAX_VERSIONS as usize),
-            Self::RemoveInvocation(_) | Self::PutKey(..) | Self::RemoveKey(_) => (0, 0),
+            Self::PutPair { record, value, .. } => (2, record.len() + value.len()),
+            Self::RemoveInvocation(_)
+            | Self::PutKey(..)
+            | Self::RemoveKey(_)
+            | Self::RemoveRecord(_)
+            | Self::RemovePair(_) => (0, 0),
         };
         bytes + count * Draft::VALUE_OVERHEAD + OVERHEAD
     }

@@ -135,7 +135,7 @@ fn copied_bytes(view: &View, candidates: &Candidates, segment: u32) -> Result<u6
     }
     for key in &candidates.records {
         let Some(span) = view.record(key)?.filter(|span| span.segment == segment) else { continue };
-        bytes += span.stored_bytes() + Prepared::MOST_OF_A_RECORD;
+        bytes += span.stored_bytes() + Prepared::moved_record_bytes(key);
     }
     Ok(bytes as u64)
 }

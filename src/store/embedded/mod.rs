@@ -44,6 +44,7 @@ mod list;
 mod state;
 mod view;
 
+mod owned;
 mod reads;
 mod vitals;
 
@@ -74,15 +75,16 @@ use bytes::Bytes;
 
 use crate::model::bounds;
 use crate::model::invocation::Invocation;
-use crate::model::names::{Digest, FunctionId, InvocationId};
+use crate::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName};
 use crate::model::place::{Lane, Place, Turn};
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 use super::counts::Counts;
 use super::journal::Segments;
 use super::{
-    Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Room, Settled, SettledQuery, Store,
-    StoreError, Stored, Vitals, journal,
+    Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part, Query, Room, Settled, SettledQuery,
+    Store, StoreError, Stored, Vitals, journal,
 };
 use applier::Applier;
 use change::Prepared;
@@ -227,6 +229,30 @@ impl Store for EmbeddedStore {
 
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
         self.blocking(move |shared| shared.view.keys_over(now, limit))
+    }
+
+    fn secret(&self, namespace: Namespace, name: SecretName) -> Stored<'_, Option<Secret>> {
+        self.blocking(move |shared| shared.view.secret(&namespace, &name))
+    }
+
+    fn secrets(&self, namespace: Namespace, after: Option<SecretName>, limit: usize) -> Stored<'_, Vec<Secret>> {
+        self.blocking(move |shared| shared.view.secrets(&namespace, after.as_ref(), limit))
+    }
+
+    fn pair_value(&self, store: PairStore, key: String) -> Stored<'_, Option<Bytes>> {
+        self.blocking(move |shared| shared.view.pair_value(&store, &key))
+    }
+
+    fn pair(&self, store: PairStore, key: String) -> Stored<'_, Option<Pair>> {
+        self.blocking(move |shared| shared.view.pair(&store, &key))
+    }
+
+    fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>> {
+        self.blocking(move |shared| shared.view.pairs(&store, after, limit))
+    }
+
+    fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
+        self.blocking(move |shared| shared.view.pair_stores(after.as_ref(), limit))
     }
 
     fn room(&self) -> Room {

@@ -80,6 +80,17 @@ impl<B: Before> Staging<'_, B> {
                 let span = frame.value(record);
                 self.record(key)?.now = Some(span);
             }
+            Prepared::RemoveRecord(key) => self.record(key)?.now = None,
+            Prepared::PutPair { key, record, value } => {
+                let span = frame.value(record);
+                self.record(key)?.now = Some(span);
+                let span = frame.value(value);
+                self.record(&keys::other_of_pair(key))?.now = Some(span);
+            }
+            Prepared::RemovePair(key) => {
+                self.record(key)?.now = None;
+                self.record(&keys::other_of_pair(key))?.now = None;
+            }
             Prepared::RemoveFunction(id) => self.remove_function(*id)?,
             Prepared::PutKey(key, used) => self.put_key(*key, Some(used))?,
             Prepared::RemoveKey(key) => self.put_key(*key, None)?,
@@ -216,12 +227,18 @@ pub(super) fn claim(ops: &[Op]) -> Option<(InvocationId, Entry)> {
     (waits(before) && before.facts == now.facts).then_some((*id, *now))
 }
 
+fn is_kept_for_others(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&(keys::SECRET | keys::PAIR | keys::PAIR_VALUE)))
+}
+
 /// Whether a group brings something new and moves nothing on that is there: such is refused when little room is left,
 /// also where something goes for it. What follows from accepted work, and changes of functions (to resume a queue,
 /// say), is taken while there is any.
 pub(super) fn is_new_work(ops: &[Op]) -> bool {
     let was_and_is = |op: &Op| match op {
         Op::Invocation { net, .. } => (net.before.is_some(), net.now.is_some()),
+        // What people and guests keep can be written over without end: that is new each time.
+        Op::Record { key, net } if is_kept_for_others(key) => (false, net.now.is_some()),
         Op::Record { net, .. } => (net.before.is_some(), net.now.is_some()),
         Op::Row { .. } => (false, false),
     };

@@ -4,6 +4,7 @@
 mod support;
 
 mod bulk;
+mod calling;
 mod cancelling;
 mod chains;
 mod clocks;
@@ -16,12 +17,14 @@ mod disk;
 mod full_queues;
 mod hostile;
 mod invoking;
+mod key_value;
 mod listing;
 mod metrics;
 mod outbound;
 mod queues;
 mod restarts;
 mod retries;
+mod secrets;
 mod slow_clients;
 mod typed;
 mod versions;

@@ -12,8 +12,9 @@ use tempfile::TempDir;
 use tidemill::model::function::Version;
 use tidemill::model::invocation::{Invocation, State};
 use tidemill::model::names::Digest;
+use tidemill::model::secret::{Sealed, Secret};
 use tidemill::store::embedded::{EmbeddedStore, Settings};
-use tidemill::store::{Change, IdempotencyKey, KeyUse, Part, Store};
+use tidemill::store::{Change, IdempotencyKey, KeyUse, Pair, PairStore, Part, Store};
 
 use crate::store::values::{at, commit, done, function, function_id, id, large, live, put, queued, version};
 
@@ -109,6 +110,16 @@ pub(super) fn key() -> (IdempotencyKey, KeyUse) {
     (IdempotencyKey { function: function_id(1), digest }, KeyUse { id: id(1), request: digest, until: at(200) })
 }
 
+pub(super) fn secret() -> Secret {
+    let (namespace, name) = ("default".parse().unwrap(), "password".parse().unwrap());
+    Secret { namespace, name, created: at(1), updated: at(2), sealed: Sealed(vec![7; 100]) }
+}
+
+pub(super) fn pair() -> Pair {
+    let store = PairStore { namespace: "default".parse().unwrap(), name: "carts".parse().unwrap() };
+    Pair { store, key: "the key".to_owned(), bytes: 5_000 }
+}
+
 pub(super) fn payload(byte: u8) -> Bytes {
     [b"the payload of ".as_slice(), &[byte]].concat().into()
 }
@@ -125,6 +136,10 @@ pub(super) async fn home() -> Home {
         Change::PutFunction(Box::new(function(1))),
         Change::PutVersion(function(1).id, Box::new(version)),
         Change::PutKey(key, used),
+        Change::PutSecret(Box::new(secret())),
+        Change::PutPair(Box::new(pair()), large(5_000)),
+        Change::PutPair(Box::new(Pair { key: "gone".to_owned(), ..pair() }), large(5_000)),
+        Change::RemovePair(pair().store, "gone".to_owned()),
     ];
     commit(&store, records).await;
     for byte in 1..=9 {
@@ -156,6 +171,9 @@ pub(super) async fn check_all_is_there(store: &EmbeddedStore, but: &[u8]) {
     assert_eq!(store.invocation(id(1)).await.unwrap(), None);
     assert_eq!(store.key(key().0).await.unwrap(), Some(key().1));
     assert_eq!(store.module(digest).await.unwrap(), Some(module));
+    assert_eq!(store.secret(secret().namespace, secret().name).await.unwrap(), Some(secret()));
+    assert_eq!(store.pairs(pair().store, None, 10).await.unwrap(), [pair()]);
+    assert_eq!(store.pair_value(pair().store, pair().key).await.unwrap(), Some(large(5_000)));
     let counts = store.counts(function_id(1));
     assert!(counts.is_sound(), "{counts:?}");
     assert_eq!(store.recount().await.unwrap()[&function_id(1)], counts);

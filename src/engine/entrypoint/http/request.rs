@@ -47,12 +47,16 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::asks::Nobody;
     use crate::engine::call::{self, Identity};
+    use crate::model::names::Namespace;
+    use crate::model::secret::Entrusted;
     use crate::model::time::Timestamp;
 
     fn call(input: Input) -> Call {
         let identity = Identity {
             invocation: "id".into(),
+            namespace: Namespace::default(),
             function: "f".into(),
             version: 2,
             attempt: 1,
@@ -64,7 +68,9 @@ mod tests {
             traceparent: None,
             attributes: vec![],
         };
-        Call { input, identity: Arc::new(identity), version: Arc::new(crate::engine::tests::version()) }
+        let version = Arc::new(crate::engine::tests::version());
+        let secrets = Entrusted::default();
+        Call { input, identity: Arc::new(identity), version, secrets, desk: Arc::new(Nobody) }
     }
 
     #[test]

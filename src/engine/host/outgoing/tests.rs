@@ -10,7 +10,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::*;
-use crate::engine::call::Input;
+use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,6 +26,7 @@ fn request(uri: &str) -> Request<WasiBody> {
 fn identity() -> Identity {
     Identity {
         invocation: "third".to_owned(),
+        namespace: crate::model::names::Namespace::default(),
         function: "f".to_owned(),
         version: 1,
         attempt: 1,
@@ -203,8 +204,10 @@ async fn all_guests_together_have_a_bounded_number_of_requests_under_way() {
     let outbound = Arc::new(outbound);
     let mut version = crate::engine::tests::version();
     version.grants.http.push("https://api.example".parse().unwrap());
-    let call = Call { input: Input::Payload(Bytes::new()), identity: Arc::new(identity()), version: Arc::new(version) };
-    let mut guests = [(); 2].map(|()| Outgoing::of(&call, Arc::clone(&outbound), Capture::log(1_000)).0.unwrap());
+    let call =
+        Call { identity: Arc::new(identity()), version: Arc::new(version), ..crate::engine::tests::call(Bytes::new()) };
+    let mut guests = [(); 2]
+        .map(|()| Outgoing::of(&call, Arc::clone(&outbound), Capture::log(1_000, Entrusted::default())).0.unwrap());
     let mut admit = |guest: usize| guests[guest].admit(&request("https://api.example/x")).map(|(_, permits)| permits);
     let (first, _second) = (admit(0).unwrap(), admit(1).unwrap());
     let told = admit(1).unwrap_err();

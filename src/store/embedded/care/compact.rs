@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::layout::Layout;
+use super::super::layout::{Layout, SECRET_KEY};
 use super::beside;
 use super::check::{Checked, check_in};
 use super::fresh::Fresh;
@@ -49,6 +49,7 @@ pub(crate) fn compact(data: &Path) -> Result<Compacted, StoreError> {
     copy(&layout, &new)?;
     let checked = check_made(&new)?;
     keep_compiled(layout.root(), &new)?;
+    keep_key(layout.root(), &new)?;
     let after = disk_bytes(&new).map_err(|error| layout.refused(error.to_string()))?;
     beside::exchange(data, &new)?;
     let removed = fs::remove_dir_all(&new);
@@ -67,6 +68,17 @@ fn copy(layout: &Layout, new: &Path) -> Result<(), StoreError> {
     })?;
     fresh.finish()?;
     damaged.map_or(Ok(()), Err)
+}
+
+/// Without the key the secrets are nothing. Copied: at no instant is it in only one of two places that may go.
+pub(super) fn keep_key(data: &Path, new: &Path) -> Result<(), StoreError> {
+    let (from, to) = (data.join(SECRET_KEY), new.join(SECRET_KEY));
+    if !from.exists() {
+        return Ok(());
+    }
+    let copied = fs::copy(&from, &to).and_then(|_| fs::File::open(&to)?.sync_all());
+    let copied = copied.and_then(|()| fs::File::open(new)?.sync_all());
+    copied.map_err(|error| beside::refused(&from, format!("it cannot be copied to {}: {error}", to.display())))
 }
 
 /// Compiled code is of use to the new one too. Without it the next start takes longer, no more.

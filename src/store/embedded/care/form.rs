@@ -9,6 +9,8 @@
 //! | `version`    | `function`, its id; `record`                                                   |
 //! | `invocation` | `record`; `payload`, `result` and `log` where it has them                      |
 //! | `key`        | `function`; `digest` of the key; `invocation`, its id; digest of the `request`; `until`, ms |
+//! | `secret`     | its record, with its value sealed: the key is not in the export                |
+//! | `pair`       | `pair`: store, key and size; `value`                                           |
 //! | `settled`    | `function`; `counts`: how many ever succeeded, failed, expired, were cancelled |
 //! | `end`        | last: `lines` before it, and the `sha256` of all of them                       |
 //!
@@ -24,8 +26,9 @@ use super::item::Item;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId};
+use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
-use crate::store::{IdempotencyKey, KeyUse};
+use crate::store::{IdempotencyKey, KeyUse, Pair};
 
 /// The format that is written and read.
 pub(super) const FORMAT: u32 = 1;
@@ -39,6 +42,8 @@ pub(super) enum Line {
     Version { function: FunctionId, record: Box<Version> },
     Invocation(Box<WithParts>),
     Key { function: FunctionId, digest: Hex, invocation: InvocationId, request: Hex, until: u64 },
+    Secret(Box<Secret>),
+    Pair { pair: Box<Pair>, value: Base64 },
     Settled { function: FunctionId, counts: [u64; 4] },
     End { lines: u64, sha256: Hex },
 }
@@ -107,6 +112,8 @@ impl From<Item> for Line {
                 request: Hex(*request.as_bytes()),
                 until: until.as_ms(),
             },
+            Item::Secret(secret) => Self::Secret(secret),
+            Item::Pair(pair, value) => Self::Pair { pair, value: Base64(value) },
             Item::Settled(function, counts) => Self::Settled { function, counts },
         }
     }
@@ -131,6 +138,11 @@ impl Line {
                 let key = IdempotencyKey { function, digest: Digest::from_bytes(digest.0) };
                 let (request, until) = (Digest::from_bytes(request.0), Timestamp::from_ms(until));
                 Some(Item::Key(key, KeyUse { id: invocation, request, until }))
+            }
+            Self::Secret(secret) => Some(Item::Secret(secret)),
+            Self::Pair { mut pair, value: Base64(value) } => {
+                pair.bytes = value.len() as u64;
+                Some(Item::Pair(pair, value))
             }
             Self::Settled { function, counts } => Some(Item::Settled(function, counts)),
         }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId};
-use crate::store::{IdempotencyKey, KeyUse};
+use crate::model::secret::Secret;
+use crate::store::{IdempotencyKey, KeyUse, Pair};
 
 /// One thing that a store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub(crate) enum Item {
     /// An invocation with its parts, in the order of `Part::ALL`.
     Invocation(Box<Invocation>, [Option<Bytes>; 3]),
     Key(IdempotencyKey, KeyUse),
+    /// A secret, sealed: whoever has the key can open it, and nobody else.
+    Secret(Box<Secret>),
+    /// A pair of a key-value store and its value.
+    Pair(Box<Pair>, Bytes),
     /// How many invocations of a function were ever settled, by kind.
     Settled(FunctionId, [u64; 4]),
 }

@@ -1,4 +1,5 @@
-//! Every item of a store, one after the other: modules, functions and versions, invocations, keys, numbers. What
+//! Every item of a store, one after the other: modules, functions and versions, invocations, keys, secrets, pairs,
+//! numbers. What
 //! cannot be read is told and passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::entry::{Entry, Row};
 use super::super::reads::part_name;
-use super::super::stage::read_key_use;
+use super::super::stage::{Before as _, read_key_use};
 use super::super::view::unknown_row;
 use super::item::Item;
 use super::offline::Offline;
@@ -15,8 +16,9 @@ use super::rows::read_key;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{FunctionId, InvocationId};
+use crate::model::secret::Secret;
 use crate::store::journal::Span;
-use crate::store::{Part, StoreError, keys, record};
+use crate::store::{Pair, Part, StoreError, keys, record};
 
 /// Who takes the items.
 pub(super) type Take<'a> = dyn FnMut(Item) -> Result<(), StoreError> + 'a;
@@ -68,6 +70,7 @@ pub(super) fn each(
             Err(error) => skipped(error),
         }
     }
+    owned(store, take, skipped)?;
     let counts: BTreeMap<_, _> = store.view.shared.lock().counts.iter().map(|(id, counts)| (*id, *counts)).collect();
     let settled = counts.into_iter().filter(|(_, counts)| counts.settled != [0; 4]);
     settled.into_iter().try_for_each(|(id, counts)| take(Item::Settled(id, counts.settled)))
@@ -105,6 +108,33 @@ fn functions(
         }
     }
     Ok(())
+}
+
+/// What belongs to a namespace and to no function.
+fn owned(store: &Offline, take: &mut Take<'_>, skipped: &mut Skipped<'_>) -> Result<(), StoreError> {
+    type Read = fn(&Offline, &Row) -> Result<Item, StoreError>;
+    let tags: [(u8, Read); 2] = [(keys::SECRET, secret), (keys::PAIR, pair)];
+    for (tag, read) in tags {
+        for row in store.view.rows(&[tag], &[tag + 1]) {
+            match row.and_then(|row| read(store, &row)) {
+                Ok(item) => take(item)?,
+                Err(error) => skipped(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn secret(store: &Offline, (key, value): &Row) -> Result<Item, StoreError> {
+    Ok(Item::Secret(Box::new(decoded::<Secret>(store, key, value, "a secret".to_owned())?.0)))
+}
+
+fn pair(store: &Offline, (key, value): &Row) -> Result<Item, StoreError> {
+    let what = || "a pair of a key-value store".to_owned();
+    let (pair, _) = decoded::<Pair>(store, key, value, what())?;
+    let span = store.view.record(&keys::other_of_pair(key))?;
+    let span = span.ok_or_else(|| StoreError::Damaged { what: what(), detail: "its value is not there".to_owned() })?;
+    Ok(Item::Pair(Box::new(pair), read(store, span, what)?))
 }
 
 fn function(store: &Offline, (key, value): &Row) -> Result<Function, StoreError> {

@@ -8,7 +8,8 @@
 //! - what has settled is kept: retention removes it again, if it had;
 //! - what waits and was too old when the journal ended is left out: it had settled before, or would have expired;
 //! - what waits and was not too old is kept, and runs, perhaps once more than needed;
-//! - a version is left out when its module is gone, since removing a function removes its modules.
+//! - a version is left out when its module is gone, since removing a function removes its modules;
+//! - a secret or a pair is kept as it was last seen: one that was removed may be back.
 //!
 //! Idempotency keys that were noted only in segments that are gone are not known any more.
 

@@ -1,13 +1,14 @@
-//! Functions, versions and modules: whether each record can be read and each module is there.
+//! Functions, versions and modules, secrets and pairs: whether each record can be read and each module is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::view::{read_span, unknown_row};
 use super::entries::Values;
 use super::report::{Finding, Kind, Tell, finding, of_error};
 use crate::model::function::{Function, Version};
 use crate::model::names::Digest;
-use crate::store::{StoreError, keys, record};
+use crate::model::secret::Secret;
+use crate::store::{Pair, StoreError, keys, record};
 
 /// Checks every function, version and module; returns how many functions there are.
 pub(super) fn check(values: &mut Values<'_>, tell: &mut Tell<'_>) -> u64 {
@@ -32,7 +33,33 @@ pub(super) fn check(values: &mut Values<'_>, tell: &mut Tell<'_>) -> u64 {
     for digest in digests {
         check_module(values, digest, tell);
     }
+    check_owned(values, tell);
     functions.len() as u64
+}
+
+/// What belongs to a namespace: each secret, and each pair with its value.
+fn check_owned(values: &mut Values<'_>, tell: &mut Tell<'_>) {
+    each(values, keys::SECRET, tell, &mut |key, bytes| {
+        let secret: Secret = decode(bytes, name(key))?;
+        (keys::secret(&secret.namespace, &secret.name) == key).then_some(()).ok_or_else(|| other(name(key)))
+    });
+    let mut sizes = BTreeMap::new();
+    each(values, keys::PAIR, tell, &mut |key, bytes| {
+        let pair: Pair = decode(bytes, name(key))?;
+        sizes.insert(keys::other_of_pair(key), pair.bytes);
+        (keys::pair(keys::PAIR, &pair.store, &pair.key) == key).then_some(()).ok_or_else(|| other(name(key)))
+    });
+    each(values, keys::PAIR_VALUE, tell, &mut |key, bytes| match sizes.remove(key) {
+        Some(size) if size == bytes.len() as u64 => Ok(()),
+        Some(size) => {
+            let detail = format!("its value has {} bytes, and it says {size}", bytes.len());
+            Err(finding(Kind::Record, name(key), detail))
+        }
+        None => Err(finding(Kind::Row, name(key), "its value is there and itself is not")),
+    });
+    for key in sizes.into_keys() {
+        tell(finding(Kind::Row, name(&key), "its value is not there"));
+    }
 }
 
 /// Says what is wrong with the record under a key.
@@ -51,8 +78,15 @@ fn each(values: &mut Values<'_>, tag: u8, tell: &mut Tell<'_>, judge: &mut Judge
     }
 }
 
-/// What the key of a function or a version names.
+/// What the key of a record names.
 fn name(key: &[u8]) -> String {
+    match key.first() {
+        Some(&keys::SECRET) => {
+            return format!("the secret {}", String::from_utf8_lossy(key.get(2..).unwrap_or_default()));
+        }
+        Some(&(keys::PAIR | keys::PAIR_VALUE)) => return format!("the pair {:02x?} of a key-value store", &key[1..]),
+        _ => (),
+    }
     match (keys::read_function(key), keys::read_version(key)) {
         (Some(id), _) => format!("function {id}"),
         (None, Some((id, number))) => format!("version {number} of function {id}"),

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tidemill::model::destination::{Destination, Outside, OutsideKind};
 use tidemill::model::invocation::{Event, Invocation, Lease, Mode, PayloadInfo, State};
-use tidemill::model::names::{Edge, InvocationId};
+use tidemill::model::names::{Edge, InvocationId, SecretName};
 use tidemill::model::outcome::{Failure, FailureKind};
 use tidemill::model::place::Priority;
-use tidemill::store::{Change, Part};
+use tidemill::model::secret::{Sealed, Secret};
+use tidemill::store::{Change, Pair, Part};
 use uuid::Uuid;
 
 use super::super::values::{function, function_id, number, queued, version};
-use super::model::{Model, key, time};
+use super::model::{Model, key, namespace, pair_store, time};
 
 /// Something to do. Which invocation is meant, and details, come from `salt`.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ enum Kind {
     Remove,
     Functions,
     Keys,
+    Secrets,
+    Pairs,
     Read,
     Reopen,
     Crash,
@@ -61,6 +64,8 @@ pub(super) fn strategy() -> impl Strategy<Value = Action> {
         5 => Just(Kind::Remove),
         3 => Just(Kind::Functions),
         3 => Just(Kind::Keys),
+        5 => Just(Kind::Secrets),
+        6 => Just(Kind::Pairs),
         6 => Just(Kind::Read),
         2 => Just(Kind::Reopen),
         2 => Just(Kind::Crash),
@@ -83,6 +88,8 @@ impl Action {
             Kind::Remove => vec![self.remove(model)],
             Kind::Functions => vec![self.functions()],
             Kind::Keys => vec![self.keys(model)],
+            Kind::Secrets => vec![self.secrets(model)],
+            Kind::Pairs => (0..=self.digit(6, 3)).map(|n| self.pairs(n)).collect(),
             Kind::Read => return Step::Read,
             Kind::Reopen => return Step::Reopen,
             Kind::Crash => return Step::Crash,
@@ -239,6 +246,37 @@ impl Action {
     fn keys(&self, model: &mut Model) -> Vec<Change> {
         let over = model.keys.iter().filter(|(_, used)| used.until < model.time());
         over.take(usize::try_from(self.digit(1, 5)).unwrap()).map(|(key, _)| Change::RemoveKey(*key)).collect()
+    }
+}
+
+impl Action {
+    fn secrets(&self, model: &Model) -> Vec<Change> {
+        let namespace = namespace(self.digit(1, 2));
+        let name: SecretName = ["a", "b", "password"][usize::try_from(self.digit(2, 3)).unwrap()].parse().unwrap();
+        if self.digit(3, 2) == 0 {
+            let kept = model.secrets.keys().nth(usize::try_from(self.digit(4, 3)).unwrap()).cloned();
+            let (namespace, name) = kept.unwrap_or((namespace, name));
+            return vec![Change::RemoveSecret(namespace, name)];
+        }
+        let sealed = Sealed(self.salt.to_be_bytes().repeat(1 + self.bytes / 64));
+        let (created, updated) = (model.time(), model.time());
+        vec![Change::PutSecret(Box::new(Secret { namespace, name, created, updated, sealed }))]
+    }
+
+    /// Several pairs of one store in one group: new, written over, removed, and some of it twice.
+    fn pairs(&self, n: u64) -> Vec<Change> {
+        let store = pair_store(self.digit(1, 4));
+        let one = |place: u64| {
+            let key = format!("{}-{}", self.digit(2, 6) + place, "k".repeat(usize::try_from(place * 300).unwrap()));
+            if (self.salt >> (n + place)).is_multiple_of(4) {
+                return Change::RemovePair(store.clone(), key);
+            }
+            let bytes = if place == 0 { self.bytes } else { self.bytes % 50 };
+            let value = Bytes::from(vec![u8::try_from((self.salt + n) % 251).unwrap(); bytes]);
+            let pair = Pair { store: store.clone(), key, bytes: value.len() as u64 };
+            Change::PutPair(Box::new(pair), value)
+        };
+        (0..=self.digit(3, 4)).map(one).collect()
     }
 }
 

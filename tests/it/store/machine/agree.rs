@@ -6,19 +6,20 @@ use std::fmt::Debug;
 use tidemill::model::names::FunctionId;
 use tidemill::model::outcome::OutcomeKind;
 use tidemill::model::place::{Lane, Place};
+use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
 use tidemill::store::{Counts, Cursor, Part, Query, Settled, SettledQuery, Store};
 
 use super::super::values::function_id;
 use super::action::Action;
-use super::model::{Model, time};
+use super::model::{Model, namespace, pair_store, time};
 
 type Agreed = Result<(), String>;
 
 /// Asks one kind of question.
 pub(super) async fn one(store: &dyn Store, model: &Model, action: &Action) -> Agreed {
     let limit = usize::try_from(action.digit(5, 9)).unwrap();
-    match action.digit(6, 8) {
+    match action.digit(6, 10) {
         0 => invocations(store, model, false).await,
         1 => list(store, model, Query { limit, ..Query::default() }).await,
         2 => list(store, model, filtered(model, action, limit)).await,
@@ -26,6 +27,8 @@ pub(super) async fn one(store: &dyn Store, model: &Model, action: &Action) -> Ag
         4 => too_old(store, model, time(model.now + action.digit(7, 9_000)), limit).await,
         5 => settled(store, model, limit).await,
         6 => counts(store, model).await,
+        7 => secrets(store, model, limit).await,
+        8 => pairs(store, model, limit, false).await,
         _ => keys(store, model, limit).await,
     }
 }
@@ -40,6 +43,9 @@ pub(super) async fn all(store: &dyn Store, model: &Model) -> Agreed {
     settled(store, model, 1_000).await?;
     counts(store, model).await?;
     keys(store, model, 1_000).await?;
+    secrets(store, model, 1_000).await?;
+    pairs(store, model, 1_000, true).await?;
+    pairs(store, model, 2, false).await?;
     scan(store, model).await
 }
 
@@ -180,6 +186,67 @@ async fn keys(store: &dyn Store, model: &Model, limit: usize) -> Agreed {
     let found = read(store.keys_over(model.time(), limit).await)?;
     same("how many keys are over", &found.len(), &over.len().min(limit))?;
     same("that they are", &found.iter().all(|key| over.contains(key)), &true)
+}
+
+async fn secrets(store: &dyn Store, model: &Model, limit: usize) -> Agreed {
+    for namespace in (0..2).map(namespace) {
+        let expected: Vec<_> = model.secrets.values().filter(|secret| secret.namespace == namespace).cloned().collect();
+        for secret in &expected {
+            let found = read(store.secret(namespace.clone(), secret.name.clone()).await)?;
+            same("a secret", &found.as_ref(), &Some(secret))?;
+        }
+        let mut found: Vec<Secret> = Vec::new();
+        loop {
+            let after = found.last().map(|secret| secret.name.clone());
+            let some = read(store.secrets(namespace.clone(), after, limit.max(1)).await)?;
+            same("how many secrets", &(some.len() <= limit.max(1)), &true)?;
+            if some.is_empty() {
+                break;
+            }
+            found.extend(some);
+        }
+        same("the secrets", &found, &expected)?;
+        let absent = read(store.secret(namespace, "absent".parse().unwrap()).await)?;
+        same("a secret that is not there", &absent, &None)?;
+    }
+    Ok(())
+}
+
+async fn pairs(store: &dyn Store, model: &Model, limit: usize, with_values: bool) -> Agreed {
+    let limit = limit.max(1);
+    for of in (0..4).map(pair_store) {
+        let expected: BTreeMap<_, _> =
+            model.pairs.iter().filter(|((store, _), _)| *store == of).map(|((_, key), value)| (key, value)).collect();
+        let mut found = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let some = read(store.pairs(of.clone(), after, limit).await)?;
+            same("how many pairs", &(some.len() <= limit), &true)?;
+            let Some(last) = some.last() else { break };
+            after = Some(last.place());
+            for pair in some {
+                same("whose pair it is", &pair.store, &of)?;
+                same("that no pair is listed twice", &found.insert(pair.key, pair.bytes), &None)?;
+            }
+        }
+        let sizes: BTreeMap<_, _> = expected.iter().map(|(key, value)| ((*key).clone(), value.len() as u64)).collect();
+        same("the pairs", &found, &sizes)?;
+        for (key, value) in expected.into_iter().filter(|_| with_values) {
+            let found = read(store.pair_value(of.clone(), key.clone()).await)?;
+            same("a value", &(found.as_ref() == Some(value)), &true)?;
+        }
+        let (absent, value) = (store.pair(of.clone(), "absent".to_owned()), store.pair_value(of, "absent".to_owned()));
+        same("a pair that is not there", &(read(absent.await)?, read(value.await)?), &(None, None))?;
+    }
+    let mut stores = Vec::new();
+    while let Some(last) = {
+        let some = read(store.pair_stores(stores.last().cloned(), limit).await)?;
+        some.last().cloned().inspect(|_| stores.extend(some))
+    } {
+        same("that a list of stores ends", &(stores.len() <= 4), &true).map_err(|why| format!("{why} at {last:?}"))?;
+    }
+    let expected: BTreeSet<_> = model.pairs.keys().map(|(store, _)| store.clone()).collect();
+    same("the key-value stores", &stores.into_iter().collect(), &expected)
 }
 
 async fn scan(store: &dyn Store, model: &Model) -> Agreed {

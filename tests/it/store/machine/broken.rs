@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tidemill::model::invocation::Invocation;
-use tidemill::model::names::{Digest, FunctionId, InvocationId};
+use tidemill::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName};
 use tidemill::model::place::{Lane, Place, Turn};
+use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
 use tidemill::store::memory::MemoryStore;
 use tidemill::store::{
-    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Part, Query, Room, Settled, SettledQuery,
-    Store, Stored, Vitals,
+    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part, Query, Room,
+    Settled, SettledQuery, Store, Stored, Vitals,
 };
 
 /// One in memory that carries out only what is wanted.
@@ -64,6 +65,24 @@ impl Store for Broken {
     }
     fn keys_over(&self, now: Timestamp, limit: usize) -> Stored<'_, Vec<IdempotencyKey>> {
         self.store.keys_over(now, limit)
+    }
+    fn secret(&self, namespace: Namespace, name: SecretName) -> Stored<'_, Option<Secret>> {
+        self.store.secret(namespace, name)
+    }
+    fn secrets(&self, namespace: Namespace, after: Option<SecretName>, limit: usize) -> Stored<'_, Vec<Secret>> {
+        self.store.secrets(namespace, after, limit)
+    }
+    fn pair_value(&self, store: PairStore, key: String) -> Stored<'_, Option<Bytes>> {
+        self.store.pair_value(store, key)
+    }
+    fn pair(&self, store: PairStore, key: String) -> Stored<'_, Option<Pair>> {
+        self.store.pair(store, key)
+    }
+    fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>> {
+        self.store.pairs(store, after, limit)
+    }
+    fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
+        self.store.pair_stores(after, limit)
     }
     fn room(&self) -> Room {
         self.store.room()

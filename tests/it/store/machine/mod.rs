@@ -52,6 +52,9 @@ fn an_embedded_store_is_what_the_model_says_after_every_sequence_of_changes_and_
 fn a_store_that_leaves_something_out_is_found() {
     found(|change| !matches!(change, Change::RemoveInvocation(_)));
     found(|change| !matches!(change, Change::RemoveKey(_)));
+    found(|change| !matches!(change, Change::RemoveSecret(..)));
+    found(|change| !matches!(change, Change::RemovePair(..)));
+    found(|change| !matches!(change, Change::PutPair(pair, _) if pair.bytes > 5_000));
     found(|change| !matches!(change, Change::PutBlob(_, Part::Result, _)));
     found(|change| !matches!(change, Change::PutInvocation(next) if !next.lineage.chain.is_empty()));
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tidemill::model::function::{Function, Version};
 use tidemill::model::invocation::{Invocation, Mode, State};
-use tidemill::model::names::{Digest, FunctionId, InvocationId, VersionNumber};
+use tidemill::model::names::{Digest, FunctionId, InvocationId, Namespace, SecretName, VersionNumber};
 use tidemill::model::outcome::OutcomeKind;
+use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
-use tidemill::store::{Change, Counts, IdempotencyKey, Kept, KeyUse, Part, Settled};
+use tidemill::store::{Change, Counts, IdempotencyKey, Kept, KeyUse, PairStore, Part, Settled};
 
 use super::super::values::function_id;
 
@@ -20,6 +21,8 @@ pub(super) struct Model {
     pub(super) functions: BTreeMap<FunctionId, Function>,
     pub(super) versions: BTreeMap<(FunctionId, VersionNumber), Version>,
     pub(super) keys: BTreeMap<IdempotencyKey, KeyUse>,
+    pub(super) secrets: BTreeMap<(Namespace, SecretName), Secret>,
+    pub(super) pairs: BTreeMap<(PairStore, String), Bytes>,
     /// Asynchronous invocations ever accepted, and those that ever settled, also of what was removed since.
     pub(super) ever: BTreeMap<FunctionId, (u64, [u64; 4])>,
     /// Milliseconds that have passed.
@@ -48,6 +51,14 @@ impl Model {
             }
             Change::PutKey(key, used) => drop(self.keys.insert(*key, *used)),
             Change::RemoveKey(key) => drop(self.keys.remove(key)),
+            Change::PutSecret(secret) => {
+                drop(self.secrets.insert((secret.namespace.clone(), secret.name.clone()), (**secret).clone()));
+            }
+            Change::RemoveSecret(namespace, name) => drop(self.secrets.remove(&(namespace.clone(), name.clone()))),
+            Change::PutPair(pair, value) => {
+                drop(self.pairs.insert((pair.store.clone(), pair.key.clone()), value.clone()));
+            }
+            Change::RemovePair(store, key) => drop(self.pairs.remove(&(store.clone(), key.clone()))),
         }
     }
 
@@ -110,6 +121,16 @@ impl Model {
 
 pub(super) fn time(ms: u64) -> Timestamp {
     Timestamp::from_ms(1_790_000_000_000 + ms)
+}
+
+/// Namespace number `n`: one is the beginning of the other.
+pub(super) fn namespace(n: u64) -> Namespace {
+    if n == 0 { "shop".parse().unwrap() } else { "shopper".parse().unwrap() }
+}
+
+/// Key-value store number `n` of four.
+pub(super) fn pair_store(n: u64) -> PairStore {
+    PairStore { namespace: namespace(n % 2), name: if n < 2 { "a" } else { "carts" }.parse().unwrap() }
 }
 
 /// Key number `n`, and a use of it.

@@ -1,0 +1,103 @@
+//! `/v1/key-value`: the key-value stores of a namespace and their pairs, for people. Keys stand in the path, encoded as
+//! paths are; values are bytes.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::query::{self, bad};
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::bounds;
+use crate::model::names::Namespace;
+use crate::runtime::Runtime;
+use crate::store::PairStore;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    namespace: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    namespace: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+fn namespace(text: Option<&str>) -> Result<Namespace, Problem> {
+    Ok(text.map(query::parsed).transpose()?.unwrap_or_default())
+}
+
+fn store(uri: &Uri, name: &str) -> Result<PairStore, Problem> {
+    let which: Which = query::query(uri)?;
+    Ok(PairStore { namespace: namespace(which.namespace.as_deref())?, name: query::parsed(name)? })
+}
+
+pub(super) async fn stores(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let which: Which = query::query(&uri)?;
+    let stores = runtime.key_value_stores(&namespace(which.namespace.as_deref())?).await?;
+    let shown = stores.iter().map(|it| json!({ "namespace": it.namespace.as_str(), "name": it.name.as_str() }));
+    Ok(Json(json!({ "stores": shown.collect::<Vec<_>>() })))
+}
+
+pub(super) async fn keys(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let listing: Listing = query::query(&uri)?;
+    let limit = query::limit(listing.limit)?;
+    let cursor = |text: &str| u64::from_str_radix(text, 16).ok();
+    let after = match listing.cursor.as_deref() {
+        None => None,
+        Some(text) => Some(
+            cursor(text)
+                .ok_or_else(|| bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is")))?,
+        ),
+    };
+    let store = PairStore { namespace: namespace(listing.namespace.as_deref())?, name: query::parsed(&name)? };
+    let mut pairs = runtime.pairs(store, after, limit + 1).await?;
+    let goes_on = pairs.len() > limit;
+    pairs.truncate(limit);
+    let next = pairs.last().filter(|_| goes_on).map(|last| format!("{:x}", last.place()));
+    let shown: Vec<_> = pairs.iter().map(|pair| json!({ "key": pair.key, "bytes": pair.bytes })).collect();
+    Ok(Json(json!({ "keys": shown, "next_cursor": next })))
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path((name, key)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let value = runtime.pair_value(store(&uri, &name)?, key).await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], value).into_response())
+}
+
+pub(super) async fn set(
+    State(runtime): State<Runtime>,
+    Path((name, key)): Path<(String, String)>,
+    uri: Uri,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let store = store(&uri, &name)?;
+    let value = body::read(body, bounds::MAX_PAIR_VALUE_BYTES, "value").await?;
+    runtime.set_pair(store, key, value).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn delete(
+    State(runtime): State<Runtime>,
+    Path((name, key)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    runtime.remove_pair(store(&uri, &name)?, key).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
