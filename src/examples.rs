@@ -121,7 +121,6 @@ fn deployment(example: &Example) -> Deployment {
         environment: std::collections::BTreeMap::new(),
         limits: Limits::default(),
         grants: Grants::default(),
-        reuse: None,
         debug_info: false,
         config: Some(ConfigText {
             retry,

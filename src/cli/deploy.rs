@@ -50,14 +50,6 @@ pub(super) struct Deploy {
     /// A variable of its environment; may be given again
     #[arg(long = "env", value_name = "KEY=VALUE")]
     environment: Vec<Variable>,
-    /// Instructions, about, that one attempt may execute: the same input then costs the same each time [default: not
-    /// counted, which is faster]
-    #[arg(long, value_name = "N")]
-    fuel: Option<u64>,
-    /// How many attempts may follow each other in one instance. Faster for what starts slowly; an attempt then sees
-    /// what the ones before it left in memory [default: each has an instance of its own]
-    #[arg(long, value_name = "N")]
-    reuse: Option<u32>,
     /// Have backtraces say files and lines, where the module has that information
     #[arg(long)]
     debug_info: bool,
@@ -82,10 +74,6 @@ struct Settings {
     timeout_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fuel: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reuse: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     debug_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,8 +100,6 @@ impl Deploy {
             memory_bytes: self.memory,
             timeout_ms: self.timeout.map(whole_ms),
             concurrency: self.concurrency,
-            fuel: self.fuel,
-            reuse: self.reuse,
             debug_info: self.debug_info,
             grants: self.grants.given()?,
             async_config: self.async_config.given()?,
@@ -191,11 +177,10 @@ mod tests {
             ["--allow-http", "https://a.example"],
             ["--secret", "KEY=api-key"],
             ["--config", "mode=dry"],
-            ["--reuse", "8"],
         ];
         let expected = serde_json::json!({
             "entrypoint": "command", "arguments": ["-v", "x"], "memory_bytes": 67_108_864, "timeout_ms": 5000,
-            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2}, "reuse": 8,
+            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
             "grants": {"http": ["https://a.example"], "secrets": {"KEY": "api-key"}, "config": {"mode": "dry"}},
         });
         assert_eq!(settings(typed.as_flattened()).unwrap(), expected);

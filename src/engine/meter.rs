@@ -23,8 +23,6 @@ struct Measured {
     instantiated: AtomicU64,
     cpu_ns: AtomicU64,
     memory_bytes: AtomicU64,
-    /// What was used of its fuel, and one more; 0 where that is not counted.
-    fuel: AtomicU64,
     refused_memory: AtomicBool,
     refused_table: AtomicBool,
 }
@@ -44,7 +42,6 @@ impl Meter {
             instantiated: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(0),
-            fuel: AtomicU64::new(0),
             refused_memory: AtomicBool::new(false),
             refused_table: AtomicBool::new(false),
         }))
@@ -105,7 +102,6 @@ impl Meter {
             memory_bytes: self.0.memory_bytes.load(Ordering::Relaxed),
             input_bytes: input_bytes as u64,
             output_bytes: output_bytes as u64,
-            fuel: self.0.fuel.load(Ordering::Relaxed).checked_sub(1),
             ..Usage::default()
         }
     }

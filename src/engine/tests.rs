@@ -98,7 +98,6 @@ pub(in crate::engine) fn version() -> Version {
         environment: BTreeMap::new(),
         limits,
         grants: Grants::default(),
-        reuse: None,
         debug_info: false,
         wants: Vec::new(),
     }

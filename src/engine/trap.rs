@@ -43,7 +43,6 @@ impl Circumstances {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => self.timed_out(),
-            Some(Trap::OutOfFuel) => self.out_of_fuel(error),
             _ if self.refused.memory => self.out_of_memory(&with_backtrace(&reason(error), error)),
             _ if self.refused.table => {
                 let (most, what) = (space.table_elements, with_backtrace(&reason(error), error));
@@ -77,12 +76,6 @@ impl Circumstances {
             FailureKind::Timeout,
             format!("the function ran longer than its time limit of {:?}", self.limits.timeout),
         )
-    }
-
-    fn out_of_fuel(self, error: &Error) -> Failure {
-        let fuel = self.limits.fuel.unwrap_or_default();
-        let what = format!("the function executed more than the {fuel} instructions it may");
-        Failure::retry(FailureKind::OutOfFuel, with_backtrace(&what, error))
     }
 
     /// The guest was refused memory and then failed as `what` says.

@@ -66,8 +66,6 @@ pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
 pub const MAX_ARGUMENTS: usize = 128;
 /// Bytes of the name of an exported function, that of its interface included.
 pub const MAX_EXPORT_NAME_BYTES: usize = 256;
-/// Attempts that may follow each other in one instance.
-pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
 /// Bytes of all arguments and of all environment entries, each.
 pub const MAX_ARGUMENT_BYTES: usize = 32 * 1_024;
 /// Grants of a version, of all kinds together.

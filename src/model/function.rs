@@ -83,10 +83,6 @@ pub struct Version {
     /// What it may reach beyond itself.
     #[serde(default)]
     pub grants: Grants,
-    /// How many attempts may follow each other in one instance, seeing what the earlier ones left in its memory; `None`
-    /// gives each attempt an instance of its own.
-    #[serde(default)]
-    pub reuse: Option<NonZeroU32>,
     /// Whether a trap's backtrace is to say files and lines, which costs memory and a larger compiled module.
     #[serde(default)]
     pub debug_info: bool,
@@ -113,9 +109,6 @@ pub struct Limits {
     pub timeout: Duration,
     /// Attempts of this version that run at once; `None` leaves it to the runtime's own limit.
     pub concurrency: Option<NonZeroU32>,
-    /// Instructions, about, that it may execute; `None` does not count them, which is faster.
-    #[serde(default)]
-    pub fuel: Option<u64>,
     /// What else it may take.
     #[serde(default)]
     pub space: Space,
@@ -156,7 +149,6 @@ impl Default for Limits {
             memory_bytes: bounds::DEFAULT_MEMORY_BYTES,
             timeout: bounds::DEFAULT_TIMEOUT,
             concurrency: None,
-            fuel: None,
             space: Space::default(),
         }
     }

@@ -148,8 +148,6 @@ pub enum FailureKind {
     TooManyInstances,
     /// It holds more open resources than its version allows.
     TooManyHandles,
-    /// It executed more instructions than its version allows.
-    OutOfFuel,
 }
 
 impl FailureKind {
@@ -172,7 +170,6 @@ impl FailureKind {
             Self::TableTooLarge => "table_too_large",
             Self::TooManyInstances => "too_many_instances",
             Self::TooManyHandles => "too_many_handles",
-            Self::OutOfFuel => "out_of_fuel",
         }
     }
 }

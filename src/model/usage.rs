@@ -22,6 +22,4 @@ pub struct Usage {
     pub input_bytes: u64,
     /// What it gave.
     pub output_bytes: u64,
-    /// Instructions, about, that it executed, where its version counts them.
-    pub fuel: Option<u64>,
 }

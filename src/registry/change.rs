@@ -38,8 +38,6 @@ pub struct Deployment {
     pub limits: Limits,
     /// What it may reach beyond itself.
     pub grants: Grants,
-    /// Attempts that may follow each other in one instance.
-    pub reuse: Option<NonZeroU32>,
     /// Whether backtraces say files and lines.
     pub debug_info: bool,
     /// A configuration to set with it, in the same commit.
@@ -361,7 +359,6 @@ impl Deployment {
             environment: self.environment.clone(),
             limits: self.limits,
             grants: self.grants.clone(),
-            reuse: self.reuse,
             debug_info: self.debug_info,
             wants: Vec::new(),
         }

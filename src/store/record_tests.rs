@@ -103,7 +103,6 @@ fn failure() -> impl Strategy<Value = Failure> {
         FailureKind::TableTooLarge,
         FailureKind::TooManyInstances,
         FailureKind::TooManyHandles,
-        FailureKind::OutOfFuel,
     ];
     let kind = prop_oneof![
         any::<i32>().prop_map(FailureKind::ExitCode),
@@ -222,9 +221,8 @@ fn version() -> impl Strategy<Value = Version> {
         log_bytes,
         result_bytes,
     });
-    let limits = (any::<u64>(), duration(), option::of(number()), option::of(any::<u64>()), space).prop_map(
-        |(memory_bytes, timeout, concurrency, fuel, space)| Limits { memory_bytes, timeout, concurrency, fuel, space },
-    );
+    let limits = (any::<u64>(), duration(), option::of(number()), space)
+        .prop_map(|(memory_bytes, timeout, concurrency, space)| Limits { memory_bytes, timeout, concurrency, space });
     let named = [Entrypoint::Typed("a:b/c@1.0.0#d".parse().unwrap()), Entrypoint::Raw("run".parse().unwrap())];
     let entrypoint = prop::sample::select([&Entrypoint::ALL[..], &named].concat());
     let settings = (vec(any::<String>(), 0..3), btree_map(any::<String>(), any::<String>(), 0..3));
@@ -237,9 +235,8 @@ fn version() -> impl Strategy<Value = Version> {
             entrypoint,
             arguments,
             environment,
-            reuse: limits.concurrency,
-            debug_info: limits.fuel.is_some(),
-            wants: limits.fuel.map(|fuel| format!("test:import/of@{fuel}")).into_iter().collect(),
+            debug_info: limits.concurrency.is_some(),
+            wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             limits,
             grants: grants(),
         },
@@ -247,7 +244,7 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn usage(any: u64) -> Option<Usage> {
-    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, fuel: Some(any), ..Usage::default() })
+    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, ..Usage::default() })
 }
 
 fn grants() -> Grants {
@@ -418,7 +415,6 @@ fn old_version() -> Version {
             ..Limits::default()
         },
         grants: Grants::default(),
-        reuse: None,
         debug_info: false,
         wants: Vec::new(),
     }

@@ -18,7 +18,6 @@ fn version(concurrency: Option<u32>) -> Version {
         environment: std::collections::BTreeMap::new(),
         limits: Limits::new(defaults.memory_bytes, defaults.timeout, concurrency).unwrap(),
         grants: Grants::default(),
-        reuse: None,
         debug_info: false,
         wants: Vec::new(),
     }

@@ -96,7 +96,6 @@ fn function_status(kind: FailureKind) -> S {
         | FailureKind::Permanent
         | FailureKind::ResponseTooLarge
         | FailureKind::Retryable
-        | FailureKind::OutOfFuel
         | FailureKind::StackOverflow
         | FailureKind::TableTooLarge
         | FailureKind::TooManyHandles

@@ -39,10 +39,8 @@ struct Settings {
     memory_bytes: Option<u64>,
     timeout_ms: Option<u64>,
     concurrency: Option<u32>,
-    fuel: Option<u64>,
     #[serde(default)]
     space: SpaceIn,
-    reuse: Option<u32>,
     #[serde(default)]
     debug_info: bool,
     #[serde(default)]
@@ -96,9 +94,7 @@ struct VersionOut {
     memory_bytes: u64,
     timeout_ms: u64,
     concurrency: Option<u32>,
-    fuel: Option<u64>,
     space: SpaceOut,
-    reuse: Option<u32>,
     debug_info: bool,
     grants: GrantsText,
 }
@@ -150,9 +146,7 @@ impl VersionOut {
             memory_bytes: version.limits.memory_bytes,
             timeout_ms: whole_ms(version.limits.timeout),
             concurrency: version.limits.concurrency.map(NonZeroU32::get),
-            fuel: version.limits.fuel,
             space: SpaceOut::of(version.limits.space),
-            reuse: version.reuse.map(NonZeroU32::get),
             debug_info: version.debug_info,
             grants: GrantsText::of(&version.grants),
         }
@@ -194,17 +188,14 @@ impl Settings {
         );
         let range = |error: bounds::OutOfRange| bad("bad_range", error.to_string());
         let limits = limits.map_err(range)?;
-        let reuse = self.reuse.map(|reuse| bounds::within("reuse", reuse, &bounds::REUSE).map(|()| reuse));
-        let reuse = reuse.transpose().map_err(range)?.and_then(NonZeroU32::new);
         let entrypoint = self.entrypoint.as_deref().map(str::parse::<Wanted>).transpose();
         Ok(Deployment {
             module,
             entrypoint: entrypoint.map_err(|error| bad("bad_entrypoint", error.to_string()))?,
             arguments: self.arguments,
             environment: self.environment,
-            limits: Limits { fuel: self.fuel, space: self.space.meant()?, ..limits },
+            limits: Limits { space: self.space.meant()?, ..limits },
             grants: self.grants.meant()?,
-            reuse,
             debug_info: self.debug_info,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
         })

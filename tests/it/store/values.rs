@@ -138,7 +138,6 @@ pub(crate) fn version(n: u32) -> Version {
         environment: BTreeMap::new(),
         limits: Limits::default(),
         grants: Grants::default(),
-        reuse: None,
         debug_info: false,
         wants: Vec::new(),
     }
