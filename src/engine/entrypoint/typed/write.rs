@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::shape::{ERR, OK, SOME, Shape};
+use super::shape::{Case, ERR, Field, OK, SOME, Shape};
 use super::value::Value;
 
 /// Integers up to here are exact in every reader of JSON, those that know nothing but doubles included: 2^53 - 1.
@@ -27,35 +27,14 @@ pub(super) fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(
         (Shape::F64, Value::F64(float)) => json(named(*float), out),
         (Shape::Char, Value::Char(character)) => json(character, out),
         (Shape::String, Value::String(text)) => json(text, out),
-        (Shape::Bytes, Value::Bytes(bytes)) => {
-            out.push(b'"');
-            // Its alphabet has nothing that JSON escapes.
-            out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
-            out.push(b'"');
-            Ok(())
-        }
+        (Shape::Bytes, Value::Bytes(bytes)) => json(STANDARD.encode(bytes), out),
         (Shape::List(shape), Value::List(values)) => array(values.iter().map(|value| (&**shape, value)), out),
         (Shape::Tuple(shapes), Value::Tuple(values)) if shapes.len() == values.len() => {
             array(shapes.iter().zip(values), out)
         }
-        (Shape::Record(fields), Value::Record(values)) if fields.len() == values.len() => {
-            out.push(b'{');
-            for (place, (field, value)) in fields.iter().zip(values).enumerate() {
-                if place > 0 {
-                    out.push(b',');
-                }
-                member(&field.name, &field.shape, value, out)?;
-            }
-            out.push(b'}');
-            Ok(())
-        }
+        (Shape::Record(fields), Value::Record(values)) => record(fields, values, out),
         (Shape::Variant(cases), Value::Variant(place, held)) => {
-            let case = cases.get(*place).ok_or(Mismatch)?;
-            match (&case.shape, held) {
-                (Some(shape), Some(value)) => object(&case.name, shape, value, out),
-                (None, None) => json(&case.name, out),
-                _ => Err(Mismatch),
-            }
+            variant(cases.get(*place).ok_or(Mismatch)?, held.as_deref(), out)
         }
         (Shape::Enum(names), Value::Enum(place)) => json(names.get(*place).ok_or(Mismatch)?, out),
         (Shape::Flags(names), Value::Flags(places)) => {
@@ -68,21 +47,44 @@ pub(super) fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) -> Result<(
         }
         (Shape::Option(shape), Value::Option(Some(value))) if shape.may_be_null() => object(SOME, shape, value, out),
         (Shape::Option(shape), Value::Option(Some(value))) => write(shape, value, out),
-        (Shape::Result(ok, err), Value::Result(result)) => {
-            let (name, shape, held) = match result {
-                Ok(held) => (OK, ok, held),
-                Err(held) => (ERR, err, held),
-            };
-            match (shape, held) {
-                (Some(shape), Some(value)) => object(name, shape, value, out),
-                (None, None) => {
-                    out.push(b'{');
-                    json(name, out)?;
-                    out.extend_from_slice(b":null}");
-                    Ok(())
-                }
-                _ => Err(Mismatch),
-            }
+        (Shape::Result(ok, _), Value::Result(Ok(held))) => one_of(OK, ok.as_deref(), held.as_deref(), out),
+        (Shape::Result(_, err), Value::Result(Err(held))) => one_of(ERR, err.as_deref(), held.as_deref(), out),
+        _ => Err(Mismatch),
+    }
+}
+
+fn record(fields: &[Field], values: &[Value], out: &mut Vec<u8>) -> Result<(), Mismatch> {
+    if fields.len() != values.len() {
+        return Err(Mismatch);
+    }
+    out.push(b'{');
+    for (place, (field, value)) in fields.iter().zip(values).enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        member(&field.name, &field.shape, value, out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn variant(case: &Case, held: Option<&Value>, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+    match (&case.shape, held) {
+        (Some(shape), Some(value)) => object(&case.name, shape, value, out),
+        (None, None) => json(&case.name, out),
+        _ => Err(Mismatch),
+    }
+}
+
+/// One side of a `result`.
+fn one_of(name: &str, shape: Option<&Shape>, held: Option<&Value>, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+    match (shape, held) {
+        (Some(shape), Some(value)) => object(name, shape, value, out),
+        (None, None) => {
+            out.push(b'{');
+            json(name, out)?;
+            out.extend_from_slice(b":null}");
+            Ok(())
         }
         _ => Err(Mismatch),
     }
