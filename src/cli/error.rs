@@ -89,6 +89,9 @@ pub(super) enum Error {
     /// A file that was named cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
+    /// A file or folder cannot be made.
+    #[error("cannot write {}: {cause}", path.display())]
+    Unwritable { path: PathBuf, cause: io::Error },
     /// What was typed makes no sense, in a way that only this command knows.
     #[error("{0}")]
     Usage(String),
@@ -111,7 +114,7 @@ impl Error {
             | Self::Unexpected { .. } => exit::REFUSED,
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Usage(_) => exit::USAGE,
+            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Usage(_) => exit::USAGE,
         }
     }
 
@@ -156,6 +159,7 @@ impl Error {
             | Self::Store(_)
             | Self::System(_)
             | Self::Unreadable { .. }
+            | Self::Unwritable { .. }
             | Self::Usage(_) => Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! The command line: what was typed goes in, requests to a server go out, and the answers come back as tables
 //! or JSON. Talks to a server over HTTP only; but `serve` becomes a server itself, and `store` works on the files of
-//! one that is not running.
+//! one that is not running, and `new` makes a folder.
 //!
 //! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
 //! a file uses those declared above it.
@@ -38,6 +38,7 @@ mod invocations;
 mod completions;
 mod grants;
 mod graph;
+mod new;
 mod serve;
 
 mod store;
