@@ -114,7 +114,9 @@ impl Error {
             | Self::Unexpected { .. } => exit::REFUSED,
             // Whoever reads our output may stop when they have enough, as `head` does.
             Self::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Usage(_) => exit::USAGE,
+            Self::Output(_) | Self::System(_) | Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Usage(_) => {
+                exit::USAGE
+            }
         }
     }
 

@@ -65,6 +65,7 @@ const WORLD: &[File] = files!["wit/function.wit" from "wit/function.wit"];
 const RUST: &[File] = files![
     "README.md" from "guests/templates/rust/README.md",
     "Cargo.toml" from "guests/templates/rust/Cargo.toml",
+    "Cargo.lock" from "guests/templates/rust/Cargo.lock",
     ".cargo/config.toml" from "guests/templates/rust/.cargo/config.toml",
     ".gitignore" from "guests/templates/rust/.gitignore",
     "src/lib.rs" from "guests/templates/rust/src/lib.rs",
@@ -88,6 +89,7 @@ const C: &[File] = files![
 const JS: &[File] = files![
     "README.md" from "guests/templates/js/README.md",
     "package.json" from "guests/templates/js/package.json",
+    "package-lock.json" from "guests/templates/js/package-lock.json",
     ".gitignore" from "guests/templates/js/.gitignore",
     "handler.js" from "guests/templates/js/handler.js",
 ];
@@ -222,6 +224,50 @@ mod tests {
             for path in ["README.md", ".gitignore", "wit/function.wit"] {
                 assert!(paths.contains(&path), "{language:?}: {paths:?}");
             }
+        }
+    }
+
+    /// What a component has behind its first section, which must be a core module.
+    fn behind_the_first_module(component: &[u8]) -> &[u8] {
+        assert_eq!(component[..9], *b"\0asm\x0d\0\x01\0\x01");
+        let length = component[9..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let size = component[9..9 + length].iter().rev().fold(0, |size, byte| size << 7 | usize::from(byte & 0x7f));
+        &component[9 + length + size..]
+    }
+
+    #[test]
+    fn what_stands_behind_a_module_in_c_is_what_its_text_gives() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let component = wat::parse_file(root.join("guests/templates/handler.wat")).unwrap();
+        let tail = behind_the_first_module(&component);
+        let committed = C.iter().find(|file| file.path == "handler.tail").unwrap().content;
+        if committed != tail {
+            let made = root.join("target/handler.tail");
+            fs::write(&made, tail).unwrap();
+            panic!("guests/templates/c/handler.tail is not what handler.wat gives; that is now in {}", made.display());
+        }
+    }
+
+    #[test]
+    fn everything_in_the_package_of_the_handlers_world_is_documented() {
+        let world = str::from_utf8(WORLD[0].content).unwrap();
+        let (mut before, mut undocumented, mut items) = ("", Vec::new(), 0);
+        for line in world.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            // What ends a block, and what only brings names in or passes them on, needs no words of its own.
+            let is_item = !line.starts_with("//") && !line.starts_with('}');
+            if is_item && !line.starts_with("use ") && !line.starts_with("export ") {
+                items += 1;
+                if !before.starts_with("///") {
+                    undocumented.push(line);
+                }
+            }
+            before = line;
+        }
+        assert!(items > 20 && world.contains("package tidemill:function@1."), "{items} items");
+        assert_eq!(undocumented, [""; 0]);
+        for (at, _) in world.match_indices("-ms: u64") {
+            let documentation = world[..at].rsplit("\n\n").next().unwrap();
+            assert!(documentation.contains("milliseconds"), "{documentation}");
         }
     }
 }

@@ -16,6 +16,7 @@ mod hostile;
 mod invoking;
 mod listing;
 mod metrics;
+mod new;
 mod queues;
 mod restarts;
 mod retries;
