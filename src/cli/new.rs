@@ -43,7 +43,7 @@ enum Language {
     C,
     /// JavaScript, run by QuickJS
     Js,
-    /// Python, run by `CPython`
+    #[value(help = "Python, run by CPython")]
     Python,
 }
 
