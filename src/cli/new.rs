@@ -41,7 +41,7 @@ enum Language {
     Rust,
     /// C, with its own few lines of JSON
     C,
-    /// JavaScript, run by QuickJS
+    #[value(help = "JavaScript, run by QuickJS")]
     Js,
     #[value(help = "Python, run by CPython")]
     Python,
@@ -204,6 +204,28 @@ mod tests {
             places += after.matches("Shout_2").count();
         }
         assert!(places > 20, "{places}");
+    }
+
+    /// The files under `folder`, by their paths below it.
+    fn files_under(folder: &Path, below: &str) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let found = entries.flat_map(|entry| {
+            let path = format!("{below}{}", entry.file_name().to_str().unwrap());
+            if entry.path().is_dir() { files_under(&entry.path(), &format!("{path}/")) } else { vec![path] }
+        });
+        found.collect()
+    }
+
+    #[test]
+    fn every_file_of_a_template_is_written() {
+        for language in Language::value_variants() {
+            let name = language.to_possible_value().unwrap().get_name().to_owned();
+            let written: Vec<_> = language.files().map(|file| file.path).collect();
+            let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/templates").join(name);
+            let missing: Vec<_> =
+                files_under(&templates, "").into_iter().filter(|path| !written.contains(&path.as_str())).collect();
+            assert_eq!(missing, [""; 0], "{language:?}");
+        }
     }
 
     #[test]

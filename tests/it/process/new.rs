@@ -114,8 +114,8 @@ async fn check(language: &str, environment: &[(&str, OsString)]) {
 
 /// A payload with every character of `name` escaped.
 fn escaped(name: &str) -> String {
-    let units: String = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-    format!(r#"{{"name":"{units}"}}"#)
+    let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    format!(r#"{{"name":"{}"}}"#, units.concat())
 }
 
 /// Runs lines in a shell that stops at the first that fails: its exit code, and all that was printed. The program is
