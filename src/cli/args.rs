@@ -10,6 +10,7 @@ use super::deploy::Deploy;
 use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
+use super::new::New;
 use super::serve::Settings;
 use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store};
 use crate::model::names::Namespace;
@@ -77,6 +78,8 @@ pub(super) enum Command {
         #[command(flatten)]
         log: Log,
     },
+    /// Make a folder with a function to start from, in Rust, C, JavaScript or Python
+    New(New),
     #[command(flatten)]
     Remote(Remote),
     /// Look after the files of a store that no server has open
@@ -205,6 +208,17 @@ mod tests {
         check("tidemill invocations show ../functions", false);
         check("tidemill --namespace a/b functions list", false);
         check("tidemill --server https://host functions list", false);
+    }
+
+    #[test]
+    fn a_new_function_has_a_language_and_a_name_that_can_be_deployed() {
+        check("tidemill new --lang rust order-total", true);
+        check("tidemill new --lang python A", true);
+        check("tidemill new order-total", false);
+        check("tidemill new --lang cobol order-total", false);
+        check("tidemill new --lang c ../order", false);
+        check("tidemill new --lang c 2nd", false);
+        check("tidemill new --lang c order-", false);
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(super) enum Error {
     /// A file that was named cannot be read.
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: io::Error },
-    /// A file that was named cannot be written.
+    /// A file or folder cannot be made.
     #[error("cannot write {}: {cause}", path.display())]
     Unwritable { path: PathBuf, cause: io::Error },
     /// What was typed makes no sense, in a way that only this command knows.

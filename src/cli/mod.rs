@@ -1,6 +1,6 @@
 //! The command line: what was typed goes in, requests to a server go out, and the answers come back as tables
 //! or JSON. Talks to a server over HTTP only; but `serve` becomes a server itself, `store` works on the files of
-//! one that is not running, and `compile` is what a server runs to have a module compiled.
+//! one that is not running, `compile` is what a server runs to have a module compiled, and `new` makes a folder.
 //!
 //! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
 //! a file uses those declared above it.
@@ -41,6 +41,7 @@ mod compile;
 mod completions;
 mod grants;
 mod graph;
+mod new;
 mod serve;
 
 mod store;

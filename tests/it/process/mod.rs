@@ -20,6 +20,7 @@ mod invoking;
 mod key_value;
 mod listing;
 mod metrics;
+mod new;
 mod outbound;
 mod queues;
 mod restarts;
