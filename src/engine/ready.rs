@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -23,12 +24,14 @@ pub struct Ready(Arc<Inner>);
 struct Inner {
     target: Target,
     bytes: u64,
+    /// Its last run, as far as one has ended, computed for long.
+    long: AtomicBool,
 }
 
 impl Ready {
     /// `bytes` are those of its code.
     pub(super) fn new(target: Target, bytes: u64) -> Self {
-        Self(Arc::new(Inner { target, bytes }))
+        Self(Arc::new(Inner { target, bytes, long: AtomicBool::new(false) }))
     }
 
     /// What in it is called.
@@ -39,6 +42,18 @@ impl Ready {
     /// What its payload and its result have to be, where the module says so: for a typed function.
     pub fn signature(&self) -> Option<&Signature> {
         self.0.target.signature()
+    }
+
+    /// Whether it is to be expected that a run computes for long: the last one did.
+    pub(super) fn is_long(&self) -> bool {
+        self.0.long.load(Ordering::Relaxed)
+    }
+
+    /// A run has computed for long, or has ended and had not.
+    pub(super) fn note_long(&self, long: bool) {
+        if self.is_long() != long {
+            self.0.long.store(long, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn target(&self) -> &Target {

@@ -1,6 +1,7 @@
 //! One run: a fresh instance within its limits, and whatever becomes of it as a value.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -78,9 +79,20 @@ pub(super) async fn run(
         Ok(store) => store,
         Err(refused) => return Err(Failure::retry(FailureKind::Load, refused.to_string())).into(),
     };
-    hold_to_time(&mut store, deadline, turn.clone());
+    let takes_turns = ready.is_long();
+    let ticks = hold_to_time(&mut store, deadline, turn.clone(), ready.clone());
     let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, meter: &meter };
-    match turn.keep(meter.counted(ready.target().run(run))).await {
+    let guest = async {
+        if takes_turns {
+            turn.clone().next().await;
+        }
+        meter.counted(ready.target().run(run)).await
+    };
+    let ended = turn.keep(guest).await;
+    if ended.is_ok() {
+        ready.note_long(ticks.load(Ordering::Relaxed) > FREE_TICKS);
+    }
+    match ended {
         Ok(end) => end,
         Err(error) => Err(circumstances(&call, meter.withheld()).explain(&error)).into(),
     }
@@ -112,23 +124,30 @@ async fn store(
     Ok(store)
 }
 
-/// Ticks that a guest computes before it takes turns with others that do.
+/// Ticks that a guest computes before it takes turns with others that do. One of a function whose last run computed for
+/// longer does so from its first instant: many that begin together would keep others waiting for these ticks of each.
 const FREE_TICKS: u32 = 2;
 
-/// Has each tick end the guest past its deadline, and make it wait for its turn once it has computed for long.
-fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn) {
-    let mut ticks = 0_u32;
+/// Has each tick end the guest past its deadline, and make it wait for its turn once it has computed for long. Returns
+/// the count of its ticks.
+fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn, ready: Ready) -> Arc<AtomicU32> {
+    let (ticks, takes_turns) = (Arc::new(AtomicU32::new(0)), ready.is_long());
+    let count = Arc::clone(&ticks);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if Instant::now() >= deadline {
             return Err(TimedOut.into());
         }
-        ticks = ticks.saturating_add(1);
-        if ticks <= FREE_TICKS {
+        let is_long = count.fetch_add(1, Ordering::Relaxed) >= FREE_TICKS;
+        if is_long {
+            ready.note_long(true);
+        }
+        if !is_long && !takes_turns {
             return Ok(UpdateDeadline::Continue(1));
         }
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn.clone().next())))
     });
+    ticks
 }
 
 fn size(limit: u32) -> usize {
