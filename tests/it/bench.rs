@@ -213,7 +213,7 @@ fn functions_are_told_beside_a_server_that_does_nothing_and_another_one() {
     let cases = seen["cases"].as_array().unwrap();
     let named =
         |name: &str| cases.iter().find(|case| case["case"] == name).unwrap_or_else(|| panic!("{name} in {seen}"));
-    for name in ["handler", "handler_rust", "handler_wasi", "http", "command", "other"] {
+    for name in ["handler", "handler_rust", "handler_wasi", "http", "http_rust", "command", "other"] {
         let case = named(name);
         check_numbers(case, &["ratio", "p99_ratio", "per_second", "p50_us", "p99_us", "max_rss_bytes"]);
         check_numbers(case, &["client_cpu_us_per_request", "one_p50_us", "one_p99_us"]);

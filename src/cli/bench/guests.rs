@@ -8,6 +8,8 @@ pub(super) const HELLO_HTTP: &[u8] = include_bytes!("../../../guests/prebuilt/he
 
 /// `ECHO` with imports of WASI that it uses; that has none.
 pub(super) const HANDLER_WASI: &[u8] = include_bytes!("../../../guests/prebuilt/bench/handler-wasi.wasm");
+/// Answers with a text, as a component of `wasi:http` 0.2, in the fewest bytes.
+pub(super) const HTTP: &[u8] = include_bytes!("../../../guests/prebuilt/bench/http.wasm");
 /// Answers with a text, as a component of `wasi:http` 0.3.
 pub(super) const HTTP_0_3: &[u8] = include_bytes!("../../../guests/prebuilt/bench/http-0.3.wasm");
 /// Answers with its payload, as a core module.
@@ -46,6 +48,7 @@ mod tests {
     #[test]
     fn the_prebuilt_guests_that_are_texts_are_what_their_sources_give() {
         check("bench/handler-wasi", HANDLER_WASI);
+        check("bench/http", HTTP);
         check("bench/http-0.3", HTTP_0_3);
         check("bench/raw", RAW);
         check("bench/typed", TYPED);

@@ -27,8 +27,10 @@ pub(super) enum Case {
     Raw,
     /// A function of a component, with JSON in and out
     Typed,
-    /// `wasi:http` 0.2, under the function's own URL
+    /// `wasi:http` 0.2, under the function's own URL, in the fewest instructions
     Http,
+    /// The same as a compiler makes it
+    HttpRust,
     /// The same of `wasi:http` 0.3
     #[value(name = "http_0_3")]
     Http03,
@@ -61,6 +63,7 @@ impl Case {
             Self::Raw => "raw",
             Self::Typed => "typed",
             Self::Http => "http",
+            Self::HttpRust => "http_rust",
             Self::Http03 => "http_0_3",
             Self::Http03Reuse => "http_0_3_reuse",
             Self::Command => "command",
@@ -78,7 +81,8 @@ impl Case {
             Self::Typed => {
                 Deployed { entrypoint: Some("tidemill:bench/text@1.0.0#echo"), ..Deployed::new(name, guests::TYPED) }
             }
-            Self::Http => Deployed::new(name, guests::HELLO_HTTP),
+            Self::Http => Deployed::new(name, guests::HTTP),
+            Self::HttpRust => Deployed::new(name, guests::HELLO_HTTP),
             Self::Http03 => Deployed::new(name, guests::HTTP_0_3),
             Self::Http03Reuse => Deployed { reuse: Some(REUSE), ..Deployed::new(name, guests::HTTP_0_3) },
             Self::Command => Deployed::new(name, guests::HELLO_COMMAND),
@@ -88,7 +92,7 @@ impl Case {
     /// What `function` of this kind is asked. What is sent and answered is of about the same size for all.
     pub(super) fn question(self, server: SocketAddr, function: &str) -> Question {
         let path = match self {
-            Self::Http | Self::Http03 | Self::Http03Reuse => format!("/fn/{function}/"),
+            Self::Http | Self::HttpRust | Self::Http03 | Self::Http03Reuse => format!("/fn/{function}/"),
             Self::Handler | Self::HandlerRust | Self::HandlerWasi | Self::Raw | Self::Typed | Self::Command => {
                 format!("/v1/functions/{function}/invocations")
             }
@@ -101,6 +105,7 @@ impl Case {
             | Self::HandlerWasi
             | Self::Raw
             | Self::Http
+            | Self::HttpRust
             | Self::Http03
             | Self::Http03Reuse => ("text/plain", bare::ANSWER, bare::ANSWER),
         };
