@@ -125,8 +125,11 @@ async fn a_caller_learns_how_the_function_failed_and_what_an_http_function_answe
     let failed = told(&server, "a", &order).await;
     is_error(&failed, "failed", "told to fail");
     assert_eq!((&failed["kind"], &failed["answer"]), (&json!("permanent"), &json!(null)));
-    let record = server.get(&format!("/v1/invocations/{}?wait=10s", failed["id"].as_str().unwrap())).await;
-    assert_eq!(record.is(200).json()["status"], "failed");
+    // The record of what was waited for is written behind the answer's back.
+    let path = format!("/v1/invocations/{}", failed["id"].as_str().unwrap());
+    let record =
+        until("the record", async || Some(server.get(&path).await).filter(|record| record.status == 200)).await;
+    assert_eq!(record.json()["status"], "failed");
     let trapped = told(&server, "a", &json!({"function": "trap"})).await;
     assert_eq!((&trapped["error"], &trapped["kind"]), (&json!("failed"), &json!("trap")));
     let hello = told(&server, "a", &json!({"function": "hello", "payload": "hi", "content_type": "text/x"})).await;
