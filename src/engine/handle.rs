@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn watch(&self, ready: &Ready, call: &Call) -> Watch {
-        let output = Output::of(&ready.entrypoint(), call);
+        let output = Output::of(ready, call);
         Watch { output, turn: self.0.guests.turn(), meter: Meter::begin() }
     }
 

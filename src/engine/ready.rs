@@ -44,6 +44,11 @@ impl Ready {
         self.0.target.signature()
     }
 
+    /// Whether it is a program, with a standard input and output of its own.
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self.0.target, Target::Command(_))
+    }
+
     /// Whether it is to be expected that a run computes for long: the last one did.
     pub(super) fn is_long(&self) -> bool {
         self.0.long.load(Ordering::Relaxed)

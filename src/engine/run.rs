@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
-use super::call::{Call, Input, Ran};
+use super::call::{Call, Ran};
 use super::entrypoint::{End, Run};
 use super::host::{Host, Outward, RefusedDirectory, Stdio};
 use super::meter::{Meter, Withheld};
@@ -16,7 +16,6 @@ use super::ready::Ready;
 use super::trap::{Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
-use crate::model::function::Entrypoint;
 use crate::model::outcome::{Failure, FailureKind};
 use crate::model::usage::Usage;
 
@@ -29,13 +28,10 @@ pub(super) struct Output {
 
 impl Output {
     /// A command's stdout is its result; everybody else's goes into the log.
-    pub(super) fn of(entrypoint: &Entrypoint, call: &Call) -> Self {
+    pub(super) fn of(ready: &Ready, call: &Call) -> Self {
         let space = call.version.limits.space;
         let log = Capture::log(size(space.log_bytes), call.secrets.clone());
-        let stdout = match entrypoint {
-            Entrypoint::Command => Capture::result(size(space.result_bytes)),
-            Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_) => log.clone(),
-        };
+        let stdout = if ready.is_command() { Capture::result(size(space.result_bytes)) } else { log.clone() };
         Self { stdout, log }
     }
 
@@ -111,11 +107,7 @@ async fn store(
     meter: &Meter,
     outward: &Arc<Outward>,
 ) -> Result<Store<Host>, RefusedDirectory> {
-    let stdin = match (ready.entrypoint(), &call.input) {
-        (Entrypoint::Command, Input::Payload(payload)) => payload.clone(),
-        (Entrypoint::Command, Input::Request(request)) => request.body.clone(),
-        (Entrypoint::Handler | Entrypoint::Http | Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => Bytes::new(),
-    };
+    let stdin = if ready.is_command() { call.input.bytes().clone() } else { Bytes::new() };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
     let mut store = Store::new(engine, Host::new(call, streams, meter.clone(), outward).await?);
     store.limiter(Host::limiter);

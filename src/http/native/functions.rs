@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
 use super::grants::GrantsText;
-use super::query::{self, Named, bad};
+use super::query::{self, Named, Page, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -249,14 +249,6 @@ pub(super) async fn show(
     let (path, named) = named(&uri, &name)?;
     let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    namespace: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
 }
 
 pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {

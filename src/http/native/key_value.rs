@@ -7,43 +7,23 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::{self, bad};
+use super::query::{self, Page, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::names::Namespace;
 use crate::runtime::Runtime;
 use crate::store::PairStore;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    namespace: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    namespace: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
-fn namespace(text: Option<&str>) -> Result<Namespace, Problem> {
-    Ok(text.map(query::parsed).transpose()?.unwrap_or_default())
-}
-
 fn store(uri: &Uri, name: &str) -> Result<PairStore, Problem> {
-    let which: Which = query::query(uri)?;
-    Ok(PairStore { namespace: namespace(which.namespace.as_deref())?, name: query::parsed(name)? })
+    let which: Within = query::query(uri)?;
+    Ok(PairStore { namespace: which.namespace()?, name: query::parsed(name)? })
 }
 
 pub(super) async fn stores(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
-    let which: Which = query::query(&uri)?;
-    let stores = runtime.key_value_stores(&namespace(which.namespace.as_deref())?).await?;
+    let which: Within = query::query(&uri)?;
+    let stores = runtime.key_value_stores(&which.namespace()?).await?;
     let shown = stores.iter().map(|it| json!({ "namespace": it.namespace.as_str(), "name": it.name.as_str() }));
     Ok(Json(json!({ "stores": shown.collect::<Vec<_>>() })))
 }
@@ -53,7 +33,7 @@ pub(super) async fn keys(
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Json<Value>, Problem> {
-    let listing: Listing = query::query(&uri)?;
+    let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let cursor = |text: &str| u64::from_str_radix(text, 16).ok();
     let after = match listing.cursor.as_deref() {
@@ -63,7 +43,7 @@ pub(super) async fn keys(
                 .ok_or_else(|| bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is")))?,
         ),
     };
-    let store = PairStore { namespace: namespace(listing.namespace.as_deref())?, name: query::parsed(&name)? };
+    let store = PairStore { namespace: query::namespace(listing.namespace.as_deref())?, name: query::parsed(&name)? };
     let mut pairs = runtime.pairs(store, after, limit + 1).await?;
     let goes_on = pairs.len() > limit;
     pairs.truncate(limit);

@@ -20,6 +20,34 @@ pub(super) struct Named {
     pub(super) qualifier: Option<String>,
 }
 
+/// What a path in a namespace takes.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Within {
+    namespace: Option<String>,
+}
+
+/// What a list in a namespace, or of all of them, takes.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    pub(super) namespace: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+}
+
+impl Within {
+    /// The namespace that is meant.
+    pub(super) fn namespace(&self) -> Result<Namespace, Problem> {
+        namespace(self.namespace.as_deref())
+    }
+}
+
+/// The namespace of that name, or the one that goes without saying.
+pub(super) fn namespace(text: Option<&str>) -> Result<Namespace, Problem> {
+    Ok(text.map(parsed).transpose()?.unwrap_or_default())
+}
+
 /// The query as `T`; unknown names are errors.
 pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     let parsed = Query::<T>::try_from_uri(uri);
@@ -33,8 +61,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Pr
 
 /// A function's full name from its parts.
 pub(super) fn path(namespace: Option<&str>, name: &str) -> Result<FunctionPath, Problem> {
-    let namespace = namespace.map(parsed::<Namespace>).transpose()?.unwrap_or_default();
-    Ok(FunctionPath { namespace, name: parsed(name)? })
+    Ok(FunctionPath { namespace: self::namespace(namespace)?, name: parsed(name)? })
 }
 
 /// A name, an id, a qualifier: anything whose error tells the value.

@@ -5,34 +5,15 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::query::{self, bad};
+use super::query::{self, Page, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::names::{Namespace, SecretName};
+use crate::model::names::SecretName;
 use crate::model::secret::{Secret, SecretValue};
 use crate::runtime::Runtime;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    namespace: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    namespace: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
-fn namespace(text: Option<&str>) -> Result<Namespace, Problem> {
-    Ok(text.map(query::parsed).transpose()?.unwrap_or_default())
-}
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
@@ -40,8 +21,8 @@ pub(super) async fn set(
     uri: Uri,
     body: Body,
 ) -> Result<Response, Problem> {
-    let which: Which = query::query(&uri)?;
-    let (namespace, name) = (namespace(which.namespace.as_deref())?, query::parsed::<SecretName>(&name)?);
+    let which: Within = query::query(&uri)?;
+    let (namespace, name) = (which.namespace()?, query::parsed::<SecretName>(&name)?);
     let value = body::read(body, bounds::MAX_SECRET_BYTES, "secret").await?;
     let value = SecretValue::try_from(Vec::from(value)).map_err(|error| bad("bad_secret", error.to_string()))?;
     let told = json!({ "namespace": namespace.as_str(), "name": name.as_str() });
@@ -51,10 +32,10 @@ pub(super) async fn set(
 }
 
 pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
-    let listing: Listing = query::query(&uri)?;
+    let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let mut secrets = runtime.secrets(namespace(listing.namespace.as_deref())?, after, limit + 1).await?;
+    let mut secrets = runtime.secrets(query::namespace(listing.namespace.as_deref())?, after, limit + 1).await?;
     let goes_on = secrets.len() > limit;
     secrets.truncate(limit);
     let next = secrets.last().filter(|_| goes_on).map(|last| last.name.to_string());
@@ -76,7 +57,7 @@ pub(super) async fn delete(
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    let which: Which = query::query(&uri)?;
-    runtime.remove_secret(namespace(which.namespace.as_deref())?, query::parsed(&name)?).await?;
+    let which: Within = query::query(&uri)?;
+    runtime.remove_secret(which.namespace()?, query::parsed(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
