@@ -316,7 +316,7 @@ impl Parts {
             }
             state.remove(number);
         }
-        self.forget(queue, Held { messages: 1, bytes: u64::from(bytes) });
+        queue.forget(Held { messages: 1, bytes: u64::from(bytes) });
     }
 
     /// When something can be received that cannot be now.
