@@ -12,7 +12,7 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store};
+use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store, streams};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -129,6 +129,9 @@ pub(super) enum Remote {
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
+    /// Make, append to and read streams
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

@@ -25,6 +25,7 @@ mod kv;
 mod queue;
 mod runtime;
 mod secrets;
+mod streams;
 
 mod deploy;
 mod functions;

@@ -177,6 +177,33 @@ pub const MAX_DAMAGED: usize = 100_000;
 /// Bytes of the key of a document, so that with its table it is a key of the store's index.
 pub const MAX_DOCUMENT_KEY_BYTES: usize = 120;
 
+/// Streams, of one namespace and in all: each costs a kilobyte of memory.
+pub const MAX_STREAMS: usize = 1_000;
+/// Streams of all namespaces.
+pub const MAX_ALL_STREAMS: usize = 10_000;
+/// How long records of a stream are kept, unless told, in seconds.
+pub const DEFAULT_STREAM_RETENTION_S: u64 = 86_400;
+/// Range of the same: up to a year.
+pub const STREAM_RETENTION_S: RangeInclusive<u64> = 60..=366 * 86_400;
+/// Bytes of a stream, unless told; the oldest records give way.
+pub const DEFAULT_STREAM_BYTES: u64 = GIB;
+/// Range of the same.
+pub const STREAM_BYTES: RangeInclusive<u64> = MIB..=1_024 * GIB;
+/// Data of one record in a stream: what one commit can write beside others.
+pub const MAX_STREAM_RECORD_BYTES: usize = 1_024 * 1_024;
+/// A record's partition key, in bytes.
+pub const MAX_PARTITION_KEY_BYTES: usize = 256;
+/// Attributes of a message, a record or a publication, count.
+pub const MAX_MESSAGE_ATTRIBUTES: usize = 32;
+/// Names and values of all of them, in bytes.
+pub const MAX_MESSAGE_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+/// Records that are appended or read at once, count.
+pub const MAX_STREAM_BATCH: usize = 500;
+/// Bytes of their data together.
+pub const MAX_STREAM_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
+/// How long a read waits for what is not there yet.
+pub const MAX_POLL: Duration = Duration::from_secs(20);
+
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.

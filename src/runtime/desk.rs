@@ -196,6 +196,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Registry(_)
         | Error::SecretUnknown { .. }
         | Error::Store(_)
+        | Error::Stream(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)

@@ -6,6 +6,7 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
+use crate::messaging::streams::StreamError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -150,6 +151,9 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -13,6 +13,7 @@ mod metrics;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ pub use signatures::Signatures;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::streams::Streams;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The streams.
+    pub streams: Streams,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

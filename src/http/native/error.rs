@@ -6,6 +6,7 @@ use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
+use crate::messaging::streams::StreamError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
@@ -75,6 +76,7 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::Stream(error) => stream(error),
         Error::KeyValue(error) => key_value(error),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
@@ -135,6 +137,22 @@ fn key_value(error: &KeyValueError) -> Facts {
         KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
         KeyValueError::Store(error) => store(error),
         KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+    }
+}
+
+fn stream(error: &StreamError) -> Facts {
+    match error {
+        StreamError::Ahead { .. }
+        | StreamError::Attributes { .. }
+        | StreamError::Batch { .. }
+        | StreamError::Key(_)
+        | StreamError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        StreamError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        StreamError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        StreamError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        StreamError::Store(error) => store(error),
+        StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
     }
 }
 

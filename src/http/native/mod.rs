@@ -3,6 +3,7 @@
 mod async_config;
 pub(super) mod bench;
 mod bulk;
+mod content;
 mod error;
 mod function_url;
 mod functions;
@@ -20,6 +21,7 @@ mod query;
 mod queue;
 mod schema;
 mod secrets;
+mod streams;
 mod usage_json;
 
 use axum::Router;
@@ -59,6 +61,9 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
+        .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))
