@@ -2,4 +2,6 @@
 
 mod message;
 
-pub use message::{Message, NotSent};
+pub use message::Message;
+
+pub use crate::outbound::NotSent;
