@@ -148,7 +148,9 @@ fn vault(error: &VaultError) -> Facts {
         VaultError::Key(_) | VaultError::Random(_) => {
             (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
         }
-        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::OtherKey { .. } | VaultError::Unopened { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform)
+        }
         VaultError::Store(error) => store(error),
         VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }
