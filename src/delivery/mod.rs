@@ -1,0 +1,7 @@
+//! Brings what has settled to destinations outside the runtime. Writes no state: `dispatch` does.
+
+mod message;
+
+pub use message::Message;
+
+pub use crate::outbound::NotSent;
