@@ -206,6 +206,24 @@ pub const MAX_MESSAGE_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 pub const MAX_STREAM_BATCH: usize = 500;
 /// Bytes of their data together.
 pub const MAX_STREAM_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
+/// Topics of one namespace.
+pub const MAX_TOPICS: usize = 1_000;
+/// Topics of all namespaces.
+pub const MAX_ALL_TOPICS: usize = 10_000;
+/// Subscriptions of one topic: what one publication may come to in a commit.
+pub const MAX_SUBSCRIPTIONS: usize = 100;
+/// Subscriptions of all topics: each has a task of its own.
+pub const MAX_ALL_SUBSCRIPTIONS: usize = 10_000;
+/// What a publication says, in bytes: as much as a message in a queue.
+pub const MAX_PUBLICATION_BYTES: usize = 256 * 1_024;
+/// Publications that are on their way to one subscription; what is more is kept as dead at once.
+pub const MAX_PENDING_PUBLICATIONS: u64 = 10_000;
+/// Publications of one subscription that are kept as dead; past them none is given up, they are tried on.
+pub const MAX_DEAD_PUBLICATIONS: u64 = 10_000;
+/// Publications that are sent at once, to all subscriptions.
+pub const MAX_PUBLICATIONS_SENT: usize = 256;
+/// How long somebody has to confirm a subscription.
+pub const CONFIRMATION: Duration = Duration::from_secs(3 * 86_400);
 /// How long a read waits for what is not there yet.
 pub const MAX_POLL: Duration = Duration::from_secs(20);
 
