@@ -1,6 +1,8 @@
-//! What messages go through inside the runtime, on the store: streams and topics. Knows no function and no HTTP.
-
-pub mod streams;
-pub mod topics;
+//! Messages that people and functions send each other: built in, and kept on the store. Not the queue of invocations,
+//! which is `dispatch`'s.
 
 mod form;
+
+pub mod queues;
+pub mod streams;
+pub mod topics;
