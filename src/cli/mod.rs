@@ -20,11 +20,13 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod deliveries;
 mod keep;
 mod kv;
 mod queue;
 mod runtime;
 mod secrets;
+mod webhooks;
 
 mod deploy;
 mod functions;

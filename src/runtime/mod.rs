@@ -3,6 +3,7 @@
 
 mod accept;
 mod bulk;
+mod deliveries;
 mod desk;
 mod error;
 mod functions;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
@@ -31,6 +33,7 @@ use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
+use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -55,6 +58,8 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// Sends webhooks, and has the keys that they are signed with.
+    pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// The places to run them in.
