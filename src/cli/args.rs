@@ -12,7 +12,9 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, kv, queue, queues, runtime, secrets, store, streams};
+use super::{
+    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams, webhooks,
+};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -121,6 +123,12 @@ pub(super) enum Remote {
     /// List, show, cancel, retry, redrive and purge invocations
     #[command(subcommand)]
     Invocations(invocations::Command),
+    /// List, redrive and purge what is on its way out of the server
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Show and rotate the keys that webhooks are signed with
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
     /// Make, list and delete message queues; send, receive and delete messages

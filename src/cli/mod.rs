@@ -20,6 +20,7 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod deliveries;
 mod keep;
 mod kv;
 mod queue;
@@ -27,6 +28,7 @@ mod queues;
 mod runtime;
 mod secrets;
 mod streams;
+mod webhooks;
 
 mod deploy;
 mod functions;

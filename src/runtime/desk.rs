@@ -193,6 +193,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::NothingToRedeliver(_)
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)

@@ -78,6 +78,7 @@ fn facts(error: &Error) -> Facts {
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
         Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
+        Error::NothingToRedeliver(_) => caller(S::CONFLICT, "nothing_to_redeliver"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),

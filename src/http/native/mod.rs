@@ -4,6 +4,7 @@ mod async_config;
 pub(super) mod bench;
 mod bulk;
 mod content;
+mod deliveries;
 mod error;
 mod function_url;
 mod functions;
@@ -25,6 +26,7 @@ mod schema;
 mod secrets;
 mod streams;
 mod usage_json;
+mod webhooks;
 
 use axum::Router;
 use axum::routing::{any, delete, get, post, put};
@@ -54,6 +56,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/cancel", post(invocations::cancel))
         .route("/v1/invocations/{id}/retry", post(invocations::retry))
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
+        .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
@@ -61,6 +64,10 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/redrive", post(deliveries::redrive))
+        .route("/v1/webhooks/keys", get(webhooks::keys))
+        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/queues", get(message_queues::list))
