@@ -287,7 +287,8 @@ pub(super) struct Page {
         alias = "keys",
         alias = "queues",
         alias = "streams",
-        alias = "topics"
+        alias = "topics",
+        alias = "publications"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

@@ -13,7 +13,8 @@ use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
 use super::{
-    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams, webhooks,
+    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams,
+    topics, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -143,6 +144,9 @@ pub(super) enum Remote {
     /// Make, append to and read streams
     #[command(subcommand)]
     Streams(streams::Command),
+    /// Make topics, publish on them, and subscribe to them
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

@@ -16,6 +16,8 @@ mod queues;
 mod secrets;
 mod signatures;
 mod streams;
+mod topics;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,12 +32,14 @@ pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
+pub use ways::RuntimeWays;
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::messaging::queues::Queues;
 use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -70,6 +74,8 @@ pub struct Parts {
     pub message_queues: Queues,
     /// The streams.
     pub streams: Streams,
+    /// The topics.
+    pub topics: Topics,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.
