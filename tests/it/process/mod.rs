@@ -29,5 +29,6 @@ mod secrets;
 mod slow_clients;
 mod typed;
 mod versions;
+mod webhooks;
 mod wrong_changes;
 mod wrong_input;
