@@ -15,6 +15,8 @@ use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
@@ -109,6 +111,9 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
+        let message_queues = queues.await.map_err(ServeError::unread)?;
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?);
@@ -137,6 +142,8 @@ impl Server {
             vault,
             webhooks: carrier.webhooks().clone(),
             key_value,
+            message_queues,
+            streams,
             slots,
             clock,
             tasks: tasks.clone(),

@@ -12,7 +12,9 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, deliveries, functions, invocations, kv, queue, runtime, secrets, store, webhooks};
+use super::{
+    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams, webhooks,
+};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -129,12 +131,18 @@ pub(super) enum Remote {
     Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Make, list and delete message queues; send, receive and delete messages
+    #[command(subcommand)]
+    Queues(queues::Command),
     /// Set, list and delete what functions are entrusted with
     #[command(subcommand)]
     Secrets(secrets::Command),
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
+    /// Make, append to and read streams
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

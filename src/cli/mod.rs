@@ -24,8 +24,10 @@ mod deliveries;
 mod keep;
 mod kv;
 mod queue;
+mod queues;
 mod runtime;
 mod secrets;
+mod streams;
 mod webhooks;
 
 mod deploy;

@@ -6,6 +6,8 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -15,6 +17,9 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 use crate::worker::Slots;
+
+/// When somebody comes again whose message a full queue did not take: others have been received by then, or will not be.
+const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,9 @@ pub enum Error {
     /// A key-value store could not be read or changed.
     #[error(transparent)]
     KeyValue(#[from] KeyValueError),
+    /// A message queue did not do what it was asked.
+    #[error(transparent)]
+    MessageQueue(#[from] QueueError),
     /// There is no such key.
     #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
     PairUnknown {
@@ -153,6 +161,9 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,6 +175,9 @@ impl Error {
         match self {
             Self::Overloaded { .. } => Some(Slots::retry_after()),
             Self::NotAccepted(refused) => refused.retry_after(),
+            Self::MessageQueue(QueueError::Full { .. } | QueueError::InFlight { .. } | QueueError::Purging(_)) => {
+                Some(QUEUE_RETRY_AFTER)
+            }
             Self::Function { failure, .. } => match failure.advice {
                 Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
                 Advice::GiveUp | Advice::Retry => None,

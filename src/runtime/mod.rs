@@ -10,10 +10,12 @@ mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +34,8 @@ pub use signatures::Signatures;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
+use crate::messaging::streams::Streams;
 use crate::model::time::Timestamp;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -62,6 +66,10 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The message queues.
+    pub message_queues: Queues,
+    /// The streams.
+    pub streams: Streams,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

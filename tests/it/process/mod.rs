@@ -27,6 +27,7 @@ mod restarts;
 mod retries;
 mod secrets;
 mod slow_clients;
+mod streams;
 mod typed;
 mod versions;
 mod webhooks;
