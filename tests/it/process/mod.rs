@@ -30,5 +30,6 @@ mod slow_clients;
 mod streams;
 mod typed;
 mod versions;
+mod webhooks;
 mod wrong_changes;
 mod wrong_input;
