@@ -28,6 +28,7 @@ mod retries;
 mod secrets;
 mod slow_clients;
 mod streams;
+mod topics;
 mod typed;
 mod versions;
 mod webhooks;
