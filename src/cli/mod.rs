@@ -20,12 +20,16 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod deliveries;
 mod keep;
 mod kv;
 mod queue;
 mod queues;
 mod runtime;
 mod secrets;
+mod streams;
+mod topics;
+mod webhooks;
 
 mod deploy;
 mod functions;

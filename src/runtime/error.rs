@@ -7,6 +7,8 @@ use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -100,6 +102,9 @@ pub enum Error {
         /// Where it stands.
         status: Status,
     },
+    /// None of its deliveries was given up, or another is still on its way.
+    #[error("the invocation {0} has no dead delivery that could be tried again now")]
+    NothingToRedeliver(InvocationId),
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
@@ -157,6 +162,12 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A topic could not be read or changed.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
