@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
+use crate::delivery::{Connections, Home, Objects};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
@@ -100,6 +101,9 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
+        objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
@@ -123,6 +127,8 @@ impl Server {
             worker,
             vault,
             key_value,
+            connections,
+            objects,
             slots,
             clock,
             tasks: tasks.clone(),
@@ -201,6 +207,14 @@ fn key_source(config: &Config) -> KeySource {
         (Some(given), _) => KeySource::Given(given.clone()),
         (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
         (None, Keep::Memory) => KeySource::Fleeting,
+    }
+}
+
+/// Where objects are kept.
+fn objects_home(config: &Config) -> Home {
+    match &config.keep {
+        Keep::Sled(data) => Home::Folder(data.join("objects")),
+        Keep::Memory => Home::Fleeting,
     }
 }
 

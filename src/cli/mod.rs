@@ -20,8 +20,10 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod connections;
 mod keep;
 mod kv;
+mod objects;
 mod queue;
 mod runtime;
 mod secrets;

@@ -74,6 +74,8 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Connections of a namespace to services outside the runtime.
+pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
 pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
 /// The value of a pair: what one commit can write beside others.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
 use crate::model::entrypoint::Entrypoint;
-use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
+use crate::model::names::{ConnectionName, FunctionPath, InvocationId, Namespace, SecretName, StoreName};
+use crate::model::object::{BucketName, ObjectKey};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
@@ -26,6 +28,17 @@ pub enum Error {
         id: InvocationId,
         /// How it ended.
         status: Status,
+    },
+    /// A connection could not be set or read.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// There is no such connection.
+    #[error("there is no connection `{name}` in the namespace `{namespace}`")]
+    ConnectionUnknown {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// Which.
+        name: ConnectionName,
     },
     /// The function ran and failed.
     #[error("{}: {}", failure.kind.as_str(), failure.message)]
@@ -105,6 +118,19 @@ pub enum Error {
     /// A key-value store could not be read or changed.
     #[error(transparent)]
     KeyValue(#[from] KeyValueError),
+    /// An object could not be read or deleted.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// There is no such object.
+    #[error("the bucket `{bucket}` of the namespace `{namespace}` has no object `{key}` here")]
+    ObjectUnknown {
+        /// Whose bucket.
+        namespace: Namespace,
+        /// Where it was looked for.
+        bucket: BucketName,
+        /// Which.
+        key: ObjectKey,
+    },
     /// There is no such key.
     #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
     PairUnknown {

@@ -3,6 +3,7 @@
 
 mod accept;
 mod bulk;
+mod connections;
 mod desk;
 mod error;
 mod functions;
@@ -10,6 +11,7 @@ mod invocations;
 mod key_value;
 mod listing;
 mod metrics;
+mod objects;
 mod queues;
 mod secrets;
 mod signatures;
@@ -28,6 +30,7 @@ pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
 
 use crate::clock::Clock;
+use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
@@ -57,6 +60,10 @@ pub struct Parts {
     pub vault: Vault,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The ways to services outside.
+    pub connections: Connections,
+    /// The objects on this machine.
+    pub objects: Objects,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

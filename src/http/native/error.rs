@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode as S;
 
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
@@ -38,6 +39,8 @@ const fn caller(status: S, code: &'static str) -> Facts {
 fn facts(error: &Error) -> Facts {
     match error {
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Connection(error) => connection(error),
+        Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
@@ -76,6 +79,8 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
         Error::KeyValue(error) => key_value(error),
+        Error::Object(error) => object(error),
+        Error::ObjectUnknown { .. } => caller(S::NOT_FOUND, "object_not_found"),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -135,6 +140,24 @@ fn key_value(error: &KeyValueError) -> Facts {
         KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
         KeyValueError::Store(error) => store(error),
         KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+    }
+}
+
+fn connection(error: &ConnectionError) -> Facts {
+    match error {
+        ConnectionError::Invalid(_) => caller(S::BAD_REQUEST, "bad_connection"),
+        ConnectionError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
+        ConnectionError::Store(error) => store(error),
+        ConnectionError::TooMany(_) => caller(S::CONFLICT, "limit_exceeded"),
+        ConnectionError::Vault(error) => vault(error),
+    }
+}
+
+fn object(error: &ObjectError) -> Facts {
+    match error {
+        ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
+        ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
+        ObjectError::Store(error) => store(error),
     }
 }
 

@@ -3,6 +3,7 @@
 mod async_config;
 pub(super) mod bench;
 mod bulk;
+mod connections;
 mod error;
 mod function_url;
 mod functions;
@@ -15,6 +16,7 @@ mod invocations;
 mod invoke;
 mod key_value;
 mod metrics;
+mod objects;
 mod overview;
 mod query;
 mod queue;
@@ -57,6 +59,14 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/connections", get(connections::list))
+        .route(
+            "/v1/connections/{name}",
+            get(connections::show).put(connections::set).delete(connections::delete),
+        )
+        .route("/v1/objects", get(objects::buckets))
+        .route("/v1/objects/{bucket}", get(objects::list))
+        .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/graph", get(graph::show))

@@ -1,0 +1,225 @@
+//! How services outside are reached: names are resolved here, addresses that may not be reached are left out, redirects
+//! are not followed, and what comes back is bounded in size and time.
+
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
+
+use super::NotSent;
+use crate::model::bounds;
+use crate::tls::{self, UnusableAuthority};
+
+/// How long it may take until there is a connection.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
+/// How long one exchange may take in all.
+const EXCHANGE: Duration = Duration::from_secs(30);
+/// Bytes of an answer that are read: they say whether it was taken, or why not.
+const MAX_ANSWER: usize = 64 * 1_024;
+
+/// Reaches services outside. Cheap to clone; all clones share connections.
+#[derive(Clone)]
+pub struct Reach {
+    http: reqwest::Client,
+    tls: ClientConfig,
+    admission: Admission,
+}
+
+/// Which addresses may be connected to.
+#[derive(Clone)]
+struct Admission {
+    /// Those of this machine and its networks, too.
+    private: bool,
+    /// Names that are looked up at once: each takes a thread for as long as the system's resolver wants.
+    lookups: Arc<Semaphore>,
+}
+
+/// What a service answered.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Reach {
+    /// Reaches addresses of the internet, and private ones if `private`; trusts those in the file `authority` besides the
+    /// public authorities.
+    pub fn new(private: bool, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
+        let tls = tls::client_config(authority)?;
+        let admission = Admission { private, lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .dns_resolver(Arc::new(admission.clone()))
+            .connect_timeout(CONNECT)
+            .timeout(EXCHANGE)
+            .redirect(Policy::none())
+            .no_proxy()
+            .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .expect("a client of these settings, which are the same each time");
+        Ok(Self { http, tls, admission })
+    }
+
+    /// What TLS is spoken with.
+    pub(super) fn tls(&self) -> ClientConfig {
+        self.tls.clone()
+    }
+
+    /// The addresses of `host` that may be connected to.
+    pub(super) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NotSent> {
+        self.admission.resolve(host, port).await.map_err(|error| NotSent::retry(error.to_string()))
+    }
+
+    /// Sends a request and reads the answer.
+    pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, NotSent> {
+        // An address in place of a name is not resolved, so nobody else looks at it.
+        if let Some(address) = request.uri().host().and_then(literal) {
+            self.admission.admit(address).map_err(|error| NotSent::retry(error.to_string()))?;
+        }
+        let (parts, body) = request.into_parts();
+        let sent = self.http.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send();
+        let mut response = sent.await.map_err(|error| unanswered(error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = BytesMut::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| unanswered(error))? {
+            let room = MAX_ANSWER.saturating_sub(body.len());
+            body.extend_from_slice(&piece[..piece.len().min(room)]);
+            if room == 0 {
+                break; // what says why stands at its beginning
+            }
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
+    }
+}
+
+impl Answer {
+    /// How long to wait before the next try, where the service says so in seconds.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// Whether it was taken.
+    pub(super) const fn is_yes(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+}
+
+impl Admission {
+    fn admit(&self, address: IpAddr) -> io::Result<()> {
+        if self.private || is_public(address) {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "{address} is a private address: start the server so that it may reach such, if this one is meant"
+        )))
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Some(address) = literal(host) {
+            self.admit(address)?;
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let _permit = self.lookups.acquire().await.map_err(io::Error::other)?;
+        let found = timeout(CONNECT, tokio::net::lookup_host((host, port))).await;
+        let found = found.map_err(|_elapsed| io::Error::other(format!("`{host}` was not resolved in time")))?;
+        let found: Vec<_> =
+            found.map_err(|error| io::Error::other(format!("`{host}` cannot be resolved: {error}")))?.collect();
+        let admitted: Vec<_> = found.iter().filter(|address| self.admit(address.ip()).is_ok()).copied().collect();
+        match (found.first(), admitted.is_empty()) {
+            (None, _) => Err(io::Error::other(format!("`{host}` has no address"))),
+            (Some(first), true) => Err(self.admit(first.ip()).err().unwrap_or_else(|| io::Error::other("no address"))),
+            (Some(_), false) => Ok(admitted),
+        }
+    }
+}
+
+impl Resolve for Admission {
+    fn resolve(&self, name: Name) -> Resolving {
+        let admission = self.clone();
+        Box::pin(async move {
+            // The port is that of the request, whatever stands here.
+            let found = Self::resolve(&admission, name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The address that stands in place of a name.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Says the innermost cause: what is around it says again that something was sent.
+fn unanswered(error: reqwest::Error) -> NotSent {
+    let error = error.without_url();
+    let mut cause: &dyn Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    NotSent::retry(cause.to_string())
+}
+
+/// Whether an address is one of the public internet.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            let is_local = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_broadcast();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            !(is_local || is_shared || v4.is_documentation() || first == 0 || first >= 224)
+        }
+        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn internet() -> Reach {
+        Reach::new(false, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_at_a_private_address_is_not_reached_unless_that_is_allowed() {
+        for host in ["127.0.0.1", "::1", "[::1]", "169.254.169.254", "10.0.0.1", "::ffff:10.0.0.1", "localhost"] {
+            let told = internet().resolve(host, 80).await.unwrap_err().to_string();
+            assert!(told.contains("private address"), "{host}: {told}");
+            assert!(!Reach::new(true, None).unwrap().resolve(host, 80).await.unwrap().is_empty(), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_to_a_private_address_is_not_sent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+            let request = Request::get(format!("http://{host}:{port}/")).body(Bytes::new()).unwrap();
+            let told = internet().exchange(request).await.unwrap_err().to_string();
+            assert!(told.contains("private address"), "{host}: {told}");
+        }
+        assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "somebody came");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_to_be_tried_again_and_the_cause_is_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let request = Request::get(format!("http://{address}/")).body(Bytes::new()).unwrap();
+        let refused = Reach::new(true, None).unwrap().exchange(request).await.unwrap_err();
+        assert!(matches!(&refused, NotSent::Retry { why, .. } if why.contains("refused")), "{refused}");
+    }
+}

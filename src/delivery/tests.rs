@@ -1,0 +1,24 @@
+//! What the tests of this room share.
+
+use uuid::Uuid;
+
+use super::Message;
+use crate::model::names::{InvocationId, Namespace};
+use crate::model::outcome::OutcomeKind;
+use crate::model::time::Timestamp;
+
+/// A message with this body, of an invocation of its own.
+pub(super) fn message(body: &str) -> Message {
+    let id = Uuid::new_v4();
+    Message {
+        id,
+        body: body.to_owned().into(),
+        content_type: "application/json".to_owned(),
+        headers: vec![("ce-type".to_owned(), "settled".to_owned())],
+        namespace: Namespace::default(),
+        function: "resize".parse().unwrap(),
+        invocation: InvocationId::from_bytes(*id.as_bytes()),
+        settled: Timestamp::parse("2026-11-21T09:00:00Z").unwrap(),
+        outcome: OutcomeKind::Succeeded,
+    }
+}
