@@ -165,6 +165,17 @@ impl Connections {
     }
 }
 
+impl NotSent {
+    /// The same, and which connection it was.
+    pub(super) fn in_connection(self, name: &ConnectionName) -> Self {
+        let said = |why: String| format!("by the connection `{name}`: {why}");
+        match self {
+            Self::Retry { why, after } => Self::Retry { why: said(why), after },
+            Self::Never { why } => Self::Never { why: said(why) },
+        }
+    }
+}
+
 /// What requests are signed with, in the clear.
 pub(super) struct Signing {
     pub(super) id: String,

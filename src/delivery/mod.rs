@@ -17,11 +17,13 @@ mod object;
 mod sqs;
 
 pub use connections::{ConnectionError, Connections};
-pub use message::{Message, NotSent};
+pub use message::Message;
 pub use nats::NatsDelivery;
 pub use object::{Content, Home, Object, ObjectDelivery, ObjectError, Objects, Place};
 pub use reach::Reach;
 pub use sqs::SqsDelivery;
+
+pub use crate::outbound::NotSent;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ use tokio_rustls::rustls::ClientConfig;
 
 use super::NotSent;
 use crate::model::bounds;
+use crate::model::grant::Scheme;
+use crate::outbound::{Allowed, Peer};
 use crate::tls::{self, UnusableAuthority};
 
 /// How long it may take until there is a connection.
@@ -38,8 +40,8 @@ pub struct Reach {
 /// Which addresses may be connected to.
 #[derive(Clone)]
 struct Admission {
-    /// Those of this machine and its networks, too.
-    private: bool,
+    /// What the operator allows besides public ones.
+    allowed: Arc<Allowed>,
     /// Names that are looked up at once: each takes a thread for as long as the system's resolver wants.
     lookups: Arc<Semaphore>,
 }
@@ -53,11 +55,11 @@ pub(super) struct Answer {
 }
 
 impl Reach {
-    /// Reaches addresses of the internet, and private ones if `private`; trusts those in the file `authority` besides the
-    /// public authorities.
-    pub fn new(private: bool, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
+    /// Reaches public addresses, and those that are `allowed`; trusts the authorities in the file `authority` besides the
+    /// public ones.
+    pub fn new(allowed: Allowed, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
         let tls = tls::client_config(authority)?;
-        let admission = Admission { private, lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
+        let admission = Admission { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .dns_resolver(Arc::new(admission.clone()))
@@ -84,8 +86,8 @@ impl Reach {
     /// Sends a request and reads the answer.
     pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, NotSent> {
         // An address in place of a name is not resolved, so nobody else looks at it.
-        if let Some(address) = request.uri().host().and_then(literal) {
-            self.admission.admit(address).map_err(|error| NotSent::retry(error.to_string()))?;
+        if let Some((host, address)) = request.uri().host().and_then(|host| Some((host, literal(host)?))) {
+            self.admission.admit(host, address).map_err(|error| NotSent::retry(error.to_string()))?;
         }
         let (parts, body) = request.into_parts();
         let sent = self.http.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send();
@@ -117,18 +119,18 @@ impl Answer {
 }
 
 impl Admission {
-    fn admit(&self, address: IpAddr) -> io::Result<()> {
-        if self.private || is_public(address) {
+    fn admit(&self, host: &str, address: IpAddr) -> io::Result<()> {
+        // What is allowed does not depend on the scheme or the port.
+        let peer = Peer { scheme: Scheme::Https, host: host.to_owned(), port: Scheme::Https.port() };
+        if self.allowed.permits(&peer, address) {
             return Ok(());
         }
-        Err(io::Error::other(format!(
-            "{address} is a private address: start the server so that it may reach such, if this one is meant"
-        )))
+        Err(io::Error::other(format!("{address} is a private address, and the server was not told to allow it")))
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Some(address) = literal(host) {
-            self.admit(address)?;
+            self.admit(host, address)?;
             return Ok(vec![SocketAddr::new(address, port)]);
         }
         let _permit = self.lookups.acquire().await.map_err(io::Error::other)?;
@@ -136,10 +138,10 @@ impl Admission {
         let found = found.map_err(|_elapsed| io::Error::other(format!("`{host}` was not resolved in time")))?;
         let found: Vec<_> =
             found.map_err(|error| io::Error::other(format!("`{host}` cannot be resolved: {error}")))?.collect();
-        let admitted: Vec<_> = found.iter().filter(|address| self.admit(address.ip()).is_ok()).copied().collect();
+        let admitted: Vec<_> = found.iter().filter(|address| self.admit(host, address.ip()).is_ok()).copied().collect();
         match (found.first(), admitted.is_empty()) {
             (None, _) => Err(io::Error::other(format!("`{host}` has no address"))),
-            (Some(first), true) => Err(self.admit(first.ip()).err().unwrap_or_else(|| io::Error::other("no address"))),
+            (Some(first), true) => Err(self.admit(host, first.ip()).err().unwrap_or_else(|| io::Error::other("no address"))),
             (Some(_), false) => Ok(admitted),
         }
     }
@@ -171,25 +173,13 @@ fn unanswered(error: reqwest::Error) -> NotSent {
     NotSent::retry(cause.to_string())
 }
 
-/// Whether an address is one of the public internet.
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            let is_local = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_broadcast();
-            let is_shared = first == 100 && (64..128).contains(&second);
-            !(is_local || is_shared || v4.is_documentation() || first == 0 || first >= 224)
-        }
-        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::tests::everywhere;
 
     fn internet() -> Reach {
-        Reach::new(false, None).unwrap()
+        Reach::new(Allowed::default(), None).unwrap()
     }
 
     #[tokio::test]
@@ -197,7 +187,7 @@ mod tests {
         for host in ["127.0.0.1", "::1", "[::1]", "169.254.169.254", "10.0.0.1", "::ffff:10.0.0.1", "localhost"] {
             let told = internet().resolve(host, 80).await.unwrap_err().to_string();
             assert!(told.contains("private address"), "{host}: {told}");
-            assert!(!Reach::new(true, None).unwrap().resolve(host, 80).await.unwrap().is_empty(), "{host}");
+            assert!(!everywhere().resolve(host, 80).await.unwrap().is_empty(), "{host}");
         }
     }
 
@@ -219,7 +209,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let request = Request::get(format!("http://{address}/")).body(Bytes::new()).unwrap();
-        let refused = Reach::new(true, None).unwrap().exchange(request).await.unwrap_err();
+        let refused = everywhere().exchange(request).await.unwrap_err();
         assert!(matches!(&refused, NotSent::Retry { why, .. } if why.contains("refused")), "{refused}");
     }
 }

@@ -7,10 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use lru::LruCache;
 use md5::{Digest as _, Md5};
-use object_store::aws::{AwsAuthorizer, AwsCredential};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -20,13 +19,17 @@ use super::xml::shown;
 use super::{Connections, Message, NotSent, Reach};
 use crate::model::connection::{Service, Sqs};
 use crate::model::destination::Terms;
-use crate::model::names::{ConnectionName, Namespace};
+use crate::clock::Clock;
+use crate::model::names::Namespace;
+use crate::outbound::Peer;
+use crate::signature::{self, Key, Payload, Scope};
 
 /// Sends records to queues outside.
 #[derive(Clone)]
 pub struct SqsDelivery {
     connections: Connections,
     reach: Reach,
+    clock: Clock,
     /// The URLs of queues that were named without one.
     urls: Arc<Mutex<LruCache<Named, String>>>,
 }
@@ -54,9 +57,10 @@ const NO_QUEUE: [&str; 2] = ["QueueDoesNotExist", "NonExistentQueue"];
 /// Who asks whom.
 struct Client<'a> {
     reach: &'a Reach,
+    clock: &'a Clock,
     endpoint: String,
     region: &'a str,
-    credential: AwsCredential,
+    signing: Signing,
 }
 
 /// Why the service said no: its code in front of what it says.
@@ -79,8 +83,8 @@ struct Sent {
 
 impl SqsDelivery {
     /// Where `connections` lead.
-    pub fn new(connections: Connections, reach: Reach) -> Self {
-        Self { connections, reach, urls: Arc::new(Mutex::new(LruCache::new(MAX_URLS))) }
+    pub fn new(connections: Connections, reach: Reach, clock: Clock) -> Self {
+        Self { connections, reach, clock, urls: Arc::new(Mutex::new(LruCache::new(MAX_URLS))) }
     }
 
     /// Sends the record to the queue `target`, which is its URL or its name there. Once this returns the service has it.
@@ -106,7 +110,7 @@ impl SqsDelivery {
     }
 
     async fn send_by(&self, service: &Sqs, signing: Signing, target: &str, message: &Message) -> Result<(), NotSent> {
-        let client = Client::new(&self.reach, service, signing);
+        let client = Client::new(&self.reach, &self.clock, service, signing);
         let url = self.url(&client, target).await?;
         let (body, is_encoded) = text(&message.body);
         let mut request = json!({
@@ -159,37 +163,24 @@ impl SqsDelivery {
 }
 
 impl<'a> Client<'a> {
-    fn new(reach: &'a Reach, service: &'a Sqs, signing: Signing) -> Self {
+    fn new(reach: &'a Reach, clock: &'a Clock, service: &'a Sqs, signing: Signing) -> Self {
         let endpoint = match &service.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             None => format!("https://sqs.{}.amazonaws.com", service.region),
         };
-        let credential = AwsCredential {
-            key_id: signing.id,
-            secret_key: signing.secret.expose().to_owned(),
-            token: signing.token.map(|token| token.expose().to_owned()),
-        };
-        Self { reach, endpoint, region: &service.region, credential }
+        Self { reach, clock, endpoint, region: &service.region, signing }
     }
 
     fn named(&self, queue: &str) -> Named {
-        (self.endpoint.clone(), self.credential.key_id.clone(), queue.to_owned())
+        (self.endpoint.clone(), self.signing.id.clone(), queue.to_owned())
     }
 
     /// Sends a signed request to the endpoint, whatever the URL of the queue says, and reads what answers it.
     async fn ask<T: for<'de> Deserialize<'de>>(&self, operation: &str, request: &Value) -> Result<T, Refused> {
         let unmade = |why: String| Refused { code: String::new(), told: NotSent::retry(why) };
         let body = Bytes::from(request.to_string());
-        let mut signed = Request::post(format!("{}/", self.endpoint))
-            .header(CONTENT_TYPE, "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .body(body.clone().into())
-            .map_err(|error| unmade(error.to_string()))?;
-        AwsAuthorizer::new(&self.credential, "sqs", self.region)
-            .try_authorize(&mut signed, None)
-            .map_err(|error| unmade(error.to_string()))?;
-        let (parts, _) = signed.into_parts();
-        let exchanged = self.reach.exchange(Request::from_parts(parts, body)).await;
+        let request = self.signed(operation, body).map_err(|why| unmade(why))?;
+        let exchanged = self.reach.exchange(request).await;
         let answer = exchanged.map_err(|told| Refused { code: String::new(), told })?;
         if !answer.is_yes() {
             return Err(refused(&answer));
@@ -198,6 +189,30 @@ impl<'a> Client<'a> {
             let said = String::from_utf8_lossy(&answer.body);
             unmade(format!("what answers is no queue service: {error} in `{}`", shown(&said)))
         })
+    }
+}
+
+impl Client<'_> {
+    fn signed(&self, operation: &str, body: Bytes) -> Result<Request<Bytes>, String> {
+        let told = |error: &dyn std::fmt::Display| format!("the request cannot be made: {error}");
+        let mut request = Request::post(format!("{}/", self.endpoint))
+            .header(CONTENT_TYPE, "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("AmazonSQS.{operation}"))
+            .body(body)
+            .map_err(|error| told(&error))?;
+        let peer = Peer::of(request.uri()).map_err(|error| told(&error))?;
+        let host = peer.authority().parse().map_err(|error| told(&error))?;
+        request.headers_mut().insert(HOST, host);
+        if let Some(token) = &self.signing.token {
+            let token = token.expose().parse().map_err(|error| told(&error))?;
+            request.headers_mut().insert("x-amz-security-token", token);
+        }
+        let signed = signature::Request { method: "POST", path: "/", query: "", headers: request.headers() };
+        let scope = Scope { region: self.region, service: "sqs" };
+        let key = Key { id: &self.signing.id, secret: self.signing.secret.expose() };
+        let added = signature::sigv4(&signed, scope, key, Payload::Bytes(request.body()), self.clock.now());
+        request.headers_mut().extend(added.map_err(|error| told(&error))?);
+        Ok(request)
     }
 }
 
@@ -263,17 +278,6 @@ fn is_attribute(name: &str) -> bool {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl NotSent {
-    /// The same, and which connection it was.
-    pub(super) fn in_connection(self, name: &ConnectionName) -> Self {
-        let said = |why: String| format!("by the connection `{name}`: {why}");
-        match self {
-            Self::Retry { why, after } => Self::Retry { why: said(why), after },
-            Self::Never { why } => Self::Never { why: said(why) },
-        }
-    }
 }
 
 #[cfg(test)]

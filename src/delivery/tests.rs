@@ -2,10 +2,11 @@
 
 use uuid::Uuid;
 
-use super::Message;
+use super::{Message, Reach};
 use crate::model::names::{InvocationId, Namespace};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::Timestamp;
+use crate::outbound::Allowed;
 
 /// A message with this body, of an invocation of its own.
 pub(super) fn message(body: &str) -> Message {
@@ -21,4 +22,9 @@ pub(super) fn message(body: &str) -> Message {
         settled: Timestamp::parse("2026-11-21T09:00:00Z").unwrap(),
         outcome: OutcomeKind::Succeeded,
     }
+}
+
+/// Reaches this machine too, as the services of tests are here.
+pub(super) fn everywhere() -> Reach {
+    Reach::new(Allowed::of(&["0.0.0.0/0".to_owned(), "::/0".to_owned()]).unwrap(), None).unwrap()
 }

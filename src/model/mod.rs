@@ -34,3 +34,4 @@ pub mod usage;
 pub mod invocation;
 pub mod record;
 pub mod status;
+pub mod target;

@@ -142,6 +142,7 @@ fn ask(order: Order) -> Result<Ask, NotDone> {
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     })
 }
 
@@ -182,6 +183,8 @@ fn not_done(error: Error) -> NotDone {
             | NotAccepted::RuntimeBytesFull(_),
         ) => NotDone::Overloaded { message, retry_after: retry_after.unwrap_or(Slots::retry_after()) },
         Error::AlreadySettled { .. }
+        | Error::Connection(_)
+        | Error::ConnectionUnknown { .. }
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
@@ -191,6 +194,8 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::Object(_)
+        | Error::ObjectUnknown { .. }
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)
