@@ -16,6 +16,11 @@ pub const DEFAULT_MAX_EVENT_AGE: Duration = Duration::from_secs(3_600);
 /// FunctionGraph's range of the "maximum validity of a message".
 pub const MAX_EVENT_AGE_S: RangeInclusive<u64> = 1..=86_400;
 
+/// Days until an object that an outcome was written to is deleted; 0 keeps it. FunctionGraph's range.
+pub const EXPIRES_DAYS: RangeInclusive<u16> = 0..=365;
+/// Bytes of a target outside the runtime: an address, a name, a bucket and prefix. It is part of every record.
+pub const MAX_TARGET_BYTES: usize = 2_048;
+
 /// Pause before the second attempt; doubles from there.
 pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Where the doubling stops.

@@ -32,3 +32,4 @@ pub mod usage;
 pub mod invocation;
 pub mod record;
 pub mod status;
+pub mod target;

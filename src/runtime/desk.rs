@@ -142,6 +142,7 @@ fn ask(order: Order) -> Result<Ask, NotDone> {
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     })
 }
 

@@ -8,7 +8,8 @@ use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
-use crate::registry::RegistryError;
+use crate::model::target::InvalidTarget;
+use crate::registry::{RegistryError, TargetRefused};
 use crate::runtime::Error;
 use crate::store::StoreError;
 use crate::vault::VaultError;
@@ -106,10 +107,14 @@ fn function_status(kind: FailureKind) -> S {
 
 fn registry(error: &RegistryError) -> Facts {
     match error {
-        RegistryError::CannotDeliver(_) => caller(S::BAD_REQUEST, "destination_not_supported"),
+        RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
-        RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
-        RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::Destination(_) | RegistryError::Target(_) => caller(S::BAD_REQUEST, "bad_destination"),
+        RegistryError::DestinationUnknown { .. } | RegistryError::TargetRefused(TargetRefused::Missing(_)) => {
+            caller(S::BAD_REQUEST, "destination_not_found")
+        }
         RegistryError::Directory(RefusedDirectory::Missing { .. }) => {
             caller(S::UNPROCESSABLE_ENTITY, "directory_not_found")
         }
@@ -119,9 +124,9 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
-        RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
         RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
-        RegistryError::Store(error) => store(error),
+        RegistryError::Store(error) | RegistryError::TargetRefused(TargetRefused::Store(error)) => store(error),
+        RegistryError::TargetRefused(TargetRefused::NotAllowed(_)) => caller(S::FORBIDDEN, "destination_not_allowed"),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
     }
