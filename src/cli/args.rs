@@ -12,9 +12,7 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{
-    async_config, bench, connections, functions, invocations, kv, objects, queue, runtime, secrets, store,
-};
+use super::{async_config, bench, connections, functions, invocations, kv, objects, queue, runtime, secrets, store};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -131,10 +129,10 @@ pub(super) enum Remote {
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
-    /// List, set and delete the ways to services outside: object stores, queues, NATS servers
+    /// Set, list and delete the ways to services outside
     #[command(subcommand)]
     Connections(connections::Command),
-    /// List, read and delete objects that the server keeps
+    /// List, read and delete what outcomes were put into buckets here
     #[command(subcommand)]
     Objects(objects::Command),
     /// Show the server as a whole, and change what runs at once

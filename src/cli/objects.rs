@@ -104,7 +104,6 @@ async fn buckets(client: &Client, output: Output) -> Result<(), Error> {
         output::note("no buckets: a destination `object:BUCKET/PREFIX` makes one when something is put there");
         return Ok(());
     }
-    output.answer(&buckets, |buckets| {
-        output::table(["NAME"], buckets.buckets.iter().map(|bucket| [bucket.name.clone()]))
-    })
+    output
+        .answer(&buckets, |buckets| output::table(["NAME"], buckets.buckets.iter().map(|bucket| [bucket.name.clone()])))
 }

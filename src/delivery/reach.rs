@@ -59,7 +59,8 @@ impl Reach {
     /// public ones.
     pub fn new(allowed: Allowed, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
         let tls = tls::client_config(authority)?;
-        let admission = Admission { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
+        let admission =
+            Admission { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .dns_resolver(Arc::new(admission.clone()))
@@ -141,7 +142,9 @@ impl Admission {
         let admitted: Vec<_> = found.iter().filter(|address| self.admit(host, address.ip()).is_ok()).copied().collect();
         match (found.first(), admitted.is_empty()) {
             (None, _) => Err(io::Error::other(format!("`{host}` has no address"))),
-            (Some(first), true) => Err(self.admit(host, first.ip()).err().unwrap_or_else(|| io::Error::other("no address"))),
+            (Some(first), true) => {
+                Err(self.admit(host, first.ip()).err().unwrap_or_else(|| io::Error::other("no address")))
+            }
             (Some(_), false) => Ok(admitted),
         }
     }

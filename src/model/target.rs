@@ -191,7 +191,11 @@ mod tests {
     fn what_is_malformed_is_refused_with_what_to_write() {
         check(&["https://", "https:///x", "http://a.example:99999/"], "", Some("is no target"));
         check(&["https://user:pw@a.example/"], "", Some("a user and a password"));
-        check(&["object:Ab", "object:ab", "object:-abc", "object:a..b", "object:/etc"], "", Some("not the name of a bucket"));
+        check(
+            &["object:Ab", "object:ab", "object:-abc", "object:a..b", "object:/etc"],
+            "",
+            Some("not the name of a bucket"),
+        );
         check(&["object:abc/../x", "object:abc//x", "object:abc/./x"], "", Some("not the prefix of keys"));
         check(&["queue:a.b", "queue:a/b", "queue:.fifo"], "", Some("a queue's name"));
         check(&["stream:a/b", "topic:9"], "", Some("is not a name of a"));

@@ -59,13 +59,11 @@ impl From<Written> for Service {
                 Self::Nats(Nats { url, user, password: name(password), token: name(token) })
             }
             Written::S3 { endpoint, region, path_style, access_key_id, secret_key, session_token } => {
-                let keys =
-                    Keys { access_key_id, secret_key: secret_key.secret, session_token: name(session_token) };
+                let keys = Keys { access_key_id, secret_key: secret_key.secret, session_token: name(session_token) };
                 Self::S3(S3 { endpoint, region, path_style, keys })
             }
             Written::Sqs { endpoint, region, access_key_id, secret_key, session_token } => {
-                let keys =
-                    Keys { access_key_id, secret_key: secret_key.secret, session_token: name(session_token) };
+                let keys = Keys { access_key_id, secret_key: secret_key.secret, session_token: name(session_token) };
                 Self::Sqs(Sqs { endpoint, region, keys })
             }
         }

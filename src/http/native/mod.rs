@@ -60,10 +60,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
         .route("/v1/connections", get(connections::list))
-        .route(
-            "/v1/connections/{name}",
-            get(connections::show).put(connections::set).delete(connections::delete),
-        )
+        .route("/v1/connections/{name}", get(connections::show).put(connections::set).delete(connections::delete))
         .route("/v1/objects", get(objects::buckets))
         .route("/v1/objects/{bucket}", get(objects::list))
         .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
