@@ -57,6 +57,9 @@ pub(super) struct Answer {
 impl Reach {
     /// Reaches public addresses, and those that are `allowed`; trusts the authorities in the file `authority` besides the
     /// public ones.
+    ///
+    /// # Panics
+    /// When these settings are none of a client, which is a mistake in here.
     pub fn new(allowed: Allowed, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
         let tls = tls::client_config(authority)?;
         let admission =
@@ -70,7 +73,7 @@ impl Reach {
             .no_proxy()
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
             .build()
-            .expect("a client of these settings, which are the same each time");
+            .expect("the settings are the same each time");
         Ok(Self { http, tls, admission })
     }
 
@@ -92,10 +95,10 @@ impl Reach {
         }
         let (parts, body) = request.into_parts();
         let sent = self.http.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send();
-        let mut response = sent.await.map_err(|error| unanswered(error))?;
+        let mut response = sent.await.map_err(unanswered)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| unanswered(error))? {
+        while let Some(piece) = response.chunk().await.map_err(unanswered)? {
             let room = MAX_ANSWER.saturating_sub(body.len());
             body.extend_from_slice(&piece[..piece.len().min(room)]);
             if room == 0 {

@@ -39,6 +39,8 @@ type Named = (String, String, String);
 
 /// URLs of queues that are remembered.
 const MAX_URLS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// What the names of FIFO queues end in, and no others do.
+const FIFO: &str = ".fifo";
 /// Attributes of a message that SQS takes.
 const MAX_ATTRIBUTES: usize = 10;
 /// The longest name of one.
@@ -118,7 +120,7 @@ impl SqsDelivery {
             "MessageBody": body,
             "MessageAttributes": attributes(message, is_encoded),
         });
-        if url.ends_with(".fifo") {
+        if url.ends_with(FIFO) {
             // Records have no order to keep, so none waits for another; a repeat is known by its id.
             request["MessageGroupId"] = message.id.to_string().into();
             request["MessageDeduplicationId"] = message.id.to_string().into();
@@ -179,7 +181,7 @@ impl<'a> Client<'a> {
     async fn ask<T: for<'de> Deserialize<'de>>(&self, operation: &str, request: &Value) -> Result<T, Refused> {
         let unmade = |why: String| Refused { code: String::new(), told: NotSent::retry(why) };
         let body = Bytes::from(request.to_string());
-        let request = self.signed(operation, body).map_err(|why| unmade(why))?;
+        let request = self.signed(operation, body).map_err(&unmade)?;
         let exchanged = self.reach.exchange(request).await;
         let answer = exchanged.map_err(|told| Refused { code: String::new(), told })?;
         if !answer.is_yes() {
@@ -277,7 +279,11 @@ fn is_attribute(name: &str) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // a String takes everything
+        text
+    })
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Service {
         match &self {
             Self::Nats(nats) => nats.check()?,
             Self::S3(S3 { endpoint, region, keys, .. }) => {
-                keys.check("an object store", endpoint.as_deref(), region)?
+                keys.check("an object store", endpoint.as_deref(), region)?;
             }
             Self::Sqs(Sqs { endpoint, region, keys }) => keys.check("message queues", endpoint.as_deref(), region)?,
         }

@@ -46,9 +46,25 @@ enum Written {
 
 /// The name of a secret, in a form that a key pasted in its place does not have.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Value")]
 struct FromSecret {
     secret: SecretName,
+}
+
+/// What stands in place of a secret's name. It may be a key, so it is not repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("write `{{\"secret\": \"NAME\"}}`: the name of a secret, and not the key itself")]
+struct NoSecret;
+
+impl TryFrom<Value> for FromSecret {
+    type Error = NoSecret;
+
+    fn try_from(written: Value) -> Result<Self, NoSecret> {
+        let Value::Object(members) = &written else { return Err(NoSecret) };
+        let name = members.get("secret").filter(|_| members.len() == 1).and_then(Value::as_str);
+        let secret = name.and_then(|name| name.parse().ok()).ok_or(NoSecret)?;
+        Ok(Self { secret })
+    }
 }
 
 impl From<Written> for Service {

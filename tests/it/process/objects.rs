@@ -54,12 +54,10 @@ async fn objects_are_listed_in_pages_read_and_deleted() {
 async fn no_path_leads_out_of_the_folder_of_objects() {
     let server = Server::durable().await;
     put(&server, "default", &["results/a"]);
-    for path in
-        ["results/%2e%2e/%2e%2e/%2e%2e/secret.key", "results/a%00", "results/%2fetc%2fpasswd", "results/a%2f..%2fb"]
-    {
+    for path in ["results/..%2f..%2fsecret.key", "results/a%00", "results/%2fetc%2fpasswd", "results/a%2f..%2fb"] {
         server.get(&format!("/v1/objects/{path}")).await.refusal(400, "bad_name", "is not the key of an object");
     }
-    server.get("/v1/objects/%2e%2e").await.refusal(400, "bad_name", "is not the name of a bucket");
+    server.get("/v1/objects/..%2f..").await.refusal(400, "bad_name", "is not the name of a bucket");
     server.get("/v1/objects/Results/a").await.refusal(400, "bad_name", "`Results`");
     server.get("/v1/objects/results?namespace=..").await.refusal(400, "bad_name", "`..`");
     server.delete("/v1/objects/results/a%2f..%2f..%2fb").await.refusal(400, "bad_name", "is not the key");

@@ -1,7 +1,12 @@
 //! Streams of a NATS server.
 
+use std::fs;
+use std::path::Path;
+
+use async_nats::ConnectOptions;
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, Stream};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tidemill::delivery::NatsDelivery;
 use tidemill::model::connection::{Nats, Service};
@@ -38,7 +43,11 @@ fn with_password(url: &str) -> Service {
 
 /// The stream that takes `outcomes.>`.
 async fn stream(address: &str) -> Stream {
-    let context = jetstream::new(async_nats::connect(address).await.unwrap());
+    stream_by(ConnectOptions::new(), address).await
+}
+
+async fn stream_by(options: ConnectOptions, address: &str) -> Stream {
+    let context = jetstream::new(options.connect(address).await.unwrap());
     let config = Config { name: "outcomes".to_owned(), subjects: vec!["outcomes.>".to_owned()], ..Config::default() };
     context.get_or_create_stream(config).await.unwrap()
 }
@@ -93,7 +102,8 @@ async fn who_may_not_in_is_told_by_which_connection_and_gets_in_once_the_secret_
     let started = started(TempDir::new().unwrap(), "-1", &arguments).await;
     let Some((_server, address)) = started else { return skipped(HOW_TO_GET_IT) };
     let world = World::new();
-    drop(stream(&format!("nats://mill:right-password@{address}")).await);
+    let options = ConnectOptions::with_user_and_password("mill".to_owned(), "right-password".to_owned());
+    drop(stream_by(options, &address).await);
     world.set_secret("nats-password", "wrong-password").await;
     world.set("bus", with_password(&format!("nats://{address}"))).await;
     let nats = NatsDelivery::new(world.connections.clone(), reach(None));
@@ -114,7 +124,7 @@ async fn who_may_not_in_is_told_by_which_connection_and_gets_in_once_the_secret_
 async fn what_no_stream_takes_is_tried_again_and_what_none_can_take_is_not() {
     let arguments = ["-c", "server.conf"];
     let folder = TempDir::new().unwrap();
-    std::fs::write(folder.path().join("server.conf"), "max_payload: 1024\n").unwrap();
+    fs::write(folder.path().join("server.conf"), "max_payload: 1024\n").unwrap();
     let Some((_server, address)) = started(folder, "-1", &arguments).await else { return skipped(HOW_TO_GET_IT) };
     let world = World::new();
     world.set("bus", leads_to(&format!("nats://{address}"))).await;
@@ -128,4 +138,42 @@ async fn what_no_stream_takes_is_tried_again_and_what_none_can_take_is_not() {
     gives_up(send("outcomes.a", &"x".repeat(2_000)).await, &["2000 bytes"]);
     gives_up(send("outcomes.*", "x").await, &["`outcomes.*`"]);
     gives_up(send("$JS.API.STREAM.DELETE.outcomes", "").await, &["is not a subject"]);
+}
+
+/// A certificate for `localhost` and its key, and the authority that vouches for it, as files in `folder`.
+fn certify(folder: &Path) {
+    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &authority).unwrap();
+    fs::write(folder.join("authority.pem"), authority.pem()).unwrap();
+    fs::write(folder.join("certificate.pem"), certificate.pem()).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[tokio::test]
+async fn over_tls_a_server_is_known_by_its_certificate() {
+    let folder = TempDir::new().unwrap();
+    certify(folder.path());
+    let arguments = ["--tls", "--tlscert", "certificate.pem", "--tlskey", "key.pem"];
+    let Some((server, address)) = started(folder, "-1", &arguments).await else { return skipped(HOW_TO_GET_IT) };
+    let authority = server.folder.path().join("authority.pem");
+    let trusting = tidemill::tls::client_config(Some(&authority)).unwrap();
+    let port = address.rsplit_once(':').unwrap().1;
+    let named = format!("tls://localhost:{port}");
+    let mut stream = stream_by(ConnectOptions::new().require_tls(true).tls_client_config(trusting), &named).await;
+
+    let world = World::new();
+    world.set("named", leads_to(&named)).await;
+    world.set("other", leads_to(&format!("tls://{address}"))).await;
+    let send = async |connection: &'static str, authority: Option<&Path>| {
+        let nats = NatsDelivery::new(world.connections.clone(), reach(authority));
+        nats.send(&world.namespace, "outcomes.a", &by(connection), &message("x")).await
+    };
+    send("named", Some(&authority)).await.unwrap();
+    tries_again(send("named", None).await, &["the connection `named`", "cannot be connected to"]);
+    tries_again(send("other", Some(&authority)).await, &["the connection `other`", "cannot be connected to"]);
+    assert_eq!(stream.info().await.unwrap().state.messages, 1);
 }

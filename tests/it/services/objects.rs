@@ -7,7 +7,7 @@ use http::Request;
 use http::header::HeaderMap;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
@@ -52,7 +52,8 @@ impl Store {
                 let (service, noted) = (service.clone(), Arc::clone(&noted));
                 let answer = service_fn(move |request: Request<Incoming>| {
                     noted.lock().unwrap().push(request.headers().clone());
-                    service.call(request)
+                    let service = service.clone();
+                    async move { service.call(request.map(s3s::Body::from)).await }
                 });
                 connections.spawn(async move {
                     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
@@ -114,8 +115,6 @@ async fn what_can_be_put_right_is_tried_again_and_says_which_connection_it_was()
     assert!(!format!("{refused:?}").contains("not-the-key"), "{refused:?}");
     tries_again(refused, &["the connection `obs`", "SignatureDoesNotMatch"]);
     world.set_secret("s3-key", SECRET).await;
-    tries_again(send("results").await, &["the connection `obs`", "NoSuchBucket"]);
-    std::fs::create_dir(store.folder.path().join("results")).unwrap();
     send("results").await.unwrap();
     gives_up(send("results/../other").await, &["`../other`"]);
 

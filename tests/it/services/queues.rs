@@ -128,7 +128,7 @@ async fn what_can_be_put_right_is_tried_again_and_what_no_queue_takes_is_not() {
     let (world, delivery) = connected(&queues).await;
     let send =
         async |target: &str, body: String| delivery.send(&world.namespace, target, &by("mq"), &message(body)).await;
-    tries_again(send("outcomes", "x".to_owned()).await, &["the connection `mq`", "outcomes"]);
+    tries_again(send("outcomes", "x".to_owned()).await, &["the connection `mq`", "QueueDoesNotExist"]);
     let url = queues.create("outcomes", json!({})).await;
     send("outcomes", "x".to_owned()).await.unwrap();
     gives_up(send("outcomes", "x".repeat(2_000_000)).await, &["the connection `mq`", "InvalidParameterValue"]);
