@@ -12,7 +12,10 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, connections, functions, invocations, kv, objects, queue, runtime, secrets, store};
+use super::{
+    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, runtime, secrets, store,
+    webhooks,
+};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -121,6 +124,12 @@ pub(super) enum Remote {
     /// List, show, cancel, retry, redrive and purge invocations
     #[command(subcommand)]
     Invocations(invocations::Command),
+    /// List, redrive and purge what is on its way out of the server
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Show and rotate the keys that webhooks are signed with
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
     /// Set, list and delete what functions are entrusted with

@@ -21,12 +21,14 @@ mod wait;
 
 mod async_config;
 mod connections;
+mod deliveries;
 mod keep;
 mod kv;
 mod objects;
 mod queue;
 mod runtime;
 mod secrets;
+mod webhooks;
 
 mod deploy;
 mod functions;

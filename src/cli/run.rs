@@ -58,6 +58,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
     match command {
         Remote::AsyncConfig(command) => command.run(client, output).await,
         Remote::Connections(command) => command.run(client, output).await,
+        Remote::Deliveries(command) => command.run(client, output).await,
         Remote::Deploy(deploy) => deploy.run(client, output).await,
         Remote::Functions(command) => command.run(client, output).await,
         Remote::Graph(show) => show.run(client, output).await,
@@ -68,6 +69,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
         Remote::Secrets(command) => command.run(client, output).await,
+        Remote::Webhooks(command) => command.run(client, output).await,
     }
 }
 

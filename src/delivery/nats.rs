@@ -69,6 +69,11 @@ impl NatsDelivery {
         Self { connections, reach, open: Arc::new(Mutex::new(LruCache::new(MAX_OPEN))) }
     }
 
+    /// Whether something can be published on the subject `target`.
+    pub(super) fn check(target: &str) -> Result<(), NotSent> {
+        check_subject(target)
+    }
+
     /// Publishes the record on the subject `target`. Once this returns a stream of the server has it.
     pub async fn send(
         &self,
@@ -77,7 +82,7 @@ impl NatsDelivery {
         terms: &Terms,
         message: &Message,
     ) -> Result<(), NotSent> {
-        check_subject(target)?;
+        Self::check(target)?;
         let name = terms.connection.as_ref().ok_or_else(|| {
             NotSent::never("a stream outside needs the connection that leads there: name it in the destination")
         })?;

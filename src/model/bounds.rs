@@ -315,6 +315,33 @@ pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
 
+/// Bytes of a record that goes into a queue: what SQS takes.
+pub const MAX_QUEUE_RECORD_BYTES: usize = 256 * 1_024;
+/// How long one try at a delivery may take, all of it.
+pub const DELIVERY_TRY: Duration = Duration::from_secs(15);
+/// How long a delivery is tried, unless told, before it is given up.
+pub const DEFAULT_DELIVERY_BUDGET: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds.
+pub const DELIVERY_BUDGET_S: RangeInclusive<u64> = 1..=30 * 24 * 3_600;
+/// Pause before the second try at a delivery; doubles from there.
+pub const DELIVERY_DELAY: Duration = Duration::from_secs(1);
+/// Where the doubling stops.
+pub const DELIVERY_DELAY_MAX: Duration = Duration::from_secs(600);
+/// The longest pause that a receiver may ask for.
+pub const DELIVERY_ASKED_MAX: Duration = Duration::from_secs(3_600);
+/// Deliveries to one target that are under way: what one endpoint is asked to take at once.
+pub const MAX_DELIVERIES_PER_TARGET: usize = 8;
+/// Deliveries that are under way in all: each is a record in memory, and often a socket.
+pub const MAX_DELIVERIES: usize = 128;
+/// Bytes of payloads and results that deliveries under way hold together.
+pub const MAX_DELIVERY_BYTES: u32 = 64 * 1_024 * 1_024;
+/// Targets that deliveries are known to wait for; of more, the rest is looked up when some are done.
+pub const MAX_DELIVERY_TARGETS: usize = 100_000;
+/// Time for which the keys before still sign webhooks after a rotation, unless told.
+pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds; 0 for a key that has got into wrong hands.
+pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
+
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;
 /// Bytes of a request's head.

@@ -90,11 +90,11 @@ impl NotSent {
     }
 }
 
-/// Of what is sent again and again: what may be reached can change, and what is down comes back.
+/// Of what is sent again and again: what is down comes back, and what may not be reached is for somebody to change.
 impl From<Unsent> for NotSent {
     fn from(unsent: Unsent) -> Self {
         match unsent.cause {
-            Cause::InvalidUri | Cause::WrongScheme => Self::never(unsent.why),
+            Cause::InvalidUri | Cause::PrivateAddress | Cause::WrongScheme => Self::never(unsent.why),
             _ => Self::retry(unsent.why),
         }
     }

@@ -11,6 +11,7 @@ mod failure;
 mod peer;
 mod post;
 mod tls;
+mod webhooks;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use allowed::{Allowed, InvalidAllowed};
 pub use failure::{Cause, NotSent, Unsent};
 pub use peer::Peer;
 pub use post::Answer;
+pub use webhooks::{Post, SigningKey, WebhookKey, Webhooks};
 
 use crate::model::bounds;
 use crate::tls::UnusableAuthority;

@@ -196,6 +196,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotSettled(_)
         | Error::Object(_)
         | Error::ObjectUnknown { .. }
+        | Error::NothingToRedeliver(_)
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)

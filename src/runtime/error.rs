@@ -109,6 +109,9 @@ pub enum Error {
         /// Where it stands.
         status: Status,
     },
+    /// None of its deliveries was given up, or another is still on its way.
+    #[error("the invocation {0} has no dead delivery that could be tried again now")]
+    NothingToRedeliver(InvocationId),
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),

@@ -4,6 +4,7 @@
 mod accept;
 mod bulk;
 mod connections;
+mod deliveries;
 mod desk;
 mod error;
 mod functions;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
@@ -34,6 +36,7 @@ use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
+use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -58,6 +61,8 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// Sends webhooks, and has the keys that they are signed with.
+    pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// The ways to services outside.

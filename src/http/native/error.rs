@@ -73,6 +73,7 @@ fn facts(error: &Error) -> Facts {
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
         Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
+        Error::NothingToRedeliver(_) => caller(S::CONFLICT, "nothing_to_redeliver"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),
@@ -171,7 +172,9 @@ fn vault(error: &VaultError) -> Facts {
         VaultError::Key(_) | VaultError::Random(_) => {
             (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
         }
-        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::OtherKey { .. } | VaultError::Unopened { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform)
+        }
         VaultError::Store(error) => store(error),
         VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }

@@ -4,6 +4,7 @@ mod async_config;
 pub(super) mod bench;
 mod bulk;
 mod connections;
+mod deliveries;
 mod error;
 mod function_url;
 mod functions;
@@ -23,6 +24,7 @@ mod queue;
 mod schema;
 mod secrets;
 mod usage_json;
+mod webhooks;
 
 use axum::Router;
 use axum::routing::{any, get, post, put};
@@ -52,6 +54,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/cancel", post(invocations::cancel))
         .route("/v1/invocations/{id}/retry", post(invocations::retry))
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
+        .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
@@ -64,6 +67,10 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/objects", get(objects::buckets))
         .route("/v1/objects/{bucket}", get(objects::list))
         .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/redrive", post(deliveries::redrive))
+        .route("/v1/webhooks/keys", get(webhooks::keys))
+        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/graph", get(graph::show))
