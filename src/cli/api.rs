@@ -288,7 +288,9 @@ pub(super) struct Page {
         alias = "deliveries",
         alias = "queues",
         alias = "streams",
-        alias = "topics"
+        alias = "topics",
+        alias = "connections",
+        alias = "objects"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

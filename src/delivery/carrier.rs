@@ -1,6 +1,6 @@
 //! The kinds of destination outside the runtime, and who brings messages to each.
 
-use super::{Message, NotSent};
+use super::{Message, NotSent, Services};
 use crate::model::bounds;
 use crate::model::destination::{Outside, OutsideKind, Terms};
 use crate::outbound::{Post, Webhooks};
@@ -10,12 +10,13 @@ use crate::registry::{Checked, TargetAsked, TargetRefused, Targets};
 #[derive(Clone)]
 pub struct Carrier {
     webhooks: Webhooks,
+    services: Services,
 }
 
 impl Carrier {
     /// A carrier with these ways out.
-    pub fn new(webhooks: Webhooks) -> Self {
-        Self { webhooks }
+    pub fn new(webhooks: Webhooks, services: Services) -> Self {
+        Self { webhooks, services }
     }
 
     /// The webhooks, whose keys are somebody's to show and to rotate.
@@ -30,14 +31,15 @@ impl Carrier {
     }
 
     async fn sent(&self, to: &Outside, terms: &Terms, message: &Message) -> Result<(), NotSent> {
-        match (to.kind, &terms.connection) {
-            (OutsideKind::Webhook, _) => {
+        match to.kind {
+            OutsideKind::Webhook => {
                 let Message { id, body, content_type, headers, .. } = message.clone();
                 let post = Post { id: id.to_string(), body, content_type, headers };
                 self.webhooks.post(&message.namespace, &to.target, &post).await
             }
-            (OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic, _) => {
-                Err(NotSent::never(missing(to)))
+            OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
+                let sent = self.services.send(to, terms, message).await;
+                sent.unwrap_or_else(|| Err(NotSent::never(missing(to))))
             }
         }
     }
@@ -52,7 +54,8 @@ impl Targets for Carrier {
                     admitted.map_err(|refused| TargetRefused::NotAllowed(refused.to_string()))
                 }
                 OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
-                    Err(TargetRefused::Missing(missing(asked.to)))
+                    let checked = self.services.check(asked.namespace, asked.to, asked.terms).await;
+                    checked.unwrap_or_else(|| Err(TargetRefused::Missing(missing(asked.to))))
                 }
             }
         })
@@ -60,5 +63,7 @@ impl Targets for Carrier {
 }
 
 fn missing(to: &Outside) -> String {
-    format!("nothing here delivers to `{to}`: functions and webhooks are what outcomes can be brought to")
+    format!(
+        "nothing here delivers to `{to}`: outcomes can be brought to functions, webhooks and objects, and by a connection to queues and streams"
+    )
 }

@@ -79,6 +79,8 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Connections of a namespace to services outside the runtime.
+pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
 pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
 /// The value of a pair: what one commit can write beside others.
@@ -245,10 +247,10 @@ pub const STREAM_BYTES: RangeInclusive<u64> = MIB..=1_024 * GIB;
 pub const MAX_STREAM_RECORD_BYTES: usize = 1_024 * 1_024;
 /// A record's partition key, in bytes.
 pub const MAX_PARTITION_KEY_BYTES: usize = 256;
-/// Attributes of a message, a record or a publication, count.
-pub const MAX_MESSAGE_ATTRIBUTES: usize = 32;
+/// Attributes of a record in a stream or of a publication, count.
+pub const MAX_RECORD_ATTRIBUTES: usize = 32;
 /// Names and values of all of them, in bytes.
-pub const MAX_MESSAGE_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+pub const MAX_RECORD_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 /// Records that are appended or read at once, count.
 pub const MAX_STREAM_BATCH: usize = 500;
 /// Bytes of their data together.

@@ -66,6 +66,10 @@ impl Setup {
         let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), Arc::new(Nobody));
         let outbound = Arc::new(Outbound::new(None).unwrap());
         let allowed = Allowed::of(&["127.0.0.0/8".to_owned()]).unwrap();
+        let reach = delivery::Reach::new(allowed.clone(), None).unwrap();
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(Home::Fleeting, store.clone(), clock.clone());
+        let services = Services::new(objects, &connections, &reach, clock.clone());
         let webhooks = Webhooks::new(outbound, allowed, store.clone(), vault, clock.clone());
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
@@ -78,7 +82,7 @@ impl Setup {
             tasks,
             retention,
             capacities,
-            carrier: Carrier::new(webhooks),
+            carrier: Carrier::new(webhooks, services),
             delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         World { store, dispatch: Dispatch::with_windows(needs, &live, windows), registry, slots, clock }

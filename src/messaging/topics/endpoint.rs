@@ -78,7 +78,7 @@ impl Filter {
     pub(super) fn check(&self) -> Result<(), TopicError> {
         let fits = self.attributes.values().all(|values| (1..=MAX_FILTER).contains(&values.len()));
         let texts = self.attributes.iter().flat_map(|(name, values)| std::iter::once(name).chain(values));
-        let is_short = texts.map(String::len).sum::<usize>() <= crate::model::bounds::MAX_MESSAGE_ATTRIBUTE_BYTES;
+        let is_short = texts.map(String::len).sum::<usize>() <= crate::model::bounds::MAX_RECORD_ATTRIBUTE_BYTES;
         let fits = fits && is_short && self.attributes.len() <= MAX_FILTER && self.outcomes.len() <= MAX_FILTER;
         fits.then_some(()).ok_or(TopicError::Filter)
     }

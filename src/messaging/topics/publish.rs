@@ -186,7 +186,7 @@ fn check(publication: &Publication) -> Result<(), TopicError> {
     }
     let bytes = attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() + content_type.len();
     let count = attributes.len();
-    if count > bounds::MAX_MESSAGE_ATTRIBUTES || bytes > bounds::MAX_MESSAGE_ATTRIBUTE_BYTES {
+    if count > bounds::MAX_RECORD_ATTRIBUTES || bytes > bounds::MAX_RECORD_ATTRIBUTE_BYTES {
         return Err(TopicError::Attributes { count, bytes });
     }
     Ok(())
