@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
-use crate::delivery::{self, Carrier, Connections, Home, Objects, Services};
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
@@ -120,7 +120,8 @@ impl Server {
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let services = services(config, &objects, &connections, &clock)?;
-        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?, services);
+        let builtin = Builtin::new(message_queues.clone(), streams.clone());
+        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?, services, builtin);
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {

@@ -407,8 +407,8 @@ pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
 
-/// Bytes of a record that goes into a queue: what SQS takes.
-pub const MAX_QUEUE_RECORD_BYTES: usize = 256 * 1_024;
+/// Bytes of a record that goes into a queue or to a topic: 256 KiB, attributes included.
+pub const MAX_QUEUE_RECORD_BYTES: usize = 252 * 1_024;
 /// How long one try at a delivery may take, all of it.
 pub const DELIVERY_TRY: Duration = Duration::from_secs(15);
 /// How long a delivery is tried, unless told, before it is given up.
