@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::delivery::{self, Connections, Home, Objects, Services};
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::model::bounds;

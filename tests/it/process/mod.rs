@@ -28,6 +28,7 @@ mod queues;
 mod restarts;
 mod retries;
 mod secrets;
+mod services;
 mod slow_clients;
 mod typed;
 mod versions;
