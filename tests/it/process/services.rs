@@ -12,11 +12,12 @@ use crate::skipped;
 /// The server may reach what runs on this machine.
 const OUTWARD: [&str; 2] = ["--allow-private-targets", "127.0.0.0/8"];
 
-/// Files below a folder.
+/// Objects below a folder, and not what is being written.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    let found = paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
+    found.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect()
 }
 
 async fn delivered(server: &Server, id: &str) -> Value {
