@@ -25,6 +25,8 @@ pub mod engine;
 pub mod registry;
 pub mod worker;
 
+pub mod messaging;
+
 pub mod delivery;
 
 pub mod dispatch;

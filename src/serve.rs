@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
-use crate::delivery::{self, Carrier, Connections, Home, Objects, Services};
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
@@ -109,13 +111,17 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
+        let message_queues = queues.await.map_err(ServeError::unread)?;
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let services = services(config, &objects, &connections, &clock)?;
-        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?, services);
+        let builtin = Builtin::new(message_queues.clone(), streams.clone());
+        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?, services, builtin);
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -141,6 +147,8 @@ impl Server {
             vault,
             webhooks: carrier.webhooks().clone(),
             key_value,
+            message_queues,
+            streams,
             connections,
             objects,
             slots,

@@ -285,6 +285,10 @@ pub(super) struct Page {
         alias = "invocations",
         alias = "secrets",
         alias = "keys",
+        alias = "deliveries",
+        alias = "queues",
+        alias = "streams",
+        alias = "topics",
         alias = "connections",
         alias = "objects"
     )]

@@ -13,8 +13,8 @@ use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
 use super::{
-    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, runtime, secrets, store,
-    webhooks,
+    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
+    store, streams, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -132,12 +132,18 @@ pub(super) enum Remote {
     Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Make, list and delete message queues; send, receive and delete messages
+    #[command(subcommand)]
+    Queues(queues::Command),
     /// Set, list and delete what functions are entrusted with
     #[command(subcommand)]
     Secrets(secrets::Command),
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
+    /// Make, append to and read streams
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Set, list and delete the ways to services outside
     #[command(subcommand)]
     Connections(connections::Command),

@@ -26,8 +26,10 @@ mod keep;
 mod kv;
 mod objects;
 mod queue;
+mod queues;
 mod runtime;
 mod secrets;
+mod streams;
 mod webhooks;
 
 mod deploy;

@@ -67,8 +67,10 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Kv(command) => command.run(client, output).await,
         Remote::Objects(command) => command.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
+        Remote::Queues(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
         Remote::Secrets(command) => command.run(client, output).await,
+        Remote::Streams(command) => command.run(client, output).await,
         Remote::Webhooks(command) => command.run(client, output).await,
     }
 }

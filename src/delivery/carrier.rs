@@ -1,6 +1,6 @@
 //! The kinds of destination outside the runtime, and who brings messages to each.
 
-use super::{Message, NotSent, Services};
+use super::{Builtin, Message, NotSent, Services};
 use crate::model::bounds;
 use crate::model::destination::{Outside, OutsideKind, Terms};
 use crate::outbound::{Post, Webhooks};
@@ -11,12 +11,13 @@ use crate::registry::{Checked, TargetAsked, TargetRefused, Targets};
 pub struct Carrier {
     webhooks: Webhooks,
     services: Services,
+    builtin: Builtin,
 }
 
 impl Carrier {
     /// A carrier with these ways out.
-    pub fn new(webhooks: Webhooks, services: Services) -> Self {
-        Self { webhooks, services }
+    pub fn new(webhooks: Webhooks, services: Services, builtin: Builtin) -> Self {
+        Self { webhooks, services, builtin }
     }
 
     /// The webhooks, whose keys are somebody's to show and to rotate.
@@ -38,7 +39,10 @@ impl Carrier {
                 self.webhooks.post(&message.namespace, &to.target, &post).await
             }
             OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
-                let sent = self.services.send(to, terms, message).await;
+                if let Some(sent) = self.services.send(to, terms, message).await {
+                    return sent;
+                }
+                let sent = self.builtin.send(to, message).await;
                 sent.unwrap_or_else(|| Err(NotSent::never(missing(to))))
             }
         }
@@ -54,8 +58,13 @@ impl Targets for Carrier {
                     admitted.map_err(|refused| TargetRefused::NotAllowed(refused.to_string()))
                 }
                 OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
-                    let checked = self.services.check(asked.namespace, asked.to, asked.terms).await;
-                    checked.unwrap_or_else(|| Err(TargetRefused::Missing(missing(asked.to))))
+                    if let Some(checked) = self.services.check(asked.namespace, asked.to, asked.terms).await {
+                        return checked;
+                    }
+                    match self.builtin.exists(asked.namespace, asked.to) {
+                        Some(true) => Ok(()),
+                        Some(false) | None => Err(TargetRefused::Missing(missing(asked.to))),
+                    }
                 }
             }
         })
@@ -63,7 +72,11 @@ impl Targets for Carrier {
 }
 
 fn missing(to: &Outside) -> String {
-    format!(
-        "nothing here delivers to `{to}`: outcomes can be brought to functions, webhooks and objects, and by a connection to queues and streams"
-    )
+    let make = match to.kind {
+        OutsideKind::Queue => "make it with `tidemill queues create`, or name the connection that leads to it",
+        OutsideKind::Stream => "make it with `tidemill streams create`, or name the connection that leads to it",
+        OutsideKind::Topic => "make it with `tidemill topics create`",
+        OutsideKind::Object | OutsideKind::Webhook => "nothing here delivers to it",
+    };
+    format!("there is no `{to}`: {make}")
 }

@@ -21,8 +21,10 @@ mod sqs;
 
 mod services;
 
+mod builtin;
 mod carrier;
 
+pub use builtin::Builtin;
 pub use carrier::Carrier;
 pub use connections::{ConnectionError, Connections};
 pub use message::Message;

@@ -237,7 +237,7 @@ fn refused(answer: &Answer) -> Refused {
 }
 
 /// A body as a queue takes it, and whether it had to be encoded for that: base64 of what is no text of XML's characters.
-fn text(body: &[u8]) -> (String, bool) {
+pub(super) fn text(body: &[u8]) -> (String, bool) {
     let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
     match std::str::from_utf8(body) {
         Ok(text) if !text.is_empty() && text.chars().all(is_taken) => (text.to_owned(), false),

@@ -21,6 +21,7 @@ pub mod destination;
 pub mod graph;
 pub mod object;
 
+pub mod message_queue;
 pub mod outcome;
 pub mod queue;
 

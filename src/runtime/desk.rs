@@ -188,6 +188,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
+        | Error::MessageQueue(_)
         | Error::NoSchema { .. }
         | Error::NotADeadLetter(_)
         | Error::NotAccepted(NotAccepted::Stopping | NotAccepted::Store(_))
@@ -202,6 +203,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Registry(_)
         | Error::SecretUnknown { .. }
         | Error::Store(_)
+        | Error::Stream(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)

@@ -7,6 +7,8 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{ConnectionName, FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::object::{BucketName, ObjectKey};
@@ -17,6 +19,9 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 use crate::worker::Slots;
+
+/// When somebody comes again whose message a full queue did not take: others have been received by then, or will not be.
+const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +126,9 @@ pub enum Error {
     /// A key-value store could not be read or changed.
     #[error(transparent)]
     KeyValue(#[from] KeyValueError),
+    /// A message queue did not do what it was asked.
+    #[error(transparent)]
+    MessageQueue(#[from] QueueError),
     /// An object could not be read or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -179,6 +187,9 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -190,6 +201,9 @@ impl Error {
         match self {
             Self::Overloaded { .. } => Some(Slots::retry_after()),
             Self::NotAccepted(refused) => refused.retry_after(),
+            Self::MessageQueue(QueueError::Full { .. } | QueueError::InFlight { .. } | QueueError::Purging(_)) => {
+                Some(QUEUE_RETRY_AFTER)
+            }
             Self::Function { failure, .. } => match failure.advice {
                 Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
                 Advice::GiveUp | Advice::Retry => None,

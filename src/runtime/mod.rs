@@ -11,11 +11,13 @@ mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
 mod objects;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +37,8 @@ use crate::clock::Clock;
 use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
+use crate::messaging::streams::Streams;
 use crate::model::time::Timestamp;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -65,6 +69,10 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The message queues.
+    pub message_queues: Queues,
+    /// The streams.
+    pub streams: Streams,
     /// The ways to services outside.
     pub connections: Connections,
     /// The objects on this machine.

@@ -4,6 +4,7 @@ mod async_config;
 pub(super) mod bench;
 mod bulk;
 mod connections;
+mod content;
 mod deliveries;
 mod error;
 mod function_url;
@@ -16,6 +17,8 @@ mod invocation_json;
 mod invocations;
 mod invoke;
 mod key_value;
+mod message_queues;
+mod message_queues_json;
 mod metrics;
 mod objects;
 mod overview;
@@ -23,11 +26,12 @@ mod query;
 mod queue;
 mod schema;
 mod secrets;
+mod streams;
 mod usage_json;
 mod webhooks;
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 use crate::runtime::Runtime;
 
@@ -73,6 +77,19 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/queues", get(message_queues::list))
+        .route(
+            "/v1/queues/{name}",
+            get(message_queues::show).put(message_queues::put).delete(message_queues::delete_queue),
+        )
+        .route("/v1/queues/{name}/purge", post(message_queues::purge))
+        .route("/v1/queues/{name}/receive", post(message_queues::receive))
+        .route("/v1/queues/{name}/messages", post(message_queues::send))
+        .route("/v1/queues/{name}/messages/{receipt}", delete(message_queues::delete))
+        .route("/v1/queues/{name}/messages/{receipt}/visibility", put(message_queues::change_visibility))
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
+        .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

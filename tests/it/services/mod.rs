@@ -70,6 +70,7 @@ fn message(body: impl Into<Vec<u8>>) -> Message {
         namespace: Namespace::default(),
         function: "resize".parse().unwrap(),
         invocation: InvocationId::from_bytes(*id.as_bytes()),
+        chain: vec![InvocationId::from_bytes(*id.as_bytes())],
         settled: Timestamp::parse("2026-11-21T09:00:00Z").unwrap(),
         outcome: OutcomeKind::Succeeded,
     }
