@@ -100,3 +100,33 @@ async fn what_a_queue_outside_does_not_take_yet_gets_there_also_when_the_server_
     );
     assert!(!server.log().contains("secret"), "{}", server.log());
 }
+
+#[tokio::test]
+async fn a_queue_of_another_server_is_a_queue_of_a_service_outside() {
+    let other = Server::in_memory().await;
+    other.put("/v1/queues/outcomes", "").await.is(201);
+    other.put("/v1/queues/once.fifo", json!({"fifo": true}).to_string()).await.is(201);
+    let server = Server::with(&OUTWARD).await;
+    run_with(&server.url(""), &["secrets", "set", "key"], b"secret").await.exits(0);
+    let endpoint = other.url("");
+    let connect = ["connections", "set", "sqs", "other", "--access-key-id", "AK", "--secret-key-from", "key"];
+    run(&server, &[&connect[..], &["--endpoint", &endpoint]].concat()).await.exits(0);
+    let received = async |queue: &str| {
+        let messages = other.post(&format!("/v1/queues/{queue}/receive?wait_s=20&max_messages=10"), "").await.is(200);
+        messages.json()["messages"].as_array().unwrap().clone()
+    };
+    for (name, queue) in [("a", "outcomes"), ("b", "once.fifo")] {
+        let to = json!({"to": format!("queue:{queue}"), "connection": "other", "format": "payload"});
+        server.deploy_with(name, prebuilt("describe"), &json!({"async_config": {"on_success": to}})).await;
+        let id = server.accept(name, r#"{"order": 7}"#).await;
+        delivered(&server, &id).await;
+        let messages = received(queue).await;
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let body: Value = serde_json::from_str(messages[0]["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["payload"], json!({"order": 7}), "the bare result: {body}");
+        let told = &messages[0]["attributes"]["tidemill-id"]["value"];
+        if queue.ends_with("fifo") {
+            assert_eq!(&messages[0]["deduplication_id"], told);
+        }
+    }
+}
