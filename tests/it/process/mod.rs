@@ -30,6 +30,7 @@ mod queues;
 mod restarts;
 mod retries;
 mod secrets;
+mod services;
 mod slow_clients;
 mod streams;
 mod topics;
