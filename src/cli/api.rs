@@ -289,6 +289,8 @@ pub(super) struct Page {
         alias = "queues",
         alias = "streams",
         alias = "topics",
+        alias = "connections",
+        alias = "objects",
         alias = "publications"
     )]
     pub(super) items: Vec<Box<RawValue>>,
