@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 mod damaged;
+mod deliveries;
 mod faulty;
 mod keys;
 mod limits;
@@ -12,6 +13,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::delivery::{self, Builtin, Connections, Home, Objects, Services};
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::messaging::queues::{Limits, Queues};
