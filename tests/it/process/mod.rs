@@ -14,6 +14,7 @@ mod compiling;
 mod connections;
 mod cycles;
 mod damage;
+mod destinations;
 mod directories;
 mod disk;
 mod full_queues;
