@@ -17,10 +17,11 @@ use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
 use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
-use crate::runtime::{Desk, Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -119,9 +120,14 @@ impl Server {
         objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
+        let webhooks = webhooks(config, &store, &vault, &clock)?;
+        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
+        let base = format!("http://{}", listener.address());
+        let topics = (clock.clone(), tasks.clone());
+        let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
         let services = services(config, &objects, &connections, &clock)?;
-        let builtin = Builtin::new(message_queues.clone(), streams.clone());
-        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?, services, builtin);
+        let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
+        let carrier = Carrier::new(webhooks, services, builtin);
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -151,6 +157,7 @@ impl Server {
             streams,
             connections,
             objects,
+            topics,
             slots,
             clock,
             tasks: tasks.clone(),

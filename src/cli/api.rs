@@ -290,7 +290,8 @@ pub(super) struct Page {
         alias = "streams",
         alias = "topics",
         alias = "connections",
-        alias = "objects"
+        alias = "objects",
+        alias = "publications"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

@@ -14,7 +14,7 @@ use super::new::New;
 use super::serve::Settings;
 use super::{
     async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
-    store, streams, webhooks,
+    store, streams, topics, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -150,6 +150,9 @@ pub(super) enum Remote {
     /// List, read and delete what outcomes were put into buckets here
     #[command(subcommand)]
     Objects(objects::Command),
+    /// Make topics, publish on them, and subscribe to them
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

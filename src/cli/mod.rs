@@ -30,6 +30,7 @@ mod queues;
 mod runtime;
 mod secrets;
 mod streams;
+mod topics;
 mod webhooks;
 
 mod deploy;

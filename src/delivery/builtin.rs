@@ -2,7 +2,6 @@
 //! Each knows a repeat by the message's id.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
 
 use super::{Message, NotSent, sqs};
 use crate::messaging::queues::{Attribute, Outgoing, QueueError, Queues, Value};
@@ -20,19 +19,19 @@ const MAX_ATTRIBUTES: usize = 10;
 pub struct Builtin {
     queues: Queues,
     streams: Streams,
-    /// Set once they are open: what they bring goes through functions, which are opened later.
-    topics: Arc<OnceLock<Topics>>,
+    topics: Option<Topics>,
 }
 
 impl Builtin {
     /// These queues and streams.
     pub fn new(queues: Queues, streams: Streams) -> Self {
-        Self { queues, streams, topics: Arc::default() }
+        Self { queues, streams, topics: None }
     }
 
     /// And these topics.
-    pub fn open_topics(&self, topics: Topics) {
-        drop(self.topics.set(topics)); // the first stay
+    #[must_use]
+    pub fn and(self, topics: Topics) -> Self {
+        Self { topics: Some(topics), ..self }
     }
 
     /// Tries once; `None` where it is nothing of this runtime.
@@ -40,10 +39,7 @@ impl Builtin {
         match to.kind {
             OutsideKind::Queue => Some(self.enqueue(&to.target, message).await),
             OutsideKind::Stream => Some(self.append(&to.target, message).await),
-            OutsideKind::Topic => match self.topics.get() {
-                Some(topics) => Some(publish(topics, &to.target, message).await),
-                None => Some(Err(NotSent::retry("topics are not open yet"))),
-            },
+            OutsideKind::Topic => Some(publish(self.topics.as_ref()?, &to.target, message).await),
             OutsideKind::Object | OutsideKind::Webhook => None,
         }
     }
@@ -56,7 +52,7 @@ impl Builtin {
             }
             OutsideKind::Stream => Some(stream(namespace, &to.target).is_ok_and(|path| self.streams.exists(&path))),
             OutsideKind::Topic => {
-                let there = |path: TopicPath| self.topics.get().is_some_and(|topics| topics.exists(&path));
+                let there = |path: TopicPath| self.topics.as_ref().is_some_and(|topics| topics.exists(&path));
                 Some(topic(namespace, &to.target).is_ok_and(there))
             }
             OutsideKind::Object | OutsideKind::Webhook => None,

@@ -18,6 +18,8 @@ mod queues;
 mod secrets;
 mod signatures;
 mod streams;
+mod topics;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +34,7 @@ pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
+pub use ways::RuntimeWays;
 
 use crate::clock::Clock;
 use crate::delivery::{Connections, Objects};
@@ -39,6 +42,7 @@ use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::messaging::queues::Queues;
 use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -77,6 +81,8 @@ pub struct Parts {
     pub connections: Connections,
     /// The objects on this machine.
     pub objects: Objects,
+    /// The topics.
+    pub topics: Topics,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -27,6 +27,7 @@ mod queue;
 mod schema;
 mod secrets;
 mod streams;
+mod topics;
 mod usage_json;
 mod webhooks;
 
@@ -90,6 +91,14 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
         .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{name}", put(topics::create).get(topics::show).delete(topics::delete))
+        .route("/v1/topics/{name}/publications", post(topics::publish))
+        .route("/v1/topics/{name}/subscriptions", get(topics::subscriptions).post(topics::subscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}", get(topics::subscription_of).delete(topics::unsubscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}/confirm", get(topics::confirm).post(topics::confirm))
+        .route("/v1/topics/{name}/subscriptions/{id}/dead", get(topics::dead).delete(topics::purge))
+        .route("/v1/topics/{name}/subscriptions/{id}/redrive", post(topics::redrive))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

@@ -7,11 +7,12 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::kept::{self, Confirmation, Dead, KeptSubscription, Work, subscription_key};
-use super::lane::Lane;
-use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, TopicPath, Topics};
+use super::lane::{Lane, less};
+use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, TopicPath, Topics, queue};
 use crate::model::bounds::{self, within};
 use crate::model::time::Timestamp;
-use crate::store::{Change, Durability, Group};
+use crate::outbound::NotSent;
+use crate::store::{Change, DocumentRange, Durability, Group};
 
 /// A subscription as it stands.
 #[derive(Clone, Debug)]
@@ -88,7 +89,16 @@ impl Topics {
         let give_up_after_s = give_up_after_s.unwrap_or(bounds::DEFAULT_DELIVERY_BUDGET.as_secs());
         within("give_up_after_s", give_up_after_s, &bounds::DELIVERY_BUDGET_S)?;
         filter.check()?;
-        self.parts.ways.check(&path.namespace, &to).await.map_err(TopicError::Refused)?;
+        match &to {
+            Endpoint::Queue(name) => {
+                let queue = queue::path(&path.namespace, name).map_err(TopicError::Refused)?;
+                let there = self.parts.queues.describe(&queue);
+                there.map_err(|error| TopicError::Refused(NotSent::never(error.to_string())))?;
+            }
+            Endpoint::Function(_) | Endpoint::Web(_) => {
+                self.parts.ways.check(&path.namespace, &to).await.map_err(TopicError::Refused)?;
+            }
+        }
         let (parts, topic) = (Arc::clone(&self.parts), self.parts.topic(path)?);
         let wanted = Wanted { to, filter, give_up_after_s };
         self.see_through(async move { parts.subscribe(&topic, wanted).await }).await
@@ -147,7 +157,7 @@ impl Topics {
         self.see_through(async move {
             let _changing = lane.changing.lock().await;
             let removed = parts.sweep(&lane.dead()).await?;
-            lane.dead.fetch_sub(removed, Ordering::Relaxed);
+            less(&lane.dead, removed);
             Ok(())
         })
         .await
@@ -240,9 +250,11 @@ impl Parts {
 
     async fn redrive(&self, topic: &Arc<Topic>, lane: &Lane) -> Result<usize, TopicError> {
         let _changing = lane.changing.lock().await;
-        let mut done = 0;
+        let (mut done, last) = (0, topic.state().last);
+        // What is given up again meanwhile has a higher number, and is not sent for ever.
+        let range = DocumentRange { to: Some(lane.dead().key(last + 1).key().to_vec()), ..lane.dead().range() };
         for _ in 0..2 {
-            let page = self.store.documents(lane.dead().range(), PAGE).await?;
+            let page = self.store.documents(range.clone(), PAGE).await?;
             for (key, bytes) in page {
                 if lane.pending.load(Ordering::Relaxed) >= bounds::MAX_PENDING_PUBLICATIONS {
                     return Ok(done);
