@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::model::function::{Function, Version};
-use crate::model::graph::Graph;
+use crate::model::graph::{Edges, Graph, Node, NodeName, Owner};
 use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumber};
 
 /// Every function with its versions, by id and by name.
@@ -12,6 +12,8 @@ use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumb
 pub struct Catalogue {
     ids: BTreeMap<FunctionPath, FunctionId>,
     entries: HashMap<FunctionId, Entry>,
+    /// Edges that are no function's.
+    others: BTreeMap<Owner, Edges>,
 }
 
 #[derive(Clone)]
@@ -23,14 +25,27 @@ struct Entry {
 /// An edge of the graph, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whose destination it is.
-    pub from: FunctionPath,
-    /// The destination.
-    pub to: FunctionPath,
-    /// When it is taken.
-    pub edge: Edge,
-    /// The version whose own configuration says so; `None` for the function's.
+    /// What leads on.
+    pub from: NodeName,
+    /// Where to.
+    pub to: NodeName,
+    /// When, and by what.
+    pub way: Way,
+    /// The version whose own configuration says so; `None` for the function's, and for what is no function.
     pub version: Option<VersionNumber>,
+}
+
+/// When an edge is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The function's outcome goes there.
+    Outcome(Edge),
+    /// A message that was received too often goes there.
+    Redrive,
+    /// What is published goes there.
+    Subscription,
+    /// The trigger of this name invokes it.
+    Trigger(String),
 }
 
 impl Catalogue {
@@ -89,46 +104,96 @@ impl Catalogue {
             .filter_map(|(_, id)| self.function(*id))
     }
 
-    /// The graph of all destinations, without those of `except`.
-    pub fn graph_without(&self, except: FunctionId) -> Graph {
+    /// The graph of all edges, without those of `except`.
+    pub fn graph_without(&self, except: &Owner) -> Graph {
         let mut graph = Graph::default();
-        for entry in self.entries.values().filter(|entry| entry.function.id != except) {
-            for (_, target) in entry.function.configs().flat_map(|config| config.destinations.functions()) {
-                graph.add(entry.function.id, target.id);
+        for function in self.entries.values().map(|entry| &entry.function) {
+            if *except != Owner::Function(function.id) {
+                for (_, to) in ways_of(function) {
+                    graph.add(Node::Function(function.id), to);
+                }
+            }
+        }
+        for (_, edges) in self.others.iter().filter(|(owner, _)| *owner != except) {
+            for (from, to) in edges {
+                graph.add(from.clone(), to.clone());
             }
         }
         graph
     }
 
-    /// The functions that have `id` as a destination.
-    pub fn leading_to(&self, id: FunctionId) -> Vec<FunctionPath> {
-        let leads = |function: &Function| {
-            function.configs().flat_map(|config| config.destinations.functions()).any(|(_, target)| target.id == id)
-        };
-        let mut paths: Vec<_> =
-            self.functions(None, None).filter(|f| f.id != id && leads(f)).map(|f| f.path.clone()).collect();
-        paths.dedup();
-        paths
+    /// What leads to the function `id`, for people: functions, and `trigger:NAME` and the like.
+    pub fn leading_to(&self, id: FunctionId) -> Vec<String> {
+        let node = Node::Function(id);
+        let leads = |function: &Function| ways_of(function).any(|(_, to)| to == node);
+        let functions = self.functions(None, None).filter(|function| function.id != id && leads(function));
+        let functions = functions.map(|function| function.path.to_string());
+        let others = self.others.iter().filter(|(_, edges)| edges.iter().any(|(_, to)| *to == node));
+        functions.chain(others.map(|(owner, _)| self.owner_name(owner))).collect()
     }
 
-    /// Every edge, in order of names.
+    /// Every edge, those of functions in order of names and then the others.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for function in self.functions(None, None) {
+            let from = NodeName::Function(function.path.clone());
             let own = function.async_config.iter().map(|config| (None, config));
             let configs = own.chain(function.version_configs.iter().map(|(number, config)| (Some(*number), config)));
             for (version, config) in configs {
-                // A deleted function is no place to go, though one of its name may be there again.
-                let there = config.destinations.functions().filter(|(_, target)| self.entries.contains_key(&target.id));
-                links.extend(there.map(|(edge, target)| Link {
-                    from: function.path.clone(),
-                    to: target.path.clone(),
-                    edge,
-                    version,
-                }));
+                for (edge, to) in Node::of(&config.destinations, &function.path.namespace) {
+                    let to =
+                        self.there(&to).map(|to| Link { from: from.clone(), to, way: Way::Outcome(edge), version });
+                    links.extend(to);
+                }
             }
         }
+        for (way, edges) in self.others.iter().filter_map(|(owner, edges)| Some((way_of(owner)?, edges))) {
+            let there = |(from, to)| Some((self.there(from)?, self.there(to)?));
+            let there = edges.iter().map(|(from, to)| (from, to)).filter_map(there);
+            links.extend(there.map(|(from, to)| Link { from, to, way: way.clone(), version: None }));
+        }
         links
+    }
+
+    /// The name of a node. A deleted function is no place to go, though one of its name may be there again.
+    fn there(&self, node: &Node) -> Option<NodeName> {
+        match node {
+            Node::Function(id) => self.function(*id).map(|function| NodeName::Function(function.path.clone())),
+            Node::Queue(named) => Some(NodeName::Queue(named.clone())),
+            Node::Topic(named) => Some(NodeName::Topic(named.clone())),
+        }
+    }
+
+    fn owner_name(&self, owner: &Owner) -> String {
+        match owner {
+            Owner::Function(id) => self.function(*id).map_or_else(|| id.to_string(), |it| it.path.to_string()),
+            Owner::Queue(named) => format!("queue:{named}"),
+            Owner::Topic(named) => format!("topic:{named}"),
+            Owner::Trigger(named) => format!("trigger:{named}"),
+        }
+    }
+
+    /// The first cycle that `owner` would close with these edges in place of those that it has. `new` is how a function
+    /// that is not there yet is called.
+    pub fn cycle(&self, owner: &Owner, edges: &Edges, new: Option<&FunctionPath>) -> Option<Vec<NodeName>> {
+        let mut graph = self.graph_without(owner);
+        for (from, to) in edges {
+            if let Some(cycle) = graph.cycle_with(from, to) {
+                let new = || new.map(|path| NodeName::Function(path.clone()));
+                return Some(cycle.iter().filter_map(|node| self.there(node).or_else(new)).collect());
+            }
+            graph.add(from.clone(), to.clone());
+        }
+        None
+    }
+
+    /// Puts edges that are no function's in place of those that `owner` has.
+    pub fn put_edges(&mut self, owner: Owner, edges: Edges) {
+        if edges.is_empty() {
+            self.others.remove(&owner);
+        } else {
+            self.others.insert(owner, edges);
+        }
     }
 
     /// Puts a function in place of the one with its id.
@@ -154,5 +219,20 @@ impl Catalogue {
         if let Some(entry) = self.entries.remove(&id) {
             self.ids.remove(&entry.function.path);
         }
+    }
+}
+
+/// Where a function's outcomes go, by all its configurations.
+fn ways_of(function: &Function) -> impl Iterator<Item = (Edge, Node)> {
+    function.configs().flat_map(|config| Node::of(&config.destinations, &function.path.namespace))
+}
+
+/// How the edges of what is no function are taken.
+fn way_of(owner: &Owner) -> Option<Way> {
+    match owner {
+        Owner::Function(_) => None,
+        Owner::Queue(_) => Some(Way::Redrive),
+        Owner::Topic(_) => Some(Way::Subscription),
+        Owner::Trigger(named) => Some(Way::Trigger(named.name.clone())),
     }
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod change;
+mod edges;
 mod error;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,8 +13,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-pub use catalogue::{Catalogue, Link};
+pub use catalogue::{Catalogue, Link, Way};
 pub use change::{ConfigText, Deployment, Subject};
+pub use edges::Changing;
 pub use error::RegistryError;
 
 use crate::clock::Clock;
@@ -36,14 +38,14 @@ struct Parts {
     tasks: Tasks,
     catalogue: RwLock<Catalogue>,
     /// Held over check, commit and publication of a change.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
 }
 
 impl Registry {
     /// A registry of what the store held when it was opened.
     pub fn open(store: Arc<dyn Store>, engine: Engine, clock: Clock, tasks: Tasks, live: &Live) -> Self {
         let catalogue = RwLock::new(Catalogue::of(&live.functions));
-        Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing: Mutex::new(()) }) }
+        Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing: Arc::default() }) }
     }
 
     /// The function that has this name.

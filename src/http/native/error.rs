@@ -6,7 +6,6 @@ use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
-use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
 use crate::runtime::Error;
@@ -163,7 +162,6 @@ fn store(error: &StoreError) -> Facts {
 
 /// Members that only one kind of problem has.
 fn more(error: &Error, problem: Problem) -> Problem {
-    let names = |paths: &[FunctionPath]| paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>();
     match error {
         Error::Function { id, failure, .. } => {
             let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
@@ -190,8 +188,10 @@ fn more(error: &Error, problem: Problem) -> Problem {
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
-        Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
-        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),
+        Error::Registry(RegistryError::Cycle(path)) => {
+            problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", used_by.clone()),
         _ => problem,
     }
 }
