@@ -21,6 +21,8 @@ pub mod engine;
 pub mod registry;
 pub mod worker;
 
+pub mod triggers;
+
 pub mod dispatch;
 
 pub mod runtime;

@@ -21,6 +21,7 @@ use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::triggers::{self, Triggers};
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
@@ -114,6 +115,14 @@ impl Server {
             retention: config.retention,
             capacities: config.capacities,
         };
+        let needs_of_triggers = triggers::Needs {
+            store: store.clone(),
+            registry: registry.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            starts: desk.clone(),
+        };
+        let triggers = Triggers::open(needs_of_triggers).await.map_err(ServeError::unread)?;
         let dispatch = Dispatch::start(needs, &live);
         let started = clock.now();
         let runtime = Runtime::new(Parts {
@@ -123,6 +132,7 @@ impl Server {
             worker,
             vault,
             key_value,
+            triggers: triggers.clone(),
             slots,
             clock,
             tasks: tasks.clone(),
@@ -133,6 +143,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         desk.open(&runtime);
+        triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");

@@ -29,6 +29,7 @@ mod secrets;
 mod deploy;
 mod functions;
 mod invoke;
+mod triggers;
 
 mod filter;
 

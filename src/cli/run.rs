@@ -66,6 +66,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
         Remote::Secrets(command) => command.run(client, output).await,
+        Remote::Triggers(command) => command.run(client, output).await,
     }
 }
 

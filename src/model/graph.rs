@@ -36,6 +36,8 @@ pub enum Node {
     Queue(Named),
     /// A topic of the runtime's own.
     Topic(Named),
+    /// A timer, by the name of its trigger. Nothing leads to it.
+    Timer(Named),
 }
 
 impl Node {
@@ -71,6 +73,8 @@ pub enum NodeName {
     Queue(Named),
     /// A topic.
     Topic(Named),
+    /// A timer.
+    Timer(Named),
 }
 
 impl NodeName {
@@ -78,7 +82,7 @@ impl NodeName {
     pub fn namespace(&self) -> &Namespace {
         match self {
             Self::Function(path) => &path.namespace,
-            Self::Queue(named) | Self::Topic(named) => &named.namespace,
+            Self::Queue(named) | Self::Topic(named) | Self::Timer(named) => &named.namespace,
         }
     }
 }
@@ -89,6 +93,7 @@ impl fmt::Display for NodeName {
             Self::Function(path) => path.fmt(f),
             Self::Queue(named) => write!(f, "queue:{named}"),
             Self::Topic(named) => write!(f, "topic:{named}"),
+            Self::Timer(named) => write!(f, "timer:{named}"),
         }
     }
 }
@@ -102,7 +107,7 @@ pub enum Owner {
     Queue(Named),
     /// A topic's subscriptions.
     Topic(Named),
-    /// A trigger, which leads from a queue or a topic to a function. One that is switched off leads there all the same: it
+    /// A trigger, which leads from what it watches to a function. One that is switched off leads there all the same: it
     /// can be switched on.
     Trigger(Named),
 }

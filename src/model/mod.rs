@@ -22,6 +22,9 @@ pub mod graph;
 pub mod outcome;
 pub mod queue;
 
+pub mod schedule;
+pub mod trigger;
+
 pub mod grant;
 
 pub mod entrypoint;

@@ -161,6 +161,7 @@ impl Catalogue {
             Node::Function(id) => self.function(*id).map(|function| NodeName::Function(function.path.clone())),
             Node::Queue(named) => Some(NodeName::Queue(named.clone())),
             Node::Topic(named) => Some(NodeName::Topic(named.clone())),
+            Node::Timer(named) => Some(NodeName::Timer(named.clone())),
         }
     }
 

@@ -41,7 +41,7 @@ impl Desk {
         self.runtime.send_replace(Some(std::sync::Arc::downgrade(&runtime.parts)));
     }
 
-    async fn runtime(&self) -> Result<Runtime, NotDone> {
+    pub(super) async fn runtime(&self) -> Result<Runtime, NotDone> {
         let mut open = self.runtime.subscribe();
         let parts = open.wait_for(Option::is_some).await.ok().and_then(|parts| parts.as_ref()?.upgrade());
         parts.map(|parts| Runtime { parts }).ok_or_else(stopping)
@@ -196,6 +196,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Registry(_)
         | Error::SecretUnknown { .. }
         | Error::Store(_)
+        | Error::Trigger(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)

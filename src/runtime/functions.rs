@@ -36,6 +36,8 @@ pub struct GraphView {
     pub queues: BTreeSet<Named>,
     /// The topics of which the same is true.
     pub topics: BTreeSet<Named>,
+    /// The timers, in order of name.
+    pub timers: BTreeSet<Named>,
     /// Every edge between them.
     pub links: Vec<Link>,
 }
@@ -115,14 +117,15 @@ impl Runtime {
             let links = catalogue.links().into_iter().filter(|link| here(&link.from) || here(&link.to));
             (functions, links.collect::<Vec<_>>())
         });
-        let (mut queues, mut topics) = (BTreeSet::new(), BTreeSet::new());
+        let (mut queues, mut topics, mut timers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for node in links.iter().flat_map(|link| [&link.from, &link.to]) {
             match node {
                 NodeName::Function(_) => (),
                 NodeName::Queue(named) => drop(queues.insert(named.clone())),
                 NodeName::Topic(named) => drop(topics.insert(named.clone())),
+                NodeName::Timer(named) => drop(timers.insert(named.clone())),
             }
         }
-        GraphView { functions, queues, topics, links }
+        GraphView { functions, queues, topics, timers, links }
     }
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod queues;
 mod secrets;
 mod signatures;
+mod triggers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::triggers::Triggers;
 use crate::vault::Vault;
 use crate::worker::{Slots, Worker};
 
@@ -57,6 +59,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// What invokes functions by itself.
+    pub triggers: Triggers,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -10,6 +10,7 @@ use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
 use crate::runtime::Error;
 use crate::store::StoreError;
+use crate::triggers::TriggerError;
 use crate::vault::VaultError;
 
 /// The stable code of an error, where it is told without a problem of its own.
@@ -78,6 +79,7 @@ fn facts(error: &Error) -> Facts {
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
+        Error::Trigger(error) => trigger(error),
         Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
@@ -148,6 +150,19 @@ fn vault(error: &VaultError) -> Facts {
     }
 }
 
+fn trigger(error: &TriggerError) -> Facts {
+    match error {
+        TriggerError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TriggerError::NotATimer { .. } => caller(S::CONFLICT, "not_a_timer"),
+        TriggerError::Payload(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        TriggerError::Range(_) | TriggerError::Source(_) => caller(S::BAD_REQUEST, "bad_range"),
+        TriggerError::Registry(error) => registry(error),
+        TriggerError::Store(error) => store(error),
+        TriggerError::TooMany => caller(S::CONFLICT, "limit_exceeded"),
+        TriggerError::Unknown { .. } => caller(S::NOT_FOUND, "trigger_not_found"),
+    }
+}
+
 fn store(error: &StoreError) -> Facts {
     match error {
         StoreError::Damaged { .. } | StoreError::Open { .. } | StoreError::Unreadable(_) => {
@@ -188,7 +203,8 @@ fn more(error: &Error, problem: Problem) -> Problem {
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
-        Error::Registry(RegistryError::Cycle(path)) => {
+        Error::Registry(RegistryError::Cycle(path))
+        | Error::Trigger(TriggerError::Registry(RegistryError::Cycle(path))) => {
             problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
         Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", used_by.clone()),

@@ -1,4 +1,4 @@
-//! `/v1/graph`: functions, where their outcomes lead, and which queues and topics invoke them.
+//! `/v1/graph`: functions, where their outcomes lead, and which queues, topics and timers invoke them.
 
 use axum::Json;
 use axum::extract::State;
@@ -40,6 +40,7 @@ pub(super) async fn show(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
         "functions": functions,
         "queues": graph.queues.iter().map(named).collect::<Vec<_>>(),
         "topics": graph.topics.iter().map(named).collect::<Vec<_>>(),
+        "timers": graph.timers.iter().map(named).collect::<Vec<_>>(),
         "edges": edges,
     })))
 }

@@ -20,6 +20,7 @@ mod query;
 mod queue;
 mod schema;
 mod secrets;
+mod triggers;
 mod usage_json;
 
 use axum::Router;
@@ -59,6 +60,11 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/triggers", get(triggers::list))
+        .route("/v1/triggers/{name}", put(triggers::set).get(triggers::show).delete(triggers::delete))
+        .route("/v1/triggers/{name}/enable", post(triggers::enable))
+        .route("/v1/triggers/{name}/disable", post(triggers::disable))
+        .route("/v1/triggers/{name}/fire", post(triggers::fire))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))
