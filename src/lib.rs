@@ -16,10 +16,16 @@ pub mod store;
 pub mod key_value;
 pub mod vault;
 
+pub mod outbound;
+
 pub mod engine;
 
 pub mod registry;
 pub mod worker;
+
+pub mod messaging;
+
+pub mod delivery;
 
 pub mod triggers;
 

@@ -10,17 +10,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
+use crate::delivery::Carrier;
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
 use crate::model::bounds;
+use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::tls::UnusableAuthority;
 use crate::triggers::{self, Triggers};
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
@@ -31,6 +36,12 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 /// Why a server did not start, or not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// What may be reached that is private is no address.
+    #[error(transparent)]
+    Allowed(#[from] InvalidAllowed),
+    /// The authorities that are to be trusted cannot be.
+    #[error(transparent)]
+    Authority(#[from] UnusableAuthority),
     /// A function or a version cannot be read. Without it what waits for it would be taken for what waits for one that
     /// was deleted, and settled.
     #[error("{0}. `tidemill store check` tells all that is wrong, and `tidemill store repair` saves what is left")]
@@ -101,8 +112,13 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
+        let message_queues = queues.await.map_err(ServeError::unread)?;
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
+        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?);
+        registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -114,6 +130,8 @@ impl Server {
             tasks: tasks.clone(),
             retention: config.retention,
             capacities: config.capacities,
+            carrier: carrier.clone(),
+            delivery_budget: config.delivery_budget,
         };
         let needs_of_triggers = triggers::Needs {
             store: store.clone(),
@@ -131,7 +149,10 @@ impl Server {
             dispatch: dispatch.clone(),
             worker,
             vault,
+            webhooks: carrier.webhooks().clone(),
             key_value,
+            message_queues,
+            streams,
             triggers: triggers.clone(),
             slots,
             clock,
@@ -204,6 +225,13 @@ impl Signals {
 /// This program, as what compiles.
 fn compiler(code: &config::Code) -> CompilerProgram {
     CompilerProgram { program: code.program.clone(), cpu: code.compile_cpu, memory_bytes: code.compile_memory }
+}
+
+/// What sends webhooks.
+fn webhooks(config: &Config, store: &Arc<dyn Store>, vault: &Vault, clock: &Clock) -> Result<Webhooks, ServeError> {
+    let outbound = Outbound::new(config.outbound_ca.as_deref())?;
+    let allowed = Allowed::of(&config.private_targets)?;
+    Ok(Webhooks::new(Arc::new(outbound), allowed, store.clone(), vault.clone(), clock.clone()))
 }
 
 /// Where the key is that secrets are sealed with.

@@ -12,7 +12,10 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store, triggers};
+use super::{
+    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams,
+    triggers, webhooks,
+};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -121,17 +124,29 @@ pub(super) enum Remote {
     /// List, show, cancel, retry, redrive and purge invocations
     #[command(subcommand)]
     Invocations(invocations::Command),
+    /// List, redrive and purge what is on its way out of the server
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Show and rotate the keys that webhooks are signed with
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
     /// Invoke functions when a time comes
     #[command(subcommand)]
     Triggers(triggers::Command),
+    /// Make, list and delete message queues; send, receive and delete messages
+    #[command(subcommand)]
+    Queues(queues::Command),
     /// Set, list and delete what functions are entrusted with
     #[command(subcommand)]
     Secrets(secrets::Command),
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
+    /// Make, append to and read streams
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

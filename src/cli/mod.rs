@@ -20,11 +20,15 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod deliveries;
 mod keep;
 mod kv;
 mod queue;
+mod queues;
 mod runtime;
 mod secrets;
+mod streams;
+mod webhooks;
 
 mod deploy;
 mod functions;

@@ -165,7 +165,9 @@ impl Destinations {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDestination {
     /// There is no `kind:` in front, or no such kind.
-    #[error("`{0}` is not a destination: write `function:NAME`, for example `function:resize`")]
+    #[error(
+        "`{0}` is not a destination: write `function:NAME`, `queue:NAME`, `stream:NAME`, `topic:NAME`, `object:BUCKET/PREFIX` or `https://...`"
+    )]
     Kind(String),
     /// A part of the target is not a name.
     #[error("the destination `{text}` has a part that is no name: {source}")]

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod destination;
 pub mod graph;
 
+pub mod message_queue;
 pub mod outcome;
 pub mod queue;
 
@@ -35,3 +36,4 @@ pub mod usage;
 pub mod invocation;
 pub mod record;
 pub mod status;
+pub mod target;

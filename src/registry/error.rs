@@ -6,14 +6,13 @@ use crate::model::destination::InvalidDestination;
 use crate::model::graph::NodeName;
 use crate::model::names::{FunctionPath, Qualifier, SecretName};
 use crate::model::retry::InvalidRetry;
+use crate::model::target::InvalidTarget;
+use crate::registry::targets::TargetRefused;
 use crate::store::StoreError;
 
 /// Why a function could not be found or changed. Unless it is [`RegistryError::Store`], nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
-    /// A destination of a kind that nothing here delivers to.
-    #[error("nothing here delivers to `{0}`: destinations are functions, written `function:NAME`")]
-    CannotDeliver(String),
     /// The change would close a cycle: what lies on it, the first again at the end.
     #[error("this would close a cycle: {}", arrows(.0))]
     Cycle(Vec<NodeName>),
@@ -61,6 +60,12 @@ pub enum RegistryError {
     /// The store did not answer as hoped.
     #[error("the change could not be kept: {0}")]
     Store(StoreError),
+    /// A destination outside the runtime is no such thing.
+    #[error(transparent)]
+    Target(InvalidTarget),
+    /// A destination outside the runtime cannot be set.
+    #[error(transparent)]
+    TargetRefused(TargetRefused),
     /// One more would be over a limit.
     #[error("{what} would be over the limit of {limit}")]
     TooMany {

@@ -142,6 +142,7 @@ fn ask(order: Order) -> Result<Ask, NotDone> {
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     })
 }
 
@@ -185,17 +186,20 @@ fn not_done(error: Error) -> NotDone {
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
+        | Error::MessageQueue(_)
         | Error::NoSchema { .. }
         | Error::NotADeadLetter(_)
         | Error::NotAccepted(NotAccepted::Stopping | NotAccepted::Store(_))
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::NothingToRedeliver(_)
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)
         | Error::SecretUnknown { .. }
         | Error::Store(_)
+        | Error::Stream(_)
         | Error::Trigger(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");

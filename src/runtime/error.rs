@@ -6,6 +6,8 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -16,6 +18,9 @@ use crate::store::StoreError;
 use crate::triggers::TriggerError;
 use crate::vault::VaultError;
 use crate::worker::Slots;
+
+/// When somebody comes again whose message a full queue did not take: others have been received by then, or will not be.
+const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +102,9 @@ pub enum Error {
         /// Where it stands.
         status: Status,
     },
+    /// None of its deliveries was given up, or another is still on its way.
+    #[error("the invocation {0} has no dead delivery that could be tried again now")]
+    NothingToRedeliver(InvocationId),
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
@@ -106,6 +114,9 @@ pub enum Error {
     /// A key-value store could not be read or changed.
     #[error(transparent)]
     KeyValue(#[from] KeyValueError),
+    /// A message queue did not do what it was asked.
+    #[error(transparent)]
+    MessageQueue(#[from] QueueError),
     /// There is no such key.
     #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
     PairUnknown {
@@ -154,6 +165,9 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -165,6 +179,9 @@ impl Error {
         match self {
             Self::Overloaded { .. } => Some(Slots::retry_after()),
             Self::NotAccepted(refused) => refused.retry_after(),
+            Self::MessageQueue(QueueError::Full { .. } | QueueError::InFlight { .. } | QueueError::Purging(_)) => {
+                Some(QUEUE_RETRY_AFTER)
+            }
             Self::Function { failure, .. } => match failure.advice {
                 Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
                 Advice::GiveUp | Advice::Retry => None,

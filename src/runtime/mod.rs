@@ -3,22 +3,26 @@
 
 mod accept;
 mod bulk;
+mod deliveries;
 mod desk;
 mod error;
 mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
 mod triggers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
@@ -31,7 +35,10 @@ pub use signatures::Signatures;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
+use crate::messaging::streams::Streams;
 use crate::model::time::Timestamp;
+use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -57,8 +64,14 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// Sends webhooks, and has the keys that they are signed with.
+    pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The message queues.
+    pub message_queues: Queues,
+    /// The streams.
+    pub streams: Streams,
     /// What invokes functions by itself.
     pub triggers: Triggers,
     /// The places to run them in.

@@ -23,6 +23,7 @@ use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
 use crate::model::time::Timestamp;
+use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group, Part};
@@ -62,7 +63,10 @@ impl Setup {
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, Arc::new(Nobody));
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), Arc::new(Nobody));
+        let outbound = Arc::new(Outbound::new(None).unwrap());
+        let allowed = Allowed::of(&["127.0.0.0/8".to_owned()]).unwrap();
+        let webhooks = Webhooks::new(outbound, allowed, store.clone(), vault, clock.clone());
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -74,6 +78,8 @@ impl Setup {
             tasks,
             retention,
             capacities,
+            carrier: Carrier::new(webhooks),
+            delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         World { store, dispatch: Dispatch::with_windows(needs, &live, windows), registry, slots, clock }
     }

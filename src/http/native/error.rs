@@ -6,8 +6,11 @@ use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
 use crate::model::outcome::FailureKind;
-use crate::registry::RegistryError;
+use crate::model::target::InvalidTarget;
+use crate::registry::{RegistryError, TargetRefused};
 use crate::runtime::Error;
 use crate::store::StoreError;
 use crate::triggers::TriggerError;
@@ -16,6 +19,12 @@ use crate::vault::VaultError;
 /// The stable code of an error, where it is told without a problem of its own.
 pub(super) fn code(error: &Error) -> &'static str {
     facts(error).1
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 impl From<Error> for Problem {
@@ -69,13 +78,16 @@ fn facts(error: &Error) -> Facts {
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
         Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
+        Error::NothingToRedeliver(_) => caller(S::CONFLICT, "nothing_to_redeliver"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::Stream(error) => stream(error),
         Error::KeyValue(error) => key_value(error),
+        Error::MessageQueue(error) => message_queue(error),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -107,10 +119,14 @@ fn function_status(kind: FailureKind) -> S {
 
 fn registry(error: &RegistryError) -> Facts {
     match error {
-        RegistryError::CannotDeliver(_) => caller(S::BAD_REQUEST, "destination_not_supported"),
+        RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
-        RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
-        RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::Destination(_) | RegistryError::Target(_) => caller(S::BAD_REQUEST, "bad_destination"),
+        RegistryError::DestinationUnknown { .. } | RegistryError::TargetRefused(TargetRefused::Missing(_)) => {
+            caller(S::BAD_REQUEST, "destination_not_found")
+        }
         RegistryError::Directory(RefusedDirectory::Missing { .. }) => {
             caller(S::UNPROCESSABLE_ENTITY, "directory_not_found")
         }
@@ -120,9 +136,9 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
-        RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
         RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
-        RegistryError::Store(error) => store(error),
+        RegistryError::Store(error) | RegistryError::TargetRefused(TargetRefused::Store(error)) => store(error),
+        RegistryError::TargetRefused(TargetRefused::NotAllowed(_)) => caller(S::FORBIDDEN, "destination_not_allowed"),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
     }
@@ -139,12 +155,55 @@ fn key_value(error: &KeyValueError) -> Facts {
     }
 }
 
+fn message_queue(error: &QueueError) -> Facts {
+    match error {
+        QueueError::Attribute { .. } | QueueError::Character(_) | QueueError::Empty | QueueError::Text { .. } => {
+            caller(S::BAD_REQUEST, "bad_message")
+        }
+        QueueError::DeadLetters { .. } => caller(S::BAD_REQUEST, "bad_redrive"),
+        QueueError::Exists { .. } => caller(S::CONFLICT, "queue_exists"),
+        QueueError::FifoOnly { .. } | QueueError::Lacks { .. } | QueueError::NotFifo { .. } => {
+            caller(S::BAD_REQUEST, "wrong_kind_of_queue")
+        }
+        QueueError::Full { .. } | QueueError::InFlight { .. } => caller(S::TOO_MANY_REQUESTS, "message_queue_full"),
+        QueueError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        QueueError::NotInFlight => caller(S::CONFLICT, "message_not_in_flight"),
+        QueueError::Purging(_) => caller(S::CONFLICT, "purging"),
+        QueueError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        QueueError::Receipt(_) => caller(S::BAD_REQUEST, "bad_receipt"),
+        QueueError::ReceiptExpired => caller(S::CONFLICT, "receipt_expired"),
+        QueueError::Store(error) => store(error),
+        QueueError::Tags => caller(S::BAD_REQUEST, "bad_tags"),
+        QueueError::TooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        QueueError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        QueueError::Unknown(_) => caller(S::NOT_FOUND, "queue_not_found"),
+    }
+}
+
+fn stream(error: &StreamError) -> Facts {
+    match error {
+        StreamError::Ahead { .. }
+        | StreamError::Attributes { .. }
+        | StreamError::Batch { .. }
+        | StreamError::Key(_)
+        | StreamError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        StreamError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        StreamError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        StreamError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        StreamError::Store(error) => store(error),
+        StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
+    }
+}
+
 fn vault(error: &VaultError) -> Facts {
     match error {
         VaultError::Key(_) | VaultError::Random(_) => {
             (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
         }
-        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::OtherKey { .. } | VaultError::Unopened { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform)
+        }
         VaultError::Store(error) => store(error),
         VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }

@@ -3,6 +3,8 @@
 mod async_config;
 pub(super) mod bench;
 mod bulk;
+mod content;
+mod deliveries;
 mod error;
 mod function_url;
 mod functions;
@@ -14,17 +16,21 @@ mod invocation_json;
 mod invocations;
 mod invoke;
 mod key_value;
+mod message_queues;
+mod message_queues_json;
 mod metrics;
 mod overview;
 mod query;
 mod queue;
 mod schema;
 mod secrets;
+mod streams;
 mod triggers;
 mod usage_json;
+mod webhooks;
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 use crate::runtime::Runtime;
 
@@ -51,6 +57,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/cancel", post(invocations::cancel))
         .route("/v1/invocations/{id}/retry", post(invocations::retry))
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
+        .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
@@ -58,8 +65,25 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/redrive", post(deliveries::redrive))
+        .route("/v1/webhooks/keys", get(webhooks::keys))
+        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/queues", get(message_queues::list))
+        .route(
+            "/v1/queues/{name}",
+            get(message_queues::show).put(message_queues::put).delete(message_queues::delete_queue),
+        )
+        .route("/v1/queues/{name}/purge", post(message_queues::purge))
+        .route("/v1/queues/{name}/receive", post(message_queues::receive))
+        .route("/v1/queues/{name}/messages", post(message_queues::send))
+        .route("/v1/queues/{name}/messages/{receipt}", delete(message_queues::delete))
+        .route("/v1/queues/{name}/messages/{receipt}/visibility", put(message_queues::change_visibility))
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
+        .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
         .route("/v1/triggers", get(triggers::list))
         .route("/v1/triggers/{name}", put(triggers::set).get(triggers::show).delete(triggers::delete))
         .route("/v1/triggers/{name}/enable", post(triggers::enable))

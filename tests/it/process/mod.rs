@@ -27,6 +27,7 @@ mod restarts;
 mod retries;
 mod secrets;
 mod slow_clients;
+mod streams;
 mod triggers;
 mod typed;
 mod versions;

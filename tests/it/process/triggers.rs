@@ -47,12 +47,13 @@ async fn the_hours_of_a_timer_pass_in_seconds_where_time_is_scaled() {
     fired(&server, "half-hourly", 3).await;
     server.post("/v1/triggers/half-hourly/disable", "").await.is(200);
     let payloads = payloads(&server, "echo").await;
-    let times: Vec<_> = times(&payloads).into_iter().collect();
-    assert_eq!(times.len(), payloads.len(), "{payloads:?}");
-    assert!(times.iter().all(|time| time.contains(":00:00.000Z") || time.contains(":30:00.000Z")), "{times:?}");
+    let fired_for: Vec<_> = times(&payloads).into_iter().collect();
+    assert_eq!(fired_for.len(), payloads.len(), "{payloads:?}");
+    let is_one = |time: &String| time.contains(":00:00.000Z") || time.contains(":30:00.000Z");
+    assert!(fired_for.iter().all(is_one), "{fired_for:?}");
     let at = |time: &str| tidemill::model::time::Timestamp::parse(time).unwrap();
-    let apart: Vec<_> = times.windows(2).map(|pair| at(&pair[1]).since(at(&pair[0]))).collect();
-    assert!(apart.iter().all(|apart| *apart == Duration::from_secs(1_800)), "{times:?}");
+    let apart: Vec<_> = fired_for.windows(2).map(|pair| at(&pair[1]).since(at(&pair[0]))).collect();
+    assert!(apart.iter().all(|apart| *apart == Duration::from_secs(1_800)), "{fired_for:?}");
 }
 
 #[tokio::test]
@@ -68,12 +69,12 @@ async fn a_timer_fires_each_second_and_no_second_twice_though_the_server_is_kill
     fired(&server, "secondly", 9).await;
     server.post("/v1/triggers/secondly/disable", "").await.is(200);
     let payloads = payloads(&server, "echo").await;
-    let times = times(&payloads);
-    assert_eq!(times.len(), payloads.len(), "a second was fired for twice: {payloads:?}");
+    let fired_for = times(&payloads);
+    assert_eq!(fired_for.len(), payloads.len(), "a second was fired for twice: {payloads:?}");
     let at = |time: &str| tidemill::model::time::Timestamp::parse(time).unwrap();
-    let (first, last) = (at(times.first().unwrap()), at(times.last().unwrap()));
-    assert_eq!(last.since(first).as_secs() + 1, times.len() as u64, "a second was left out: {times:?}");
-    assert_eq!(shown(&server, "secondly").await["fired"], times.len());
+    let (first, last) = (at(fired_for.first().unwrap()), at(fired_for.last().unwrap()));
+    assert_eq!(last.since(first).as_secs() + 1, fired_for.len() as u64, "a second was left out: {fired_for:?}");
+    assert_eq!(shown(&server, "secondly").await["fired"], fired_for.len());
 }
 
 #[tokio::test]
