@@ -17,10 +17,11 @@ use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
 use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
-use crate::runtime::{Desk, Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
@@ -117,7 +118,12 @@ impl Server {
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
-        let carrier = Carrier::new(webhooks(config, &store, &vault, &clock)?);
+        let webhooks = webhooks(config, &store, &vault, &clock)?;
+        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
+        let base = format!("http://{}", listener.address());
+        let topics = (clock.clone(), tasks.clone());
+        let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
+        let carrier = Carrier::new(webhooks);
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -153,6 +159,7 @@ impl Server {
             key_value,
             message_queues,
             streams,
+            topics,
             triggers: triggers.clone(),
             slots,
             clock,

@@ -294,10 +294,12 @@ pub(super) struct Page {
         alias = "invocations",
         alias = "secrets",
         alias = "keys",
+        alias = "deliveries",
         alias = "queues",
         alias = "streams",
         alias = "topics",
-        alias = "triggers"
+        alias = "triggers",
+        alias = "publications"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

@@ -14,7 +14,7 @@ use super::new::New;
 use super::serve::Settings;
 use super::{
     async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams,
-    triggers, webhooks,
+    topics, triggers, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -147,6 +147,9 @@ pub(super) enum Remote {
     /// Make, append to and read streams
     #[command(subcommand)]
     Streams(streams::Command),
+    /// Make topics, publish on them, and subscribe to them
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

@@ -28,6 +28,7 @@ mod queues;
 mod runtime;
 mod secrets;
 mod streams;
+mod topics;
 mod webhooks;
 
 mod deploy;

@@ -245,10 +245,10 @@ pub const STREAM_BYTES: RangeInclusive<u64> = MIB..=1_024 * GIB;
 pub const MAX_STREAM_RECORD_BYTES: usize = 1_024 * 1_024;
 /// A record's partition key, in bytes.
 pub const MAX_PARTITION_KEY_BYTES: usize = 256;
-/// Attributes of a message, a record or a publication, count.
-pub const MAX_MESSAGE_ATTRIBUTES: usize = 32;
+/// Attributes of a record in a stream or of a publication, count.
+pub const MAX_RECORD_ATTRIBUTES: usize = 32;
 /// Names and values of all of them, in bytes.
-pub const MAX_MESSAGE_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+pub const MAX_RECORD_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 /// Records that are appended or read at once, count.
 pub const MAX_STREAM_BATCH: usize = 500;
 /// Bytes of their data together.

@@ -200,6 +200,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::SecretUnknown { .. }
         | Error::Store(_)
         | Error::Stream(_)
+        | Error::Topic(_)
         | Error::Trigger(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");

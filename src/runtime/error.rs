@@ -8,6 +8,7 @@ use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
 use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -168,6 +169,9 @@ pub enum Error {
     /// A stream could not be read or changed.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// A topic could not be read or changed.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

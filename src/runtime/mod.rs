@@ -16,7 +16,9 @@ mod queues;
 mod secrets;
 mod signatures;
 mod streams;
+mod topics;
 mod triggers;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,12 +33,14 @@ pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
+pub use ways::RuntimeWays;
 
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::messaging::queues::Queues;
 use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -72,6 +76,8 @@ pub struct Parts {
     pub message_queues: Queues,
     /// The streams.
     pub streams: Streams,
+    /// The topics.
+    pub topics: Topics,
     /// What invokes functions by itself.
     pub triggers: Triggers,
     /// The places to run them in.

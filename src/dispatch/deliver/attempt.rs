@@ -172,7 +172,7 @@ async fn written(
         let retry_at = pause(&not_sent, tried.tries, clock::spread()).map(|pause| now + pause);
         Undelivered { retry_at: retry_at.filter(|at| *at <= budget_ends), error }
     });
-    let (to, tries) = (&tried.to, tried.tries + 1);
+    let (to, tries) = (tried.to.told(), tried.tries + 1);
     let applied = invocation.apply(&Event::Delivered(stand.way, end.clone()), now);
     if let Err(illegal) = applied {
         tracing::error!(invocation = %stand.id, %illegal, "a bug: a delivery could not be written");

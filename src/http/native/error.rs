@@ -8,6 +8,7 @@ use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
 use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
 use crate::registry::{RegistryError, TargetRefused};
@@ -86,6 +87,7 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
         Error::Stream(error) => stream(error),
+        Error::Topic(error) => topic(error),
         Error::KeyValue(error) => key_value(error),
         Error::MessageQueue(error) => message_queue(error),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
@@ -193,6 +195,25 @@ fn stream(error: &StreamError) -> Facts {
         StreamError::Store(error) => store(error),
         StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
+    }
+}
+
+fn topic(error: &TopicError) -> Facts {
+    match error {
+        TopicError::Attributes { .. } | TopicError::Filter | TopicError::Range(_) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
+        TopicError::Busy(_) => caller(S::CONFLICT, "being_published"),
+        TopicError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        TopicError::Endpoint(_) => caller(S::BAD_REQUEST, "bad_endpoint"),
+        TopicError::Full { .. } => caller(S::TOO_MANY_REQUESTS, "subscription_full"),
+        TopicError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TopicError::Refused(_) => caller(S::UNPROCESSABLE_ENTITY, "endpoint_refused"),
+        TopicError::Store(error) => store(error),
+        TopicError::SubscriptionUnknown { .. } => caller(S::NOT_FOUND, "subscription_not_found"),
+        TopicError::Token(_) => caller(S::FORBIDDEN, "wrong_token"),
+        TopicError::TooMany { .. } | TopicError::TooManySubscriptions { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        TopicError::Unknown(_) => caller(S::NOT_FOUND, "topic_not_found"),
     }
 }
 

@@ -25,6 +25,7 @@ mod queue;
 mod schema;
 mod secrets;
 mod streams;
+mod topics;
 mod triggers;
 mod usage_json;
 mod webhooks;
@@ -84,6 +85,14 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/streams", get(streams::list))
         .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
         .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{name}", put(topics::create).get(topics::show).delete(topics::delete))
+        .route("/v1/topics/{name}/publications", post(topics::publish))
+        .route("/v1/topics/{name}/subscriptions", get(topics::subscriptions).post(topics::subscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}", get(topics::subscription_of).delete(topics::unsubscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}/confirm", get(topics::confirm).post(topics::confirm))
+        .route("/v1/topics/{name}/subscriptions/{id}/dead", get(topics::dead).delete(topics::purge))
+        .route("/v1/topics/{name}/subscriptions/{id}/redrive", post(topics::redrive))
         .route("/v1/triggers", get(triggers::list))
         .route("/v1/triggers/{name}", put(triggers::set).get(triggers::show).delete(triggers::delete))
         .route("/v1/triggers/{name}/enable", post(triggers::enable))

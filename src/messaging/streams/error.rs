@@ -22,8 +22,8 @@ pub enum StreamError {
     /// Attributes over their limit.
     #[error(
         "a record has up to {} attributes with {} bytes, and this one has {count} with {bytes}",
-        bounds::MAX_MESSAGE_ATTRIBUTES,
-        bounds::MAX_MESSAGE_ATTRIBUTE_BYTES
+        bounds::MAX_RECORD_ATTRIBUTES,
+        bounds::MAX_RECORD_ATTRIBUTE_BYTES
     )]
     Attributes {
         /// How many it has.

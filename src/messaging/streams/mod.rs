@@ -395,7 +395,7 @@ fn check(records: &[NewRecord]) -> Result<(), StreamError> {
         let attributes = record.attributes.iter().map(|(name, value)| name.len() + value.len());
         let bytes = attributes.sum::<usize>() + record.content_type.as_ref().map_or(0, String::len);
         let count = record.attributes.len();
-        if count > bounds::MAX_MESSAGE_ATTRIBUTES || bytes > bounds::MAX_MESSAGE_ATTRIBUTE_BYTES {
+        if count > bounds::MAX_RECORD_ATTRIBUTES || bytes > bounds::MAX_RECORD_ATTRIBUTE_BYTES {
             return Err(StreamError::Attributes { count, bytes });
         }
     }

@@ -8,11 +8,10 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 use super::{Publication, TopicError};
-use crate::model::names::{Namespace, Qualifier};
+use crate::model::names::Namespace;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reference::FunctionReference;
 use crate::outbound::{NotSent, Post};
-use crate::store::Change;
 
 /// Attributes that a filter names, and values of each.
 pub(super) const MAX_FILTER: usize = 32;
@@ -78,7 +77,7 @@ impl Filter {
     pub(super) fn check(&self) -> Result<(), TopicError> {
         let fits = self.attributes.values().all(|values| (1..=MAX_FILTER).contains(&values.len()));
         let texts = self.attributes.iter().flat_map(|(name, values)| std::iter::once(name).chain(values));
-        let is_short = texts.map(String::len).sum::<usize>() <= crate::model::bounds::MAX_MESSAGE_ATTRIBUTE_BYTES;
+        let is_short = texts.map(String::len).sum::<usize>() <= crate::model::bounds::MAX_RECORD_ATTRIBUTE_BYTES;
         let fits = fits && is_short && self.attributes.len() <= MAX_FILTER && self.outcomes.len() <= MAX_FILTER;
         fits.then_some(()).ok_or(TopicError::Filter)
     }
@@ -106,24 +105,9 @@ pub struct Call<'a> {
     pub key: String,
 }
 
-impl Call<'_> {
-    /// Which of its versions.
-    pub fn qualifier(&self) -> &Qualifier {
-        &self.function.qualifier
-    }
-}
-
-/// A message in a queue that is sent when these changes are committed.
-pub struct Enqueued {
-    /// The changes.
-    pub changes: Vec<Change>,
-    /// What is to be done when they are.
-    pub committed: Box<dyn FnOnce() + Send>,
-}
-
-/// The ways to endpoints. Each is tried once; the topic tries again.
+/// The ways to endpoints that are no queues. Each is tried once; the topic tries again.
 pub trait Ways: Send + Sync + 'static {
-    /// Whether there is such an endpoint, and it may be subscribed, as far as can be told now.
+    /// Whether there is such an endpoint, and it may be subscribed, as far as can be told now. Queues are not asked for.
     fn check<'a>(&'a self, namespace: &'a Namespace, endpoint: &'a Endpoint) -> Reached<'a, ()>;
 
     /// Sends a signed POST.
@@ -131,12 +115,4 @@ pub trait Ways: Send + Sync + 'static {
 
     /// Has a function invoked: when this returns, the invocation is accepted.
     fn invoke<'a>(&'a self, call: Call<'a>) -> Reached<'a, ()>;
-
-    /// What sending a message to a queue changes.
-    fn enqueue<'a>(
-        &'a self,
-        namespace: &'a Namespace,
-        queue: &'a str,
-        publication: &'a Publication,
-    ) -> Reached<'a, Enqueued>;
 }

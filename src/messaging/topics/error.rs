@@ -14,8 +14,8 @@ pub enum TopicError {
     /// Attributes over their limit.
     #[error(
         "a publication has up to {} attributes with {} bytes, and this one has {count} with {bytes}",
-        bounds::MAX_MESSAGE_ATTRIBUTES,
-        bounds::MAX_MESSAGE_ATTRIBUTE_BYTES
+        bounds::MAX_RECORD_ATTRIBUTES,
+        bounds::MAX_RECORD_ATTRIBUTE_BYTES
     )]
     Attributes {
         /// How many it has.

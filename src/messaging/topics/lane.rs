@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::kept::{self, Confirmation, Dead, KeptSubscription, Lot, Work, subscription_key};
-use super::{Call, Endpoint, Parts, Publication, TopicPath};
+use super::{Call, Endpoint, Parts, Publication, TopicPath, queue};
 use crate::clock;
 use crate::messaging::form;
 use crate::model::bounds;
@@ -144,6 +144,7 @@ impl Lane {
         let Some(bytes) = parts.store.document(Lot::bodies(self.topic).key(number)).await? else {
             // It goes after its work: what has none is what is left of a publication that was brought.
             parts.store.commit(Group(vec![remove]), Durability::Written).await?;
+            less(&self.pending, 1);
             return Ok(());
         };
         let publication: Publication = kept::decode(&bytes, &self.path)?;
@@ -156,7 +157,7 @@ impl Lane {
         match brought {
             Ok(None) => {
                 parts.store.commit(Group(vec![remove]), Durability::Written).await?;
-                self.one_less();
+                less(&self.pending, 1);
                 Ok(())
             }
             Ok(Some(failed)) => Err(failed),
@@ -180,13 +181,14 @@ impl Lane {
                 let key = format!("topic-{}-{}", self.id, publication.id);
                 parts.ways.invoke(Call { namespace, function: &function, publication, key }).await?;
             }
-            Endpoint::Queue(queue) => {
-                let enqueued = parts.ways.enqueue(namespace, queue, publication).await?;
-                let group = Group(enqueued.changes.into_iter().chain([remove]).collect());
+            Endpoint::Queue(name) => {
+                let mut sending = queue::changes(&parts.queues, &self.path, name, publication).await?;
+                let changes = std::mem::take(&mut sending.changes);
+                let group = Group(changes.into_iter().chain([remove]).collect());
                 if let Err(failed) = parts.store.commit(group, Durability::Synced).await {
                     return Ok(Some(failed));
                 }
-                (enqueued.committed)();
+                sending.committed();
             }
         }
         Ok(None)
@@ -232,20 +234,16 @@ impl Lane {
         let dead = Dead { publication, work, given_up: now };
         let dead = Change::PutDocument(self.dead().key(number), form::encode(&dead).into());
         let group = Group(vec![Change::RemoveDocument(self.work().key(number)), dead]);
+        self.dead.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = parts.store.commit(group, Durability::Synced).await {
+            less(&self.dead, 1);
             // Where there is no room for what is given up it is tried on.
             parts.store.commit(Group(vec![put]), Durability::Written).await?;
             return Err(refused);
         }
         tracing::info!(%topic, %subscription, publication = %id, tries, %error, "a publication is given up");
-        self.dead.fetch_add(1, Ordering::Relaxed);
-        self.one_less();
+        less(&self.pending, 1);
         Ok(())
-    }
-
-    fn one_less(&self) {
-        // Counted behind the commit that brought it, so it may be brought before it is counted.
-        self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Sends the question whether the address wants to be subscribed, where that is due.
@@ -304,6 +302,13 @@ impl Lane {
             headers: vec![("tidemill-subscription".to_owned(), id.to_string())],
         }
     }
+}
+
+/// Counts so many less. What is counted is counted before it is written, so it is never less than nothing.
+pub(super) fn less(counter: &AtomicU64, removed: u64) {
+    let less =
+        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| Some(before.saturating_sub(removed)));
+    drop(less);
 }
 
 /// What becomes of work that failed, and whether it is tried again.

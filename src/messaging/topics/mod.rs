@@ -11,6 +11,7 @@ mod error;
 mod kept;
 mod lane;
 mod publish;
+mod queue;
 mod subscriptions;
 mod upkeep;
 
@@ -24,13 +25,14 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use endpoint::MAX_FILTER;
-pub use endpoint::{Call, Endpoint, Enqueued, Filter, Reached, Ways};
+pub use endpoint::{Call, Endpoint, Filter, Reached, Ways};
 pub use error::TopicError;
 pub use publish::Published;
 pub use subscriptions::{DeadPublication, SubscriptionView};
 
 use crate::clock::Clock;
 use crate::messaging::form::{self, blob};
+use crate::messaging::queues::Queues;
 use crate::model::bounds;
 use crate::model::names::{InvocationId, Namespace, TopicName};
 use crate::model::outcome::OutcomeKind;
@@ -100,6 +102,7 @@ struct Parts {
     store: Arc<dyn Store>,
     clock: Clock,
     tasks: Tasks,
+    queues: Queues,
     ways: Arc<dyn Ways>,
     /// What endpoints reach the API under.
     base: String,
@@ -161,18 +164,19 @@ impl Topic {
 }
 
 impl Topics {
-    /// The topics in `store`; what is on its way goes on. `base` is what endpoints reach the API under: `http://HOST:PORT`.
+    /// The topics in `store`; what is on its way goes on, over `ways` and to `queues`. `base` is what endpoints reach the
+    /// API under: `http://HOST:PORT`.
     pub async fn open(
         store: Arc<dyn Store>,
-        clock: Clock,
-        tasks: Tasks,
+        (clock, tasks): (Clock, Tasks),
+        queues: Queues,
         ways: Arc<dyn Ways>,
         base: String,
     ) -> Result<Self, StoreError> {
         let topics = upkeep::load(store.as_ref()).await?;
         let (changing, sending) = (tokio::sync::Mutex::default(), Semaphore::new(bounds::MAX_PUBLICATIONS_SENT));
         let topics = RwLock::new(topics);
-        let parts = Arc::new(Parts { store, clock, tasks, ways, base, topics, changing, sending });
+        let parts = Arc::new(Parts { store, clock, tasks, queues, ways, base, topics, changing, sending });
         for lane in parts.all().iter().flat_map(|topic| topic.lanes()) {
             parts.start(lane);
         }

@@ -1,14 +1,15 @@
 //! Publishing: one commit with the publication, work for each subscription that wants it, and the messages of queues.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
 use super::kept::{Dead, Lot, Work};
-use super::lane::Lane;
-use super::{Endpoint, Enqueued, Parts, Publication, State, Topic, TopicError, TopicPath, Topics};
+use super::lane::{Lane, less};
+use super::{Endpoint, Parts, Publication, State, Topic, TopicError, TopicPath, Topics, queue};
 use crate::messaging::form;
+use crate::messaging::queues::PendingSend;
 use crate::model::bounds;
 use crate::model::time::Timestamp;
 use crate::store::{Change, Durability, Group, StoreError};
@@ -33,7 +34,7 @@ struct Plan {
     working: Vec<Arc<Lane>>,
     /// For whom it is given up at once.
     given_up: Vec<Arc<Lane>>,
-    enqueued: Vec<Enqueued>,
+    enqueued: Vec<PendingSend>,
 }
 
 /// What is being written, and no more when this is dropped.
@@ -89,21 +90,20 @@ impl Parts {
         let plan = self.plan(&topic, &publication, writing.number, now).await?;
         let Plan { changes, working, given_up, enqueued } = plan;
         let subscriptions = working.len() + given_up.len() + enqueued.len();
-        if !changes.is_empty() {
-            self.store.commit(Group(changes), Durability::Synced).await?;
+        // Counted before it is there: a lane may bring it before this goes on.
+        count(&working, &given_up, |counter| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        if !changes.is_empty()
+            && let Err(refused) = self.store.commit(Group(changes), Durability::Synced).await
+        {
+            count(&working, &given_up, |counter| less(counter, 1));
+            return Err(refused.into());
         }
         topic.state().remember(id);
         drop(writing);
-        for done in enqueued {
-            (done.committed)();
-        }
-        for lane in working {
-            lane.pending.fetch_add(1, Ordering::Relaxed);
-            lane.wake();
-        }
-        for lane in given_up {
-            lane.dead.fetch_add(1, Ordering::Relaxed);
-        }
+        enqueued.into_iter().for_each(PendingSend::committed);
+        working.iter().for_each(|lane| lane.wake());
         Ok(Published { id, subscriptions })
     }
 
@@ -126,10 +126,10 @@ impl Parts {
             }
             let mut work = Work::new(now);
             if let Endpoint::Queue(queue) = &to {
-                match self.ways.enqueue(&topic.path.namespace, queue, publication).await {
-                    Ok(mut enqueued) => {
-                        plan.changes.append(&mut enqueued.changes);
-                        plan.enqueued.push(enqueued);
+                match queue::changes(&self.queues, &topic.path, queue, publication).await {
+                    Ok(mut sending) => {
+                        plan.changes.append(&mut sending.changes);
+                        plan.enqueued.push(sending);
                         continue;
                     }
                     // It is tried like any other then, and delays nobody else.
@@ -171,12 +171,21 @@ impl Parts {
             Change::PutDocument(Lot::bodies(topic.id).key(writing.number), body),
             Change::PutDocument(lane.work().key(writing.number), form::encode(&Work::new(now)).into()),
         ]);
-        self.store.commit(group, Durability::Synced).await?;
-        lane.dead.fetch_sub(1, Ordering::Relaxed);
         lane.pending.fetch_add(1, Ordering::Relaxed);
+        if let Err(refused) = self.store.commit(group, Durability::Synced).await {
+            less(&lane.pending, 1);
+            return Err(refused);
+        }
+        less(&lane.dead, 1);
         lane.wake();
         Ok(())
     }
+}
+
+/// Counts what a publication brings.
+fn count(working: &[Arc<Lane>], given_up: &[Arc<Lane>], by: impl Fn(&AtomicU64)) {
+    working.iter().for_each(|lane| by(&lane.pending));
+    given_up.iter().for_each(|lane| by(&lane.dead));
 }
 
 fn check(publication: &Publication) -> Result<(), TopicError> {
@@ -186,7 +195,7 @@ fn check(publication: &Publication) -> Result<(), TopicError> {
     }
     let bytes = attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() + content_type.len();
     let count = attributes.len();
-    if count > bounds::MAX_MESSAGE_ATTRIBUTES || bytes > bounds::MAX_MESSAGE_ATTRIBUTE_BYTES {
+    if count > bounds::MAX_RECORD_ATTRIBUTES || bytes > bounds::MAX_RECORD_ATTRIBUTE_BYTES {
         return Err(TopicError::Attributes { count, bytes });
     }
     Ok(())

@@ -7,10 +7,11 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::kept::{self, Confirmation, Dead, KeptSubscription, Work, subscription_key};
-use super::lane::Lane;
-use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, TopicPath, Topics};
+use super::lane::{Lane, less};
+use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, TopicPath, Topics, queue};
 use crate::model::bounds::{self, within};
 use crate::model::time::Timestamp;
+use crate::outbound::NotSent;
 use crate::store::{Change, Durability, Group};
 
 /// A subscription as it stands.
@@ -88,7 +89,16 @@ impl Topics {
         let give_up_after_s = give_up_after_s.unwrap_or(bounds::DEFAULT_DELIVERY_BUDGET.as_secs());
         within("give_up_after_s", give_up_after_s, &bounds::DELIVERY_BUDGET_S)?;
         filter.check()?;
-        self.parts.ways.check(&path.namespace, &to).await.map_err(TopicError::Refused)?;
+        match &to {
+            Endpoint::Queue(name) => {
+                let queue = queue::path(&path.namespace, name).map_err(TopicError::Refused)?;
+                let there = self.parts.queues.describe(&queue);
+                there.map_err(|error| TopicError::Refused(NotSent::never(error.to_string())))?;
+            }
+            Endpoint::Function(_) | Endpoint::Web(_) => {
+                self.parts.ways.check(&path.namespace, &to).await.map_err(TopicError::Refused)?;
+            }
+        }
         let (parts, topic) = (Arc::clone(&self.parts), self.parts.topic(path)?);
         let wanted = Wanted { to, filter, give_up_after_s };
         self.see_through(async move { parts.subscribe(&topic, wanted).await }).await
@@ -147,7 +157,7 @@ impl Topics {
         self.see_through(async move {
             let _changing = lane.changing.lock().await;
             let removed = parts.sweep(&lane.dead()).await?;
-            lane.dead.fetch_sub(removed, Ordering::Relaxed);
+            less(&lane.dead, removed);
             Ok(())
         })
         .await

@@ -31,5 +31,6 @@ mod streams;
 mod triggers;
 mod typed;
 mod versions;
+mod webhooks;
 mod wrong_changes;
 mod wrong_input;
