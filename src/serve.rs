@@ -115,6 +115,7 @@ impl Server {
         let key_value = KeyValue::new(store.clone(), tasks.clone());
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
         let message_queues = queues.await.map_err(ServeError::unread)?;
+        message_queues.join(&registry);
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
@@ -144,6 +145,7 @@ impl Server {
             registry: registry.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
+            queues: message_queues.clone(),
             starts: desk.clone(),
         };
         let triggers = Triggers::open(needs_of_triggers).await.map_err(ServeError::unread)?;
@@ -171,6 +173,7 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         desk.open(&runtime);
+        runtime.join_topics();
         triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());

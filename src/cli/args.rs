@@ -132,7 +132,7 @@ pub(super) enum Remote {
     Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
-    /// Invoke functions when a time comes
+    /// Invoke functions when a time comes, or with the messages of a queue
     #[command(subcommand)]
     Triggers(triggers::Command),
     /// Make, list and delete message queues; send, receive and delete messages

@@ -1,6 +1,7 @@
 //! `triggers`: what invokes functions by itself.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
@@ -13,10 +14,12 @@ use super::client::Client;
 use super::error::Error;
 use super::invoke;
 use super::output::{self, Output};
+use super::units;
 use crate::model::bounds;
+use crate::model::message_queue::QueueName;
 use crate::model::names::TriggerName;
 use crate::model::reference::FunctionReference;
-use crate::model::trigger::CatchUp;
+use crate::model::trigger::{CatchUp, Form};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -49,6 +52,33 @@ pub(super) enum Create {
     /// A time is missed when it is noticed more than 10 s late: the server was off, or could take no more work. What
     /// becomes of missed times is said by `--catch-up`; none that is older than the function's max age is fired.
     Timer(Box<Timer>),
+    /// Invoke a function with the messages of a queue
+    ///
+    /// A message is removed from the queue in the commit that accepts its invocation. While the function can take no more,
+    /// its messages wait. What the function is given is a JSON document `{"namespace", "trigger", "queue", "messages":
+    /// [{"id", "body", "sent_at", "receives", "attributes", "group"}]}`, or with `--format body` the body of one message.
+    Queue(Box<Queue>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Queue {
+    #[command(flatten)]
+    common: Common,
+    /// The queue, in the namespace of the trigger
+    #[arg(long, value_name = "NAME")]
+    queue: QueueName,
+    /// Messages of one invocation at most, 1 to 100 [default: 10, or 1 with `--format body`]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u16>,
+    /// How long a batch that is not full waits for more, up to 5m
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = units::duration)]
+    batch_window: Duration,
+    /// Batches that are collected at once, 1 to 16
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    concurrency: u16,
+    /// What the function is given: a document with the messages, or the body of one message
+    #[arg(long, value_name = "FORMAT", default_value = "batch", value_parser = PossibleValuesParser::new(Form::ALL.map(Form::as_str)))]
+    format: String,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +141,7 @@ struct Shown {
     cron: Option<String>,
     time_zone: Option<String>,
     catch_up: Option<String>,
+    queue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,6 +169,11 @@ impl Command {
                 let made: Answer<Shown> = client.json(request.json(&timer.body()?)).await?;
                 output.answer(&made, text)
             }
+            Self::Create(Create::Queue(queue)) => {
+                let request = client.in_namespace(Method::PUT, &["triggers", queue.common.name.as_str()]);
+                let made: Answer<Shown> = client.json(request.json(&queue.body()?)).await?;
+                output.answer(&made, text)
+            }
             Self::Show(of) => {
                 let shown: Answer<Shown> = client.json(of.request(client, Method::GET, None)).await?;
                 output.answer(&shown, text)
@@ -161,6 +197,24 @@ impl Of {
     fn request(&self, client: &Client, method: Method, verb: Option<&str>) -> reqwest::RequestBuilder {
         let path: Vec<_> = ["triggers", self.name.as_str()].into_iter().chain(verb).collect();
         client.in_namespace(method, &path)
+    }
+}
+
+impl Queue {
+    fn body(&self) -> Result<Value, Error> {
+        if self.batch_window.subsec_nanos() != 0 {
+            return Err(Error::Usage("--batch-window counts in whole seconds".to_owned()));
+        }
+        Ok(json!({
+            "kind": "queue",
+            "function": self.common.function,
+            "enabled": !self.common.disabled,
+            "queue": self.queue.as_str(),
+            "batch_size": self.batch_size,
+            "batch_window_s": self.batch_window.as_secs(),
+            "concurrency": self.concurrency,
+            "format": self.format,
+        }))
     }
 }
 
@@ -235,7 +289,7 @@ async fn list(client: &Client, output: Output) -> Result<(), Error> {
 fn watches(shown: &Shown) -> String {
     match (&shown.cron, &shown.time_zone) {
         (Some(cron), Some(zone)) => output::plain(&format!("{cron} {zone}")),
-        _ => "-".to_owned(),
+        _ => shown.queue.as_ref().map_or_else(|| "-".to_owned(), |queue| format!("queue:{queue}")),
     }
 }
 

@@ -27,11 +27,11 @@ impl fmt::Display for Named {
     }
 }
 
-/// What edges lead from and to.
+/// What edges lead from and to. Functions stand here by their names, since that is how subscriptions know them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// A function.
-    Function(FunctionId),
+    Function(FunctionPath),
     /// A queue of the runtime's own.
     Queue(Named),
     /// A topic of the runtime's own.
@@ -51,7 +51,7 @@ impl Node {
             let inside = destinations.terms(edge).connection.is_none();
             let named = |name: &str| Named { namespace: owner.clone(), name: name.to_owned() };
             match destination.as_ref()? {
-                Destination::Function(target) => Some((edge, Self::Function(target.id))),
+                Destination::Function(target) => Some((edge, Self::Function(target.path.clone()))),
                 Destination::Outside(Outside { kind: OutsideKind::Queue, target }) if inside => {
                     Some((edge, Self::Queue(named(target))))
                 }
@@ -64,20 +64,7 @@ impl Node {
     }
 }
 
-/// A node, for people: `resize`, `queue:jobs`, `topic:shop/orders`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NodeName {
-    /// A function.
-    Function(FunctionPath),
-    /// A queue.
-    Queue(Named),
-    /// A topic.
-    Topic(Named),
-    /// A timer.
-    Timer(Named),
-}
-
-impl NodeName {
+impl Node {
     /// Whose it is.
     pub fn namespace(&self) -> &Namespace {
         match self {
@@ -87,7 +74,8 @@ impl NodeName {
     }
 }
 
-impl fmt::Display for NodeName {
+/// `resize`, `queue:jobs`, `topic:shop/orders`.
+impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Function(path) => path.fmt(f),
@@ -160,7 +148,6 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Timestamp;
     use proptest::prelude::*;
 
     /// Every third is a queue and every third a topic: the rule does not look at what a node is.
@@ -168,7 +155,7 @@ mod tests {
         let named = Named { namespace: Namespace::default(), name: n.to_string() };
         match n % 3 {
             0 => Node::Queue(named),
-            1 => Node::Function(FunctionId::new(Timestamp::from_ms(0), [n; 10])),
+            1 => Node::Function(FunctionPath { namespace: named.namespace, name: format!("f{n}").parse().unwrap() }),
             _ => Node::Topic(named),
         }
     }

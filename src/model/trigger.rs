@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::{self, OutOfRange, within};
 use super::destination::FunctionTarget;
+use super::message_queue::QueueName;
 use super::names::{InvocationId, Namespace, TriggerId, TriggerName};
 use super::schedule::Schedule;
 use super::time::Timestamp;
@@ -37,6 +38,8 @@ pub struct Trigger {
 pub enum Kind {
     /// The clock.
     Timer(Timer),
+    /// A queue.
+    Queue(Source),
 }
 
 impl Kind {
@@ -45,6 +48,7 @@ impl Kind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Timer(_) => "timer",
+            Self::Queue(_) => "queue",
         }
     }
 }
@@ -74,7 +78,7 @@ pub struct Payload {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The queue, in the namespace of the trigger.
-    pub queue: String,
+    pub queue: QueueName,
     /// Messages of one invocation at most.
     pub batch_size: u16,
     /// How long a batch that is not full waits for more.

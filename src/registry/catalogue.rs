@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::function::{Function, Version};
-use crate::model::graph::{Edges, Graph, Node, NodeName, Owner};
+use crate::model::function::{AsyncConfig, Function, Version};
+use crate::model::graph::{Edges, Graph, Node, Owner};
 use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumber};
 
 /// Every function with its versions, by id and by name.
@@ -26,9 +26,9 @@ struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// What leads on.
-    pub from: NodeName,
+    pub from: Node,
     /// Where to.
-    pub to: NodeName,
+    pub to: Node,
     /// When, and by what.
     pub way: Way,
     /// The version whose own configuration says so; `None` for the function's, and for what is no function.
@@ -109,8 +109,8 @@ impl Catalogue {
         let mut graph = Graph::default();
         for function in self.entries.values().map(|entry| &entry.function) {
             if *except != Owner::Function(function.id) {
-                for (_, to) in ways_of(function) {
-                    graph.add(Node::Function(function.id), to);
+                for (_, to) in function.configs().flat_map(|config| self.ways_of(function, config)) {
+                    graph.add(Node::Function(function.path.clone()), to);
                 }
             }
         }
@@ -124,8 +124,12 @@ impl Catalogue {
 
     /// What leads to the function `id`, for people: functions, and `trigger:NAME` and the like.
     pub fn leading_to(&self, id: FunctionId) -> Vec<String> {
-        let node = Node::Function(id);
-        let leads = |function: &Function| ways_of(function).any(|(_, to)| to == node);
+        let Some(node) = self.function(id).map(|function| Node::Function(function.path.clone())) else {
+            return Vec::new();
+        };
+        let leads = |function: &Function| {
+            function.configs().flat_map(|config| self.ways_of(function, config)).any(|(_, to)| to == node)
+        };
         let functions = self.functions(None, None).filter(|function| function.id != id && leads(function));
         let functions = functions.map(|function| function.path.to_string());
         let others = self.others.iter().filter(|(_, edges)| edges.iter().any(|(_, to)| *to == node));
@@ -136,33 +140,37 @@ impl Catalogue {
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for function in self.functions(None, None) {
-            let from = NodeName::Function(function.path.clone());
             let own = function.async_config.iter().map(|config| (None, config));
             let configs = own.chain(function.version_configs.iter().map(|(number, config)| (Some(*number), config)));
             for (version, config) in configs {
-                for (edge, to) in Node::of(&config.destinations, &function.path.namespace) {
-                    let to =
-                        self.there(&to).map(|to| Link { from: from.clone(), to, way: Way::Outcome(edge), version });
-                    links.extend(to);
-                }
+                let from = || Node::Function(function.path.clone());
+                let ways = self.ways_of(function, config);
+                links.extend(ways.map(|(edge, to)| Link { from: from(), to, way: Way::Outcome(edge), version }));
             }
         }
         for (way, edges) in self.others.iter().filter_map(|(owner, edges)| Some((way_of(owner)?, edges))) {
-            let there = |(from, to)| Some((self.there(from)?, self.there(to)?));
-            let there = edges.iter().map(|(from, to)| (from, to)).filter_map(there);
-            links.extend(there.map(|(from, to)| Link { from, to, way: way.clone(), version: None }));
+            let there = |node: &Node| match node {
+                Node::Function(path) => self.ids.contains_key(path),
+                Node::Queue(_) | Node::Topic(_) | Node::Timer(_) => true,
+            };
+            let edges = edges.iter().filter(|(from, to)| there(from) && there(to)).cloned();
+            links.extend(edges.map(|(from, to)| Link { from, to, way: way.clone(), version: None }));
         }
         links
     }
 
-    /// The name of a node. A deleted function is no place to go, though one of its name may be there again.
-    fn there(&self, node: &Node) -> Option<NodeName> {
-        match node {
-            Node::Function(id) => self.function(*id).map(|function| NodeName::Function(function.path.clone())),
-            Node::Queue(named) => Some(NodeName::Queue(named.clone())),
-            Node::Topic(named) => Some(NodeName::Topic(named.clone())),
-            Node::Timer(named) => Some(NodeName::Timer(named.clone())),
-        }
+    /// Where a function's outcomes go by one of its configurations. A deleted function is no place to go, though one of its
+    /// name may be there again.
+    fn ways_of<'a>(
+        &'a self,
+        function: &'a Function,
+        config: &'a AsyncConfig,
+    ) -> impl Iterator<Item = (Edge, Node)> + use<'a> {
+        let there = |edge: Edge| {
+            let mut functions = config.destinations.functions();
+            functions.all(|(of, target)| of != edge || self.entries.contains_key(&target.id))
+        };
+        Node::of(&config.destinations, &function.path.namespace).filter(move |(edge, _)| there(*edge))
     }
 
     fn owner_name(&self, owner: &Owner) -> String {
@@ -174,14 +182,12 @@ impl Catalogue {
         }
     }
 
-    /// The first cycle that `owner` would close with these edges in place of those that it has. `new` is how a function
-    /// that is not there yet is called.
-    pub fn cycle(&self, owner: &Owner, edges: &Edges, new: Option<&FunctionPath>) -> Option<Vec<NodeName>> {
+    /// The first cycle that `owner` would close with these edges in place of those that it has.
+    pub fn cycle(&self, owner: &Owner, edges: &Edges) -> Option<Vec<Node>> {
         let mut graph = self.graph_without(owner);
         for (from, to) in edges {
             if let Some(cycle) = graph.cycle_with(from, to) {
-                let new = || new.map(|path| NodeName::Function(path.clone()));
-                return Some(cycle.iter().filter_map(|node| self.there(node).or_else(new)).collect());
+                return Some(cycle);
             }
             graph.add(from.clone(), to.clone());
         }
@@ -221,11 +227,6 @@ impl Catalogue {
             self.ids.remove(&entry.function.path);
         }
     }
-}
-
-/// Where a function's outcomes go, by all its configurations.
-fn ways_of(function: &Function) -> impl Iterator<Item = (Edge, Node)> {
-    function.configs().flat_map(|config| Node::of(&config.destinations, &function.path.namespace))
 }
 
 /// How the edges of what is no function are taken.

@@ -280,9 +280,9 @@ impl Registry {
             failure_terms: text.failure_terms.clone(),
         };
         let ways = Node::of(&destinations, &function.path.namespace);
-        let edges = ways.map(|(_, to)| (Node::Function(function.id), to)).collect();
+        let edges = ways.map(|(_, to)| (Node::Function(function.path.clone()), to)).collect();
         let owner = Owner::Function(function.id);
-        match self.read(|catalogue| catalogue.cycle(&owner, &edges, Some(&function.path))) {
+        match self.read(|catalogue| catalogue.cycle(&owner, &edges)) {
             Some(cycle) => Err(RegistryError::Cycle(cycle)),
             None => Ok(AsyncConfig {
                 retry: text.retry,

@@ -36,7 +36,7 @@ impl Registry {
 impl Changing {
     /// Refuses edges of `owner` that would close a cycle in place of those that it has.
     pub fn check(&self, owner: &Owner, edges: &Edges) -> Result<(), RegistryError> {
-        let cycle = self.registry.read(|catalogue| catalogue.cycle(owner, edges, None));
+        let cycle = self.registry.read(|catalogue| catalogue.cycle(owner, edges));
         cycle.map_or(Ok(()), |cycle| Err(RegistryError::Cycle(cycle)))
     }
 
@@ -115,8 +115,8 @@ mod tests {
         Registry::open(store, engine, Clock::starting_at(Timestamp::from_ms(0)), Tasks::default(), &live)
     }
 
-    fn function(registry: &Registry, name: &str) -> Node {
-        Node::Function(registry.function(&path(name)).unwrap().id)
+    fn function(name: &str) -> Node {
+        Node::Function(path(name))
     }
 
     async fn written(registry: &Registry, owner: Owner, edges: Edges) -> Result<(), String> {
@@ -129,13 +129,22 @@ mod tests {
 
     fn leading_to(text: &str) -> ConfigText {
         let AsyncConfig { retry, max_event_age, .. } = AsyncConfig::default();
-        ConfigText { retry, max_event_age, on_success: Some(text.parse().unwrap()), on_failure: None }
+        let terms = crate::model::destination::Terms::default();
+        ConfigText {
+            retry,
+            max_event_age,
+            on_success: Some(text.parse().unwrap()),
+            on_failure: None,
+            success_terms: terms.clone(),
+            failure_terms: terms,
+            service_account: None,
+        }
     }
 
     #[tokio::test]
     async fn a_trigger_of_a_queue_that_its_function_leads_to_is_refused_with_the_whole_way() {
         let registry = registry(vec![kept("a", Some((OutsideKind::Queue, "jobs"))), kept("b", None)]).await;
-        let (a, b, jobs) = (function(&registry, "a"), function(&registry, "b"), Node::Queue(named("jobs")));
+        let (a, b, jobs) = (function("a"), function("b"), Node::Queue(named("jobs")));
         let work = Owner::Trigger(named("work"));
         let itself = written(&registry, work.clone(), vec![(jobs.clone(), a.clone())]).await.unwrap_err();
         assert_eq!(itself, "this would close a cycle: queue:jobs -> a -> queue:jobs");
@@ -155,7 +164,7 @@ mod tests {
         let subscribed = vec![(Node::Topic(named("news")), jobs.clone())];
         written(&registry, Owner::Topic(named("news")), subscribed).await.unwrap();
         written(&registry, Owner::Queue(named("jobs")), vec![(jobs, dead.clone())]).await.unwrap();
-        let edges = vec![(dead, function(&registry, "a"))];
+        let edges = vec![(dead, function("a"))];
         let refused = written(&registry, Owner::Trigger(named("again")), edges).await.unwrap_err();
         assert_eq!(refused, "this would close a cycle: queue:dead -> a -> topic:news -> queue:jobs -> queue:dead");
     }
@@ -165,11 +174,8 @@ mod tests {
         let registry = registry(vec![kept("a", None), kept("b", Some((OutsideKind::Queue, "jobs")))]).await;
         let (mut function_won, mut trigger_won) = (0, 0);
         for round in 0..40 {
-            let trigger = written(
-                &registry,
-                Owner::Trigger(named("work")),
-                vec![(Node::Queue(named("jobs")), function(&registry, "a"))],
-            );
+            let trigger =
+                written(&registry, Owner::Trigger(named("work")), vec![(Node::Queue(named("jobs")), function("a"))]);
             let destination = registry.configure(path("a"), Subject::Function, leading_to("function:b"));
             let (trigger, destination) = if round % 2 == 0 {
                 tokio::join!(trigger, destination)

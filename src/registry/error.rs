@@ -3,7 +3,7 @@
 use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
-use crate::model::graph::NodeName;
+use crate::model::graph::Node;
 use crate::model::names::{FunctionPath, Qualifier, SecretName};
 use crate::model::retry::InvalidRetry;
 use crate::model::target::InvalidTarget;
@@ -15,7 +15,7 @@ use crate::store::StoreError;
 pub enum RegistryError {
     /// The change would close a cycle: what lies on it, the first again at the end.
     #[error("this would close a cycle: {}", arrows(.0))]
-    Cycle(Vec<NodeName>),
+    Cycle(Vec<Node>),
     /// A destination is no destination.
     #[error(transparent)]
     Destination(InvalidDestination),
@@ -88,8 +88,8 @@ fn names(secrets: &[SecretName]) -> String {
     secrets.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn arrows(nodes: &[NodeName]) -> String {
-    nodes.iter().map(NodeName::to_string).collect::<Vec<_>>().join(" -> ")
+fn arrows(nodes: &[Node]) -> String {
+    nodes.iter().map(Node::to_string).collect::<Vec<_>>().join(" -> ")
 }
 
 fn listed(names: &[String]) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, Runtime};
 use crate::model::function::{Function, Version};
-use crate::model::graph::{Named, NodeName};
+use crate::model::graph::{Named, Node};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::registry::{ConfigText, Deployment, Link, RegistryError, Subject};
 
@@ -111,7 +111,7 @@ impl Runtime {
 
     /// What leads where, in one namespace or in all: edges that begin or end there.
     pub fn graph(&self, namespace: Option<&Namespace>) -> GraphView {
-        let here = |node: &NodeName| namespace.is_none_or(|namespace| node.namespace() == namespace);
+        let here = |node: &Node| namespace.is_none_or(|namespace| node.namespace() == namespace);
         let (functions, links) = self.parts.registry.read(|catalogue| {
             let functions: Vec<_> = catalogue.functions(namespace, None).map(|it| it.path.clone()).collect();
             let links = catalogue.links().into_iter().filter(|link| here(&link.from) || here(&link.to));
@@ -120,10 +120,10 @@ impl Runtime {
         let (mut queues, mut topics, mut timers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for node in links.iter().flat_map(|link| [&link.from, &link.to]) {
             match node {
-                NodeName::Function(_) => (),
-                NodeName::Queue(named) => drop(queues.insert(named.clone())),
-                NodeName::Topic(named) => drop(topics.insert(named.clone())),
-                NodeName::Timer(named) => drop(timers.insert(named.clone())),
+                Node::Function(_) => (),
+                Node::Queue(named) => drop(queues.insert(named.clone())),
+                Node::Topic(named) => drop(topics.insert(named.clone())),
+                Node::Timer(named) => drop(timers.insert(named.clone())),
             }
         }
         GraphView { functions, queues, topics, timers, links }

@@ -8,6 +8,7 @@ use super::live::{Live, Shown};
 use super::{TriggerError, Triggers, edges, kept, owner};
 use crate::model::bounds;
 use crate::model::destination::FunctionTarget;
+use crate::model::message_queue::QueuePath;
 use crate::model::names::{Namespace, TriggerName};
 use crate::model::reference::FunctionReference;
 use crate::model::trigger::{Kind, Progress, Trigger};
@@ -35,11 +36,14 @@ impl Triggers {
         wanted: Wanted,
     ) -> Result<(Shown, bool), TriggerError> {
         self.see_through(|triggers| async move {
-            check(&wanted.kind)?;
             let needs = &triggers.parts.needs;
+            check(&wanted.kind)?;
             let changing = needs.registry.changing().await;
             let (path, qualifier) = wanted.function.within(&namespace);
             let (function, _) = needs.registry.resolve(&path, &qualifier)?;
+            if let Kind::Queue(source) = &wanted.kind {
+                needs.queues.describe(&QueuePath { namespace: namespace.clone(), name: source.queue.clone() })?;
+            }
             let target = FunctionTarget { id: function.id, path, qualifier };
             let before = triggers.live(&namespace, &name).ok();
             if before.is_none() && triggers.read(std::collections::BTreeMap::len) >= bounds::MAX_TRIGGERS {
@@ -150,5 +154,6 @@ fn check(kind: &Kind) -> Result<(), TriggerError> {
             let bytes = timer.payload.as_ref().map_or(0, |payload| payload.bytes.len());
             if bytes > bounds::MAX_TIMER_PAYLOAD_BYTES { Err(TriggerError::Payload(bytes)) } else { Ok(()) }
         }
+        Kind::Queue(source) => Ok(source.check()?),
     }
 }

@@ -1,6 +1,7 @@
 //! Why a trigger was not found, made or fired. Knows no status codes.
 
-use crate::model::bounds::{self, OutOfRange};
+use crate::messaging::queues::QueueError;
+use crate::model::bounds;
 use crate::model::names::{Namespace, TriggerName};
 use crate::model::trigger::InvalidSource;
 use crate::registry::RegistryError;
@@ -26,9 +27,9 @@ pub enum TriggerError {
         most = bounds::MAX_TIMER_PAYLOAD_BYTES
     )]
     Payload(usize),
-    /// A number is out of its range.
+    /// The queue is not there.
     #[error(transparent)]
-    Range(#[from] OutOfRange),
+    Queue(#[from] QueueError),
     /// The function is not there, or a cycle would be closed.
     #[error(transparent)]
     Registry(#[from] RegistryError),

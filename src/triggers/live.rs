@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Needs, keeping, timer};
+use super::{Needs, keeping, queue, timer};
 use crate::model::names::InvocationId;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{Fired, Kind, Progress, Trigger, Trouble};
@@ -56,7 +56,7 @@ impl Live {
         let progress = self.progress();
         let next = match &self.trigger.kind {
             Kind::Timer(timer) if self.trigger.enabled => timer.schedule.after(progress.through.max(needs.clock.now())),
-            Kind::Timer(_) => None,
+            Kind::Timer(_) | Kind::Queue(_) => None,
         };
         Shown { trigger: self.trigger.clone(), progress, next }
     }
@@ -78,6 +78,7 @@ impl Live {
             let _tell = tell; // dropped at the end, whichever that is
             match &live.trigger.kind {
                 Kind::Timer(timer) => timer::watch(&live, timer, &of, &cut).await,
+                Kind::Queue(source) => queue::watch(&live, source, &of, &cut).await,
             }
         });
     }

@@ -7,13 +7,17 @@
 //! | `live`   | one trigger: how far it has come, and its task       |
 //! | `change` | what is made, changed and deleted, one at a time     |
 //! | `timer`  | when a timer fires, and with what                    |
+//! | `queue`  | how messages are taken from a queue                  |
+//! | `batch`  | what a function is given of them                     |
 //! | `kept`   | where triggers are kept, and as what                 |
 //! | `starts` | what the runtime is asked to do                      |
 
+mod batch;
 mod change;
 mod error;
 mod kept;
 mod live;
+mod queue;
 mod starts;
 mod timer;
 
@@ -26,6 +30,7 @@ pub use live::Shown;
 pub use starts::{NotStarted, Order, Starting, Starts};
 
 use crate::clock::Clock;
+use crate::messaging::queues::Queues;
 use crate::model::graph::{Edges, Named, Node, Owner};
 use crate::model::names::{InvocationId, Namespace, TriggerName};
 use crate::model::trigger::{Kind, Trigger};
@@ -45,6 +50,8 @@ pub struct Needs {
     pub clock: Clock,
     /// Owner of what is started here.
     pub tasks: Tasks,
+    /// The message queues.
+    pub queues: Queues,
     /// Accepts what they start.
     pub starts: Arc<dyn Starts>,
 }
@@ -114,7 +121,9 @@ impl Triggers {
             }
         };
         let trigger = live.trigger();
-        let Kind::Timer(timer) = &trigger.kind;
+        let Kind::Timer(timer) = &trigger.kind else {
+            return Err(TriggerError::NotATimer { name: name.clone(), kind: trigger.kind.as_str() });
+        };
         let clock = &self.parts.needs.clock;
         let (id, now) = (clock.invocation_id(), clock.now());
         let order = timer::order(&live, timer, &timer::Firing { id, at: now, now, through: None });
@@ -146,8 +155,9 @@ fn edges(trigger: &Trigger) -> Edges {
     let named = |name: &str| Named { namespace: trigger.namespace.clone(), name: name.to_owned() };
     let watched = match &trigger.kind {
         Kind::Timer(_) => Node::Timer(named(trigger.name.as_str())),
+        Kind::Queue(source) => Node::Queue(named(source.queue.as_str())),
     };
-    vec![(watched, Node::Function(trigger.target.id))]
+    vec![(watched, Node::Function(trigger.target.path.clone()))]
 }
 
 /// The commit that keeps how far a trigger has come, as part of another.

@@ -9,6 +9,7 @@ use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
 use crate::messaging::streams::StreamError;
 use crate::messaging::topics::TopicError;
+use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
 use crate::registry::{RegistryError, TargetRefused};
@@ -162,6 +163,7 @@ fn message_queue(error: &QueueError) -> Facts {
         QueueError::Attribute { .. } | QueueError::Character(_) | QueueError::Empty | QueueError::Text { .. } => {
             caller(S::BAD_REQUEST, "bad_message")
         }
+        QueueError::Cycle(error) => registry(error),
         QueueError::DeadLetters { .. } => caller(S::BAD_REQUEST, "bad_redrive"),
         QueueError::Exists { .. } => caller(S::CONFLICT, "queue_exists"),
         QueueError::FifoOnly { .. } | QueueError::Lacks { .. } | QueueError::NotFifo { .. } => {
@@ -235,7 +237,8 @@ fn trigger(error: &TriggerError) -> Facts {
         TriggerError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         TriggerError::NotATimer { .. } => caller(S::CONFLICT, "not_a_timer"),
         TriggerError::Payload(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
-        TriggerError::Range(_) | TriggerError::Source(_) => caller(S::BAD_REQUEST, "bad_range"),
+        TriggerError::Queue(error) => message_queue(error),
+        TriggerError::Source(_) => caller(S::BAD_REQUEST, "bad_range"),
         TriggerError::Registry(error) => registry(error),
         TriggerError::Store(error) => store(error),
         TriggerError::TooMany => caller(S::CONFLICT, "limit_exceeded"),
@@ -255,8 +258,21 @@ fn store(error: &StoreError) -> Facts {
     }
 }
 
+/// The cycle that a change would close.
+fn cycle(error: &Error) -> Option<&[Node]> {
+    let refused = match error {
+        Error::Registry(error) | Error::Trigger(TriggerError::Registry(error)) => error,
+        Error::MessageQueue(QueueError::Cycle(error)) => error,
+        _ => return None,
+    };
+    if let RegistryError::Cycle(path) = refused { Some(path) } else { None }
+}
+
 /// Members that only one kind of problem has.
 fn more(error: &Error, problem: Problem) -> Problem {
+    if let Some(path) = cycle(error) {
+        return problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
     match error {
         Error::Function { id, failure, .. } => {
             let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
@@ -282,10 +298,6 @@ fn more(error: &Error, problem: Problem) -> Problem {
         Error::PayloadMisfit(misfit) => problem.with("path", misfit.path.as_str()),
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
-        }
-        Error::Registry(RegistryError::Cycle(path))
-        | Error::Trigger(TriggerError::Registry(RegistryError::Cycle(path))) => {
-            problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
         Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", used_by.clone()),
         _ => problem,

@@ -1,5 +1,7 @@
 //! `/v1/triggers`: what invokes functions by itself. A PUT says all of a trigger; what is absent has its default.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -18,7 +20,7 @@ use crate::model::bounds;
 use crate::model::destination::Destination;
 use crate::model::names::{Namespace, TriggerName};
 use crate::model::schedule::Schedule;
-use crate::model::trigger::{CatchUp, Kind, Payload, Timer, Trigger};
+use crate::model::trigger::{CatchUp, Form, Kind, Payload, Source, Timer, Trigger};
 use crate::runtime::Runtime;
 use crate::triggers::{Shown, Wanted};
 
@@ -30,6 +32,19 @@ const MAX_JSON_BYTES: usize = 6 * bounds::MAX_TIMER_PAYLOAD_BYTES + 16 * 1_024;
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum TriggerIn {
     Timer(TimerIn),
+    Queue(QueueIn),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueueIn {
+    function: String,
+    enabled: Option<bool>,
+    queue: String,
+    batch_size: Option<u16>,
+    batch_window_s: Option<u64>,
+    concurrency: Option<u16>,
+    format: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,7 +67,25 @@ impl TriggerIn {
                 let (function, enabled) = (query::parsed(&timer.function)?, timer.enabled.unwrap_or(true));
                 Ok(Wanted { kind: Kind::Timer(timer.meant()?), function, enabled })
             }
+            Self::Queue(queue) => {
+                let (function, enabled) = (query::parsed(&queue.function)?, queue.enabled.unwrap_or(true));
+                Ok(Wanted { kind: Kind::Queue(queue.meant()?), function, enabled })
+            }
         }
+    }
+}
+
+impl QueueIn {
+    fn meant(self) -> Result<Source, Problem> {
+        let form = one_of("format", self.format.as_deref(), &Form::ALL, Form::as_str)?.unwrap_or_default();
+        let usual = if form == Form::Body { 1 } else { bounds::DEFAULT_TRIGGER_BATCH };
+        Ok(Source {
+            queue: query::parsed(&self.queue)?,
+            batch_size: self.batch_size.unwrap_or(usual),
+            window: Duration::from_secs(self.batch_window_s.unwrap_or(0)),
+            concurrency: self.concurrency.unwrap_or(1),
+            form,
+        })
     }
 }
 
@@ -152,6 +185,13 @@ fn settings(kind: &Kind) -> Map<String, Value> {
                 "content_type": timer.payload.as_ref().map(|payload| payload.content_type.as_str()),
             })
         }
+        Kind::Queue(source) => json!({
+            "queue": source.queue.as_str(),
+            "batch_size": source.batch_size,
+            "batch_window_s": source.window.as_secs(),
+            "concurrency": source.concurrency,
+            "format": source.form.as_str(),
+        }),
     };
     if let Value::Object(settings) = settings { settings } else { Map::new() }
 }
