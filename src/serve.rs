@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
-use crate::delivery::Carrier;
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
@@ -117,6 +117,9 @@ impl Server {
         let message_queues = queues.await.map_err(ServeError::unread)?;
         message_queues.join(&registry);
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
+        objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
         let webhooks = webhooks(config, &store, &vault, &clock)?;
@@ -124,7 +127,9 @@ impl Server {
         let base = format!("http://{}", listener.address());
         let topics = (clock.clone(), tasks.clone());
         let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
-        let carrier = Carrier::new(webhooks);
+        let services = services(config, &objects, &connections, &clock)?;
+        let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
+        let carrier = Carrier::new(webhooks, services, builtin);
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -161,6 +166,8 @@ impl Server {
             key_value,
             message_queues,
             streams,
+            connections,
+            objects,
             topics,
             triggers: triggers.clone(),
             slots,
@@ -244,12 +251,32 @@ fn webhooks(config: &Config, store: &Arc<dyn Store>, vault: &Vault, clock: &Cloc
     Ok(Webhooks::new(Arc::new(outbound), allowed, store.clone(), vault.clone(), clock.clone()))
 }
 
+/// What brings outcomes to services.
+fn services(
+    config: &Config,
+    objects: &Objects,
+    connections: &Connections,
+    clock: &Clock,
+) -> Result<Services, ServeError> {
+    let allowed = Allowed::of(&config.private_targets)?;
+    let reach = delivery::Reach::new(allowed, config.outbound_ca.as_deref())?;
+    Ok(Services::new(objects.clone(), connections, &reach, clock.clone()))
+}
+
 /// Where the key is that secrets are sealed with.
 fn key_source(config: &Config) -> KeySource {
     match (&config.secret_key_file, &config.keep) {
         (Some(given), _) => KeySource::Given(given.clone()),
         (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
         (None, Keep::Memory) => KeySource::Fleeting,
+    }
+}
+
+/// Where objects are kept.
+fn objects_home(config: &Config) -> Home {
+    match &config.keep {
+        Keep::Sled(data) => Home::Folder(data.join("objects")),
+        Keep::Memory => Home::Fleeting,
     }
 }
 

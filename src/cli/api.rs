@@ -299,6 +299,8 @@ pub(super) struct Page {
         alias = "streams",
         alias = "topics",
         alias = "triggers",
+        alias = "connections",
+        alias = "objects",
         alias = "publications"
     )]
     pub(super) items: Vec<Box<RawValue>>,

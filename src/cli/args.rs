@@ -13,8 +13,8 @@ use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
 use super::{
-    async_config, bench, deliveries, functions, invocations, kv, queue, queues, runtime, secrets, store, streams,
-    topics, triggers, webhooks,
+    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
+    store, streams, topics, triggers, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -147,6 +147,12 @@ pub(super) enum Remote {
     /// Make, append to and read streams
     #[command(subcommand)]
     Streams(streams::Command),
+    /// Set, list and delete the ways to services outside
+    #[command(subcommand)]
+    Connections(connections::Command),
+    /// List, read and delete what outcomes were put into buckets here
+    #[command(subcommand)]
+    Objects(objects::Command),
     /// Make topics, publish on them, and subscribe to them
     #[command(subcommand)]
     Topics(topics::Command),

@@ -20,9 +20,11 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod connections;
 mod deliveries;
 mod keep;
 mod kv;
+mod objects;
 mod queue;
 mod queues;
 mod runtime;

@@ -57,6 +57,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
     let output = Output { json: global.json };
     match command {
         Remote::AsyncConfig(command) => command.run(client, output).await,
+        Remote::Connections(command) => command.run(client, output).await,
         Remote::Deliveries(command) => command.run(client, output).await,
         Remote::Deploy(deploy) => deploy.run(client, output).await,
         Remote::Functions(command) => command.run(client, output).await,
@@ -64,6 +65,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Invocations(command) => command.run(client, output).await,
         Remote::Invoke(invoke) => invoke.run(client, output).await,
         Remote::Kv(command) => command.run(client, output).await,
+        Remote::Objects(command) => command.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Queues(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,

@@ -1,6 +1,6 @@
 //! The kinds of destination outside the runtime, and who brings messages to each.
 
-use super::{Message, NotSent};
+use super::{Builtin, Message, NotSent, Services};
 use crate::model::bounds;
 use crate::model::destination::{Outside, OutsideKind, Terms};
 use crate::outbound::{Post, Webhooks};
@@ -10,12 +10,14 @@ use crate::registry::{Checked, TargetAsked, TargetRefused, Targets};
 #[derive(Clone)]
 pub struct Carrier {
     webhooks: Webhooks,
+    services: Services,
+    builtin: Builtin,
 }
 
 impl Carrier {
     /// A carrier with these ways out.
-    pub fn new(webhooks: Webhooks) -> Self {
-        Self { webhooks }
+    pub fn new(webhooks: Webhooks, services: Services, builtin: Builtin) -> Self {
+        Self { webhooks, services, builtin }
     }
 
     /// The webhooks, whose keys are somebody's to show and to rotate.
@@ -30,14 +32,18 @@ impl Carrier {
     }
 
     async fn sent(&self, to: &Outside, terms: &Terms, message: &Message) -> Result<(), NotSent> {
-        match (to.kind, &terms.connection) {
-            (OutsideKind::Webhook, _) => {
+        match to.kind {
+            OutsideKind::Webhook => {
                 let Message { id, body, content_type, headers, .. } = message.clone();
                 let post = Post { id: id.to_string(), body, content_type, headers };
                 self.webhooks.post(&message.namespace, &to.target, &post).await
             }
-            (OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic, _) => {
-                Err(NotSent::never(missing(to)))
+            OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
+                if let Some(sent) = self.services.send(to, terms, message).await {
+                    return sent;
+                }
+                let sent = self.builtin.send(to, message).await;
+                sent.unwrap_or_else(|| Err(NotSent::never(missing(to))))
             }
         }
     }
@@ -52,7 +58,13 @@ impl Targets for Carrier {
                     admitted.map_err(|refused| TargetRefused::NotAllowed(refused.to_string()))
                 }
                 OutsideKind::Object | OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => {
-                    Err(TargetRefused::Missing(missing(asked.to)))
+                    if let Some(checked) = self.services.check(asked.namespace, asked.to, asked.terms).await {
+                        return checked;
+                    }
+                    match self.builtin.exists(asked.namespace, asked.to) {
+                        Some(true) => Ok(()),
+                        Some(false) | None => Err(TargetRefused::Missing(missing(asked.to))),
+                    }
                 }
             }
         })
@@ -60,5 +72,11 @@ impl Targets for Carrier {
 }
 
 fn missing(to: &Outside) -> String {
-    format!("nothing here delivers to `{to}`: functions and webhooks are what outcomes can be brought to")
+    let make = match to.kind {
+        OutsideKind::Queue => "make it with `tidemill queues create`, or name the connection that leads to it",
+        OutsideKind::Stream => "make it with `tidemill streams create`, or name the connection that leads to it",
+        OutsideKind::Topic => "make it with `tidemill topics create`",
+        OutsideKind::Object | OutsideKind::Webhook => "nothing here delivers to it",
+    };
+    format!("there is no `{to}`: {make}")
 }

@@ -24,6 +24,8 @@ pub struct Message {
     pub function: FunctionName,
     /// The invocation that has settled.
     pub invocation: InvocationId,
+    /// The invocations that led to it, the root first and itself last: what it causes is a step of their chain.
+    pub chain: Vec<InvocationId>,
     /// When it settled.
     pub settled: Timestamp,
     /// How it ended.

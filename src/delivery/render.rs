@@ -25,6 +25,8 @@ use crate::model::time::Timestamp;
 const EVENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 /// What the attributes of a `CloudEvent` take beside its data, at most.
 const ENVELOPE_BYTES: usize = 4 * 1_024;
+/// What a service may count besides: names and headers.
+const BESIDE_BYTES: usize = 16 * 1_024;
 
 /// What an invocation brought and gave, as far as it is needed.
 #[derive(Clone, Debug)]
@@ -78,8 +80,9 @@ pub fn message(
 ) -> Result<Message, serde_json::Error> {
     let id = delivery.id(invocation.id);
     let limit = match delivery.to.kind {
-        OutsideKind::Queue => Some(bounds::MAX_QUEUE_RECORD_BYTES),
-        OutsideKind::Object | OutsideKind::Stream | OutsideKind::Topic | OutsideKind::Webhook => None,
+        OutsideKind::Queue | OutsideKind::Topic => Some(bounds::MAX_QUEUE_RECORD_BYTES),
+        OutsideKind::Stream => Some(bounds::MAX_STREAM_RECORD_BYTES - BESIDE_BYTES),
+        OutsideKind::Object | OutsideKind::Webhook => None,
     };
     let format = match (delivery.terms.format, delivery.to.kind) {
         (Format::CloudEventBinary, OutsideKind::Webhook) => Format::CloudEventBinary,
@@ -89,6 +92,9 @@ pub fn message(
     let rendering = Rendering { invocation, outcome, settled, id: id.to_string(), payloads, limit };
     let Rendered { body, content_type, mut headers } = rendering.render(format)?;
     headers.push(("tidemill-invocation-id".to_owned(), invocation.id.to_string()));
+    let chain = invocation.lineage.chain.iter().copied().chain([invocation.id]);
+    let chain: Vec<_> = chain.collect();
+    headers.push(("tidemill-chain".to_owned(), joined(&chain)));
     headers.push(("tidemill-outcome".to_owned(), outcome.kind().as_str().to_owned()));
     headers.extend(invocation.request.traceparent.iter().map(|trace| ("traceparent".to_owned(), trace.clone())));
     let path = &invocation.target.path;
@@ -100,9 +106,14 @@ pub fn message(
         namespace: path.namespace.clone(),
         function: path.name.clone(),
         invocation: invocation.id,
+        chain,
         settled,
         outcome: outcome.kind(),
     })
+}
+
+fn joined(chain: &[InvocationId]) -> String {
+    chain.iter().map(InvocationId::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// What the next function of a chain is given, whose invocation is `next`. A bare result that is larger than any

@@ -79,6 +79,8 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Connections of a namespace to services outside the runtime.
+pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
 pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
 /// The value of a pair: what one commit can write beside others.
@@ -405,8 +407,8 @@ pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
 
-/// Bytes of a record that goes into a queue: what SQS takes.
-pub const MAX_QUEUE_RECORD_BYTES: usize = 256 * 1_024;
+/// Bytes of a record that goes into a queue or to a topic: 256 KiB, attributes included.
+pub const MAX_QUEUE_RECORD_BYTES: usize = 252 * 1_024;
 /// How long one try at a delivery may take, all of it.
 pub const DELIVERY_TRY: Duration = Duration::from_secs(15);
 /// How long a delivery is tried, unless told, before it is given up.

@@ -183,6 +183,8 @@ fn not_done(error: Error) -> NotDone {
             | NotAccepted::RuntimeBytesFull(_),
         ) => NotDone::Overloaded { message, retry_after: retry_after.unwrap_or(Slots::retry_after()) },
         Error::AlreadySettled { .. }
+        | Error::Connection(_)
+        | Error::ConnectionUnknown { .. }
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
@@ -193,6 +195,8 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::Object(_)
+        | Error::ObjectUnknown { .. }
         | Error::NothingToRedeliver(_)
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)

@@ -3,6 +3,7 @@
 
 mod accept;
 mod bulk;
+mod connections;
 mod deliveries;
 mod desk;
 mod error;
@@ -12,6 +13,7 @@ mod key_value;
 mod listing;
 mod message_queues;
 mod metrics;
+mod objects;
 mod queues;
 mod secrets;
 mod signatures;
@@ -36,6 +38,7 @@ pub use signatures::Signatures;
 pub use ways::RuntimeWays;
 
 use crate::clock::Clock;
+use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::messaging::queues::Queues;
@@ -76,6 +79,10 @@ pub struct Parts {
     pub message_queues: Queues,
     /// The streams.
     pub streams: Streams,
+    /// The ways to services outside.
+    pub connections: Connections,
+    /// The objects on this machine.
+    pub objects: Objects,
     /// The topics.
     pub topics: Topics,
     /// What invokes functions by itself.

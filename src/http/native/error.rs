@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode as S;
 
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
@@ -49,6 +50,8 @@ const fn caller(status: S, code: &'static str) -> Facts {
 fn facts(error: &Error) -> Facts {
     match error {
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Connection(error) => connection(error),
+        Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
@@ -91,6 +94,8 @@ fn facts(error: &Error) -> Facts {
         Error::Topic(error) => topic(error),
         Error::KeyValue(error) => key_value(error),
         Error::MessageQueue(error) => message_queue(error),
+        Error::Object(error) => object(error),
+        Error::ObjectUnknown { .. } => caller(S::NOT_FOUND, "object_not_found"),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -197,6 +202,24 @@ fn stream(error: &StreamError) -> Facts {
         StreamError::Store(error) => store(error),
         StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
+    }
+}
+
+fn connection(error: &ConnectionError) -> Facts {
+    match error {
+        ConnectionError::Invalid(_) => caller(S::BAD_REQUEST, "bad_connection"),
+        ConnectionError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
+        ConnectionError::Store(error) => store(error),
+        ConnectionError::TooMany(_) => caller(S::CONFLICT, "limit_exceeded"),
+        ConnectionError::Vault(error) => vault(error),
+    }
+}
+
+fn object(error: &ObjectError) -> Facts {
+    match error {
+        ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
+        ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
+        ObjectError::Store(error) => store(error),
     }
 }
 

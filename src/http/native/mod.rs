@@ -3,6 +3,7 @@
 mod async_config;
 pub(super) mod bench;
 mod bulk;
+mod connections;
 mod content;
 mod deliveries;
 mod error;
@@ -19,6 +20,7 @@ mod key_value;
 mod message_queues;
 mod message_queues_json;
 mod metrics;
+mod objects;
 mod overview;
 mod query;
 mod queue;
@@ -66,6 +68,11 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/connections", get(connections::list))
+        .route("/v1/connections/{name}", get(connections::show).put(connections::set).delete(connections::delete))
+        .route("/v1/objects", get(objects::buckets))
+        .route("/v1/objects/{bucket}", get(objects::list))
+        .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/redrive", post(deliveries::redrive))
         .route("/v1/webhooks/keys", get(webhooks::keys))
