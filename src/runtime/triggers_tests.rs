@@ -10,11 +10,16 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, Settings};
 use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
+use crate::model::bounds;
 use crate::model::entrypoint::Entrypoint;
-use crate::model::function::{AsyncConfig, Function, Limits, Version};
+use crate::model::function::{AsyncConfig, Function, Limits as FunctionLimits, Version};
 use crate::model::grant::Grants;
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, FunctionPath, Namespace, TriggerName};
@@ -22,8 +27,9 @@ use crate::model::queue::{Capacities, Keep, QueueConfig};
 use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
+use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::registry::Registry;
-use crate::runtime::{Desk, Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group, Part, Query, Store};
 use crate::tasks::Tasks;
@@ -53,11 +59,27 @@ impl World {
         let desk = Arc::new(Desk::new(tasks.clone()));
         let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), desk.clone());
         let slots = Slots::new(1, wake.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
+        let outbound = Arc::new(Outbound::new(None).unwrap());
+        let nowhere = || Allowed::of(&[]).unwrap();
+        let webhooks = Webhooks::new(outbound, nowhere(), store.clone(), vault.clone(), clock.clone());
+        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
+        let base = "http://127.0.0.1:1".to_owned();
+        let topics = Topics::open(store.clone(), (clock.clone(), tasks.clone()), queues.clone(), ways, base);
+        let topics = topics.await.unwrap();
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(Home::Fleeting, store.clone(), clock.clone());
+        let reach = delivery::Reach::new(nowhere(), None).unwrap();
+        let services = Services::new(objects.clone(), &connections, &reach, clock.clone());
+        let builtin = Builtin::new(queues.clone(), streams.clone()).and(topics.clone());
+        let carrier = Carrier::new(webhooks.clone(), services, builtin);
         let triggers = Triggers::open(triggers::Needs {
             store: store.clone(),
             registry: registry.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
+            queues: queues.clone(),
             starts: desk.clone(),
         });
         let triggers = triggers.await.unwrap();
@@ -71,6 +93,8 @@ impl World {
             tasks: tasks.clone(),
             retention: Keep::default(),
             capacities,
+            carrier,
+            delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         let dispatch = Dispatch::start(needs, &live);
         let runtime = Runtime::new(Parts {
@@ -80,6 +104,12 @@ impl World {
             dispatch,
             worker,
             vault,
+            webhooks,
+            message_queues: queues,
+            streams,
+            connections,
+            objects,
+            topics,
             triggers: triggers.clone(),
             slots,
             clock: clock.clone(),
@@ -149,7 +179,7 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         entrypoint: Entrypoint::Command,
         arguments: Vec::new(),
         environment: BTreeMap::new(),
-        limits: Limits::default(),
+        limits: FunctionLimits::default(),
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
