@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::delivery::{self, Builtin, Connections, Home, Objects, Services};
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::messaging::queues::{Limits, Queues};

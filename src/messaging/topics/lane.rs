@@ -306,9 +306,8 @@ impl Lane {
 
 /// Counts so many less. What is counted is counted before it is written, so it is never less than nothing.
 pub(super) fn less(counter: &AtomicU64, removed: u64) {
-    let less =
-        counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| Some(before.saturating_sub(removed)));
-    drop(less);
+    let less = |before: u64| Some(before.saturating_sub(removed));
+    let _: Result<u64, u64> = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
 }
 
 /// What becomes of work that failed, and whether it is tried again.

@@ -12,7 +12,7 @@ use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, Topic
 use crate::model::bounds::{self, within};
 use crate::model::time::Timestamp;
 use crate::outbound::NotSent;
-use crate::store::{Change, Durability, Group};
+use crate::store::{Change, DocumentRange, Durability, Group};
 
 /// A subscription as it stands.
 #[derive(Clone, Debug)]
@@ -250,9 +250,11 @@ impl Parts {
 
     async fn redrive(&self, topic: &Arc<Topic>, lane: &Lane) -> Result<usize, TopicError> {
         let _changing = lane.changing.lock().await;
-        let mut done = 0;
+        let (mut done, last) = (0, topic.state().last);
+        // What is given up again meanwhile has a higher number, and is not sent for ever.
+        let range = DocumentRange { to: Some(lane.dead().key(last + 1).key().to_vec()), ..lane.dead().range() };
         for _ in 0..2 {
-            let page = self.store.documents(lane.dead().range(), PAGE).await?;
+            let page = self.store.documents(range.clone(), PAGE).await?;
             for (key, bytes) in page {
                 if lane.pending.load(Ordering::Relaxed) >= bounds::MAX_PENDING_PUBLICATIONS {
                     return Ok(done);

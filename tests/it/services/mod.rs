@@ -6,6 +6,8 @@ mod objects;
 mod queues;
 mod server;
 
+pub(crate) use queues::{NO_MOTO, Queues};
+
 use std::path::Path;
 use std::sync::Arc;
 

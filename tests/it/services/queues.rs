@@ -10,17 +10,17 @@ use super::server::{Server, program};
 use super::{World, by, gives_up, message, reach, tries_again};
 use crate::skipped;
 
-const HOW_TO_GET_IT: &str = "there is no `moto_server`: `tests/services/fetch` installs it";
+pub(crate) const NO_MOTO: &str = "there is no `moto_server`: `tests/services/fetch` installs it";
 
 /// A service that runs, and what a test asks of it.
-struct Queues {
+pub(crate) struct Queues {
     _server: Server,
-    address: String,
+    pub(crate) address: String,
     http: reqwest::Client,
 }
 
 impl Queues {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let server = Server::start(&program("moto_server")?, &["-H", "127.0.0.1", "-p", "0"]);
         let address =
             server.said(|log| Some(log.split_once("Running on http://")?.1.lines().next()?.trim().to_owned())).await;
@@ -51,12 +51,12 @@ impl Queues {
     }
 
     /// Makes a queue and returns its URL.
-    async fn create(&self, name: &str, attributes: Value) -> String {
+    pub(crate) async fn create(&self, name: &str, attributes: Value) -> String {
         let made = self.ask("CreateQueue", json!({ "QueueName": name, "Attributes": attributes })).await;
         made["QueueUrl"].as_str().unwrap().to_owned()
     }
 
-    async fn received(&self, url: &str) -> Vec<Value> {
+    pub(crate) async fn received(&self, url: &str) -> Vec<Value> {
         let request = json!({
             "QueueUrl": url,
             "MaxNumberOfMessages": 10,
@@ -85,7 +85,7 @@ async fn connected(queues: &Queues) -> (World, SqsDelivery) {
 
 #[tokio::test]
 async fn a_record_is_a_message_of_the_queue_that_is_named_or_whose_url_it_is() {
-    let Some(queues) = Queues::start().await else { return skipped(HOW_TO_GET_IT) };
+    let Some(queues) = Queues::start().await else { return skipped(NO_MOTO) };
     let (world, delivery) = connected(&queues).await;
     let url = queues.create("outcomes", json!({})).await;
     let sent = message(r#"{"n": "größer"}"#);
@@ -109,7 +109,7 @@ async fn a_record_is_a_message_of_the_queue_that_is_named_or_whose_url_it_is() {
 
 #[tokio::test]
 async fn a_fifo_queue_has_a_record_once_however_often_it_is_sent() {
-    let Some(queues) = Queues::start().await else { return skipped(HOW_TO_GET_IT) };
+    let Some(queues) = Queues::start().await else { return skipped(NO_MOTO) };
     let (world, delivery) = connected(&queues).await;
     let url = queues.create("outcomes.fifo", json!({ "FifoQueue": "true" })).await;
     let (one, other) = (message("1"), message("2"));
@@ -124,7 +124,7 @@ async fn a_fifo_queue_has_a_record_once_however_often_it_is_sent() {
 
 #[tokio::test]
 async fn what_can_be_put_right_is_tried_again_and_what_no_queue_takes_is_not() {
-    let Some(queues) = Queues::start().await else { return skipped(HOW_TO_GET_IT) };
+    let Some(queues) = Queues::start().await else { return skipped(NO_MOTO) };
     let (world, delivery) = connected(&queues).await;
     let send =
         async |target: &str, body: String| delivery.send(&world.namespace, target, &by("mq"), &message(body)).await;
