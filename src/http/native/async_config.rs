@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::openapi::values;
 use super::query::{self, Named, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
@@ -24,12 +26,17 @@ use crate::runtime::{Error, Runtime};
 pub(super) const MAX_JSON_BYTES: usize = 64 * 1_024;
 
 /// A configuration as clients write it; what is absent has its default.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AsyncConfigSettings)]
 pub(super) struct ConfigIn {
+    #[schema(schema_with = values::max_retries)]
     max_retries: Option<u32>,
+    #[schema(schema_with = values::max_event_age_s)]
     max_event_age_s: Option<u64>,
+    #[schema(schema_with = values::retry_delay_ms)]
     retry_delay_ms: Option<u64>,
+    #[schema(schema_with = values::retry_delay_max_ms)]
     retry_delay_max_ms: Option<u64>,
     on_success: Option<DestinationIn>,
     on_failure: Option<DestinationIn>,
@@ -39,7 +46,8 @@ pub(super) struct ConfigIn {
 }
 
 /// `"function:b"`, or `{"to": "function:b"}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DestinationSettings)]
 #[serde(untagged, expecting = "a destination is a string such as \"function:b\", or {\"to\": \"function:b\"}")]
 enum DestinationIn {
     Text(String),
@@ -47,14 +55,16 @@ enum DestinationIn {
 }
 
 /// The object form of a destination.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Destination)]
 struct DestinationObject {
     to: String,
 }
 
 /// A configuration as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AsyncConfig)]
 pub(super) struct ConfigOut {
     set: bool,
     max_retries: u32,

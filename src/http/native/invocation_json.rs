@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use utoipa::ToSchema;
 
+use super::openapi::values;
 use super::usage_json::UsageOut;
 use crate::model::bounds;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
@@ -13,16 +15,22 @@ use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::whole_ms;
 
-#[derive(Debug, Serialize)]
+/// An invocation as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invocation)]
 pub(super) struct InvocationOut {
     id: String,
     function: String,
     namespace: String,
+    #[schema(value_type = Option<u32>)]
     version: Option<VersionNumber>,
     mode: &'static str,
+    #[schema(schema_with = values::status)]
     status: Status,
+    /// Empty on success and before it has settled; otherwise why there is no result.
     condition: &'static str,
     accepted_at: String,
+    #[schema(schema_with = values::priority)]
     priority: Priority,
     run_at: Option<String>,
     due_at: Option<String>,
@@ -40,7 +48,8 @@ pub(super) struct InvocationOut {
     result: Option<ResultOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptOut {
     number: u32,
     started_at: String,
@@ -51,31 +60,36 @@ struct AttemptOut {
     usage: Option<UsageOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AttemptError)]
 struct ErrorOut {
     kind: &'static str,
     message: String,
 }
 
 /// The invocation that this one caused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NextInvocation)]
 struct NextOut {
     id: String,
     function: String,
     on: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payload)]
 struct PayloadOut {
     bytes: u64,
     content_type: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Result)]
 struct ResultOut {
     bytes: u64,
     content_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     body: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,

@@ -15,6 +15,7 @@ mod invocations;
 mod invoke;
 mod key_value;
 mod metrics;
+pub(super) mod openapi;
 mod overview;
 mod query;
 mod queue;
@@ -67,4 +68,5 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
 }

@@ -5,13 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::query::{self, Named};
 use crate::http::problem::Problem;
 use crate::runtime::{Runtime, Signatures};
 
 /// What a function takes and gives, as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Signature)]
 pub(super) struct SchemaOut {
     entrypoint: String,
     /// In WIT's notation.
