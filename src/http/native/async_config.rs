@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::openapi::values;
-use super::query::{self, Named, bad};
+use super::query::{self, Named, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
 use super::grants::GrantsText;
 use super::openapi::values;
-use super::query::{self, Named, Page, bad};
+use super::query::{self, Named, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -240,7 +240,7 @@ pub(super) async fn deploy(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<FunctionOut>), Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default();
     let (settings, module) = match multer::parse_boundary(content_type) {
         Ok(boundary) => parts(body, boundary).await?,
@@ -277,7 +277,8 @@ pub(super) async fn show(
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Json<FunctionOut>, Problem> {
-    let (path, named) = named(&uri, &name)?;
+    let named: Named = query::query(&uri)?;
+    let path = query::path(named.namespace.as_deref(), &name)?;
     let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
 }
@@ -305,7 +306,7 @@ pub(super) async fn versions(
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Json<VersionsOut>, Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     let versions = runtime.versions(&path)?.iter().map(|version| VersionOut::of(version)).collect();
     Ok(Json(VersionsOut { versions }))
 }
@@ -343,7 +344,7 @@ pub(super) async fn set_alias(
     uri: Uri,
     body: Body,
 ) -> Result<Json<FunctionOut>, Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "alias").await?;
     let to: AliasIn = query::json(&body, "alias")?;
     let described = runtime.alias(&path, query::parsed(&alias)?, Some(to.version)).await?;
@@ -355,12 +356,12 @@ pub(super) async fn delete_alias(
     Path((name, alias)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     runtime.alias(&path, query::parsed(&alias)?, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn named(uri: &Uri, name: &str) -> Result<(FunctionPath, Named), Problem> {
-    let named: Named = query::query(uri)?;
-    Ok((query::path(named.namespace.as_deref(), name)?, named))
+fn named(uri: &Uri, name: &str) -> Result<FunctionPath, Problem> {
+    let which: Within = query::query(uri)?;
+    Ok(FunctionPath { namespace: which.namespace()?, name: query::parsed(name)? })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::invocation_json::InvocationOut;
 use super::invoke::accepted;
-use super::query::{self, bad};
+use super::query::{self, Path, bad};
 use crate::http::problem::Problem;
 use crate::model::invocation::Invocation;
 use crate::model::names::InvocationId;

@@ -2,7 +2,7 @@
 //! calling a function (this one and its own URL) share.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::headers::{self, Queueing};
 use super::openapi::values;
-use super::query::{self, bad};
+use super::query::{self, Path, bad};
 use super::usage_json::{SERVER_TIMING, server_timing};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;

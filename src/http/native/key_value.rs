@@ -3,14 +3,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::query::{self, Page, Within, bad};
+use super::query::{self, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::async_config::MAX_JSON_BYTES;
 use super::openapi::values;
-use super::query::{self, bad};
+use super::query::{self, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds::{self, within};

@@ -21,6 +21,7 @@ mod key_value;
 mod listing;
 mod metrics;
 mod new;
+mod openapi;
 mod outbound;
 mod queues;
 mod restarts;

@@ -39,7 +39,7 @@ pub(super) fn functions() -> Vec<Operation> {
             .refuses(404, NOT_FOUND)
             .refuses(409, &["function_in_use"]),
         get("/v1/functions/{name}/versions", "list_versions", "List the versions of a function")
-            .takes([p::function(), p::namespace(), p::qualifier()])
+            .takes([p::function(), p::namespace()])
             .answers::<VersionsOut>(200, "Its versions")
             .refuses(404, NOT_FOUND),
         get("/v1/functions/{name}/schema", "show_schema", "Show what a function takes and gives, as JSON Schema")
@@ -48,13 +48,13 @@ pub(super) fn functions() -> Vec<Operation> {
             .refuses(404, &["function_not_found", "version_not_found", "no_schema"])
             .refuses(503, &["module_not_loaded"]),
         put("/v1/functions/{name}/aliases/{alias}", "set_alias", "Point an alias at a version")
-            .takes([p::function(), p::name("alias", "The alias", "live"), p::namespace(), p::qualifier()])
+            .takes([p::function(), p::name("alias", "The alias", "live"), p::namespace()])
             .body::<AliasIn>("Where it is to point", json!({ "version": 1 }))
             .answers::<FunctionOut>(200, "The function")
             .refuses(404, NO_VERSION)
             .refuses(409, &["cycle", "limit_exceeded"]),
         delete("/v1/functions/{name}/aliases/{alias}", "delete_alias", "Remove an alias")
-            .takes([p::function(), p::name("alias", "The alias", "live"), p::namespace(), p::qualifier()])
+            .takes([p::function(), p::name("alias", "The alias", "live"), p::namespace()])
             .answers_nothing("It is gone")
             .refuses(404, NO_VERSION)
             .refuses(409, &["function_in_use"]),
@@ -78,7 +78,7 @@ fn deploy() -> Operation {
         .told(
             "The body is the module, which then runs with the default settings; or a form of the module and settings.",
         )
-        .takes([p::function(), p::namespace(), p::qualifier()])
+        .takes([p::function(), p::namespace()])
         .bodies(
             "A WebAssembly module or component",
             Required::True,

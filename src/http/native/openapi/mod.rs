@@ -81,6 +81,7 @@ fn document() -> OpenApi {
     let tags: Vec<_> = tables.iter().map(tag).collect();
     let mut components = ComponentsBuilder::new()
         .schema(PROBLEM_SCHEMA, operation::problem())
+        .header(operation::FAULT_HEADER, operation::fault())
         .security_scheme(BEARER, bearer())
         .security_scheme(SIGNATURE, signature());
     let mut items: BTreeMap<&str, PathItem> = BTreeMap::new();

@@ -26,6 +26,8 @@ pub(super) const PROBLEM_SCHEMA: &str = "Problem";
 pub(super) const BEARER: &str = "bearer";
 /// See [`BEARER`].
 pub(super) const SIGNATURE: &str = "signature";
+/// The name of a header that they have.
+pub(super) const FAULT_HEADER: &str = "Tidemill-Fault";
 /// Which codes a refusal can have, beside its description.
 const CODES: &str = "x-codes";
 
@@ -196,14 +198,17 @@ impl Operation {
     }
 
     pub(super) fn build(self) -> utoipa::openapi::path::Operation {
-        let answers = self.answers.into_iter().map(|(status, answer)| (status.to_string(), answer.build()));
-        let refusals = self.refusals.iter().map(|(status, codes)| (status.to_string(), refusal(codes)));
-        let built = answers.chain(refusals).fold(self.built, |built, (status, answer)| built.response(status, answer));
-        match self.any_answer {
-            Some(answer) => built.response("default", answer.build()),
-            None => built,
-        }
-        .build()
+        let Self { built, answers, refusals, any_answer, .. } = self;
+        let answers = answers.into_iter().map(|(status, answer)| (status.to_string(), answer.build()));
+        let refusals = refusals.iter().map(|(status, codes)| {
+            let refusal = refusal(codes);
+            // A function can answer with the same status, and whatever it likes.
+            let refusal =
+                if any_answer.is_some() { refusal.content("*/*", Content::new(Some(binary()))) } else { refusal };
+            (status.to_string(), refusal.build())
+        });
+        let built = answers.chain(refusals).fold(built, |built, (status, answer)| built.response(status, answer));
+        any_answer.into_iter().fold(built, |built, answer| built.response("default", answer.build())).build()
     }
 }
 
@@ -218,14 +223,18 @@ pub(super) fn header(description: &str, schema: impl Into<RefOr<Schema>>) -> Hea
 }
 
 /// An answer that is a problem with one of these codes.
-fn refusal(codes: &BTreeSet<&'static str>) -> utoipa::openapi::Response {
+fn refusal(codes: &BTreeSet<&'static str>) -> ResponseBuilder {
     let listed = codes.iter().map(|code| format!("`{code}`")).collect::<Vec<_>>().join(", ");
     ResponseBuilder::new()
         .description(listed)
         .content(PROBLEM, Content::new(Some(Ref::from_schema_name(PROBLEM_SCHEMA))))
-        .header("Tidemill-Fault", header("Whose fault it was, as `fault` says", values::one_of(FAULTS)))
+        .header_ref(FAULT_HEADER, Ref::new(format!("#/components/headers/{FAULT_HEADER}")))
         .extensions(Some(ExtensionsBuilder::new().add(CODES, json!(codes)).build()))
-        .build()
+}
+
+/// The header that all problems have.
+pub(super) fn fault() -> Header {
+    header("Whose fault it was, as `fault` says", values::one_of(FAULTS))
 }
 
 const FAULTS: [&str; 3] = ["caller", "function", "platform"];

@@ -39,7 +39,7 @@ impl Parameter {
 /// A segment of the path that is a name.
 pub(super) fn name(name: &str, description: &str, example: &str) -> Parameter {
     Parameter::new(ParameterIn::Path, name, description, values::text(values::NAME))
-        .refused(&["bad_name"])
+        .refused(&["bad_name", "bad_path"])
         .example(example)
 }
 
@@ -66,7 +66,7 @@ pub(super) fn behind() -> Parameter {
 
 /// `{id}` of an invocation.
 pub(super) fn id() -> Parameter {
-    Parameter::new(ParameterIn::Path, "id", "The id of an invocation", values::id()).refused(&["bad_name"])
+    Parameter::new(ParameterIn::Path, "id", "The id of an invocation", values::id()).refused(&["bad_name", "bad_path"])
 }
 
 /// `{key}` of a pair.
@@ -74,7 +74,7 @@ pub(super) fn key() -> Parameter {
     let schema = values::any_text().min_length(Some(1)).max_length(Some(bounds::MAX_PAIR_KEY_BYTES));
     let description = "The key: text, of which the limit counts the bytes; slashes need not be escaped";
     Parameter::new(ParameterIn::Path, "key", description, schema)
-        .refused(&["bad_range", "bad_name"])
+        .refused(&["bad_range", "bad_path"])
         .example("greeting")
 }
 

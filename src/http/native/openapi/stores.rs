@@ -28,7 +28,8 @@ pub(super) fn key_value() -> Vec<Operation> {
             .refuses(409, &["limit_exceeded"]),
         delete(pair, "delete_value", "Remove a pair")
             .takes([store(), p::key(), p::namespace()])
-            .answers_nothing("It is not there, or no longer"),
+            .answers_nothing("It is gone")
+            .refuses(404, &["key_not_found"]),
     ]
 }
 
