@@ -40,7 +40,7 @@ pub(super) struct ConfigIn {
     retry_delay_max_ms: Option<u64>,
     on_success: Option<DestinationIn>,
     on_failure: Option<DestinationIn>,
-    /// Part of what [`show`] answers; accepted so that an answer can be sent back.
+    /// Whether there is one, as answers say; accepted so that an answer can be sent back.
     #[serde(rename = "set")]
     _set: Option<bool>,
 }

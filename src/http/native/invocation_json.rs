@@ -24,6 +24,7 @@ pub(super) struct InvocationOut {
     namespace: String,
     #[schema(value_type = Option<u32>)]
     version: Option<VersionNumber>,
+    /// `async` or `sync`.
     mode: &'static str,
     #[schema(schema_with = values::status)]
     status: Status,
@@ -32,15 +33,22 @@ pub(super) struct InvocationOut {
     accepted_at: String,
     #[schema(schema_with = values::priority)]
     priority: Priority,
+    /// When it may run at the earliest, where its caller asked for a time.
     run_at: Option<String>,
+    /// When its next attempt may start.
     due_at: Option<String>,
+    /// No attempt starts after it.
     expires_at: String,
     settled_at: Option<String>,
     attempts: Vec<AttemptOut>,
+    /// Of its outcome to its destination: `none`, `pending`, `delivered` or `dead`.
     delivery: &'static str,
+    /// It failed, and nothing was told of it.
     dead_letter: bool,
+    /// The invocations that led to it, from the root on.
     chain: Vec<String>,
     hop: u32,
+    /// The invocation that it repeats.
     retry_of: Option<String>,
     next: Option<NextOut>,
     traceparent: Option<String>,

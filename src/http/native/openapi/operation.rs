@@ -68,7 +68,7 @@ impl Operation {
         let (answers, refusals) = (BTreeMap::new(), BTreeMap::new());
         Self { path, method, built, answers, refusals, any_answer: None, schemas: Vec::new() }
             .refuses(401, &["unauthenticated"])
-            .refuses(403, &["foreign_origin"])
+            .refuses(403, &["access_denied", "foreign_origin"])
             .refuses(500, &["bug", "store_damaged"])
             .refuses(503, &["store_busy", "store_stopped", "store_unknown"])
     }
@@ -76,6 +76,7 @@ impl Operation {
     /// What anybody may ask, without saying who it is.
     pub(super) fn open(mut self) -> Self {
         self.refusals.remove(&401);
+        self.refusals.insert(403, BTreeSet::from(["foreign_origin"]));
         self.built = self.built.security(SecurityRequirement::default());
         self
     }
