@@ -9,6 +9,7 @@ mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
 mod queues;
 mod secrets;
@@ -30,6 +31,7 @@ pub use signatures::Signatures;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -57,6 +59,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The message queues.
+    pub message_queues: Queues,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -18,6 +18,7 @@
 
 mod functions;
 mod invocations;
+mod message_queues;
 mod operation;
 mod parameters;
 mod server;
@@ -62,6 +63,7 @@ fn tables() -> Vec<Table> {
         ("settings", "How a function's invocations are treated", functions::settings()),
         ("calls", "Running functions", functions::calls()),
         ("invocations", "What was asked to run, and what has become of it", invocations::invocations()),
+        ("message-queues", "Messages that people and functions send each other", message_queues::message_queues()),
         ("key-value", "Key-value stores", stores::key_value()),
         ("secrets", "What functions are entrusted with", stores::secrets()),
         ("runtime", "The runtime as a whole", server::server()),

@@ -36,6 +36,7 @@ pub(super) struct Operation {
     pub(super) path: &'static str,
     pub(super) method: HttpMethod,
     built: OperationBuilder,
+    body: Option<RequestBodyBuilder>,
     answers: BTreeMap<u16, ResponseBuilder>,
     refusals: BTreeMap<u16, BTreeSet<&'static str>>,
     any_answer: Option<ResponseBuilder>,
@@ -66,7 +67,7 @@ impl Operation {
     pub(super) fn new(method: HttpMethod, path: &'static str, id: &str, summary: &str) -> Self {
         let built = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
         let (answers, refusals) = (BTreeMap::new(), BTreeMap::new());
-        Self { path, method, built, answers, refusals, any_answer: None, schemas: Vec::new() }
+        Self { path, method, built, body: None, answers, refusals, any_answer: None, schemas: Vec::new() }
             .refuses(401, &["unauthenticated"])
             .refuses(403, &["access_denied", "foreign_origin"])
             .refuses(500, &["bug", "store_damaged"])
@@ -131,8 +132,14 @@ impl Operation {
     ) -> Self {
         let body = RequestBodyBuilder::new().description(Some(description)).required(Some(required));
         let body = contents.into_iter().fold(body, |body, (media_type, content)| body.content(media_type, content));
-        self.built = self.built.request_body(Some(body.build()));
+        self.body = Some(body);
         self.refuses(400, &["body_broken"]).refuses(408, &["body_timeout"]).refuses(413, &["body_too_large"])
+    }
+
+    /// Lets the body be left out.
+    pub(super) fn optional_body(mut self) -> Self {
+        self.body = self.body.map(|body| body.required(Some(Required::False)));
+        self
     }
 
     /// Answers with JSON.
@@ -199,7 +206,8 @@ impl Operation {
     }
 
     pub(super) fn build(self) -> utoipa::openapi::path::Operation {
-        let Self { built, answers, refusals, any_answer, .. } = self;
+        let Self { built, body, answers, refusals, any_answer, .. } = self;
+        let built = built.request_body(body.map(RequestBodyBuilder::build));
         let answers = answers.into_iter().map(|(status, answer)| (status.to_string(), answer.build()));
         let refusals = refusals.iter().map(|(status, codes)| {
             let refusal = refusal(codes);

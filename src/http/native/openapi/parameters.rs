@@ -78,6 +78,20 @@ pub(super) fn key() -> Parameter {
         .example("greeting")
 }
 
+/// A message queue. One whose name ends in `.fifo` keeps order.
+pub(super) fn queue() -> Parameter {
+    let description = "The queue's name: with `.fifo` at its end, it keeps messages in order and takes none twice";
+    Parameter::new(ParameterIn::Path, "name", description, values::text(values::QUEUE))
+        .refused(&["bad_name", "bad_path"])
+        .example("jobs")
+}
+
+/// What a message that was received is deleted by.
+pub(super) fn receipt() -> Parameter {
+    Parameter::new(ParameterIn::Path, "receipt", "What the receive of the message gave", values::any_text())
+        .refused(&["bad_receipt", "bad_path"])
+}
+
 fn query(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     Parameter::new(ParameterIn::Query, name, description, schema)
 }
@@ -114,10 +128,28 @@ pub(super) fn cursor() -> Parameter {
         .refused(&["bad_cursor"])
 }
 
-/// A cursor that is a name.
-pub(super) fn name_cursor() -> Parameter {
-    query("cursor", "Where to go on: `next_cursor` of the page before, as it is", values::text(values::NAME))
+/// A cursor that is a name, of this form.
+pub(super) fn name_cursor(form: &str) -> Parameter {
+    query("cursor", "Where to go on: `next_cursor` of the page before, as it is", values::text(form))
         .refused(&["bad_name"])
+}
+
+/// The beginning of names.
+pub(super) fn prefix() -> Parameter {
+    query("prefix", "Only those whose names begin so", values::any_text())
+}
+
+/// How messages are received.
+pub(super) fn of_receives() -> [Parameter; 3] {
+    let most = values::number(&(1..=bounds::MAX_RECEIVE as u64)).default(Some(json!(1)));
+    let visibility = values::number(&bounds::QUEUE_VISIBILITY_S);
+    let wait = values::number(&bounds::QUEUE_WAIT_S);
+    [
+        query("max_messages", "How many messages at most", most).refused(&["bad_range"]),
+        query("visibility_s", "For how long they are hidden from others; left out, as the queue says", visibility)
+            .refused(&["bad_range"]),
+        query("wait_s", "How long to wait for a message; left out, as the queue says", wait).refused(&["bad_range"]),
+    ]
 }
 
 /// Only those of a function.

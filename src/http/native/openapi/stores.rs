@@ -1,7 +1,7 @@
 //! Key-value stores and secrets.
 
 use super::operation::{Operation, delete, get, put};
-use super::parameters as p;
+use super::{parameters as p, values};
 use crate::http::native::key_value::{KeysOut, StoresOut};
 use crate::http::native::secrets::{SecretsOut, SetOut};
 
@@ -37,7 +37,7 @@ pub(super) fn secrets() -> Vec<Operation> {
     let secret = || p::name("name", "The name of a secret", "api-key");
     vec![
         get("/v1/secrets", "list_secrets", "List the secrets of a namespace, without their values")
-            .takes([p::namespace(), p::limit(), p::name_cursor()])
+            .takes([p::namespace(), p::limit(), p::name_cursor(values::NAME)])
             .answers::<SecretsOut>(200, "A page of secrets"),
         put("/v1/secrets/{name}", "set_secret", "Set a secret")
             .told("Attempts that begin from now on have the new value.")

@@ -14,6 +14,8 @@ use crate::model::status::Status;
 pub(super) const NAME: &str = "^[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 /// A namespace: it may begin with a digit.
 pub(super) const NAMESPACE: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
+/// A message queue.
+pub(super) const QUEUE: &str = "^[A-Za-z0-9_-]{1,75}([.]fifo)?$";
 /// A length of time.
 pub(super) const DURATION: &str = "^[0-9]{1,9}(ms|s|m|h|d)?$";
 /// An instant: RFC 3339, or milliseconds since 1970.
@@ -116,6 +118,34 @@ pub(in crate::http::native) fn kept_count() -> ObjectBuilder {
 
 pub(in crate::http::native) fn kept_bytes() -> ObjectBuilder {
     optional(&bounds::KEPT_BYTES, "How large in all")
+}
+
+pub(in crate::http::native) fn visibility_s() -> ObjectBuilder {
+    optional(&bounds::QUEUE_VISIBILITY_S, "Seconds for which a message that was received is hidden from others")
+}
+
+pub(in crate::http::native) fn hidden_s() -> ObjectBuilder {
+    number(&bounds::QUEUE_VISIBILITY_S)
+}
+
+pub(in crate::http::native) fn delay_s() -> ObjectBuilder {
+    optional(&bounds::QUEUE_DELAY_S, "Seconds before a message can be received for the first time")
+}
+
+pub(in crate::http::native) fn message_retention_s() -> ObjectBuilder {
+    optional(&bounds::QUEUE_RETENTION_S, "Seconds for which a message is kept")
+}
+
+pub(in crate::http::native) fn wait_s() -> ObjectBuilder {
+    optional(&bounds::QUEUE_WAIT_S, "Seconds that a receive waits for a message unless it says itself")
+}
+
+pub(in crate::http::native) fn max_message_bytes() -> ObjectBuilder {
+    optional(&bounds::QUEUE_MESSAGE_BYTES, "Bytes that a message may have, attributes included")
+}
+
+pub(in crate::http::native) fn max_receives() -> ObjectBuilder {
+    number(&bounds::QUEUE_MAX_RECEIVES)
 }
 
 pub(in crate::http::native) fn bulk_limit() -> ObjectBuilder {
