@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::message_queues_json::{MessageOut, MessageText, QueueOut, SettingsText};
 use super::openapi::values;
-use super::query::{self, Path, Within, bad};
+use super::query::{self, Path, Within};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::queues::{Asked, Receipt};
@@ -196,8 +196,7 @@ pub(super) async fn change_visibility(
 ) -> Result<StatusCode, Problem> {
     let path = path(&uri, &name)?;
     let text = body::read(body, MAX_SETTINGS_BYTES, "visibility").await?;
-    let wanted: Visibility = serde_json::from_slice(&text)
-        .map_err(|error| bad("bad_json", format!("the visibility cannot be read: {error}")))?;
+    let wanted: Visibility = query::json(&text, "visibility")?;
     runtime.message_queues().change_visibility(&path, receipt(&of)?, wanted.visibility_s).await?;
     Ok(StatusCode::NO_CONTENT)
 }

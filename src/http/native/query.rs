@@ -70,8 +70,12 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     parsed.map(|Query(parsed)| parsed).map_err(|error| bad("bad_query", format!("the query cannot be read: {error}")))
 }
 
-/// A JSON body as `T`; unknown names are errors.
+/// A JSON body as `T`; unknown names are errors. What is no object is one too: an array would be read as the values of
+/// `T` without their names, in an order that nobody was told.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(bad("bad_json", format!("the {what} is an array: send an object")));
+    }
     serde_json::from_slice(body).map_err(|error| bad("bad_json", format!("the {what} cannot be read: {error}")))
 }
 

@@ -124,6 +124,8 @@ async fn settings_that_cannot_be_read_or_are_out_of_range_are_refused_with_the_f
     sent(json!({"max_retry": 1}), (400, "bad_json", "`max_retry`")).await;
     sent(json!({"max_retries": -1}), (400, "bad_json", "-1")).await;
     checked.sent("PUT", config, "{\"max_retries\": 1", (400, "bad_json", "line 1")).await;
+    checked.sent("PUT", config, " [null, null, 1, 1, null, null, null]", (400, "bad_json", "send an object")).await;
+    checked.sent("PUT", "/v1/queues/jobs", "[null, null]", (400, "bad_json", "send an object")).await;
     checked.sent("PUT", config, "", (400, "bad_json", "configuration")).await;
     checked.sent("PUT", config, " ".repeat(64 * 1024 + 1), (413, "body_too_large", "65536")).await;
 }
