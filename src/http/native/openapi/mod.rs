@@ -15,6 +15,10 @@
 //! query that cannot be read) is added by `operation`; what a parameter can be refused for stands with it in
 //! `parameters`; ranges stand in `values`. A type derives `ToSchema` where it is declared, under the name that the
 //! document has for it (`#[schema(as = Thing)]`). A wildcard `{*key}` of a route is `{key}` here.
+//!
+//! For what is refused to be a problem everywhere, handlers read paths with `query::Path` and not axum's, and JSON with
+//! `query::json`. A parameter that schemathesis should fill with something that is there has a line in
+//! `tests/openapi/schemathesis.toml`.
 
 mod functions;
 mod invocations;
