@@ -98,6 +98,8 @@ pub(super) enum Command {
     /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Print the OpenAPI document of the HTTP API, which a server gives at /openapi.json
+    Openapi,
     /// Print the script that completes commands in a shell
     Completions {
         /// The shell

@@ -21,6 +21,7 @@ mod message_queues;
 mod message_queues_json;
 mod metrics;
 mod objects;
+pub(super) mod openapi;
 mod overview;
 mod query;
 mod queue;
@@ -113,4 +114,5 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
 }

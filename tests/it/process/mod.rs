@@ -26,6 +26,7 @@ mod message_queues;
 mod metrics;
 mod new;
 mod objects;
+mod openapi;
 mod outbound;
 mod queues;
 mod restarts;
