@@ -73,6 +73,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Streams(command) => command.run(client, output).await,
         Remote::Topics(command) => command.run(client, output).await,
         Remote::Webhooks(command) => command.run(client, output).await,
+        Remote::Triggers(command) => command.run(client, output).await,
     }
 }
 

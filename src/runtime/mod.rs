@@ -19,6 +19,7 @@ mod secrets;
 mod signatures;
 mod streams;
 mod topics;
+mod triggers;
 mod ways;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::triggers::Triggers;
 use crate::vault::Vault;
 use crate::worker::{Slots, Worker};
 
@@ -83,6 +85,8 @@ pub struct Parts {
     pub objects: Objects,
     /// The topics.
     pub topics: Topics,
+    /// What invokes functions by itself.
+    pub triggers: Triggers,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

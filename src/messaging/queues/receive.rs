@@ -111,14 +111,16 @@ impl Parts {
     async fn turn(self: &Arc<Self>, queue: &Arc<Queue>, most: usize, visibility: Duration) -> Result<Turn, QueueError> {
         let _taking = queue.taking.lock().await;
         let settings = queue.settings();
-        let mut messages = Vec::new();
+        let mut messages: Vec<Received> = Vec::new();
         loop {
             let (now, still) = (self.clock.now(), most - messages.len());
             let mut hands = Hands::of(queue);
-            let candidates = match self.candidates(queue, still, now).await {
+            let mut candidates = match self.candidates(queue, &settings, most, now).await {
                 Err(QueueError::InFlight { .. }) if !messages.is_empty() => Vec::new(),
                 candidates => candidates?,
             };
+            // What is hidden for no time at all is not received twice by the same receive.
+            candidates.retain(|it| messages.iter().all(|given| given.receipt.number != it.number()));
             let candidates = taken(&mut hands, queue.is_fifo(), candidates, now);
             let plan = self.plan(queue, &settings, candidates, still, now + visibility, now).await?;
             // What was too old or received too often stood in front of others.
@@ -132,7 +134,13 @@ impl Parts {
     }
 
     /// What can be received, in the order in which it is.
-    async fn candidates(&self, queue: &Queue, most: usize, now: Timestamp) -> Result<Vec<Candidate>, QueueError> {
+    async fn candidates(
+        &self,
+        queue: &Queue,
+        settings: &QueueSettings,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Candidate>, QueueError> {
         let (landed, room) = {
             let state = queue.state();
             if state.gone {
@@ -144,7 +152,8 @@ impl Parts {
             (state.landed(now, most + SPARE, queue.is_fifo()), room)
         };
         if queue.is_fifo() {
-            return self.candidates_in_order(queue, most, room, landed, now).await;
+            let closed = queue.state().groups_in_flight(now, kept_from(settings, now));
+            return self.candidates_in_order(queue, most, room, landed, closed, now).await;
         }
         if room == 0 && landed.is_empty() {
             return Err(QueueError::InFlight { path: queue.path.clone(), there: queue.state().flying() });
@@ -163,9 +172,9 @@ impl Parts {
         most: usize,
         room: usize,
         landed: Vec<(Number, Flight)>,
+        mut closed: HashSet<u64>,
         now: Timestamp,
     ) -> Result<Vec<Candidate>, QueueError> {
-        let mut closed: HashSet<u64> = queue.state().groups_in_flight(now);
         let mut candidates = Vec::new();
         for (number, flight) in landed {
             if flight.busy {
@@ -223,7 +232,7 @@ impl Parts {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Plan, QueueError> {
-        let kept_from = keys::number_at(now.minus(Duration::from_secs(settings.retention_s.into())));
+        let kept_from = kept_from(settings, now);
         let dead_letters = self.dead_letters(queue, settings).await?;
         let mut plan = Plan::default();
         for candidate in candidates {
@@ -341,6 +350,11 @@ impl Parts {
         let ends = queue.state().next_end(now);
         Ok(due.into_iter().chain(ends).min())
     }
+}
+
+/// The first number whose retention has not ended.
+fn kept_from(settings: &QueueSettings, now: Timestamp) -> Number {
+    keys::number_at(now.minus(Duration::from_secs(settings.retention_s.into())))
 }
 
 /// The candidates that nobody else has in hand. Behind one that is missing, its message group waits.

@@ -35,6 +35,8 @@ mod services;
 mod slow_clients;
 mod streams;
 mod topics;
+mod triggers;
+mod triggers_of_queues;
 mod typed;
 mod versions;
 mod webhooks;
