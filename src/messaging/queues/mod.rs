@@ -19,6 +19,7 @@ mod state;
 mod catalogue;
 mod queue;
 
+mod head;
 mod receive;
 mod remove;
 mod send;
