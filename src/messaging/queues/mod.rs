@@ -20,6 +20,7 @@ mod catalogue;
 mod graph;
 mod queue;
 
+mod head;
 mod receive;
 mod remove;
 mod send;
