@@ -18,6 +18,8 @@ pub mod vault;
 
 pub mod signature;
 
+pub mod access;
+
 pub mod engine;
 
 pub mod registry;

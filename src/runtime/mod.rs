@@ -2,6 +2,7 @@
 //! calls and renders what they return; it may call nothing else.
 
 mod accept;
+mod access;
 mod bulk;
 mod desk;
 mod error;
@@ -17,6 +18,7 @@ mod signatures;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use access::{AccountPath, CredentialKind};
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
 pub use desk::Desk;
 pub use error::Error;
@@ -27,6 +29,7 @@ pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
 
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
@@ -55,6 +58,10 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// The service accounts.
+    pub access: Access,
+    /// Whether requests have to say who sends them.
+    pub authenticates: bool,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// The places to run them in.

@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::access::Access;
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::model::bounds;
@@ -62,7 +63,8 @@ impl Setup {
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, Arc::new(Nobody));
+        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone()).await.unwrap();
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, access, Arc::new(Nobody));
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -124,6 +126,7 @@ impl World {
                 config: AsyncConfig { max_event_age, ..AsyncConfig::default() },
                 hop_limit: 16,
                 callback: None,
+                invoker: None,
             },
             priority: Priority::default(),
             spread: 0,

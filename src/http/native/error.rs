@@ -2,10 +2,12 @@
 
 use axum::http::StatusCode as S;
 
+use crate::access::{AccessError, NotAllowed};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
+use crate::model::access::Role;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
@@ -38,7 +40,10 @@ const fn caller(status: S, code: &'static str) -> Facts {
 
 fn facts(error: &Error) -> Facts {
     match error {
+        Error::Access(error) => access(error),
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Denied(_) | Error::NotAllowed(NotAllowed::Denied(_)) => caller(S::FORBIDDEN, "access_denied"),
+        Error::NotAllowed(NotAllowed::Unauthenticated) => caller(S::UNAUTHORIZED, "unauthenticated"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
@@ -91,6 +96,7 @@ fn function_status(kind: FailureKind) -> S {
         FailureKind::Throttled => S::TOO_MANY_REQUESTS,
         FailureKind::HttpStatus(status) => S::from_u16(status).unwrap_or(S::BAD_GATEWAY),
         FailureKind::Load => S::SERVICE_UNAVAILABLE,
+        FailureKind::AccessDenied => S::FORBIDDEN,
         FailureKind::ExitCode(_)
         | FailureKind::Interrupted
         | FailureKind::OutOfMemory
@@ -132,6 +138,23 @@ fn registry(error: &RegistryError) -> Facts {
     }
 }
 
+fn access(error: &AccessError) -> Facts {
+    match error {
+        AccessError::AccountExists { .. } => caller(S::CONFLICT, "account_exists"),
+        AccessError::AccountUnknown { .. } => caller(S::NOT_FOUND, "account_not_found"),
+        AccessError::CredentialUnknown(_) => caller(S::NOT_FOUND, "credential_not_found"),
+        AccessError::Everyone => caller(S::BAD_REQUEST, "everyone"),
+        AccessError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        AccessError::LastAdmin => caller(S::CONFLICT, "last_admin"),
+        AccessError::Lifetime => caller(S::BAD_REQUEST, "bad_range"),
+        AccessError::NotGranted { .. } => caller(S::NOT_FOUND, "role_not_granted"),
+        AccessError::Pointless(_) => caller(S::BAD_REQUEST, "bad_role"),
+        AccessError::Store(error) => store(error),
+        AccessError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        AccessError::Vault(error) => vault(error),
+    }
+}
+
 fn key_value(error: &KeyValueError) -> Facts {
     match error {
         KeyValueError::Batch | KeyValueError::Key(_) => caller(S::BAD_REQUEST, "bad_range"),
@@ -148,7 +171,9 @@ fn vault(error: &VaultError) -> Facts {
         VaultError::Key(_) | VaultError::Random(_) => {
             (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
         }
-        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::OtherKey { .. } | VaultError::Unopened { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform)
+        }
         VaultError::Store(error) => store(error),
         VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }
@@ -170,6 +195,11 @@ fn store(error: &StoreError) -> Facts {
 fn more(error: &Error, problem: Problem) -> Problem {
     let names = |paths: &[FunctionPath]| paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>();
     match error {
+        Error::Denied(denied) | Error::NotAllowed(NotAllowed::Denied(denied)) => {
+            let account = format!("{}/{}", denied.namespace, denied.account);
+            let role = denied.role.map(Role::as_str);
+            problem.with("account", account).with("role", role).with("resource", denied.on.to_string())
+        }
         Error::Function { id, failure, .. } => {
             let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
             match failure.kind {
