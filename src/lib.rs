@@ -18,12 +18,16 @@ pub mod vault;
 
 pub mod signature;
 
+pub mod outbound;
+
 pub mod access;
 
 pub mod engine;
 
 pub mod registry;
 pub mod worker;
+
+pub mod messaging;
 
 pub mod delivery;
 

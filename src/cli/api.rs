@@ -280,7 +280,20 @@ pub(super) struct Edge {
 /// One page of a list. The items are read later, so that `--json` can hand them on as they came.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
-    #[serde(alias = "functions", alias = "invocations", alias = "secrets", alias = "keys", alias = "entries")]
+    #[serde(
+        alias = "functions",
+        alias = "invocations",
+        alias = "secrets",
+        alias = "keys",
+        alias = "deliveries",
+        alias = "queues",
+        alias = "streams",
+        alias = "topics",
+        alias = "connections",
+        alias = "objects",
+        alias = "publications",
+        alias = "entries"
+    )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,
 }

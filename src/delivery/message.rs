@@ -1,6 +1,4 @@
-//! What a delivery brings, and how bringing it may fail: the same for every kind of destination.
-
-use std::time::Duration;
+//! What a delivery brings: the same for every kind of destination.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -26,39 +24,10 @@ pub struct Message {
     pub function: FunctionName,
     /// The invocation that has settled.
     pub invocation: InvocationId,
+    /// The invocations that led to it, the root first and itself last: what it causes is a step of their chain.
+    pub chain: Vec<InvocationId>,
     /// When it settled.
     pub settled: Timestamp,
     /// How it ended.
     pub outcome: OutcomeKind,
-}
-
-/// Why a try brought nothing. What it says is shown to people: it has no secret in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotSent {
-    /// Another try may do.
-    #[error("{why}")]
-    Retry {
-        /// What happened.
-        why: String,
-        /// Not before this has passed, where the other side said so.
-        after: Option<Duration>,
-    },
-    /// No other try will do: the target is gone, or does not take this.
-    #[error("{why}")]
-    Never {
-        /// What happened, and what to do.
-        why: String,
-    },
-}
-
-impl NotSent {
-    /// Another try may do.
-    pub fn retry(why: impl Into<String>) -> Self {
-        Self::Retry { why: why.into(), after: None }
-    }
-
-    /// No other try will do.
-    pub fn never(why: impl Into<String>) -> Self {
-        Self::Never { why: why.into() }
-    }
 }

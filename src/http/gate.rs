@@ -24,6 +24,7 @@ use tower_service::Service as _;
 use super::body;
 use super::native::rules::{Matched, matched, may_change};
 use super::problem::{Fault, Problem};
+use super::sqs;
 use crate::access::{Caller, NotAllowed, Refused};
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
@@ -68,10 +69,16 @@ impl Gate {
 
     /// Takes a request to its route, if it may pass.
     pub(super) async fn pass(&self, mut routes: Router, request: Request) -> Result<Response, Infallible> {
-        let admitted = if self.runtime.authenticates() { self.admit(request).await } else { Ok(self.let_in(request)) };
-        let Admitted { request, note, _room } = match admitted {
-            Ok(admitted) => admitted,
-            Err(problem) => return Ok(problem.into_response()),
+        let (admitted, dialect) = if self.runtime.authenticates() {
+            let dialect = sqs::protocol(request.method(), request.uri(), request.headers());
+            (self.admit(request, dialect.is_some()).await, dialect)
+        } else {
+            (Ok(self.let_in(request)), None)
+        };
+        let Admitted { request, note, _room } = match (admitted, dialect) {
+            (Ok(admitted), _) => admitted,
+            (Err(problem), None) => return Ok(problem.into_response()),
+            (Err(problem), Some(protocol)) => return Ok(sqs::not_let_in(protocol, problem.detail())),
         };
         let response = routes.call(request).await?;
         if let Some(note) = note {
@@ -91,7 +98,9 @@ impl Gate {
         Admitted { request, note, _room: None }
     }
 
-    async fn admit(&self, request: Request) -> Result<Admitted, Problem> {
+    /// Lets a request pass, or says why not. One of SQS `is_sqs`: what it needs stands in its body, and is checked by that
+    /// dialect.
+    async fn admit(&self, request: Request, is_sqs: bool) -> Result<Admitted, Problem> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let matched = matched(&method, &uri);
         if let Some(matched) = &matched
@@ -102,6 +111,9 @@ impl Gate {
         }
         let (caller, request, room) = self.identified(request).await?;
         let Some(matched) = matched else {
+            if is_sqs {
+                return Ok(Admitted { request: sent_by(caller, request), note: None, _room: room });
+            }
             return Err(unknown(&caller, &request));
         };
         let note = self.note(&matched, &caller, uri.path());

@@ -59,6 +59,10 @@ impl Problem {
         Self { status, code, detail, effect, fault, retry_after: None, more: Vec::new() }
     }
 
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }

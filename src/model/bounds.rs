@@ -95,6 +95,8 @@ pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
 pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections of a namespace to services outside the runtime.
+pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
 pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
 /// The value of a pair: what one commit can write beside others.
@@ -195,8 +197,100 @@ pub const MAX_ASIDE: usize = 1_024;
 /// Invocations that are known to be damaged and do not count among those: each costs about 200 bytes.
 pub const MAX_DAMAGED: usize = 100_000;
 
+/// Seconds for which a message that was received is hidden from others.
+pub const QUEUE_VISIBILITY_S: RangeInclusive<u32> = 0..=43_200;
+/// Seconds before a message can be received for the first time.
+pub const QUEUE_DELAY_S: RangeInclusive<u32> = 0..=900;
+/// Seconds for which a message is kept: a minute to 14 days.
+pub const QUEUE_RETENTION_S: RangeInclusive<u32> = 60..=1_209_600;
+/// Seconds that a receive may wait for a message.
+pub const QUEUE_WAIT_S: RangeInclusive<u32> = 0..=20;
+/// Bytes that a message may be allowed to have, attributes included.
+pub const QUEUE_MESSAGE_BYTES: RangeInclusive<u32> = 1_024..=262_144;
+/// How often a message may be received before it goes to the dead-letter queue.
+pub const QUEUE_MAX_RECEIVES: RangeInclusive<u32> = 1..=1_000;
+/// Attributes of one message.
+pub const MAX_MESSAGE_ATTRIBUTES: usize = 10;
+/// Messages of one batch, and of one receive over the SQS dialect.
+pub const MAX_MESSAGE_BATCH: usize = 10;
+/// Bytes of all messages of one batch together.
+pub const MAX_MESSAGE_BATCH_BYTES: usize = 262_144;
+/// Messages of one receive.
+pub const MAX_RECEIVE: usize = 100;
+/// Bytes of messages after which a receive takes no more; one message may go over it.
+pub const MAX_RECEIVE_BYTES: usize = 4 * 1_024 * 1_024;
+/// For how long a FIFO queue knows a message again that is sent twice.
+pub const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(300);
+/// Message queues of one namespace, and of all: each has its settings, tags and counts in memory.
+pub const MAX_MESSAGE_QUEUES: usize = 1_000;
+/// Message queues of all namespaces together.
+pub const MAX_ALL_MESSAGE_QUEUES: usize = 10_000;
+/// Tags of one queue.
+pub const MAX_QUEUE_TAGS: usize = 50;
+/// Messages that one queue holds; they are on disk, and memory does not grow with them.
+pub const MAX_QUEUE_MESSAGES: u64 = 10_000_000;
+/// Bytes of messages that one queue holds.
+pub const MAX_QUEUE_BYTES: u64 = 16 * GIB;
+/// Messages that all queues of a namespace hold.
+pub const MAX_NAMESPACE_MESSAGES: u64 = 20_000_000;
+/// Bytes of messages that all queues of a namespace hold.
+pub const MAX_NAMESPACE_QUEUE_BYTES: u64 = 64 * GIB;
+/// Messages of one queue that were received and not deleted: about 150 bytes of memory each.
+pub const MAX_IN_FLIGHT: usize = 120_000;
+/// The same of a FIFO queue.
+pub const MAX_FIFO_IN_FLIGHT: usize = 20_000;
+/// The same of all queues together.
+pub const MAX_ALL_IN_FLIGHT: usize = 1_000_000;
+/// Messages of one FIFO queue that a receive looks at for one whose group is free.
+pub const MAX_GROUP_LOOKAHEAD: usize = 20_000;
+
 /// Bytes of the key of a document, so that with its table it is a key of the store's index.
 pub const MAX_DOCUMENT_KEY_BYTES: usize = 120;
+
+/// Streams, of one namespace and in all: each costs a kilobyte of memory.
+pub const MAX_STREAMS: usize = 1_000;
+/// Streams of all namespaces.
+pub const MAX_ALL_STREAMS: usize = 10_000;
+/// How long records of a stream are kept, unless told, in seconds.
+pub const DEFAULT_STREAM_RETENTION_S: u64 = 86_400;
+/// Range of the same: up to a year.
+pub const STREAM_RETENTION_S: RangeInclusive<u64> = 60..=366 * 86_400;
+/// Bytes of a stream, unless told; the oldest records give way.
+pub const DEFAULT_STREAM_BYTES: u64 = GIB;
+/// Range of the same.
+pub const STREAM_BYTES: RangeInclusive<u64> = MIB..=1_024 * GIB;
+/// Data of one record in a stream: what one commit can write beside others.
+pub const MAX_STREAM_RECORD_BYTES: usize = 1_024 * 1_024;
+/// A record's partition key, in bytes.
+pub const MAX_PARTITION_KEY_BYTES: usize = 256;
+/// Attributes of a record in a stream or of a publication, count.
+pub const MAX_RECORD_ATTRIBUTES: usize = 32;
+/// Names and values of all of them, in bytes.
+pub const MAX_RECORD_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+/// Records that are appended or read at once, count.
+pub const MAX_STREAM_BATCH: usize = 500;
+/// Bytes of their data together.
+pub const MAX_STREAM_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
+/// Topics of one namespace.
+pub const MAX_TOPICS: usize = 1_000;
+/// Topics of all namespaces.
+pub const MAX_ALL_TOPICS: usize = 10_000;
+/// Subscriptions of one topic: what one publication may come to in a commit.
+pub const MAX_SUBSCRIPTIONS: usize = 100;
+/// Subscriptions of all topics: each has a task of its own.
+pub const MAX_ALL_SUBSCRIPTIONS: usize = 10_000;
+/// What a publication says, in bytes: as much as a message in a queue.
+pub const MAX_PUBLICATION_BYTES: usize = 256 * 1_024;
+/// Publications that are on their way to one subscription; what is more is kept as dead at once.
+pub const MAX_PENDING_PUBLICATIONS: u64 = 10_000;
+/// Publications of one subscription that are kept as dead; past them none is given up, they are tried on.
+pub const MAX_DEAD_PUBLICATIONS: u64 = 10_000;
+/// Publications that are sent at once, to all subscriptions.
+pub const MAX_PUBLICATIONS_SENT: usize = 256;
+/// How long somebody has to confirm a subscription.
+pub const CONFIRMATION: Duration = Duration::from_secs(3 * 86_400);
+/// How long a read waits for what is not there yet.
+pub const MAX_POLL: Duration = Duration::from_secs(20);
 
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
@@ -328,6 +422,33 @@ pub const MAX_LOOKUPS: usize = 32;
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
+
+/// Bytes of a record that goes into a queue or to a topic: 256 KiB, attributes included.
+pub const MAX_QUEUE_RECORD_BYTES: usize = 252 * 1_024;
+/// How long one try at a delivery may take, all of it.
+pub const DELIVERY_TRY: Duration = Duration::from_secs(15);
+/// How long a delivery is tried, unless told, before it is given up.
+pub const DEFAULT_DELIVERY_BUDGET: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds.
+pub const DELIVERY_BUDGET_S: RangeInclusive<u64> = 1..=30 * 24 * 3_600;
+/// Pause before the second try at a delivery; doubles from there.
+pub const DELIVERY_DELAY: Duration = Duration::from_secs(1);
+/// Where the doubling stops.
+pub const DELIVERY_DELAY_MAX: Duration = Duration::from_secs(600);
+/// The longest pause that a receiver may ask for.
+pub const DELIVERY_ASKED_MAX: Duration = Duration::from_secs(3_600);
+/// Deliveries to one target that are under way: what one endpoint is asked to take at once.
+pub const MAX_DELIVERIES_PER_TARGET: usize = 8;
+/// Deliveries that are under way in all: each is a record in memory, and often a socket.
+pub const MAX_DELIVERIES: usize = 128;
+/// Bytes of payloads and results that deliveries under way hold together.
+pub const MAX_DELIVERY_BYTES: u32 = 64 * 1_024 * 1_024;
+/// Targets that deliveries are known to wait for; of more, the rest is looked up when some are done.
+pub const MAX_DELIVERY_TARGETS: usize = 100_000;
+/// Time for which the keys before still sign webhooks after a rotation, unless told.
+pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds; 0 for a key that has got into wrong hands.
+pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
 
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;

@@ -239,6 +239,16 @@ impl fmt::Display for Destination {
     }
 }
 
+impl Outside {
+    /// As a log may have it: without the query of an address, which may hold a key, and not too long.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let text = self.to_string();
+        let told = text.split(['?', '#']).next().unwrap_or_default();
+        told.chars().take(200).collect()
+    }
+}
+
 impl fmt::Display for Outside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

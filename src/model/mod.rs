@@ -19,9 +19,12 @@ pub mod secret;
 
 pub mod retry;
 
+pub mod connection;
 pub mod destination;
 pub mod graph;
+pub mod object;
 
+pub mod message_queue;
 pub mod outcome;
 pub mod queue;
 

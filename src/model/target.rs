@@ -8,6 +8,7 @@ use http::Uri;
 use super::bounds::{self, OutOfRange, within};
 use super::destination::{Format, Outside, OutsideKind, Terms};
 use super::names::{AccountName, ConnectionName, StreamName, TopicName};
+use super::object::ObjectTarget;
 
 /// Why a target outside the runtime is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,24 +108,7 @@ fn url(text: &str) -> Result<(), String> {
 
 /// `BUCKET` or `BUCKET/PREFIX`.
 fn object(text: &str) -> Result<(), String> {
-    let (bucket, prefix) = text.split_once('/').unwrap_or((text, ""));
-    let of_bucket = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let valid = (3..=63).contains(&bucket.len())
-        && bucket.chars().all(of_bucket)
-        && bucket.starts_with(ends)
-        && bucket.ends_with(ends)
-        && !bucket.contains("..");
-    if !valid {
-        return Err(
-            "a bucket has 3 to 63 lower-case letters, digits, `-` and `.`, a letter or digit at each end".into()
-        );
-    }
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    if !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err("a prefix has no empty part, no `.` and no `..`".to_owned());
-    }
-    Ok(())
+    text.parse::<ObjectTarget>().map(drop).map_err(|error| error.to_string())
 }
 
 /// A name as SQS has them.
@@ -207,8 +191,12 @@ mod tests {
     fn what_is_malformed_is_refused_with_what_to_write() {
         check(&["https://", "https:///x", "http://a.example:99999/"], "", Some("is no target"));
         check(&["https://user:pw@a.example/"], "", Some("a user and a password"));
-        check(&["object:Ab", "object:ab", "object:-abc", "object:a..b", "object:/etc"], "", Some("a bucket has"));
-        check(&["object:abc/../x", "object:abc//x", "object:abc/./x"], "", Some("a prefix has"));
+        check(
+            &["object:Ab", "object:ab", "object:-abc", "object:a..b", "object:/etc"],
+            "",
+            Some("not the name of a bucket"),
+        );
+        check(&["object:abc/../x", "object:abc//x", "object:abc/./x"], "", Some("not the prefix of keys"));
         check(&["queue:a.b", "queue:a/b", "queue:.fifo"], "", Some("a queue's name"));
         check(&["stream:a/b", "topic:9"], "", Some("is not a name of a"));
         check(&["https://a.example/x y"], "", Some("blanks"));

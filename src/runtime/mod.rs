@@ -4,22 +4,30 @@
 mod accept;
 mod access;
 mod bulk;
+mod connections;
+mod deliveries;
 mod desk;
 mod error;
 mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
+mod objects;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
+mod topics;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use access::{AccountPath, CredentialKind};
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
@@ -28,12 +36,18 @@ pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
+pub use ways::RuntimeWays;
 
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
+use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
+use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -62,8 +76,20 @@ pub struct Parts {
     pub access: Access,
     /// Whether requests have to say who sends them.
     pub authenticates: bool,
+    /// Sends webhooks, and has the keys that they are signed with.
+    pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// The message queues.
+    pub message_queues: Queues,
+    /// The streams.
+    pub streams: Streams,
+    /// The ways to services outside.
+    pub connections: Connections,
+    /// The objects on this machine.
+    pub objects: Objects,
+    /// The topics.
+    pub topics: Topics,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

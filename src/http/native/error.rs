@@ -3,10 +3,14 @@
 use axum::http::StatusCode as S;
 
 use crate::access::{AccessError, NotAllowed};
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::access::Role;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
@@ -19,6 +23,12 @@ use crate::vault::VaultError;
 /// The stable code of an error, where it is told without a problem of its own.
 pub(super) fn code(error: &Error) -> &'static str {
     facts(error).1
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 impl From<Error> for Problem {
@@ -44,6 +54,8 @@ fn facts(error: &Error) -> Facts {
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
         Error::Denied(_) | Error::NotAllowed(NotAllowed::Denied(_)) => caller(S::FORBIDDEN, "access_denied"),
         Error::NotAllowed(NotAllowed::Unauthenticated) => caller(S::UNAUTHORIZED, "unauthenticated"),
+        Error::Connection(error) => connection(error),
+        Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
@@ -75,13 +87,19 @@ fn facts(error: &Error) -> Facts {
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
         Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
+        Error::NothingToRedeliver(_) => caller(S::CONFLICT, "nothing_to_redeliver"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::Stream(error) => stream(error),
+        Error::Topic(error) => topic(error),
         Error::KeyValue(error) => key_value(error),
+        Error::MessageQueue(error) => message_queue(error),
+        Error::Object(error) => object(error),
+        Error::ObjectUnknown { .. } => caller(S::NOT_FOUND, "object_not_found"),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -163,6 +181,84 @@ fn key_value(error: &KeyValueError) -> Facts {
         KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
         KeyValueError::Store(error) => store(error),
         KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+    }
+}
+
+fn message_queue(error: &QueueError) -> Facts {
+    match error {
+        QueueError::Attribute { .. } | QueueError::Character(_) | QueueError::Empty | QueueError::Text { .. } => {
+            caller(S::BAD_REQUEST, "bad_message")
+        }
+        QueueError::DeadLetters { .. } => caller(S::BAD_REQUEST, "bad_redrive"),
+        QueueError::Exists { .. } => caller(S::CONFLICT, "queue_exists"),
+        QueueError::FifoOnly { .. } | QueueError::Lacks { .. } | QueueError::NotFifo { .. } => {
+            caller(S::BAD_REQUEST, "wrong_kind_of_queue")
+        }
+        QueueError::Full { .. } | QueueError::InFlight { .. } => caller(S::TOO_MANY_REQUESTS, "message_queue_full"),
+        QueueError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        QueueError::NotInFlight => caller(S::CONFLICT, "message_not_in_flight"),
+        QueueError::Purging(_) => caller(S::CONFLICT, "purging"),
+        QueueError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        QueueError::Receipt(_) => caller(S::BAD_REQUEST, "bad_receipt"),
+        QueueError::ReceiptExpired => caller(S::CONFLICT, "receipt_expired"),
+        QueueError::Store(error) => store(error),
+        QueueError::Tags => caller(S::BAD_REQUEST, "bad_tags"),
+        QueueError::TooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        QueueError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        QueueError::Unknown(_) => caller(S::NOT_FOUND, "queue_not_found"),
+    }
+}
+
+fn stream(error: &StreamError) -> Facts {
+    match error {
+        StreamError::Ahead { .. }
+        | StreamError::Attributes { .. }
+        | StreamError::Batch { .. }
+        | StreamError::Key(_)
+        | StreamError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        StreamError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        StreamError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        StreamError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        StreamError::Store(error) => store(error),
+        StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
+    }
+}
+
+fn connection(error: &ConnectionError) -> Facts {
+    match error {
+        ConnectionError::Invalid(_) => caller(S::BAD_REQUEST, "bad_connection"),
+        ConnectionError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
+        ConnectionError::Store(error) => store(error),
+        ConnectionError::TooMany(_) => caller(S::CONFLICT, "limit_exceeded"),
+        ConnectionError::Vault(error) => vault(error),
+    }
+}
+
+fn object(error: &ObjectError) -> Facts {
+    match error {
+        ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
+        ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
+        ObjectError::Store(error) => store(error),
+    }
+}
+
+fn topic(error: &TopicError) -> Facts {
+    match error {
+        TopicError::Attributes { .. } | TopicError::Filter | TopicError::Range(_) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
+        TopicError::Busy(_) => caller(S::CONFLICT, "being_published"),
+        TopicError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        TopicError::Endpoint(_) => caller(S::BAD_REQUEST, "bad_endpoint"),
+        TopicError::Full { .. } => caller(S::TOO_MANY_REQUESTS, "subscription_full"),
+        TopicError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TopicError::Refused(_) => caller(S::UNPROCESSABLE_ENTITY, "endpoint_refused"),
+        TopicError::Store(error) => store(error),
+        TopicError::SubscriptionUnknown { .. } => caller(S::NOT_FOUND, "subscription_not_found"),
+        TopicError::Token(_) => caller(S::FORBIDDEN, "wrong_token"),
+        TopicError::TooMany { .. } | TopicError::TooManySubscriptions { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        TopicError::Unknown(_) => caller(S::NOT_FOUND, "topic_not_found"),
     }
 }
 

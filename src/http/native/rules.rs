@@ -8,7 +8,7 @@ use super::function_url;
 use super::query;
 use crate::http::gate::Need;
 use crate::http::problem::Problem;
-use crate::model::access::{Permission as P, Scope};
+use crate::model::access::{Permission as P, ResourceKind, Scope};
 use crate::model::names::Namespace;
 use crate::runtime::Runtime;
 
@@ -47,11 +47,18 @@ enum On {
     Namespace,
     /// The namespace that it names, or all of them.
     Namespaces,
+    /// `{name}` is that of such a thing.
+    Resource(ResourceKind),
 }
 
 const fn entry(method: &'static str, pattern: &'static str, permission: P, on: On) -> Entry {
     Entry { method, pattern, needs: Needs::This(permission, on) }
 }
+
+const QUEUE: On = On::Resource(ResourceKind::Queue);
+const STREAM: On = On::Resource(ResourceKind::Stream);
+const TOPIC: On = On::Resource(ResourceKind::Topic);
+const BUCKET: On = On::Resource(ResourceKind::Bucket);
 
 /// What is more special stands before what is less.
 #[rustfmt::skip]
@@ -83,6 +90,7 @@ const ENTRIES: &[Entry] = &[
     entry("POST", "/v1/invocations/{id}/cancel", P::FunctionsEdit, On::Invocation),
     entry("POST", "/v1/invocations/{id}/retry", P::FunctionsEdit, On::Invocation),
     entry("POST", "/v1/invocations/{id}/redrive", P::FunctionsEdit, On::Invocation),
+    entry("POST", "/v1/invocations/{id}/redeliver", P::FunctionsEdit, On::Invocation),
     entry("POST", "/v1/invocations/{id}/run-now", P::FunctionsEdit, On::Invocation),
     entry("GET", "/v1/invocations/{id}/logs", P::FunctionsView, On::Invocation),
     entry("GET", "/v1/invocations/{id}/payload", P::FunctionsView, On::Invocation),
@@ -92,6 +100,49 @@ const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/key-value/{store}/{*key}", P::ValuesRead, On::Namespace),
     entry("PUT", "/v1/key-value/{store}/{*key}", P::ValuesWrite, On::Namespace),
     entry("DELETE", "/v1/key-value/{store}/{*key}", P::ValuesWrite, On::Namespace),
+    entry("GET", "/v1/connections", P::ValuesView, On::Namespace),
+    entry("GET", "/v1/connections/{name}", P::ValuesView, On::Namespace),
+    entry("PUT", "/v1/connections/{name}", P::ConnectionsEdit, On::Namespace),
+    entry("DELETE", "/v1/connections/{name}", P::ConnectionsEdit, On::Namespace),
+    entry("GET", "/v1/objects", P::ValuesView, On::Namespace),
+    entry("GET", "/v1/objects/{bucket}", P::ValuesView, BUCKET),
+    entry("GET", "/v1/objects/{bucket}/{*key}", P::ValuesRead, BUCKET),
+    entry("DELETE", "/v1/objects/{bucket}/{*key}", P::ValuesWrite, BUCKET),
+    entry("GET", "/v1/deliveries", P::FunctionsView, On::Listed),
+    entry("POST", "/v1/deliveries/redrive", P::FunctionsEdit, On::Listed),
+    // What webhooks are signed with: whoever has it can sign some.
+    entry("GET", "/v1/webhooks/keys", P::AccessEdit, On::Namespace),
+    entry("POST", "/v1/webhooks/keys/rotate", P::AccessEdit, On::Namespace),
+    entry("GET", "/v1/queues", P::QueuesView, On::Namespace),
+    entry("GET", "/v1/queues/{name}", P::QueuesView, QUEUE),
+    entry("PUT", "/v1/queues/{name}", P::QueuesEdit, QUEUE),
+    entry("DELETE", "/v1/queues/{name}", P::QueuesEdit, QUEUE),
+    entry("POST", "/v1/queues/{name}/purge", P::QueuesReceive, QUEUE),
+    entry("POST", "/v1/queues/{name}/receive", P::QueuesReceive, QUEUE),
+    entry("POST", "/v1/queues/{name}/messages", P::QueuesSend, QUEUE),
+    entry("DELETE", "/v1/queues/{name}/messages/{receipt}", P::QueuesReceive, QUEUE),
+    entry("PUT", "/v1/queues/{name}/messages/{receipt}/visibility", P::QueuesReceive, QUEUE),
+    entry("GET", "/v1/streams", P::StreamsRead, On::Namespace),
+    entry("GET", "/v1/streams/{name}", P::StreamsRead, STREAM),
+    entry("PUT", "/v1/streams/{name}", P::StreamsEdit, STREAM),
+    entry("DELETE", "/v1/streams/{name}", P::StreamsEdit, STREAM),
+    entry("GET", "/v1/streams/{name}/records", P::StreamsRead, STREAM),
+    entry("POST", "/v1/streams/{name}/records", P::StreamsAppend, STREAM),
+    entry("GET", "/v1/topics", P::TopicsView, On::Namespace),
+    entry("GET", "/v1/topics/{name}", P::TopicsView, TOPIC),
+    entry("PUT", "/v1/topics/{name}", P::TopicsEdit, TOPIC),
+    entry("DELETE", "/v1/topics/{name}", P::TopicsEdit, TOPIC),
+    entry("POST", "/v1/topics/{name}/publications", P::TopicsPublish, TOPIC),
+    entry("GET", "/v1/topics/{name}/subscriptions", P::TopicsView, TOPIC),
+    entry("POST", "/v1/topics/{name}/subscriptions", P::TopicsEdit, TOPIC),
+    entry("GET", "/v1/topics/{name}/subscriptions/{id}", P::TopicsView, TOPIC),
+    entry("DELETE", "/v1/topics/{name}/subscriptions/{id}", P::TopicsEdit, TOPIC),
+    // A subscriber that has no account here confirms by the token that it was sent.
+    Entry { method: "GET", pattern: "/v1/topics/{name}/subscriptions/{id}/confirm", needs: Needs::Nothing },
+    Entry { method: "POST", pattern: "/v1/topics/{name}/subscriptions/{id}/confirm", needs: Needs::Nothing },
+    entry("GET", "/v1/topics/{name}/subscriptions/{id}/dead", P::TopicsView, TOPIC),
+    entry("DELETE", "/v1/topics/{name}/subscriptions/{id}/dead", P::TopicsEdit, TOPIC),
+    entry("POST", "/v1/topics/{name}/subscriptions/{id}/redrive", P::TopicsEdit, TOPIC),
     entry("GET", "/v1/secrets", P::ValuesView, On::Namespace),
     entry("PUT", "/v1/secrets/{name}", P::FunctionsEdit, On::Namespace),
     entry("DELETE", "/v1/secrets/{name}", P::FunctionsEdit, On::Namespace),
@@ -203,6 +254,7 @@ impl Matched<'_> {
             },
             On::Namespace => Scope::Namespace(self.namespace()?),
             On::Namespaces => self.namespaces()?,
+            On::Resource(kind) => Scope::Resource(kind, self.namespace()?, self.name()),
         };
         Ok(Need::This(permission, on))
     }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{account, asked, grant, revoke};
-use crate::process::support::{Server, attempts, prebuilt};
+use crate::process::support::{Server, attempts, prebuilt, until};
 
 #[tokio::test]
 async fn a_configuration_names_only_accounts_that_may_do_what_they_are_named_for() {
@@ -108,4 +108,28 @@ async fn whoever_sets_a_destination_must_be_allowed_to_write_there_or_to_use_an_
     config(&all, named).await.is(200);
     grant(&server, "one", "functions.invoker", "function:shop/b").await.is(200);
     config(&one, elsewhere).await.is(200);
+}
+
+#[tokio::test]
+async fn a_destination_whose_account_lost_its_role_gets_nothing_more_and_says_why() {
+    let server = Server::in_memory().await;
+    server.deploy("a", prebuilt("echo")).await;
+    server.put("/v1/queues/jobs", "").await.is(201);
+    server.put("/v1/accounts/worker", "").await.is(201);
+    grant(&server, "worker", "queues.writer", "queue:jobs").await.is(200);
+    let config = json!({"on_success": {"to": "queue:jobs", "service_account": "worker"}});
+    server.configure("a", &config).await.is(200);
+    let delivery = async |state: &str| {
+        let id = server.accept("a", "1").await;
+        let path = format!("/v1/invocations/{id}");
+        until(state, async || {
+            Some(server.get(&path).await.json())
+                .filter(|it| it["delivery"] == state || it["delivery"]["state"] == state)
+        })
+        .await
+    };
+    delivery("delivered").await;
+    revoke(&server, "worker", "queues.writer", "queue:jobs").await;
+    let dead = delivery("dead").await.to_string();
+    assert!(dead.contains("lacks the role `queues.writer` on `queue:default/jobs`"), "{dead}");
 }

@@ -113,3 +113,47 @@ async fn a_signature_that_is_wrong_old_of_an_unknown_key_or_of_something_else_is
         }
     }
 }
+
+/// Sends an operation of SQS in its JSON protocol, signed for that service.
+async fn sqs(server: &Server, key: Key<'_>, operation: &str, input: &Value) -> Answer {
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("host", server.address().parse().unwrap());
+    headers.insert("content-type", "application/x-amz-json-1.0".parse().unwrap());
+    headers.insert("x-amz-target", format!("AmazonSQS.{operation}").parse().unwrap());
+    let body = input.to_string();
+    let request = Request { method: "POST", path: "/", query: "", headers: &headers };
+    let scope = Scope { region: "us-east-1", service: "sqs" };
+    let added = sigv4(&request, scope, key, Payload::Bytes(body.as_bytes()), Clock::system().now()).unwrap();
+    headers.extend(added);
+    server.send(server.request_with(Method::POST, "/", None).headers(headers).body(body)).await
+}
+
+#[tokio::test]
+async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
+    let server = Server::asking(&[]).await;
+    let mut keys = Vec::new();
+    for (name, role) in [("writer", "queues.writer"), ("reader", "queues.reader")] {
+        account(&server, name, &[(role, "namespace:default")]).await;
+        let made = server.post(&format!("/v1/accounts/{name}/keys"), "").await.is(201).json();
+        keys.push((made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned()));
+    }
+    let [writer, reader] = [&keys[0], &keys[1]].map(|(id, secret)| Key { id, secret });
+    let named = serde_json::json!({"QueueName": "jobs"});
+    let denied = |answer: &Answer| {
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        assert_eq!(answer.json()["__type"], "com.amazonaws.sqs#AccessDeniedException", "{}", answer.text());
+        assert!(answer.json()["message"].as_str().unwrap().contains("lacks the role"), "{}", answer.text());
+    };
+    denied(&sqs(&server, reader, "CreateQueue", &named).await);
+    let url = sqs(&server, writer, "CreateQueue", &named).await.is(200).json()["QueueUrl"].clone();
+    let message = serde_json::json!({"QueueUrl": url, "MessageBody": "hello"});
+    denied(&sqs(&server, reader, "SendMessage", &message).await);
+    sqs(&server, writer, "SendMessage", &message).await.is(200);
+    let of = serde_json::json!({"QueueUrl": url});
+    denied(&sqs(&server, writer, "ReceiveMessage", &of).await);
+    denied(&sqs(&server, writer, "DeleteQueue", &of).await);
+    let received = sqs(&server, reader, "ReceiveMessage", &of).await.is(200).json();
+    assert_eq!(received["Messages"][0]["Body"], "hello");
+    let wrong = sqs(&server, Key { secret: "wrong", ..writer }, "SendMessage", &message).await;
+    assert_eq!((wrong.status, &wrong.json()["__type"]), (403, &"com.amazonaws.sqs#InvalidClientTokenId".into()));
+}
