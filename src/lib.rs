@@ -20,6 +20,8 @@ pub mod signature;
 
 pub mod outbound;
 
+pub mod access;
+
 pub mod engine;
 
 pub mod registry;

@@ -301,7 +301,8 @@ pub(super) struct Page {
         alias = "triggers",
         alias = "connections",
         alias = "objects",
-        alias = "publications"
+        alias = "publications",
+        alias = "entries"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

@@ -79,6 +79,22 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Service accounts of all namespaces: each is in memory.
+pub const MAX_ACCOUNTS: usize = 10_000;
+/// Roles of one account: each is looked at when it asks for something.
+pub const MAX_BINDINGS: usize = 100;
+/// Tokens and keys of one account.
+pub const MAX_CREDENTIALS: usize = 100;
+/// How long a token or key that expires can be good for: ten years.
+pub const MAX_CREDENTIAL_AGE: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// Entries of the audit log; the oldest give way.
+pub const MAX_AUDIT_ENTRIES: usize = 20_000;
+/// Body of a signed request, in bytes: it has to be in memory before the request is known to be anybody's.
+pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
+/// Bytes of the bodies of signed requests that are in memory at once.
+pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
+/// Time for a TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections of a namespace to services outside the runtime.
 pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.

@@ -118,6 +118,8 @@ pub struct Failure {
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
+    /// The service account that it was to run for lacks a role.
+    AccessDenied,
     /// A command ended with this exit code.
     ExitCode(i32),
     /// An http function answered with this status.
@@ -155,6 +157,7 @@ impl FailureKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
             Self::ExitCode(_) => "exit_code",
             Self::HttpStatus(_) => "http_status",
             Self::Interrupted => "interrupted",

@@ -102,6 +102,7 @@ fn terms() -> impl Strategy<Value = Terms> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     let plain = [
+        FailureKind::AccessDenied,
         FailureKind::Interrupted,
         FailureKind::Load,
         FailureKind::OutOfMemory,
@@ -193,6 +194,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         config,
         hop_limit,
         callback,
+        invoker: None,
     });
     let mode = prop_oneof![Just(Mode::Async), Just(Mode::Sync)];
     let fixed = (invocation_id(), target, mode, time(), time(), request, lineage, policy, any::<u16>());
@@ -395,7 +397,7 @@ fn old_invocation() -> Invocation {
             chain: vec![InvocationId::from_bytes([4; 16]), InvocationId::from_bytes([5; 16])],
             retry_of: Some(InvocationId::from_bytes([6; 16])),
         },
-        policy: Policy { config: old_config(), hop_limit: 16, callback: None },
+        policy: Policy { config: old_config(), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),
         spread: 40_000,
         attempts: vec![

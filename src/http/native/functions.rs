@@ -17,6 +17,7 @@ use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
 use super::grants::GrantsText;
 use super::openapi::values;
 use super::query::{self, Named, Page, Path, Within, bad};
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -235,6 +236,7 @@ impl Settings {
 
 pub(super) async fn deploy(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -246,7 +248,7 @@ pub(super) async fn deploy(
         Ok(boundary) => parts(body, boundary).await?,
         Err(_) => (Settings::default(), body::read(body, bounds::MAX_MODULE_BYTES, "module").await?),
     };
-    let (described, created) = runtime.deploy(path, settings.deployment(module)?).await?;
+    let (described, created) = runtime.deploy(&caller, path, settings.deployment(module)?).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(FunctionOut::of(&described))))
 }
@@ -283,11 +285,15 @@ pub(super) async fn show(
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<FunctionsOut>, Problem> {
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<FunctionsOut>, Problem> {
     let page: Page = query::query(&uri)?;
     let namespace = page.namespace.as_deref().map(query::parsed::<Namespace>).transpose()?;
     let after = page.cursor.as_deref().map(behind).transpose()?;
-    let listed = runtime.functions(namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
+    let listed = runtime.functions(&caller, namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
     let functions = listed.functions.iter().map(FunctionOut::of).collect();
     let next_cursor = listed.next.map(|path| format!("{}/{}", path.namespace, path.name));
     Ok(Json(FunctionsOut { functions, next_cursor }))

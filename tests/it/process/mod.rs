@@ -3,6 +3,7 @@
 
 mod support;
 
+mod access;
 mod bulk;
 mod calling;
 mod cancelling;
