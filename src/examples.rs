@@ -122,6 +122,7 @@ fn deployment(example: &Example) -> Deployment {
         limits: Limits::default(),
         grants: Grants::default(),
         debug_info: false,
+        reuse: None,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

@@ -93,6 +93,7 @@ impl Server {
             fault_injection: config.fault_injection,
             compiler: Some(compiler(&config.code)),
             loaded_code_bytes: config.code.loaded_bytes,
+            rest: bounds::REST,
             reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
 use super::error::Error;
 use super::{output, units};
-use crate::engine::{self, Compiled, Told};
+use crate::engine::{self, Build, Compiled, Flavor, Told};
 use crate::model::bounds;
 
 #[derive(Debug, Args)]
@@ -25,6 +25,9 @@ pub(super) struct Compile {
     /// Keep debug information, for versions that are deployed with `--debug-info`
     #[arg(long)]
     debug_info: bool,
+    /// Have each instruction use up fuel, for versions that are deployed with `--fuel`
+    #[arg(long)]
+    fuel: bool,
     /// How much processor time it may take, such as `2m` [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     max_cpu: Option<Duration>,
@@ -43,7 +46,7 @@ impl Compile {
     pub(super) fn run(self) -> Result<(), Error> {
         self.limit().map_err(|error| Error::Usage(format!("the limits cannot be set: {error}")))?;
         let module = self.read()?;
-        match engine::compile(&module, self.debug_info) {
+        match engine::compile(&module, self.build()) {
             Ok(compiled) => self.write(&compiled),
             Err(refused) if self.report => {
                 let mut stderr = io::stderr().lock();
@@ -52,6 +55,10 @@ impl Compile {
             }
             Err(refused) => Err(Error::Uncompiled(refused)),
         }
+    }
+
+    const fn build(&self) -> Build {
+        Build { debug_info: self.debug_info, flavor: Flavor { fuel: self.fuel } }
     }
 
     /// Before anything is read: what comes then may be hostile.

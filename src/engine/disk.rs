@@ -34,7 +34,7 @@ const SUFFIX: &str = "cwasm";
 
 /// The name of a module's code in a directory of compiled code.
 pub(super) fn name(settings: u64, id: CodeId) -> String {
-    let debug_info = if id.debug_info { "-debug" } else { "" };
+    let debug_info = if id.build.debug_info { "-debug" } else { "" };
     format!("{}-{settings:016x}{debug_info}.{SUFFIX}", id.digest)
 }
 

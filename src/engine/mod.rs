@@ -10,6 +10,8 @@
 pub mod asks;
 pub mod call;
 
+mod build;
+
 mod settings;
 
 mod epoch;
@@ -26,7 +28,7 @@ mod host;
 mod scan;
 mod strip;
 
-mod build;
+mod engines;
 mod seal;
 mod wants;
 
@@ -37,13 +39,14 @@ mod imports;
 mod entrypoint;
 
 mod ready;
+mod rest;
 
 mod compile;
 mod run;
 
 mod handle;
 
-pub use build::CodeId;
+pub use build::{Build, CodeId, Flavor};
 pub use compile::{Compiled, Told, compile};
 pub use entrypoint::{Misfit, Signature};
 pub use handle::Engine;

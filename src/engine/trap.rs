@@ -43,6 +43,11 @@ impl Circumstances {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => self.timed_out(),
+            Some(Trap::OutOfFuel) => {
+                let most = self.limits.fuel.unwrap_or_default();
+                let what = format!("the function used up its limit of {most} fuel");
+                Failure::retry(FailureKind::OutOfFuel, with_backtrace(&what, error))
+            }
             _ if self.refused.memory => self.out_of_memory(&with_backtrace(&reason(error), error)),
             _ if self.refused.table => {
                 let (most, what) = (space.table_elements, with_backtrace(&reason(error), error));
@@ -84,6 +89,15 @@ impl Circumstances {
         let message =
             format!("the function asked for more memory than its limit of {limit} bytes, and then failed: {what}");
         Failure::retry(FailureKind::OutOfMemory, message)
+    }
+}
+
+/// Whether a store knows what fuel was used up when a guest ended so. Compiled code counts for itself and tells the store
+/// at each call and each return: where it is cut short in between, the count is lost.
+pub(super) fn leaves_fuel_counted(error: &Error) -> bool {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => *trap == Trap::OutOfFuel,
+        None => !error.is::<TimedOut>(),
     }
 }
 

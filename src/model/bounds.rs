@@ -33,6 +33,19 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 128 * MIB;
 /// 4 GiB is the end of a 32-bit address space.
 pub const MEMORY_BYTES: RangeInclusive<u64> = MIB..=4 * GIB;
 
+/// Fuel of one attempt, about one for each instruction: up to what every reader of JSON reads exactly, which lasts for
+/// weeks.
+pub const FUEL: RangeInclusive<u64> = 1..=(1 << 53) - 1;
+
+/// Invocations that one instance may serve: what a guest never frees is gone with it.
+pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
+/// Instances that rest in one engine, at most; a small pool has an eighth of its places for them.
+pub const MAX_RESTING: u32 = 64;
+/// Linear memory of all that rest in one engine.
+pub const MAX_RESTING_BYTES: u64 = GIB;
+/// How long an instance rests before it goes.
+pub const REST: Duration = Duration::from_secs(60);
+
 /// How many attempts of one version, or of one function, may run at once; the runtime's own limit applies besides.
 pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
 /// Attempts that run at once in the whole runtime, unless told.

@@ -89,6 +89,9 @@ pub struct Version {
     /// Imports of its module that are of no use without a grant. Not known of versions from before there were grants.
     #[serde(default)]
     pub wants: Vec<String>,
+    /// How many invocations one instance may serve, one after the other; `None` gives each a fresh one.
+    #[serde(default)]
+    pub reuse: Option<NonZeroU32>,
 }
 
 impl Version {
@@ -112,6 +115,9 @@ pub struct Limits {
     /// What else it may take.
     #[serde(default)]
     pub space: Space,
+    /// What its instructions may use up, about one of it each; `None` does not count them.
+    #[serde(default)]
+    pub fuel: Option<u64>,
 }
 
 /// What one attempt may take besides linear memory. Each is at most what the runtime's pool of instances is made for.
@@ -150,6 +156,7 @@ impl Default for Limits {
             timeout: bounds::DEFAULT_TIMEOUT,
             concurrency: None,
             space: Space::default(),
+            fuel: None,
         }
     }
 }
@@ -164,6 +171,12 @@ impl Limits {
         }
         let concurrency = concurrency.and_then(NonZeroU32::new);
         Ok(Self { memory_bytes, timeout, concurrency, ..Self::default() })
+    }
+
+    /// The same with a limit on fuel, if that is in range.
+    pub fn with_fuel(self, fuel: Option<u64>) -> Result<Self, OutOfRange> {
+        fuel.map_or(Ok(()), |fuel| within("fuel", fuel, &bounds::FUEL))?;
+        Ok(Self { fuel, ..self })
     }
 }
 

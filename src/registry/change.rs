@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Registry, RegistryError};
-use crate::engine::{self, CodeId};
+use crate::engine::{self, Build, CodeId, Flavor};
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
 use crate::model::entrypoint::{Entrypoint, Wanted};
@@ -40,6 +40,8 @@ pub struct Deployment {
     pub grants: Grants,
     /// Whether backtraces say files and lines.
     pub debug_info: bool,
+    /// How many invocations one instance may serve; `None` gives each a fresh one.
+    pub reuse: Option<NonZeroU32>,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
 }
@@ -164,12 +166,15 @@ impl Registry {
         let entrypoint = parts
             .engine
             .inspect(
-                CodeId { digest, debug_info: deployment.debug_info },
+                CodeId { digest, build: deployment.build() },
                 deployment.module.clone(),
                 deployment.entrypoint.clone(),
             )
             .await
             .map_err(RegistryError::Module)?;
+        if deployment.reuse.is_some() && entrypoint == Entrypoint::Command {
+            return Err(RegistryError::CannotReuse);
+        }
         let wants = engine::wants(deployment.module.clone()).await;
 
         let _changing = parts.changing.lock().await;
@@ -344,8 +349,15 @@ impl Deployment {
         limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
         limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
         limited("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
+        if let Some(reuse) = self.reuse {
+            within("reuse", reuse.get(), &bounds::REUSE).map_err(RegistryError::Range)?;
+        }
         let timeout_ms = whole_ms(self.limits.timeout);
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
+    }
+
+    fn build(&self) -> Build {
+        Build { debug_info: self.debug_info, flavor: Flavor { fuel: self.limits.fuel.is_some() } }
     }
 
     fn version(&self, number: VersionNumber, digest: Digest, entrypoint: Entrypoint, created: Timestamp) -> Version {
@@ -361,6 +373,7 @@ impl Deployment {
             grants: self.grants.clone(),
             debug_info: self.debug_info,
             wants: Vec::new(),
+            reuse: self.reuse,
         }
     }
 }

@@ -13,6 +13,9 @@ pub enum RegistryError {
     /// A destination of a kind that nothing here delivers to.
     #[error("nothing here delivers to `{0}`: destinations are functions, written `function:NAME`")]
     CannotDeliver(String),
+    /// Reuse was asked for an entrypoint that has none.
+    #[error("a command ends with its run, so its instance cannot be used again: leave out `reuse`")]
+    CannotReuse,
     /// The destination would close a cycle: the functions on it, the first again at the end.
     #[error("this destination would close a cycle: {}", arrows(.0))]
     Cycle(Vec<FunctionPath>),

@@ -20,6 +20,7 @@ fn version(concurrency: Option<u32>) -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
     }
 }
 

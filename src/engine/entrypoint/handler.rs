@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::{End, Run, link};
+use super::{End, Run, Standing, link};
 use crate::engine::call::{Call, Reply};
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
@@ -65,13 +65,13 @@ impl Handler {
     }
 
     pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
-        let instance = self.component.instantiate_async(&mut run.store).await?;
-        run.meter.instantiated();
-        let handle = instance.get_typed_func::<Params<'_>, Results>(&mut run.store, &self.handle)?;
+        let instance = run.component(&self.component).await?;
+        let handle = instance.get_typed_func::<Params<'_>, Results>(&mut *run.store, &self.handle)?;
         let chain: Vec<_> = run.call.identity.chain.iter().map(String::as_str).collect();
         let attributes = &run.call.identity.attributes;
         let attributes: Vec<_> = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (told,) = handle.call_async(&mut run.store, (event(run.call, &chain, &attributes),)).await?;
+        let (told,) = handle.call_async(&mut *run.store, (event(run.call, &chain, &attributes),)).await?;
+        *run.standing = Some(Standing::Component(instance));
         match told {
             Ok(body) if body.len() > run.call.result_bytes() => Err(TooLarge(run.call.result_bytes()).into()),
             Ok(body) => Ok(Ok(Reply { body: body.into(), ..Reply::default() }).into()),

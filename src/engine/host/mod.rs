@@ -110,6 +110,33 @@ impl Host {
         self.wasi.get_or_insert_with(|| Box::new(wasi(surroundings.take(), handles)))
     }
 
+    /// Takes what is new for another run in the same instance from `next`: who the guest is, where it may go, what it is
+    /// measured by. What the guest holds it keeps.
+    pub(super) fn follow(&mut self, next: Self) {
+        let Self { surroundings, outgoing, inward, config, log, limits, .. } = next;
+        self.limits.follow(limits);
+        (self.outgoing, self.inward, self.config, self.log) = (outgoing, inward, config, log);
+        match &mut self.wasi {
+            Some(wasi) => *wasi.ctx().ctx = around(surroundings).build(),
+            None => self.surroundings = surroundings,
+        }
+    }
+
+    /// Linear memory that the guest has.
+    pub(super) const fn memory_bytes(&self) -> u64 {
+        self.limits.used()
+    }
+
+    /// Whether the guest has taken so much that another run had better find a fresh instance.
+    pub(super) const fn is_nearly_used_up(&self) -> bool {
+        self.limits.is_nearly_used_up()
+    }
+
+    /// Drops all that the guest holds here.
+    pub(super) fn let_go(&mut self) {
+        self.wasi = None;
+    }
+
     /// The limits on its allocations.
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limits
@@ -117,6 +144,12 @@ impl Host {
 }
 
 fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
+    let mut wasi = around(surroundings).build_p1();
+    wasi.ctx().table.set_max_capacity(handles);
+    wasi
+}
+
+fn around(surroundings: Option<Surroundings>) -> WasiCtxBuilder {
     let mut wasi = WasiCtxBuilder::new();
     if let Some(Surroundings { identity, version, secrets, stdio, directories }) = surroundings {
         wasi = directories.unwrap_or(wasi);
@@ -131,8 +164,6 @@ fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .socket_addr_check(|_, _| Box::pin(async { false }));
-    let mut wasi = wasi.build_p1();
-    wasi.ctx().table.set_max_capacity(handles);
     wasi
 }
 

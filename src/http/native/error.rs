@@ -92,6 +92,7 @@ fn function_status(kind: FailureKind) -> S {
         FailureKind::Load => S::SERVICE_UNAVAILABLE,
         FailureKind::ExitCode(_)
         | FailureKind::Interrupted
+        | FailureKind::OutOfFuel
         | FailureKind::OutOfMemory
         | FailureKind::Permanent
         | FailureKind::ResponseTooLarge
@@ -107,6 +108,7 @@ fn function_status(kind: FailureKind) -> S {
 fn registry(error: &RegistryError) -> Facts {
     match error {
         RegistryError::CannotDeliver(_) => caller(S::BAD_REQUEST, "destination_not_supported"),
+        RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
         RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
         RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),

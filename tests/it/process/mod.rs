@@ -14,6 +14,7 @@ mod cycles;
 mod damage;
 mod directories;
 mod disk;
+mod engines;
 mod full_queues;
 mod hostile;
 mod invoking;

@@ -140,5 +140,6 @@ pub(crate) fn version(n: u32) -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
     }
 }

@@ -3,16 +3,20 @@
 mod request;
 mod response;
 
+use std::pin::pin;
+
+use futures::FutureExt as _;
+use futures::future::{Either, select};
 use http::Response;
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, Resource};
 use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 
-use super::{End, Run, link};
+use super::{End, Run, Standing, link};
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
 use crate::engine::meter::Meter;
@@ -41,28 +45,49 @@ impl Http {
         ProxyPre::new(link(linkers, component)?).map(Self).map_err(|_| wrong())
     }
 
-    /// The guest and the reader of its response go on together: a guest waits while its body is not read. The store
-    /// ends with the guest, and with it whatever of the response the guest never sent.
+    /// The guest and the reader of its response go on together: a guest waits while its body is not read. What the guest
+    /// holds ends with it, and with that whatever of the response it never sent; unless it has sent all of it, and may be
+    /// entered again.
     pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
-        let Run { mut store, call, meter, .. } = run;
+        let Run { store, standing, call, meter, .. } = run;
         let (set, response) = oneshot::channel::<Set>();
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request::build(call))?;
         let out = http.new_response_outparam(set)?;
-        let guest = self.enter(store, meter, request, out);
-        let ((), response) = futures::future::try_join(guest, response::collect(response, call.result_bytes())).await?;
-        Ok(response::judge(response))
+        let before = standing.take();
+        let mut response = pin!(response::collect(response, call.result_bytes()));
+        let (instance, all) = {
+            let guest = pin!(self.enter(&mut *store, before, meter, request, out));
+            match select(guest, &mut response).await {
+                Either::Left((guest, _)) => (guest?, None),
+                Either::Right((all, guest)) => {
+                    let all = all?; // one that is too large ends the guest
+                    (guest.await?, Some(Ok(all)))
+                }
+            }
+        };
+        if let Some(all) = all.or_else(|| (&mut response).now_or_never()) {
+            *standing = Some(Standing::Http(instance));
+            return Ok(response::judge(all?));
+        }
+        store.data_mut().let_go();
+        Ok(response::judge(response.await?))
     }
 
     async fn enter(
         &self,
-        mut store: wasmtime::Store<Host>,
+        store: &mut wasmtime::Store<Host>,
+        before: Option<Standing>,
         meter: &Meter,
         request: Resource<HostIncomingRequest>,
         out: Resource<HostResponseOutparam>,
-    ) -> wasmtime::Result<()> {
-        let instance = self.0.instantiate_async(&mut store).await?;
+    ) -> wasmtime::Result<Proxy> {
+        let instance = match before {
+            Some(Standing::Http(instance)) => instance,
+            _ => self.0.instantiate_async(&mut *store).await?,
+        };
         meter.instantiated();
-        instance.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+        instance.wasi_http_incoming_handler().call_handle(&mut *store, request, out).await?;
+        Ok(instance)
     }
 }
