@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 
 pub mod store;
 

@@ -16,6 +16,7 @@ use super::error::{Error, innermost};
 use super::output::plain;
 use crate::model::bounds;
 use crate::model::names::Namespace;
+use crate::tls;
 
 /// A server that does not take the connection by then is not there. Answers may take as long as they take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,7 +79,9 @@ impl Client {
     /// A client; connects when it is used.
     pub(super) fn new(server: Server, namespace: Option<Namespace>) -> Result<Self, Error> {
         // A redirect is an answer that a function may give, and proxies would come from the environment.
+        let trust = tls::client_config(None).map_err(|error| Error::Usage(error.to_string()))?;
         let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(trust)
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()

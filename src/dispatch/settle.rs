@@ -46,7 +46,7 @@ pub(super) fn next(
             attributes: vec![("tidemill-edge".to_owned(), edge.as_str().to_owned())],
         },
         lineage: Lineage { chain: lengthened(invocation), retry_of: None },
-        policy: Policy { config, hop_limit: invocation.policy.hop_limit },
+        policy: Policy { config, hop_limit: invocation.policy.hop_limit, callback: None },
         priority: invocation.priority,
         spread: clock::spread(),
         attempts: Vec::new(),

@@ -187,6 +187,9 @@ pub const MAX_ASIDE: usize = 1_024;
 /// Invocations that are known to be damaged and do not count among those: each costs about 200 bytes.
 pub const MAX_DAMAGED: usize = 100_000;
 
+/// Bytes of the key of a document, so that with its table it is a key of the store's index.
+pub const MAX_DOCUMENT_KEY_BYTES: usize = 120;
+
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{Edge, FunctionId, FunctionName, FunctionPath, InvalidName, Namespace, Qualifier};
+use super::names::{
+    AccountName, ConnectionName, Edge, FunctionId, FunctionName, FunctionPath, InvalidName, Namespace, Qualifier,
+};
 use super::outcome::Outcome;
 use super::reference::FunctionReference;
 
@@ -70,6 +72,49 @@ pub struct FunctionTarget {
     pub qualifier: Qualifier,
 }
 
+/// How the record of an outcome is brought to its destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Terms {
+    /// What is sent.
+    pub format: Format,
+    /// The service account that must be allowed to write there; `None` where nobody is asked.
+    pub service_account: Option<AccountName>,
+    /// The service outside the runtime that the target is in; `None` for what is built in.
+    pub connection: Option<ConnectionName>,
+    /// Days until an object is deleted, 0 to 365; 0 keeps it.
+    pub expires_days: u16,
+}
+
+/// What of an outcome is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Format {
+    /// The record ([`super::record`]).
+    #[default]
+    Record,
+    /// The bare result, and for a failure the record: what Yandex Cloud Functions put into a queue.
+    Payload,
+    /// A CloudEvent 1.0 in one JSON document with the record as its data (structured mode).
+    CloudEvent,
+    /// A CloudEvent 1.0 whose attributes are headers of the HTTP request (binary mode); elsewhere as [`Format::CloudEvent`].
+    CloudEventBinary,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Record, Self::Payload, Self::CloudEvent, Self::CloudEventBinary];
+
+    /// As it is written in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Payload => "payload",
+            Self::CloudEvent => "cloudevent",
+            Self::CloudEventBinary => "cloudevent-binary",
+        }
+    }
+}
+
 /// The two destinations of a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destinations {
@@ -77,6 +122,12 @@ pub struct Destinations {
     pub on_success: Option<Destination>,
     /// Where the record of any other outcome goes.
     pub on_failure: Option<Destination>,
+    /// How that of a success is brought there.
+    #[serde(default)]
+    pub success_terms: Terms,
+    /// How that of any other outcome is brought there.
+    #[serde(default)]
+    pub failure_terms: Terms,
 }
 
 impl Destinations {
@@ -89,6 +140,15 @@ impl Destinations {
             Edge::OnFailure => &self.on_failure,
         };
         destination.as_ref().map(|destination| (edge, destination))
+    }
+
+    /// How the record of an outcome is brought along `edge`.
+    #[must_use]
+    pub const fn terms(&self, edge: Edge) -> &Terms {
+        match edge {
+            Edge::OnSuccess => &self.success_terms,
+            Edge::OnFailure => &self.failure_terms,
+        }
     }
 
     /// The functions that these destinations lead to.

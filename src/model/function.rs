@@ -10,7 +10,7 @@ use super::bounds::{self, OutOfRange, within};
 use super::destination::Destinations;
 pub use super::entrypoint::Entrypoint;
 use super::grant::Grants;
-use super::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use super::names::{AccountName, AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
 use super::queue::QueueConfig;
 use super::retry::RetryPolicy;
 use super::time::{Timestamp, whole_ms};
@@ -189,6 +189,9 @@ pub struct AsyncConfig {
     pub max_event_age: Duration,
     /// Where its outcome goes.
     pub destinations: Destinations,
+    /// The service account that must be allowed to invoke the function; `None` where nobody is asked.
+    #[serde(default)]
+    pub service_account: Option<AccountName>,
 }
 
 impl Default for AsyncConfig {
@@ -197,6 +200,7 @@ impl Default for AsyncConfig {
             retry: RetryPolicy::default(),
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,
             destinations: Destinations::default(),
+            service_account: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::destination::{Destination, Destinations, FunctionTarget, Outside};
+use super::destination::{Destination, Destinations, FunctionTarget, Outside, Terms};
 use super::function::AsyncConfig;
 use super::names::{Edge, FunctionId, FunctionPath, InvocationId, VersionNumber};
 use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
@@ -118,6 +118,9 @@ pub struct Policy {
     pub config: AsyncConfig,
     /// Steps its chain may have.
     pub hop_limit: u32,
+    /// Where its caller wants to be told of the outcome, whatever it is, besides.
+    #[serde(default)]
+    pub callback: Option<Outside>,
 }
 
 impl Policy {
@@ -126,7 +129,7 @@ impl Policy {
     pub fn once(hop_limit: u32) -> Self {
         let config =
             AsyncConfig { retry: RetryPolicy::NEVER, destinations: Destinations::default(), ..AsyncConfig::default() };
-        Self { config, hop_limit }
+        Self { config, hop_limit, callback: None }
     }
 }
 
@@ -210,6 +213,49 @@ pub struct Delivery {
     pub tries: u32,
     /// When it is tried next.
     pub due: Timestamp,
+    /// What for: no two of an invocation have the same.
+    #[serde(default)]
+    pub way: Way,
+    /// How it is brought there.
+    #[serde(default)]
+    pub terms: Terms,
+    /// When it was first due: its time is counted from here. `None` where that was not noted.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Why the last try failed.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Way {
+    /// The destination of the outcome.
+    #[default]
+    Destination,
+    /// The address that the caller of this invocation gave.
+    Callback,
+}
+
+impl Delivery {
+    /// What a receiver knows the delivery by, however often it is tried (`UUIDv5`).
+    #[must_use]
+    pub fn id(&self, invocation: InvocationId) -> uuid::Uuid {
+        let way = match self.way {
+            Way::Destination => "delivery",
+            Way::Callback => "callback",
+        };
+        uuid::Uuid::new_v5(&uuid::Uuid::from_bytes(*invocation.as_bytes()), way.as_bytes())
+    }
+}
+
+/// How a try at a delivery failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// When it is tried again; `None` when it is given up.
+    pub retry_at: Option<Timestamp>,
+    /// Why, for people.
+    pub error: String,
 }
 
 /// Something that happened to an invocation.
@@ -231,8 +277,8 @@ pub enum Event {
     Cancelled,
     /// The function was deleted.
     FunctionRemoved,
-    /// A try at the first of its deliveries ended. `Err(Some(due))`: to be tried again then; `Err(None)`: given up.
-    Delivered(Result<(), Option<Timestamp>>),
+    /// A try at one of its deliveries ended.
+    Delivered(Way, Result<(), Undelivered>),
     /// The deliveries that were given up are to be tried again.
     Redeliver,
 }
@@ -349,8 +395,10 @@ impl Invocation {
             }
             (State::Running { attempt, .. }, Event::Interrupted) => Ok(self.failed(*attempt, Advice::Retry, now)),
             (State::Running { attempt, .. }, Event::GivenBack) => Ok(State::Queued { due: now, attempt: *attempt }),
-            (State::Delivering { outcome, at, deliveries, undelivered }, Event::Delivered(end)) => {
-                let (deliveries, undelivered) = delivered(deliveries.clone(), undelivered.clone(), *end);
+            (State::Delivering { outcome, at, deliveries, undelivered }, Event::Delivered(way, end))
+                if deliveries.iter().any(|delivery| delivery.way == *way) =>
+            {
+                let (deliveries, undelivered) = delivered(deliveries, undelivered, *way, end);
                 Ok(delivering(*outcome, *at, deliveries, undelivered))
             }
             (State::Done { outcome, at, undelivered }, Event::Redeliver) if !undelivered.is_empty() => {
@@ -418,13 +466,24 @@ impl Invocation {
     }
 
     fn settled(&self, outcome: Outcome, at: Timestamp) -> State {
-        let deliveries = match self.policy.config.destinations.of(outcome) {
-            Some((_, Destination::Outside(to))) if outcome.is_passed_on() => {
-                vec![Delivery { to: to.clone(), tries: 0, due: at }]
-            }
-            _ => Vec::new(),
+        let destinations = &self.policy.config.destinations;
+        let first = |to: &Outside, way, terms| Delivery {
+            to: to.clone(),
+            tries: 0,
+            due: at,
+            way,
+            terms,
+            since: Some(at),
+            error: None,
         };
-        delivering(outcome, at, deliveries, Vec::new())
+        let destination = match destinations.of(outcome) {
+            Some((edge, Destination::Outside(to))) if outcome.is_passed_on() => {
+                Some(first(to, Way::Destination, destinations.terms(edge).clone()))
+            }
+            _ => None,
+        };
+        let callback = self.policy.callback.as_ref().map(|to| first(to, Way::Callback, Terms::default()));
+        delivering(outcome, at, destination.into_iter().chain(callback).collect(), Vec::new())
     }
 }
 
@@ -452,33 +511,45 @@ fn failure_in(event: &Event) -> Option<Failure> {
         Event::FunctionRemoved => cut(FailureKind::Interrupted, "the function was deleted"),
         Event::Aged
         | Event::Claimed(_)
-        | Event::Delivered(_)
+        | Event::Delivered(..)
         | Event::Ended(Ok(()))
         | Event::Expedited
         | Event::Redeliver => None,
     }
 }
 
-/// The first delivery was tried. One that is to be tried again goes to the end of the line.
+/// One delivery was tried: what is left to bring, and what was given up.
 fn delivered(
-    mut left: Vec<Delivery>,
-    mut undelivered: Vec<Delivery>,
-    end: Result<(), Option<Timestamp>>,
+    left: &[Delivery],
+    undelivered: &[Delivery],
+    way: Way,
+    end: &Result<(), Undelivered>,
 ) -> (Vec<Delivery>, Vec<Delivery>) {
-    if !left.is_empty() {
-        let first = left.remove(0);
-        let tries = first.tries.saturating_add(1);
+    let (mut still, mut given_up) = (Vec::new(), undelivered.to_vec());
+    for delivery in left.iter().cloned() {
         match end {
+            _ if delivery.way != way => still.push(delivery),
             Ok(()) => (),
-            Err(Some(due)) => left.push(Delivery { tries, due, ..first }),
-            Err(None) => undelivered.push(Delivery { tries, ..first }),
+            Err(Undelivered { retry_at, error }) => {
+                let (tries, error) = (delivery.tries.saturating_add(1), Some(shortened(error)));
+                match retry_at {
+                    Some(due) => still.push(Delivery { tries, due: *due, error, ..delivery }),
+                    None => given_up.push(Delivery { tries, error, ..delivery }),
+                }
+            }
         }
     }
-    (left, undelivered)
+    (still, given_up)
+}
+
+/// The record is written at every step, so it says why in a few words.
+fn shortened(error: &str) -> String {
+    error[..error.floor_char_boundary(bounds::MAX_OLD_MESSAGE_BYTES)].to_owned()
 }
 
 fn restarted(undelivered: &[Delivery], now: Timestamp) -> Vec<Delivery> {
-    undelivered.iter().map(|delivery| Delivery { tries: 0, due: now, ..delivery.clone() }).collect()
+    let again = |delivery: &Delivery| Delivery { tries: 0, due: now, since: Some(now), ..delivery.clone() };
+    undelivered.iter().map(again).collect()
 }
 
 #[cfg(test)]

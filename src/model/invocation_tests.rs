@@ -33,9 +33,15 @@ fn invocation(max_retries: u32, max_age_s: u64, outside: bool) -> Invocation {
             config: AsyncConfig {
                 retry,
                 max_event_age: Duration::from_secs(max_age_s),
-                destinations: Destinations { on_success: destination.clone(), on_failure: destination },
+                destinations: Destinations {
+                    on_success: destination.clone(),
+                    on_failure: destination,
+                    ..Destinations::default()
+                },
+                service_account: None,
             },
             hop_limit: bounds::DEFAULT_HOP_LIMIT,
+            callback: None,
         },
         priority: Priority::default(),
         spread: 0,
@@ -56,7 +62,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0u64..100).prop_map(|s| Advice::Postpone(Duration::from_secs(s))),
         1 => Just(Advice::GiveUp),
     ];
-    let tried = prop_oneof![Just(Ok(())), (0u64..1_000).prop_map(|ms| Err(Some(at(ms)))), Just(Err(None)),];
+    let tried = prop_oneof![
+        Just(Ok(())),
+        (0u64..1_000).prop_map(|ms| Err(undelivered(Some(at(ms))))),
+        Just(Err(undelivered(None))),
+    ];
+    let way = prop_oneof![3 => Just(Way::Destination), 1 => Just(Way::Callback)];
     prop_oneof![
         10 => Just(Event::Claimed(OWNER)),
         1 => Just(Event::Ended(Ok(()))),
@@ -67,9 +78,13 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Aged),
         1 => Just(Event::Cancelled),
         1 => Just(Event::FunctionRemoved),
-        3 => tried.prop_map(Event::Delivered),
+        3 => (way, tried).prop_map(|(way, end)| Event::Delivered(way, end)),
         2 => Just(Event::Redeliver),
     ]
+}
+
+fn undelivered(retry_at: Option<Timestamp>) -> Undelivered {
+    Undelivered { retry_at, error: "nobody answers".to_owned() }
 }
 
 /// What a life consists of: an event and how much time passes before it.
@@ -128,7 +143,9 @@ proptest! {
                         invocation.apply(&Event::Ended(Err(failure(Advice::Retry))), now).unwrap();
                     }
                 }
-                State::Delivering { .. } => invocation.apply(&Event::Delivered(Ok(())), now).unwrap(),
+                State::Delivering { deliveries, .. } => {
+                    invocation.apply(&Event::Delivered(deliveries[0].way, Ok(())), now).unwrap();
+                }
                 State::Done { .. } => return Ok(()),
             }
         }
@@ -223,10 +240,10 @@ fn a_chain_with_too_many_steps_is_cut_and_nobody_is_told_further() {
 fn redelivery_changes_neither_the_outcome_nor_its_time() {
     let mut invocation = invocation(0, 3_600, true);
     run(&mut invocation, at(0), &Event::Ended(Ok(())));
-    invocation.apply(&Event::Delivered(Err(None)), at(1)).unwrap();
+    invocation.apply(&Event::Delivered(Way::Destination, Err(undelivered(None))), at(1)).unwrap();
     assert!(matches!(&invocation.state, State::Done { undelivered, .. } if undelivered.len() == 1));
     invocation.apply(&Event::Redeliver, at(9)).unwrap();
     assert_eq!(invocation.outcome(), Some((Outcome::Succeeded, at(0))));
-    invocation.apply(&Event::Delivered(Ok(())), at(10)).unwrap();
+    invocation.apply(&Event::Delivered(Way::Destination, Ok(())), at(10)).unwrap();
     assert!(invocation.apply(&Event::Redeliver, at(11)).is_err(), "nothing is left to bring");
 }

@@ -94,6 +94,27 @@ name! {
     SecretName, "name of a secret", |text| is_label(text, char::is_ascii_alphabetic)
 }
 
+name! {
+    /// A service account of a namespace.
+    AccountName, "name of a service account", |text| is_label(text, char::is_ascii_alphabetic)
+}
+name! {
+    /// A connection of a namespace: how to reach a service outside the runtime.
+    ConnectionName, "name of a connection", |text| is_label(text, char::is_ascii_alphabetic)
+}
+name! {
+    /// A stream of a namespace.
+    StreamName, "name of a stream", |text| is_label(text, char::is_ascii_alphabetic)
+}
+name! {
+    /// A topic of a namespace.
+    TopicName, "name of a topic", |text| is_label(text, char::is_ascii_alphabetic)
+}
+name! {
+    /// A trigger of a namespace.
+    TriggerName, "name of a trigger", |text| is_label(text, char::is_ascii_alphabetic)
+}
+
 const LATEST: &str = "latest";
 
 fn is_label(text: &str, first: fn(&char) -> bool) -> bool {

@@ -244,6 +244,7 @@ impl Registry {
         let destinations = Destinations {
             on_success: self.destination(function, text.on_success.as_ref())?,
             on_failure: self.destination(function, text.on_failure.as_ref())?,
+            ..Destinations::default()
         };
         self.read(|catalogue| {
             let graph = catalogue.graph_without(function.id);
@@ -256,7 +257,12 @@ impl Registry {
                     return Err(RegistryError::Cycle(cycle.iter().map(path).collect()));
                 }
             }
-            Ok(AsyncConfig { retry: text.retry, max_event_age: text.max_event_age, destinations })
+            Ok(AsyncConfig {
+                retry: text.retry,
+                max_event_age: text.max_event_age,
+                destinations,
+                service_account: None,
+            })
         })
     }
 

@@ -99,7 +99,11 @@ impl Runtime {
             first_due: due,
             request: order.request,
             lineage: order.lineage,
-            policy: Policy { config: function.config_of(version.number), hop_limit: self.parts.hop_limit },
+            policy: Policy {
+                config: function.config_of(version.number),
+                hop_limit: self.parts.hop_limit,
+                callback: None,
+            },
             priority: order.priority,
             spread: clock::spread(),
             attempts: Vec::new(),

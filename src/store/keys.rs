@@ -20,6 +20,7 @@
 //! | `y` | length, 1, and bytes of a namespace; bytes of a name | span of the secret  | until the secret is removed      |
 //! | `p` | store, 16; pair, 32                             | span of the pair, which says its key and store | until the pair is removed |
 //! | `b` | store, 16; pair, 32                             | span of the pair's value | as long as its `p`               |
+//! | `o` | table, 1; key, up to 120                        | span of the document     | until the document is removed    |
 //!
 //! A store is the first half of the SHA-256 of its namespace and name, a pair the SHA-256 of its key: both may be longer
 //! than a key of the index.
@@ -35,7 +36,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::place::{Lane, Priority, Turn};
 use crate::model::time::Timestamp;
 
-use super::{Cursor, IdempotencyKey, PairStore};
+use super::{Cursor, DocumentKey, IdempotencyKey, PairStore, Table};
 
 /// The version of the table; one more when a tag changes its meaning, not when one is added. Format 1 had records
 /// in the database itself.
@@ -54,6 +55,7 @@ pub(super) const KEY_END: u8 = b'u';
 pub(super) const SECRET: u8 = b'y';
 pub(super) const PAIR: u8 = b'p';
 pub(super) const PAIR_VALUE: u8 = b'b';
+pub(super) const DOCUMENT: u8 = b'o';
 
 /// Metas.
 pub(super) const COUNTS: u8 = b'c';
@@ -183,6 +185,26 @@ pub(super) fn other_of_pair(key: &[u8]) -> Vec<u8> {
         *tag = if *tag == PAIR { PAIR_VALUE } else { PAIR };
     }
     other
+}
+
+pub(super) fn document(of: &DocumentKey) -> Vec<u8> {
+    document_from(of.table, of.key())
+}
+
+/// The first key of a table that is `from` or behind it.
+pub(super) fn document_from(table: Table, from: &[u8]) -> Vec<u8> {
+    key(DOCUMENT, &[&[table as u8], from])
+}
+
+/// What stands behind everything of a table.
+pub(super) fn behind_documents(table: Table) -> Vec<u8> {
+    key(DOCUMENT, &[&[table as u8 + 1]])
+}
+
+/// The key in a key under [`DOCUMENT`].
+pub(super) fn read_document(key: &[u8]) -> Option<DocumentKey> {
+    let (table, key) = key.strip_prefix(&[DOCUMENT])?.split_first()?;
+    DocumentKey::read(Table::of_number(*table)?, key)
 }
 
 pub(super) fn counts(function: FunctionId) -> Vec<u8> {

@@ -17,8 +17,8 @@ use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 use super::{
-    Change, Counted, Counts, Cursor, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part,
-    Query, Room, Settled, SettledQuery, Store, Stored, Vitals, pairs,
+    Change, Counted, Counts, Cursor, DocumentKey, DocumentRange, Durability, Group, IdempotencyKey, KeyUse, Listed,
+    Live, Pair, PairStore, Part, Query, Room, Settled, SettledQuery, Store, Stored, Vitals, pairs,
 };
 
 /// A store in memory.
@@ -38,6 +38,7 @@ struct Kept {
     keys: BTreeMap<IdempotencyKey, KeyUse>,
     secrets: BTreeMap<(Namespace, SecretName), Secret>,
     pairs: BTreeMap<(PairStore, u64, String), (Pair, Bytes)>,
+    documents: BTreeMap<DocumentKey, Bytes>,
     counts: BTreeMap<FunctionId, Counts>,
     // Orders of the invocations, kept up with each change.
     times: BTreeSet<Cursor>,
@@ -150,6 +151,19 @@ impl Store for MemoryStore {
         answer(of_it.map(|(_, (pair, _))| pair.clone()).take(limit).collect())
     }
 
+    fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>> {
+        answer(self.kept().documents.get(&key).cloned())
+    }
+
+    fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>> {
+        let kept = self.kept();
+        answer(kept.documents(&range).take(limit).map(|(key, bytes)| (key.clone(), bytes.clone())).collect())
+    }
+
+    fn document_keys(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<DocumentKey>> {
+        answer(self.kept().documents(&range).take(limit).map(|(key, _)| key.clone()).collect())
+    }
+
     fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
         let kept = self.kept();
         let stores: BTreeSet<&PairStore> = kept.pairs.keys().map(|(store, ..)| store).collect();
@@ -206,6 +220,8 @@ impl Kept {
             Change::PutPair(pair, value) => {
                 drop(self.pairs.insert((pair.store.clone(), pair.place(), pair.key.clone()), (*pair, value)));
             }
+            Change::PutDocument(key, bytes) => drop(self.documents.insert(key, bytes)),
+            Change::RemoveDocument(key) => drop(self.documents.remove(&key)),
             Change::RemovePair(store, key) => drop(self.pairs.remove(&(store, pairs::place(&key), key))),
         }
     }
@@ -267,6 +283,16 @@ impl Kept {
 
     fn place(&self, id: &InvocationId) -> Option<Place> {
         self.invocations.get(id)?.place()
+    }
+
+    fn documents(&self, range: &DocumentRange) -> impl Iterator<Item = (&DocumentKey, &Bytes)> {
+        let from = DocumentKey::bound(range.table, range.from.clone());
+        let until = |key: &DocumentKey| match &range.to {
+            Some(to) => key.key() < &to[..],
+            None => true,
+        };
+        let (table, from_on) = (range.table, self.documents.range(from..));
+        from_on.take_while(move |(key, _)| key.table == table && until(key))
     }
 
     fn list(&self, query: &Query) -> Listed {

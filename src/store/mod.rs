@@ -9,6 +9,7 @@ pub mod memory;
 
 mod background;
 mod counts;
+mod documents;
 mod journal;
 mod keys;
 mod pairs;
@@ -31,6 +32,7 @@ use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
 
 pub use counts::{Counted, Counts, Kept};
+pub use documents::{DocumentKey, DocumentRange, Table};
 pub use pairs::{Pair, PairStore};
 
 /// What a store's method returns: an answer that arrives later.
@@ -100,6 +102,15 @@ pub trait Store: Send + Sync + 'static {
     /// Every key-value store that has a pair, from behind `after`, at most `limit`. In an order without meaning.
     fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>>;
 
+    /// One document.
+    fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>>;
+
+    /// Documents of a range in order of their keys, at most `limit`. Each is as it was at one instant during the call.
+    fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>>;
+
+    /// The keys of documents of a range, in order, at most `limit`: cheaper than with what they say.
+    fn document_keys(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<DocumentKey>>;
+
     /// How much room there is. Does not block, and is cheap to ask.
     fn room(&self) -> Room;
 
@@ -154,6 +165,10 @@ pub enum Change {
     PutPair(Box<Pair>, Bytes),
     /// Removes a pair.
     RemovePair(PairStore, String),
+    /// Writes a document in place of the one under its key.
+    PutDocument(DocumentKey, Bytes),
+    /// Removes a document.
+    RemoveDocument(DocumentKey),
 }
 
 /// A caller's name for a request, of one function: the same name means the same request.

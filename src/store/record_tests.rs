@@ -9,11 +9,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::destination::{Destination, Destinations, FunctionTarget, Outside, OutsideKind};
+use crate::model::destination::{Destination, Destinations, Format, FunctionTarget, Outside, OutsideKind, Terms};
 use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Space, Version};
 use crate::model::grant::Grants;
 use crate::model::invocation::{
-    Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target,
+    Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target, Way,
 };
 use crate::model::names::{Digest, FunctionId, FunctionPath, InvocationId, Qualifier, VersionNumber};
 use crate::model::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
@@ -79,13 +79,25 @@ fn config() -> impl Strategy<Value = AsyncConfig> {
     let retry = (0..=100u32, 1..1_000u64, 1_000..86_400_000u64).prop_map(|(retries, delay, longest)| {
         RetryPolicy::new(retries, Duration::from_millis(delay), Duration::from_millis(longest)).unwrap()
     });
-    (retry, duration(), option::of(destination()), option::of(destination())).prop_map(
-        |(retry, max_event_age, on_success, on_failure)| AsyncConfig {
+    let terms = (terms(), terms());
+    (retry, duration(), option::of(destination()), option::of(destination()), terms).prop_map(
+        |(retry, max_event_age, on_success, on_failure, (success_terms, failure_terms))| AsyncConfig {
             retry,
             max_event_age,
-            destinations: Destinations { on_success, on_failure },
+            destinations: Destinations { on_success, on_failure, success_terms, failure_terms },
+            service_account: Some("ci".parse().unwrap()),
         },
     )
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let format = prop::sample::select(Format::ALL.to_vec());
+    (format, any::<bool>(), any::<bool>(), 0..=365u16).prop_map(|(format, account, connection, expires_days)| Terms {
+        format,
+        service_account: account.then(|| "writer".parse().unwrap()),
+        connection: connection.then(|| "minio".parse().unwrap()),
+        expires_days,
+    })
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -141,7 +153,10 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn deliveries() -> impl Strategy<Value = Vec<Delivery>> {
-    let delivery = (outside(), any::<u32>(), time()).prop_map(|(to, tries, due)| Delivery { to, tries, due });
+    let way = prop::sample::select(vec![Way::Destination, Way::Callback]);
+    let more = (way, terms(), option::of(time()), option::of(any::<String>()));
+    let delivery = (outside(), any::<u32>(), time(), more)
+        .prop_map(|(to, tries, due, (way, terms, since, error))| Delivery { to, tries, due, way, terms, since, error });
     vec(delivery, 0..3)
 }
 
@@ -175,7 +190,11 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         .prop_map(|(payload, traceparent, attributes)| Request { payload, traceparent, attributes });
     let lineage = (vec(invocation_id(), 0..4), option::of(invocation_id()))
         .prop_map(|(chain, retry_of)| Lineage { chain, retry_of });
-    let policy = (config(), any::<u32>()).prop_map(|(config, hop_limit)| Policy { config, hop_limit });
+    let policy = (config(), any::<u32>(), option::of(outside())).prop_map(|(config, hop_limit, callback)| Policy {
+        config,
+        hop_limit,
+        callback,
+    });
     let mode = prop_oneof![Just(Mode::Async), Just(Mode::Sync)];
     let fixed = (invocation_id(), target, mode, time(), time(), request, lineage, policy, any::<u16>());
     (fixed, vec(attempt(), 0..4), state(), option::of(payload())).prop_map(
@@ -347,8 +366,15 @@ fn old_config() -> AsyncConfig {
         destinations: Destinations {
             on_success: Some(Destination::Function(next)),
             on_failure: Some(Destination::Outside(Outside { kind: OutsideKind::Queue, target: "failed".to_owned() })),
+            ..Destinations::default()
         },
+        service_account: None,
     }
+}
+
+fn delivery(to: Outside, tries: u32, due: u64) -> Delivery {
+    let (way, terms) = (Way::Destination, Terms::default());
+    Delivery { to, tries, due: at(due), way, terms, since: None, error: None }
 }
 
 fn old_invocation() -> Invocation {
@@ -372,7 +398,7 @@ fn old_invocation() -> Invocation {
             chain: vec![InvocationId::from_bytes([4; 16]), InvocationId::from_bytes([5; 16])],
             retry_of: Some(InvocationId::from_bytes([6; 16])),
         },
-        policy: Policy { config: old_config(), hop_limit: 16 },
+        policy: Policy { config: old_config(), hop_limit: 16, callback: None },
         priority: Priority::default(),
         spread: 40_000,
         attempts: vec![
@@ -382,8 +408,8 @@ fn old_invocation() -> Invocation {
         state: State::Delivering {
             outcome: Outcome::Failed(FailedFor::RetriesExhausted),
             at: at(2_040),
-            deliveries: vec![Delivery { to: to.clone(), tries: 2, due: at(9_000) }],
-            undelivered: vec![Delivery { to, tries: 9, due: at(8_000) }],
+            deliveries: vec![delivery(to.clone(), 2, 9_000)],
+            undelivered: vec![delivery(to, 9, 8_000)],
         },
         result: Some(PayloadInfo::default()),
     }

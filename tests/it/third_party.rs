@@ -75,7 +75,10 @@ async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function(
     let greeting = "Hello, wasi:http/proxy world!";
     assert_eq!(server.invoke("wstd", "", &[]).unwrap().trim(), greeting);
 
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tidemill::tls::client_config(None).unwrap())
+        .build()
+        .unwrap();
     let url = |path: &str| format!("{}/fn/wstd{path}", server.url);
     let get = async |path: &str| client.get(url(path)).send().await.unwrap();
     for root in ["", "/"] {

@@ -8,8 +8,8 @@ use crate::model::names::{Digest, Namespace, SecretName};
 use crate::model::place::{Lane, Place, Turn};
 use crate::model::secret::Secret;
 use crate::store::{
-    Counts, IdempotencyKey, KeyUse, Listed, Pair, PairStore, Query, Room, Settled, SettledQuery, StoreError, Stored,
-    Vitals,
+    Counts, DocumentKey, DocumentRange, IdempotencyKey, KeyUse, Listed, Pair, PairStore, Query, Room, Settled,
+    SettledQuery, StoreError, Stored, Vitals,
 };
 
 /// What becomes of a commit.
@@ -143,6 +143,15 @@ impl Store for Faulty {
     }
     fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
         self.kept.pair_stores(after, limit)
+    }
+    fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>> {
+        self.kept.document(key)
+    }
+    fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>> {
+        self.kept.documents(range, limit)
+    }
+    fn document_keys(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<DocumentKey>> {
+        self.kept.document_keys(range, limit)
     }
     fn room(&self) -> Room {
         *self.room.lock().unwrap()

@@ -120,7 +120,11 @@ impl World {
             first_due: due,
             request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
             lineage: Lineage::default(),
-            policy: Policy { config: AsyncConfig { max_event_age, ..AsyncConfig::default() }, hop_limit: 16 },
+            policy: Policy {
+                config: AsyncConfig { max_event_age, ..AsyncConfig::default() },
+                hop_limit: 16,
+                callback: None,
+            },
             priority: Priority::default(),
             spread: 0,
             attempts: Vec::new(),
@@ -183,6 +187,6 @@ fn path() -> FunctionPath {
 fn leading_on(mut invocation: Invocation) -> Invocation {
     let target = FunctionTarget { id: function(3), path: path(), qualifier: Qualifier::Latest };
     let on_failure = Some(Destination::Function(target));
-    invocation.policy.config.destinations = Destinations { on_success: None, on_failure };
+    invocation.policy.config.destinations = Destinations { on_failure, ..Destinations::default() };
     invocation
 }

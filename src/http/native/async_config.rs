@@ -95,7 +95,7 @@ impl ConfigOut {
     /// The configuration that applies to `version` of `function`.
     pub(super) fn of(function: &Function, version: VersionNumber) -> Self {
         let set = function.async_config.is_some() || function.version_configs.contains_key(&version);
-        let AsyncConfig { retry, max_event_age, destinations } = function.config_of(version);
+        let AsyncConfig { retry, max_event_age, destinations, .. } = function.config_of(version);
         let object =
             |to: Option<Destination>| to.map(|to| DestinationObject { to: to.written_in(&function.path.namespace) });
         Self {

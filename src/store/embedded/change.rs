@@ -96,6 +96,8 @@ impl Prepared {
                 let key = keys::pair(keys::PAIR, &pair.store, &pair.key);
                 Self::PutPair { key, record: record::encode(&pair), value }
             }
+            Change::PutDocument(key, bytes) => Self::PutRecord { key: keys::document(&key), record: bytes.into() },
+            Change::RemoveDocument(key) => Self::RemoveRecord(keys::document(&key)),
             Change::RemovePair(store, key) => Self::RemovePair(keys::pair(keys::PAIR, &store, &key)),
         }
     }

@@ -83,8 +83,8 @@ use crate::model::time::Timestamp;
 use super::counts::Counts;
 use super::journal::Segments;
 use super::{
-    Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part, Query, Room, Settled, SettledQuery,
-    Store, StoreError, Stored, Vitals, journal,
+    DocumentKey, DocumentRange, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part, Query,
+    Room, Settled, SettledQuery, Store, StoreError, Stored, Vitals, journal,
 };
 use applier::Applier;
 use change::Prepared;
@@ -249,6 +249,18 @@ impl Store for EmbeddedStore {
 
     fn pairs(&self, store: PairStore, after: Option<u64>, limit: usize) -> Stored<'_, Vec<Pair>> {
         self.blocking(move |shared| shared.view.pairs(&store, after, limit))
+    }
+
+    fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>> {
+        self.blocking(move |shared| shared.view.document(&key))
+    }
+
+    fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>> {
+        self.blocking(move |shared| shared.view.documents(&range, limit))
+    }
+
+    fn document_keys(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<DocumentKey>> {
+        self.blocking(move |shared| shared.view.document_keys(&range, limit))
     }
 
     fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {

@@ -1,12 +1,12 @@
-//! Questions about what belongs to a namespace and to no function: secrets, and the pairs of key-value stores.
+//! Questions about what belongs to a namespace and to no function: secrets, the pairs of key-value stores, documents.
 
 use bytes::Bytes;
 
 use super::stage::Before as _;
-use super::view::{View, behind};
+use super::view::{View, behind, unknown_row};
 use crate::model::names::{Namespace, SecretName};
 use crate::model::secret::Secret;
-use crate::store::{Pair, PairStore, StoreError, keys};
+use crate::store::{DocumentKey, DocumentRange, Pair, PairStore, StoreError, keys};
 
 impl View {
     pub(super) fn secret(&self, namespace: &Namespace, name: &SecretName) -> Result<Option<Secret>, StoreError> {
@@ -63,6 +63,37 @@ impl View {
             }
         }
         Ok(stores)
+    }
+
+    pub(super) fn document(&self, of: &DocumentKey) -> Result<Option<Bytes>, StoreError> {
+        let key = keys::document(of);
+        self.value(|| format!("a document of the table {:?}", of.table), || self.record(&key))
+    }
+
+    pub(super) fn documents(
+        &self,
+        range: &DocumentRange,
+        limit: usize,
+    ) -> Result<Vec<(DocumentKey, Bytes)>, StoreError> {
+        let keys = self.document_keys(range, limit)?.into_iter();
+        let read = keys.map(|key| Ok(self.document(&key)?.map(|bytes| (key, bytes)))); // some may go meanwhile
+        read.filter_map(Result::transpose).collect()
+    }
+
+    pub(super) fn document_keys(&self, range: &DocumentRange, limit: usize) -> Result<Vec<DocumentKey>, StoreError> {
+        let from = keys::document_from(range.table, &range.from);
+        let to = match &range.to {
+            Some(to) => keys::document_from(range.table, to),
+            None => keys::behind_documents(range.table),
+        };
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let keys = self.first_rows(&from, &to, limit).map(|row| {
+            let (key, _) = row?;
+            keys::read_document(&key).ok_or_else(|| unknown_row(&key))
+        });
+        keys.collect()
     }
 
     /// The records of the first `limit` rows between two keys. Those that go meanwhile are not among them.

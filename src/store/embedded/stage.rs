@@ -228,7 +228,10 @@ pub(super) fn claim(ops: &[Op]) -> Option<(InvocationId, Entry)> {
 }
 
 fn is_kept_for_others(key: &[u8]) -> bool {
-    matches!(key.first(), Some(&(keys::SECRET | keys::PAIR | keys::PAIR_VALUE)))
+    match keys::read_document(key) {
+        Some(document) => !document.table.moves_on(),
+        None => matches!(key.first(), Some(&(keys::SECRET | keys::PAIR | keys::PAIR_VALUE))),
+    }
 }
 
 /// Whether a group brings something new and moves nothing on that is there: such is refused when little room is left,

@@ -100,7 +100,7 @@ pub(crate) fn queued(byte: u8, accepted: u8) -> Invocation {
         first_due: at(accepted),
         request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
         lineage: Lineage::default(),
-        policy: Policy { config: AsyncConfig::default(), hop_limit: 16 },
+        policy: Policy { config: AsyncConfig::default(), hop_limit: 16, callback: None },
         priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),

@@ -14,7 +14,9 @@ use tidemill::model::invocation::{Invocation, State};
 use tidemill::model::names::Digest;
 use tidemill::model::secret::{Sealed, Secret};
 use tidemill::store::embedded::{EmbeddedStore, Settings};
-use tidemill::store::{Change, IdempotencyKey, KeyUse, Pair, PairStore, Part, Store};
+use tidemill::store::{
+    Change, DocumentKey, DocumentRange, IdempotencyKey, KeyUse, Pair, PairStore, Part, Store, Table,
+};
 
 use crate::store::values::{at, commit, done, function, function_id, id, large, live, put, queued, version};
 
@@ -115,6 +117,10 @@ pub(super) fn secret() -> Secret {
     Secret { namespace, name, created: at(1), updated: at(2), sealed: Sealed(vec![7; 100]) }
 }
 
+fn document(key: &str) -> DocumentKey {
+    DocumentKey::new(Table::Trigger, key)
+}
+
 pub(super) fn pair() -> Pair {
     let store = PairStore { namespace: "default".parse().unwrap(), name: "carts".parse().unwrap() };
     Pair { store, key: "the key".to_owned(), bytes: 5_000 }
@@ -138,6 +144,9 @@ pub(super) async fn home() -> Home {
         Change::PutKey(key, used),
         Change::PutSecret(Box::new(secret())),
         Change::PutPair(Box::new(pair()), large(5_000)),
+        Change::PutDocument(document("kept"), large(6_000)),
+        Change::PutDocument(document("gone"), large(10)),
+        Change::RemoveDocument(document("gone")),
         Change::PutPair(Box::new(Pair { key: "gone".to_owned(), ..pair() }), large(5_000)),
         Change::RemovePair(pair().store, "gone".to_owned()),
     ];
@@ -172,6 +181,8 @@ pub(super) async fn check_all_is_there(store: &EmbeddedStore, but: &[u8]) {
     assert_eq!(store.key(key().0).await.unwrap(), Some(key().1));
     assert_eq!(store.module(digest).await.unwrap(), Some(module));
     assert_eq!(store.secret(secret().namespace, secret().name).await.unwrap(), Some(secret()));
+    let documents = store.documents(DocumentRange::of(Table::Trigger, b""), 10).await.unwrap();
+    assert_eq!(documents, [(document("kept"), large(6_000))]);
     assert_eq!(store.pairs(pair().store, None, 10).await.unwrap(), [pair()]);
     assert_eq!(store.pair_value(pair().store, pair().key).await.unwrap(), Some(large(5_000)));
     let counts = store.counts(function_id(1));

@@ -28,12 +28,12 @@ use wasmtime_wasi_http::{
 };
 
 use self::destination::Destination;
-pub(in crate::engine) use self::tls::UnusableAuthority;
 use crate::engine::call::{Call, Identity};
 use crate::engine::output::Capture;
 use crate::model::bounds;
 use crate::model::function::Version;
 use crate::model::grant::Scheme;
+pub(in crate::engine) use crate::tls::UnusableAuthority;
 
 /// How long after an attempt's deadline its requests are given up. It is the deadline that ends a guest which waits for
 /// one, and not an error that the guest may make something else of.

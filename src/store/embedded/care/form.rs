@@ -11,6 +11,7 @@
 //! | `key`        | `function`; `digest` of the key; `invocation`, its id; digest of the `request`; `until`, ms |
 //! | `secret`     | its record, with its value sealed: the key is not in the export                |
 //! | `pair`       | `pair`: store, key and size; `value`                                           |
+//! | `document`   | `table` and `key` of it; `value`                                               |
 //! | `settled`    | `function`; `counts`: how many ever succeeded, failed, expired, were cancelled |
 //! | `end`        | last: `lines` before it, and the `sha256` of all of them                       |
 //!
@@ -28,7 +29,7 @@ use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, InvocationId};
 use crate::model::secret::Secret;
 use crate::model::time::Timestamp;
-use crate::store::{IdempotencyKey, KeyUse, Pair};
+use crate::store::{DocumentKey, IdempotencyKey, KeyUse, Pair, Table};
 
 /// The format that is written and read.
 pub(super) const FORMAT: u32 = 1;
@@ -44,6 +45,7 @@ pub(super) enum Line {
     Key { function: FunctionId, digest: Hex, invocation: InvocationId, request: Hex, until: u64 },
     Secret(Box<Secret>),
     Pair { pair: Box<Pair>, value: Base64 },
+    Document { table: Table, key: Base64, value: Base64 },
     Settled { function: FunctionId, counts: [u64; 4] },
     End { lines: u64, sha256: Hex },
 }
@@ -114,6 +116,11 @@ impl From<Item> for Line {
             },
             Item::Secret(secret) => Self::Secret(secret),
             Item::Pair(pair, value) => Self::Pair { pair, value: Base64(value) },
+            Item::Document(key, value) => Self::Document {
+                table: key.table,
+                key: Base64(Bytes::copy_from_slice(key.key())),
+                value: Base64(value),
+            },
             Item::Settled(function, counts) => Self::Settled { function, counts },
         }
     }
@@ -143,6 +150,9 @@ impl Line {
             Self::Pair { mut pair, value: Base64(value) } => {
                 pair.bytes = value.len() as u64;
                 Some(Item::Pair(pair, value))
+            }
+            Self::Document { table, key: Base64(key), value: Base64(value) } => {
+                DocumentKey::read(table, &key).map(|key| Item::Document(key, value))
             }
             Self::Settled { function, counts } => Some(Item::Settled(function, counts)),
         }

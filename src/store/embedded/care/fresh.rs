@@ -44,6 +44,7 @@ impl Fresh {
             Item::Version(id, version) => self.add(0, [Change::PutVersion(id, version)]),
             Item::Key(key, used) => self.add(0, [Change::PutKey(key, used)]),
             Item::Secret(secret) => self.add(secret.sealed.0.len(), [Change::PutSecret(secret)]),
+            Item::Document(key, value) => self.add(value.len(), [Change::PutDocument(key, value)]),
             Item::Pair(pair, value) => self.add(value.len(), [Change::PutPair(pair, value)]),
             Item::Settled(function, settled) => {
                 self.told.insert(function, settled);

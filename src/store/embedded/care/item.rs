@@ -6,7 +6,7 @@ use crate::model::function::{Function, Version};
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId};
 use crate::model::secret::Secret;
-use crate::store::{IdempotencyKey, KeyUse, Pair};
+use crate::store::{DocumentKey, IdempotencyKey, KeyUse, Pair};
 
 /// One thing that a store holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Item {
     Secret(Box<Secret>),
     /// A pair of a key-value store and its value.
     Pair(Box<Pair>, Bytes),
+    /// Something that a room keeps.
+    Document(DocumentKey, Bytes),
     /// How many invocations of a function were ever settled, by kind.
     Settled(FunctionId, [u64; 4]),
 }

@@ -1,6 +1,5 @@
 //! Every item of a store, one after the other: modules, functions and versions, invocations, keys, secrets, pairs,
-//! numbers. What
-//! cannot be read is told and passed over.
+//! documents, numbers. What cannot be read is told and passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,7 +112,7 @@ fn functions(
 /// What belongs to a namespace and to no function.
 fn owned(store: &Offline, take: &mut Take<'_>, skipped: &mut Skipped<'_>) -> Result<(), StoreError> {
     type Read = fn(&Offline, &Row) -> Result<Item, StoreError>;
-    let tags: [(u8, Read); 2] = [(keys::SECRET, secret), (keys::PAIR, pair)];
+    let tags: [(u8, Read); 3] = [(keys::SECRET, secret), (keys::PAIR, pair), (keys::DOCUMENT, document)];
     for (tag, read) in tags {
         for row in store.view.rows(&[tag], &[tag + 1]) {
             match row.and_then(|row| read(store, &row)) {
@@ -135,6 +134,13 @@ fn pair(store: &Offline, (key, value): &Row) -> Result<Item, StoreError> {
     let span = store.view.record(&keys::other_of_pair(key))?;
     let span = span.ok_or_else(|| StoreError::Damaged { what: what(), detail: "its value is not there".to_owned() })?;
     Ok(Item::Pair(Box::new(pair), read(store, span, what)?))
+}
+
+fn document(store: &Offline, (key, value): &Row) -> Result<Item, StoreError> {
+    let document = keys::read_document(key).ok_or_else(|| unknown_row(key))?;
+    let what = || format!("a document of the table {:?}", document.table);
+    let bytes = read(store, super::super::view::read_span(key, value)?, what)?;
+    Ok(Item::Document(document, bytes))
 }
 
 fn function(store: &Offline, (key, value): &Row) -> Result<Function, StoreError> {

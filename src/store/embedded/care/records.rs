@@ -1,4 +1,4 @@
-//! Functions, versions and modules, secrets and pairs: whether each record can be read and each module is there.
+//! Functions, versions and modules, secrets, pairs and documents: whether each record can be read and each module is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +43,10 @@ fn check_owned(values: &mut Values<'_>, tell: &mut Tell<'_>) {
         let secret: Secret = decode(bytes, name(key))?;
         (keys::secret(&secret.namespace, &secret.name) == key).then_some(()).ok_or_else(|| other(name(key)))
     });
+    each(values, keys::DOCUMENT, tell, &mut |key, _| {
+        let known = keys::read_document(key).is_some(); // what it says is for the room that it belongs to
+        known.then_some(()).ok_or_else(|| of_error(Kind::Row, unknown_row(key)))
+    });
     let mut sizes = BTreeMap::new();
     each(values, keys::PAIR, tell, &mut |key, bytes| {
         let pair: Pair = decode(bytes, name(key))?;
@@ -84,6 +88,7 @@ fn name(key: &[u8]) -> String {
         Some(&keys::SECRET) => {
             return format!("the secret {}", String::from_utf8_lossy(key.get(2..).unwrap_or_default()));
         }
+        Some(&keys::DOCUMENT) => return format!("the document {:02x?}", &key[1..]),
         Some(&(keys::PAIR | keys::PAIR_VALUE)) => return format!("the pair {:02x?} of a key-value store", &key[1..]),
         _ => (),
     }

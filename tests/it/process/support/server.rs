@@ -68,7 +68,12 @@ impl Server {
 
     async fn at(home: Home, arguments: &[&str]) -> Self {
         let (child, out) = spawn(home.folder.path(), arguments);
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tidemill::tls::client_config(None).unwrap())
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         let mut server = Self { child, address: String::new(), http, home: Some(home) };
         server.address = until("the address", async || {
             assert_eq!(server.child.try_wait().unwrap(), None, "it did not start:\n{}", server.log());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 use tidemill::model::destination::{Destination, Outside, OutsideKind};
-use tidemill::model::invocation::{Event, Invocation, Lease, Mode, PayloadInfo, State};
+use tidemill::model::invocation::{Event, Invocation, Lease, Mode, PayloadInfo, State, Undelivered};
 use tidemill::model::names::{Edge, InvocationId, SecretName};
 use tidemill::model::outcome::{Failure, FailureKind};
 use tidemill::model::place::Priority;
@@ -16,7 +16,7 @@ use tidemill::store::{Change, Pair, Part};
 use uuid::Uuid;
 
 use super::super::values::{function, function_id, number, queued, version};
-use super::model::{Model, key, namespace, pair_store, time};
+use super::model::{Model, document_key, key, namespace, pair_store, time};
 
 /// Something to do. Which invocation is meant, and details, come from `salt`.
 #[derive(Clone, Debug)]
@@ -39,6 +39,7 @@ enum Kind {
     Keys,
     Secrets,
     Pairs,
+    Documents,
     Read,
     Reopen,
     Crash,
@@ -66,6 +67,7 @@ pub(super) fn strategy() -> impl Strategy<Value = Action> {
         3 => Just(Kind::Keys),
         5 => Just(Kind::Secrets),
         6 => Just(Kind::Pairs),
+        6 => Just(Kind::Documents),
         6 => Just(Kind::Read),
         2 => Just(Kind::Reopen),
         2 => Just(Kind::Crash),
@@ -89,6 +91,7 @@ impl Action {
             Kind::Functions => vec![self.functions()],
             Kind::Keys => vec![self.keys(model)],
             Kind::Secrets => vec![self.secrets(model)],
+            Kind::Documents => vec![self.documents()],
             Kind::Pairs => (0..=self.digit(6, 3)).map(|n| self.pairs(n)).collect(),
             Kind::Read => return Step::Read,
             Kind::Reopen => return Step::Reopen,
@@ -213,11 +216,17 @@ impl Action {
             matches!(invocation.state, State::Delivering { .. }) || is_given_up(&invocation.state)
         });
         let Some(mut invocation) = picked else { return Vec::new() };
+        let undelivered = |retry_at| Err(Undelivered { retry_at, error: "nobody answers".to_owned() });
         let event = match (&invocation.state, self.digit(1, 3)) {
-            (State::Done { .. }, _) => Event::Redeliver,
-            (_, 0) => Event::Delivered(Ok(())),
-            (_, 1) => Event::Delivered(Err(None)),
-            _ => Event::Delivered(Err(Some(model.time() + Duration::from_secs(1)))),
+            (State::Delivering { deliveries, .. }, how) => {
+                let end = match how {
+                    0 => Ok(()),
+                    1 => undelivered(None),
+                    _ => undelivered(Some(model.time() + Duration::from_secs(1))),
+                };
+                Event::Delivered(deliveries[0].way, end)
+            }
+            _ => Event::Redeliver,
         };
         invocation.apply(&event, model.time()).unwrap();
         vec![put(&invocation)]
@@ -277,6 +286,21 @@ impl Action {
             Change::PutPair(Box::new(pair), value)
         };
         (0..=self.digit(3, 4)).map(one).collect()
+    }
+}
+
+impl Action {
+    /// Several documents of one or two tables in one group: new, written over, removed, and some of it twice.
+    fn documents(&self) -> Vec<Change> {
+        let one = |place: u64| {
+            let key = document_key(self.digit(1, 3) + place % 2, self.digit(2, 5) + place);
+            if (self.salt >> place).is_multiple_of(4) {
+                return Change::RemoveDocument(key);
+            }
+            let bytes = if place == 0 { self.bytes } else { self.bytes % 50 };
+            Change::PutDocument(key, Bytes::from(vec![u8::try_from((self.salt + place) % 251).unwrap(); bytes]))
+        };
+        (0..=self.digit(3, 5)).map(one).collect()
     }
 }
 

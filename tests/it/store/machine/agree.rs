@@ -8,7 +8,7 @@ use tidemill::model::outcome::OutcomeKind;
 use tidemill::model::place::{Lane, Place};
 use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
-use tidemill::store::{Counts, Cursor, Part, Query, Settled, SettledQuery, Store};
+use tidemill::store::{Counts, Cursor, DocumentKey, DocumentRange, Part, Query, Settled, SettledQuery, Store, Table};
 
 use super::super::values::function_id;
 use super::action::Action;
@@ -44,6 +44,8 @@ pub(super) async fn all(store: &dyn Store, model: &Model) -> Agreed {
     counts(store, model).await?;
     keys(store, model, 1_000).await?;
     secrets(store, model, 1_000).await?;
+    documents(store, model, 1_000).await?;
+    documents(store, model, 2).await?;
     pairs(store, model, 1_000, true).await?;
     pairs(store, model, 2, false).await?;
     scan(store, model).await
@@ -210,6 +212,31 @@ async fn secrets(store: &dyn Store, model: &Model, limit: usize) -> Agreed {
         same("a secret that is not there", &absent, &None)?;
     }
     Ok(())
+}
+
+async fn documents(store: &dyn Store, model: &Model, limit: usize) -> Agreed {
+    for (table, prefix) in Table::ALL.into_iter().flat_map(|table| [(table, &b""[..]), (table, b"b"), (table, b"\xff")])
+    {
+        let expected: Vec<_> = model.documents.iter().map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
+        let of_it = |key: &DocumentKey| key.table == table && key.key().starts_with(prefix);
+        let expected: Vec<_> = expected.into_iter().filter(|(key, _)| of_it(key)).collect();
+        let (mut range, mut found) = (DocumentRange::of(table, prefix), Vec::new());
+        loop {
+            let some = read(store.documents(range.clone(), limit).await)?;
+            let keys: Vec<_> = some.iter().map(|(key, _)| key.clone()).collect();
+            same("the keys of documents", &read(store.document_keys(range.clone(), limit).await)?, &keys)?;
+            same("how many documents", &(some.len() <= limit), &true)?;
+            let Some((last, _)) = some.last() else { break };
+            range = range.after(last.key());
+            found.extend(some);
+        }
+        same("the documents", &found, &expected)?;
+        for (key, bytes) in expected {
+            same("a document", &read(store.document(key).await)?, &Some(bytes))?;
+        }
+    }
+    let absent = DocumentKey::new(Table::Audit, b"absent".to_vec());
+    same("a document that is not there", &read(store.document(absent).await)?, &None)
 }
 
 async fn pairs(store: &dyn Store, model: &Model, limit: usize, with_values: bool) -> Agreed {

@@ -10,8 +10,8 @@ use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
 use tidemill::store::memory::MemoryStore;
 use tidemill::store::{
-    Change, Counts, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair, PairStore, Part, Query, Room,
-    Settled, SettledQuery, Store, Stored, Vitals,
+    Change, Counts, DocumentKey, DocumentRange, Durability, Group, IdempotencyKey, KeyUse, Listed, Live, Pair,
+    PairStore, Part, Query, Room, Settled, SettledQuery, Store, Stored, Vitals,
 };
 
 /// One in memory that carries out only what is wanted.
@@ -83,6 +83,15 @@ impl Store for Broken {
     }
     fn pair_stores(&self, after: Option<PairStore>, limit: usize) -> Stored<'_, Vec<PairStore>> {
         self.store.pair_stores(after, limit)
+    }
+    fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>> {
+        self.store.document(key)
+    }
+    fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>> {
+        self.store.documents(range, limit)
+    }
+    fn document_keys(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<DocumentKey>> {
+        self.store.document_keys(range, limit)
     }
     fn room(&self) -> Room {
         self.store.room()

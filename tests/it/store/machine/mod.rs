@@ -54,6 +54,7 @@ fn a_store_that_leaves_something_out_is_found() {
     found(|change| !matches!(change, Change::RemoveKey(_)));
     found(|change| !matches!(change, Change::RemoveSecret(..)));
     found(|change| !matches!(change, Change::RemovePair(..)));
+    found(|change| !matches!(change, Change::RemoveDocument(_)));
     found(|change| !matches!(change, Change::PutPair(pair, _) if pair.bytes > 5_000));
     found(|change| !matches!(change, Change::PutBlob(_, Part::Result, _)));
     found(|change| !matches!(change, Change::PutInvocation(next) if !next.lineage.chain.is_empty()));

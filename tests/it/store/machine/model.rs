@@ -9,7 +9,7 @@ use tidemill::model::names::{Digest, FunctionId, InvocationId, Namespace, Secret
 use tidemill::model::outcome::OutcomeKind;
 use tidemill::model::secret::Secret;
 use tidemill::model::time::Timestamp;
-use tidemill::store::{Change, Counts, IdempotencyKey, Kept, KeyUse, PairStore, Part, Settled};
+use tidemill::store::{Change, Counts, DocumentKey, IdempotencyKey, Kept, KeyUse, PairStore, Part, Settled, Table};
 
 use super::super::values::function_id;
 
@@ -22,6 +22,7 @@ pub(super) struct Model {
     pub(super) versions: BTreeMap<(FunctionId, VersionNumber), Version>,
     pub(super) keys: BTreeMap<IdempotencyKey, KeyUse>,
     pub(super) secrets: BTreeMap<(Namespace, SecretName), Secret>,
+    pub(super) documents: BTreeMap<DocumentKey, Bytes>,
     pub(super) pairs: BTreeMap<(PairStore, String), Bytes>,
     /// Asynchronous invocations ever accepted, and those that ever settled, also of what was removed since.
     pub(super) ever: BTreeMap<FunctionId, (u64, [u64; 4])>,
@@ -55,6 +56,8 @@ impl Model {
                 drop(self.secrets.insert((secret.namespace.clone(), secret.name.clone()), (**secret).clone()));
             }
             Change::RemoveSecret(namespace, name) => drop(self.secrets.remove(&(namespace.clone(), name.clone()))),
+            Change::PutDocument(key, bytes) => drop(self.documents.insert(key.clone(), bytes.clone())),
+            Change::RemoveDocument(key) => drop(self.documents.remove(key)),
             Change::PutPair(pair, value) => {
                 drop(self.pairs.insert((pair.store.clone(), pair.key.clone()), value.clone()));
             }
@@ -129,6 +132,15 @@ pub(super) fn namespace(n: u64) -> Namespace {
 }
 
 /// Key-value store number `n` of four.
+/// One of few keys, some of which are the beginning of others.
+pub(super) fn document_key(table: u64, n: u64) -> DocumentKey {
+    let table =
+        [Table::Queue, Table::Message, Table::MessageOrder, Table::Trigger][usize::try_from(table % 4).unwrap()];
+    let key =
+        [&b"a"[..], b"a\0", b"ab", b"b\xff", b"b\xff\xff", b"\xff", &[b'x'; 120]][usize::try_from(n % 7).unwrap()];
+    DocumentKey::new(table, key)
+}
+
 pub(super) fn pair_store(n: u64) -> PairStore {
     PairStore { namespace: namespace(n % 2), name: if n < 2 { "a" } else { "carts" }.parse().unwrap() }
 }
