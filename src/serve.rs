@@ -94,6 +94,7 @@ impl Server {
             compiler: Some(compiler(&config.code)),
             loaded_code_bytes: config.code.loaded_bytes,
             rest: bounds::REST,
+            wasi_0_3: config.code.wasi_0_3,
             reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));

@@ -18,6 +18,7 @@ use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(super) struct Settings {
     /// Where to listen: a loopback address
     #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
@@ -92,6 +93,10 @@ pub(super) struct Settings {
     /// Certificates of authorities, in PEM, that requests of functions trust besides the public ones
     #[arg(long, value_name = "FILE", help_heading = "What functions may be granted")]
     outbound_ca: Option<PathBuf>,
+    /// Run components of WASI 0.3 (`wasi:http/handler`, `tidemill:function/handler-async`). wasmtime calls its part of it
+    /// experimental, and publishes no security fixes for it alone: only for functions that are trusted
+    #[arg(long = "wasi-0.3", help_heading = "What functions may be granted")]
+    wasi_0_3: bool,
     /// Run the clock N times faster, 1 to 36000, so that an hour of retries or of retention passes in seconds. Guests
     /// and sockets keep the real time. Only with data that is thrown away: its times lie in the future afterwards
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = "For trying things out")]
@@ -160,6 +165,7 @@ impl Settings {
             compile_cpu: self.compile_cpu,
             compile_memory: self.compile_memory,
             loaded_bytes: self.loaded_code_bytes,
+            wasi_0_3: self.wasi_0_3,
         })
     }
 

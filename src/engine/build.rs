@@ -26,12 +26,14 @@ pub struct Build {
 pub struct Flavor {
     /// Whether each instruction uses up fuel.
     pub fuel: bool,
+    /// Whether a guest may do several things at once, as those of WASI 0.3 do. Every call costs more for it.
+    pub concurrent: bool,
 }
 
 impl CodeId {
     /// The code of a version.
     pub fn of(version: &Version) -> Self {
-        let flavor = Flavor { fuel: version.limits.fuel.is_some() };
+        let flavor = Flavor { fuel: version.limits.fuel.is_some(), concurrent: version.wasi_0_3 };
         Self { digest: version.digest, build: Build { debug_info: version.debug_info, flavor } }
     }
 }
@@ -45,24 +47,31 @@ impl From<Digest> for CodeId {
 impl Build {
     /// As the seal of compiled code has it. The lowest bit came first, and files have it since then.
     pub(super) const fn to_bits(self) -> u8 {
-        self.debug_info as u8 | (self.flavor.fuel as u8) << 1
+        self.debug_info as u8 | (self.flavor.fuel as u8) << 1 | (self.flavor.concurrent as u8) << 2
     }
 
     /// What [`Build::to_bits`] gave; `None` for anything else.
     pub(super) fn from_bits(bits: u8) -> Option<Self> {
         let is_set = |bit: u8| bits & (1 << bit) != 0;
-        let build = Self { debug_info: is_set(0), flavor: Flavor { fuel: is_set(1) } };
+        let build = Self { debug_info: is_set(0), flavor: Flavor { fuel: is_set(1), concurrent: is_set(2) } };
         if build.to_bits() == bits { Some(build) } else { None }
     }
 }
 
 impl Flavor {
     /// How many there are.
-    pub(super) const COUNT: usize = 2;
+    pub(super) const COUNT: usize = 4;
+
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let of = |fuel| [false, true].map(|concurrent| Self { fuel, concurrent });
+        [false, true].into_iter().flat_map(of)
+    }
 
     /// The place of this one among all of them.
     pub(super) const fn index(self) -> usize {
-        self.fuel as usize
+        self.fuel as usize | (self.concurrent as usize) << 1
     }
 }
 
@@ -73,7 +82,8 @@ mod tests {
     #[test]
     fn every_way_to_compile_is_told_from_the_others_and_nothing_else_is_taken_for_one() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(|bits| Some((bits, Build::from_bits(bits)?))).collect();
-        assert_eq!(known.len(), 2 * Flavor::COUNT);
+        assert_eq!((known.len(), Flavor::all().count()), (2 * Flavor::COUNT, Flavor::COUNT));
+        assert!(Flavor::all().map(Flavor::index).collect::<std::collections::BTreeSet<_>>().len() == Flavor::COUNT);
         for (bits, build) in known {
             assert_eq!(build.to_bits(), bits);
             assert!(build.flavor.index() < Flavor::COUNT);

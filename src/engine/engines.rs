@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::build::Flavor;
 use super::host::Linkers;
 use super::rest::Resting;
-use super::settings::{EngineError, Rooms, config};
+use super::settings::{EngineError, Rooms, Settings, config};
 use super::trap;
 
 /// All of them.
@@ -17,6 +17,7 @@ pub(super) struct Engines {
     making: Mutex<()>,
     rooms: Rooms,
     rest: Duration,
+    wasi_0_3: bool,
     fault_injection: bool,
 }
 
@@ -29,8 +30,10 @@ pub(super) struct Made {
 
 impl Engines {
     /// Makes the usual one.
-    pub(super) fn start(rooms: Rooms, rest: Duration, fault_injection: bool) -> Result<Self, EngineError> {
-        let engines = Self { made: Default::default(), making: Mutex::default(), rooms, rest, fault_injection };
+    pub(super) fn start(settings: &Settings) -> Result<Self, EngineError> {
+        let Settings { rest, wasi_0_3, fault_injection, .. } = *settings;
+        let (made, making, rooms) = (Default::default(), Mutex::default(), Rooms::here(settings.concurrency));
+        let engines = Self { made, making, rooms, rest, wasi_0_3, fault_injection };
         engines.get(Flavor::default())?;
         Ok(engines)
     }
@@ -49,6 +52,11 @@ impl Engines {
         Ok(place.get_or_init(|| Arc::new(made)))
     }
 
+    /// Whether an engine of this flavor may be made at all.
+    pub(super) const fn offers(&self, flavor: Flavor) -> bool {
+        self.wasi_0_3 || !flavor.concurrent
+    }
+
     /// Moves the epoch of each of them on.
     pub(super) fn tick(&self) {
         for made in self.made.iter().filter_map(OnceLock::get) {
@@ -64,7 +72,7 @@ impl Engines {
     fn make(&self, flavor: Flavor) -> wasmtime::Result<Made> {
         let room = self.rooms.of(flavor);
         let wasmtime = wasmtime::Engine::new(&config(flavor, room))?;
-        let linkers = Linkers::new(&wasmtime, self.fault_injection)?;
+        let linkers = Linkers::new(&wasmtime, flavor, self.fault_injection)?;
         Ok(Made { wasmtime, linkers, resting: Resting::new(room.resting(), self.rest) })
     }
 

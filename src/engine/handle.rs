@@ -21,7 +21,7 @@ use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
 use super::rest::Alive;
 use super::run::{Output, Watch, circumstances, run};
-use super::settings::{EngineError, Rooms, Settings};
+use super::settings::{EngineError, Settings};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::grant::Grants;
 use crate::model::outcome::{Failure, FailureKind};
@@ -46,8 +46,7 @@ impl Engine {
     /// Starts an engine and its threads.
     pub fn start(settings: &Settings) -> Result<Self, EngineError> {
         let outward = Arc::new(Outward::open(&settings.reach)?);
-        let engines =
-            Arc::new(Engines::start(Rooms::here(settings.concurrency), settings.rest, settings.fault_injection)?);
+        let engines = Arc::new(Engines::start(settings)?);
         let disk = settings
             .cache_dir
             .as_deref()
@@ -55,8 +54,8 @@ impl Engine {
         let compiler = Compiler::new(Arc::clone(&engines), disk.transpose()?, settings.compiler.clone());
         let shelf = Shelf::new(settings.loaded_code_bytes);
         let guests = Guests::start().map_err(EngineError::Threads)?;
-        let ticked = Arc::clone(&engines);
-        let ticker = Ticker::start(move || ticked.tick()).map_err(EngineError::Threads)?;
+        let all = Arc::clone(&engines);
+        let ticker = Ticker::start(move || all.tick()).map_err(EngineError::Threads)?;
         Ok(Self(Arc::new(Parts { guests, ticker, engines, compiler, shelf, outward })))
     }
 

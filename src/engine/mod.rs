@@ -54,7 +54,7 @@ pub use host::RefusedDirectory;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
 pub use settings::{CompilerProgram, EngineError, Reach, Settings};
-pub use wants::wants;
+pub use wants::{Outside, look_at};
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub reach: Reach,
     /// How long an instance that may be used again rests before it goes.
     pub rest: Duration,
+    /// Whether components of WASI 0.3 run.
+    pub wasi_0_3: bool,
 }
 
 /// The operator's side of what guests may reach.
@@ -46,6 +48,7 @@ impl Default for Settings {
             loaded_code_bytes: bounds::DEFAULT_LOADED_CODE_BYTES,
             reach: Reach::default(),
             rest: bounds::REST,
+            wasi_0_3: false,
         }
     }
 }
@@ -210,13 +213,13 @@ pub(super) fn config(flavor: Flavor, room: Room) -> Config {
 }
 
 /// What code is compiled with, the same where it is compiled and where it runs. What is said here and not by default is
-/// said for a reason: without `concurrency_support` a call costs a third; shared memories would escape the limits on
+/// said for a reason: without `concurrency_support`, which only WASI 0.3 needs, a call costs a third; shared memories would escape the limits on
 /// memory. Debug information is taken out beforehand where nobody asked for it (`strip`), so it is always allowed here.
 pub(super) fn codegen(flavor: Flavor) -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(flavor.fuel)
-        .concurrency_support(false)
+        .concurrency_support(flavor.concurrent)
         .shared_memory(false)
         .epoch_interruption(true)
         .memory_init_cow(true)
@@ -236,13 +239,14 @@ mod tests {
     fn what_is_compiled_apart_fits_the_engine_that_runs_it_and_no_other() {
         let settings = |config: &Config| seal::settings(&wasmtime::Engine::new(config).unwrap());
         let room = Room::within(1, 6);
-        let flavors = [Flavor::default(), Flavor { fuel: true }];
-        let seen = flavors.map(|flavor| {
-            let apart = settings(&codegen(flavor));
-            assert_eq!(settings(&config(flavor, room)), apart, "{flavor:?}");
-            apart
-        });
-        assert_ne!(seen[0], seen[1]);
+        let seen: std::collections::BTreeSet<_> = Flavor::all()
+            .map(|flavor| {
+                let apart = settings(&codegen(flavor));
+                assert_eq!(settings(&config(flavor, room)), apart, "{flavor:?}");
+                apart
+            })
+            .collect();
+        assert_eq!(seen.len(), Flavor::COUNT);
     }
 
     #[test]

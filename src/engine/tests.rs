@@ -11,6 +11,7 @@ mod ordinary;
 mod raw;
 mod reuse;
 mod typed;
+mod wasi_0_3;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -103,6 +104,7 @@ pub(in crate::engine) fn version() -> Version {
         debug_info: false,
         wants: Vec::new(),
         reuse: None,
+        wasi_0_3: false,
     }
 }
 

@@ -92,6 +92,9 @@ pub struct Version {
     /// How many invocations one instance may serve, one after the other; `None` gives each a fresh one.
     #[serde(default)]
     pub reuse: Option<NonZeroU32>,
+    /// Whether its module is one of WASI 0.3, which a server runs that was told to.
+    #[serde(default)]
+    pub wasi_0_3: bool,
 }
 
 impl Version {

@@ -163,10 +163,11 @@ impl Registry {
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
         let digest = digest(deployment.module.clone()).await;
+        let engine::Outside { wants, wasi_0_3 } = engine::look_at(deployment.module.clone()).await;
         let entrypoint = parts
             .engine
             .inspect(
-                CodeId { digest, build: deployment.build() },
+                CodeId { digest, build: deployment.build(wasi_0_3) },
                 deployment.module.clone(),
                 deployment.entrypoint.clone(),
             )
@@ -175,7 +176,6 @@ impl Registry {
         if deployment.reuse.is_some() && entrypoint == Entrypoint::Command {
             return Err(RegistryError::CannotReuse);
         }
-        let wants = engine::wants(deployment.module.clone()).await;
 
         let _changing = parts.changing.lock().await;
         let (mut function, latest) = self.proposed(&path, &deployment)?;
@@ -183,7 +183,7 @@ impl Registry {
             Some(latest) => following(latest.number)?,
             None => NonZeroU32::MIN,
         };
-        let version = Version { wants, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
+        let version = Version { wants, wasi_0_3, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
         let repeated = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
         if !repeated {
             function.latest = number;
@@ -362,8 +362,9 @@ impl Deployment {
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
     }
 
-    fn build(&self) -> Build {
-        Build { debug_info: self.debug_info, flavor: Flavor { fuel: self.limits.fuel.is_some() } }
+    fn build(&self, wasi_0_3: bool) -> Build {
+        let flavor = Flavor { fuel: self.limits.fuel.is_some(), concurrent: wasi_0_3 };
+        Build { debug_info: self.debug_info, flavor }
     }
 
     fn version(&self, number: VersionNumber, digest: Digest, entrypoint: Entrypoint, created: Timestamp) -> Version {
@@ -380,6 +381,7 @@ impl Deployment {
             debug_info: self.debug_info,
             wants: Vec::new(),
             reuse: self.reuse,
+            wasi_0_3: false,
         }
     }
 }

@@ -258,6 +258,7 @@ fn version() -> impl Strategy<Value = Version> {
             environment,
             debug_info: limits.concurrency.is_some(),
             reuse: limits.concurrency,
+            wasi_0_3: limits.fuel.is_some(),
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             limits,
             grants: grants(),
@@ -447,5 +448,6 @@ fn old_version() -> Version {
         debug_info: false,
         wants: Vec::new(),
         reuse: None,
+        wasi_0_3: false,
     }
 }

@@ -21,6 +21,7 @@ fn version(concurrency: Option<u32>) -> Version {
         debug_info: false,
         wants: Vec::new(),
         reuse: None,
+        wasi_0_3: false,
     }
 }
 

@@ -55,6 +55,7 @@ fn command(program: &CompilerProgram, build: Build) -> Command {
         .args(["--max-memory", &program.memory_bytes.to_string()])
         .args(build.debug_info.then_some("--debug-info"))
         .args(build.flavor.fuel.then_some("--fuel"))
+        .args(build.flavor.concurrent.then_some("--wasi-0.3"))
         .env_clear()
         .env("RAYON_NUM_THREADS", cores().min(bounds::MAX_COMPILE_THREADS).to_string())
         .env("MIMALLOC_ARENA_RESERVE", "16MiB") // of its address space, which is limited; a gigabyte unless told

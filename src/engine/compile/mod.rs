@@ -57,6 +57,9 @@ impl Compiler {
 
     /// The module, compiled unless its code is on the disk. Dropping the future ends the compilation.
     pub(super) async fn prepare(&self, id: CodeId, module: Bytes, wanted: Option<Wanted>) -> Result<Ready, Refused> {
+        if !self.0.engines.offers(id.build.flavor) {
+            return Err(Refused::Experimental);
+        }
         let _permit = self.0.compiling.acquire().await.map_err(|closed| failed(&closed))?;
         let asked = wanted.clone();
         if let Some(ready) = self.blocking(move |parts| parts.recall(id, asked.as_ref()).transpose()).await? {

@@ -34,6 +34,8 @@ pub(in crate::engine) struct Handler {
 
 /// Found in any version that is compatible with this one.
 const INTERFACE: &str = "tidemill:function/handler@1.0.0";
+/// The same, and the guest may do several things at once while it works.
+const ASYNC_INTERFACE: &str = "tidemill:function/handler-async@1.0.0";
 const HANDLE: &str = "handle";
 const EXPECTED: &str = "it must be `handle: func(event: event) -> result<list<u8>, failure>` with the types of \
                         `tidemill:function/types@1.0.0`";
@@ -45,9 +47,10 @@ pub(super) fn is_offered_by(component: &Component) -> bool {
     find(component).is_some()
 }
 
-/// The export of the interface, or else a function of that name at the root.
+/// The export of one of the interfaces, or else a function of that name at the root.
 fn find(component: &Component) -> Option<(ComponentItem, ComponentExportIndex)> {
-    match component.get_export_index(None, INTERFACE) {
+    let interface = [INTERFACE, ASYNC_INTERFACE].iter().find_map(|name| component.get_export_index(None, name));
+    match interface {
         Some(interface) => component.get_export(Some(&interface), HANDLE),
         None => component.get_export(None, HANDLE),
     }

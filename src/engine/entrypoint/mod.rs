@@ -9,6 +9,7 @@ mod typed;
 use wasmtime::component::{self, Component, InstancePre};
 use wasmtime::{Module, Store};
 use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::call::{Call, Reply};
 use super::code::Code;
@@ -48,6 +49,7 @@ pub(super) enum Standing {
     Component(component::Instance),
     Core(wasmtime::Instance),
     Http(Proxy),
+    Service(Service),
 }
 
 /// How a run ended, if not by an error of wasmtime's.

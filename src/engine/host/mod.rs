@@ -28,6 +28,7 @@ pub(super) use outward::Outward;
 
 use inward::Inward;
 
+use super::build::Flavor;
 use super::call::{Call, Identity};
 use super::limits::Limits;
 use super::meter::Meter;
@@ -190,10 +191,10 @@ pub(super) struct Linkers {
 
 impl Linkers {
     /// WASI 0.1 for core modules, 0.2 with `wasi:http`, `wasi:config` and `wasi:logging` for components, and the means to
-    /// crash where a test asks.
+    /// crash where a test asks. WASI 0.3 only where guests do several things at once.
     ///
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
-    pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
+    pub(super) fn new(engine: &Engine, flavor: Flavor, fault_injection: bool) -> wasmtime::Result<Self> {
         let mut core = wasmtime::Linker::new(engine);
         p1::add_to_linker_async(&mut core, Host::wasi)?;
         p0::add_to_linker_async(&mut core, Host::wasi)?;
@@ -208,6 +209,10 @@ impl Linkers {
         logging::add_to_linker(&mut component)?;
         invoke::add_to_linker(&mut component)?;
         keyvalue::add_to_linker(&mut component)?;
+        if flavor.concurrent {
+            wasmtime_wasi::p3::add_to_linker(&mut component)?;
+            wasmtime_wasi_http::p3::add_to_linker(&mut component)?;
+        }
         Ok(Self { core, component })
     }
 }

@@ -100,6 +100,7 @@ struct VersionOut {
     space: SpaceOut,
     debug_info: bool,
     reuse: Option<u32>,
+    wasi_0_3: bool,
     grants: GrantsText,
 }
 
@@ -154,6 +155,7 @@ impl VersionOut {
             space: SpaceOut::of(version.limits.space),
             debug_info: version.debug_info,
             reuse: version.reuse.map(NonZeroU32::get),
+            wasi_0_3: version.wasi_0_3,
             grants: GrantsText::of(&version.grants),
         }
     }

@@ -141,5 +141,6 @@ pub(crate) fn version(n: u32) -> Version {
         debug_info: false,
         wants: Vec::new(),
         reuse: None,
+        wasi_0_3: false,
     }
 }

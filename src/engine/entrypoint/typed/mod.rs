@@ -98,9 +98,6 @@ impl Typed {
         let unfit = |why: String| Refused::Unsupported {
             detail: format!("the function `{name}` cannot be called with JSON: {why}"),
         };
-        if ty.async_() {
-            return Err(unfit("it is `async`, and functions with that cannot be called yet".to_owned()));
-        }
         let signature = Signature::of(name.parts().1, &ty).map_err(unfit)?;
         let direct = Direct::of(signature.params(), signature.result());
         let signature = if direct.is_some() { signature.with_bytes_as_they_are() } else { signature };
