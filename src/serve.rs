@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
+use crate::core_dumps::CoreDumps;
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
@@ -103,7 +104,16 @@ impl Server {
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
         let desk = Arc::new(Desk::new(tasks.clone()));
-        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
+        let core_dumps = CoreDumps::open(core_dumps_folder(config));
+        core_dumps.follow(store.clone(), &tasks);
+        let worker = Worker::new(
+            registry.clone(),
+            engine.clone(),
+            clock.clone(),
+            vault.clone(),
+            core_dumps.clone(),
+            desk.clone(),
+        );
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -125,6 +135,7 @@ impl Server {
             worker,
             vault,
             key_value,
+            core_dumps,
             slots,
             clock,
             tasks: tasks.clone(),
@@ -203,6 +214,13 @@ fn key_source(config: &Config) -> KeySource {
         (Some(given), _) => KeySource::Given(given.clone()),
         (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
         (None, Keep::Memory) => KeySource::Fleeting,
+    }
+}
+
+fn core_dumps_folder(config: &Config) -> Option<std::path::PathBuf> {
+    match &config.keep {
+        Keep::Memory => None,
+        Keep::Sled(data) => Some(data.join("core-dumps")),
     }
 }
 

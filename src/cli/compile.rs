@@ -51,7 +51,10 @@ struct BuildFlags {
 
 impl BuildFlags {
     const fn meant(self) -> Build {
-        Build { debug_info: self.debug_info, flavor: Flavor { fuel: self.fuel, concurrent: self.wasi_0_3 } }
+        Build {
+            debug_info: self.debug_info,
+            flavor: Flavor { fuel: self.fuel, concurrent: self.wasi_0_3, dumps: false },
+        }
     }
 }
 

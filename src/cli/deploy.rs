@@ -64,6 +64,10 @@ pub(super) struct Deploy {
     /// commands [default: a fresh instance for each]
     #[arg(long, value_name = "N")]
     reuse: Option<u32>,
+    /// Keep a core dump of an attempt that traps: its memory, globals and stack, in the format that debuggers of
+    /// WebAssembly read (`invocations core-dump ID`). It holds whatever the function had in memory, its secrets too
+    #[arg(long)]
+    core_dump: bool,
     #[command(flatten)]
     grants: grants::GrantFlags,
     #[command(flatten)]
@@ -91,6 +95,8 @@ struct Settings {
     debug_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reuse: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    core_dump: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     grants: Option<grants::Body>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +124,7 @@ impl Deploy {
             fuel: self.fuel,
             debug_info: self.debug_info,
             reuse: self.reuse,
+            core_dump: self.core_dump,
             grants: self.grants.given()?,
             async_config: self.async_config.given()?,
         })

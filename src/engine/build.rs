@@ -28,12 +28,15 @@ pub struct Flavor {
     pub fuel: bool,
     /// Whether a guest may do several things at once, as those of WASI 0.3 do. Every call costs more for it.
     pub concurrent: bool,
+    /// Whether a trap brings a core dump with it. The code is the same.
+    pub dumps: bool,
 }
 
 impl CodeId {
     /// The code of a version.
     pub fn of(version: &Version) -> Self {
-        let flavor = Flavor { fuel: version.limits.fuel.is_some(), concurrent: version.wasi_0_3 };
+        let flavor =
+            Flavor { fuel: version.limits.fuel.is_some(), concurrent: version.wasi_0_3, dumps: version.core_dump };
         Self { digest: version.digest, build: Build { debug_info: version.debug_info, flavor } }
     }
 }
@@ -45,6 +48,11 @@ impl From<Digest> for CodeId {
 }
 
 impl Build {
+    /// The same as far as the code depends on it.
+    pub(super) const fn of_code(self) -> Self {
+        Self { flavor: Flavor { dumps: false, ..self.flavor }, ..self }
+    }
+
     /// As the seal of compiled code has it. The lowest bit came first, and files have it since then.
     pub(super) const fn to_bits(self) -> u8 {
         self.debug_info as u8 | (self.flavor.fuel as u8) << 1 | (self.flavor.concurrent as u8) << 2
@@ -53,25 +61,25 @@ impl Build {
     /// What [`Build::to_bits`] gave; `None` for anything else.
     pub(super) fn from_bits(bits: u8) -> Option<Self> {
         let is_set = |bit: u8| bits & (1 << bit) != 0;
-        let build = Self { debug_info: is_set(0), flavor: Flavor { fuel: is_set(1), concurrent: is_set(2) } };
+        let build =
+            Self { debug_info: is_set(0), flavor: Flavor { fuel: is_set(1), concurrent: is_set(2), dumps: false } };
         if build.to_bits() == bits { Some(build) } else { None }
     }
 }
 
 impl Flavor {
     /// How many there are.
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 8;
 
     /// All of them.
     #[cfg(test)]
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let of = |fuel| [false, true].map(|concurrent| Self { fuel, concurrent });
-        [false, true].into_iter().flat_map(of)
+        (0..Self::COUNT).map(|bits| Self { fuel: bits & 1 != 0, concurrent: bits & 2 != 0, dumps: bits & 4 != 0 })
     }
 
     /// The place of this one among all of them.
     pub(super) const fn index(self) -> usize {
-        self.fuel as usize | (self.concurrent as usize) << 1
+        self.fuel as usize | (self.concurrent as usize) << 1 | (self.dumps as usize) << 2
     }
 }
 
@@ -82,7 +90,7 @@ mod tests {
     #[test]
     fn every_way_to_compile_is_told_from_the_others_and_nothing_else_is_taken_for_one() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(|bits| Some((bits, Build::from_bits(bits)?))).collect();
-        assert_eq!((known.len(), Flavor::all().count()), (2 * Flavor::COUNT, Flavor::COUNT));
+        assert_eq!((known.len(), Flavor::all().count()), (Flavor::COUNT, Flavor::COUNT));
         assert!(Flavor::all().map(Flavor::index).collect::<std::collections::BTreeSet<_>>().len() == Flavor::COUNT);
         for (bits, build) in known {
             assert_eq!(build.to_bits(), bits);

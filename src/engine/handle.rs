@@ -20,7 +20,7 @@ use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
 use super::rest::Alive;
-use super::run::{Output, Watch, circumstances, run};
+use super::run::{Ended, Output, Watch, circumstances, run};
 use super::settings::{EngineError, Settings};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::grant::Grants;
@@ -113,14 +113,15 @@ impl Engine {
         let before = ready.engine().resting.take(ready, &call);
         let (watch, input_bytes) = (self.watch(ready, &call, before.as_ref()), call.input.bytes().len());
         let again = call.version.reuse.map(|_| call.clone());
-        let (end, left) = match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone(), before)).await {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(error)) => (Err(broken(&error)).into(), None),
-            Err(_elapsed) => (Err(known.timed_out()).into(), None),
-        };
-        let ran = watch.ran(end, input_bytes);
+        let Ended { end, alive, core_dump } =
+            match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone(), before)).await {
+                Ok(Ok(ended)) => ended,
+                Ok(Err(error)) => End::from(Err(broken(&error))).into(),
+                Err(_elapsed) => End::from(Err(known.timed_out())).into(),
+            };
+        let ran = watch.ran(end, core_dump, input_bytes);
         // Only now: what it has written is taken, and the next run writes to the same place.
-        if let (Some(alive), Some(call)) = (left, again) {
+        if let (Some(alive), Some(call)) = (alive, again) {
             self.lay_to_rest(alive, ready, &call);
         }
         ran
@@ -144,13 +145,7 @@ impl Engine {
     }
 
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
-    fn begin(
-        &self,
-        ready: &Ready,
-        call: Call,
-        watch: Watch,
-        before: Option<Alive>,
-    ) -> AbortOnDropHandle<(End, Option<Alive>)> {
+    fn begin(&self, ready: &Ready, call: Call, watch: Watch, before: Option<Alive>) -> AbortOnDropHandle<Ended> {
         let Parts { guests, ticker, outward, .. } = &*self.0;
         let (ticking, outward, ready) = (ticker.ticking(), Arc::clone(outward), ready.clone());
         guests.spawn(async move {
@@ -191,8 +186,8 @@ impl Engine {
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
         let (watch, input_bytes) = (self.watch(ready, &call, None), call.input.bytes().len());
-        let (end, _) = self.begin(ready, call, watch.clone(), None).await.unwrap();
-        watch.ran(end, input_bytes)
+        let Ended { end, core_dump, .. } = self.begin(ready, call, watch.clone(), None).await.unwrap();
+        watch.ran(end, core_dump, input_bytes)
     }
 
     /// Outlives the engine.

@@ -42,6 +42,7 @@ mod ready;
 mod rest;
 
 mod compile;
+mod dump;
 mod run;
 
 mod handle;

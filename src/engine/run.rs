@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
 use super::call::{Call, Ran};
+use super::dump;
 use super::entrypoint::{End, Run};
 use super::host::{Host, Outward, RefusedDirectory, Stdio};
 use super::meter::{Meter, Withheld};
@@ -44,7 +45,7 @@ impl Output {
         }
         let given = end.end.as_ref().ok().or(end.answer.as_ref()).map_or(0, |reply| reply.body.len());
         let shown = end.end.map_err(|failure| self.log.shown(failure));
-        Ran { end: shown, answer: end.answer, log: self.log.take(), usage: usage(given) }
+        Ran { end: shown, answer: end.answer, log: self.log.take(), usage: usage(given), core_dump: None }
     }
 }
 
@@ -58,23 +59,36 @@ pub(super) struct Watch {
 
 impl Watch {
     /// What the run is to its caller.
-    pub(super) fn ran(&self, end: End, input_bytes: usize) -> Ran {
-        self.output.ran(end, |output_bytes| self.meter.usage(input_bytes, output_bytes))
+    pub(super) fn ran(&self, end: End, core_dump: Option<Bytes>, input_bytes: usize) -> Ran {
+        Ran { core_dump, ..self.output.ran(end, |output_bytes| self.meter.usage(input_bytes, output_bytes)) }
+    }
+}
+
+/// What is left of a run.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// Its instance, if that may be used again.
+    pub(super) alive: Option<Alive>,
+    pub(super) core_dump: Option<Bytes>,
+}
+
+impl From<End> for Ended {
+    fn from(end: End) -> Self {
+        Self { end, alive: None, core_dump: None }
     }
 }
 
 /// Runs a guest to its end, in a fresh instance or in one that was at rest. Dropping the future ends it at its next tick.
-/// Returns the instance besides, if it may be used again.
 pub(super) async fn run(
     ready: Ready,
     call: Call,
     watch: Watch,
     before: Option<Alive>,
     outward: &Arc<Outward>,
-) -> (End, Option<Alive>) {
+) -> Ended {
     let Watch { output, turn, meter } = watch;
     let deadline = Instant::now() + call.timeout();
-    let failed = |failure: Failure| (Err(failure).into(), None);
+    let failed = |failure: Failure| Ended::from(End::from(Err(failure)));
     let host = match host(&ready, &call, &output, &meter, outward).await {
         Ok(host) => host,
         Err(refused) => return failed(Failure::retry(FailureKind::Load, refused.to_string())),
@@ -109,9 +123,12 @@ pub(super) async fn run(
     match ended {
         Ok(end) => {
             let alive = standing.map(|standing| Alive { store, standing, output, served: served.saturating_add(1) });
-            (end, alive.filter(|alive| may_serve_again(alive, &call)))
+            Ended { alive: alive.filter(|alive| may_serve_again(alive, &call)), ..end.into() }
         }
-        Err(error) => failed(circumstances(&call, meter.withheld()).explain(&error)),
+        Err(error) => {
+            let core_dump = dump::of(&error, &mut store, &call, &output.log);
+            Ended { core_dump, ..failed(circumstances(&call, meter.withheld()).explain(&error)) }
+        }
     }
 }
 

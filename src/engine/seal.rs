@@ -33,6 +33,11 @@ pub(super) fn settings(engine: &wasmtime::Engine) -> u64 {
 }
 
 impl Seal {
+    /// Of code of so many bytes, for an engine of these settings.
+    pub(super) const fn of(bytes: u64, settings: u64, id: CodeId) -> Self {
+        Self { bytes, settings, id: CodeId { build: id.build.of_code(), ..id } }
+    }
+
     pub(super) fn to_bytes(self) -> [u8; SEAL_BYTES] {
         let mut out = [0; SEAL_BYTES];
         out[..8].copy_from_slice(&MAGIC);

@@ -3,6 +3,7 @@
 mod backtrace;
 mod cache;
 mod deploy;
+mod dumps;
 mod fuel;
 mod hostile;
 mod http;
@@ -105,6 +106,7 @@ pub(in crate::engine) fn version() -> Version {
         wants: Vec::new(),
         reuse: None,
         wasi_0_3: false,
+        core_dump: false,
     }
 }
 

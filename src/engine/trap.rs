@@ -129,7 +129,7 @@ fn no_room(full: &PoolConcurrencyLimitError) -> Failure {
 /// The causes, outermost first, without the backtrace.
 fn reason(error: &Error) -> String {
     let texts = error.chain().map(|cause| Cut::text(format_args!("{cause}"), bounds::MAX_MESSAGE_BYTES));
-    texts.filter(|text| !text.starts_with(BACKTRACE)).collect::<Vec<_>>().join(": ")
+    texts.filter(|text| !text.starts_with(BACKTRACE) && !text.starts_with(CORE_DUMP)).collect::<Vec<_>>().join(": ")
 }
 
 /// How wasmtime says that a component has too many handles, and that there are too many core instances. Those errors have
@@ -145,6 +145,8 @@ const TOO_MUCH_COPIED: &str = "too much data is being copied";
 const NAME_BYTES: usize = 120;
 /// How much of a backtrace is looked at: names are the module's to choose, so their length is not.
 const BACKTRACE_BYTES: usize = 16 * 1_024;
+/// How the text of a core dump begins.
+const CORE_DUMP: &str = "wasm coredump generated";
 /// How the text of a [`WasmBacktrace`] begins. Its frames are read from that text, because only there are the
 /// names of functions demangled.
 const BACKTRACE: &str = "error while executing at wasm backtrace";

@@ -95,6 +95,9 @@ pub struct Version {
     /// Whether its module is one of WASI 0.3, which a server runs that was told to.
     #[serde(default)]
     pub wasi_0_3: bool,
+    /// Whether a core dump is kept of an attempt that traps.
+    #[serde(default)]
+    pub core_dump: bool,
 }
 
 impl Version {

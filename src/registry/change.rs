@@ -42,6 +42,8 @@ pub struct Deployment {
     pub debug_info: bool,
     /// How many invocations one instance may serve; `None` gives each a fresh one.
     pub reuse: Option<NonZeroU32>,
+    /// Whether a core dump is kept of an attempt that traps.
+    pub core_dump: bool,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
 }
@@ -363,7 +365,7 @@ impl Deployment {
     }
 
     fn build(&self, wasi_0_3: bool) -> Build {
-        let flavor = Flavor { fuel: self.limits.fuel.is_some(), concurrent: wasi_0_3 };
+        let flavor = Flavor { fuel: self.limits.fuel.is_some(), concurrent: wasi_0_3, dumps: self.core_dump };
         Build { debug_info: self.debug_info, flavor }
     }
 
@@ -382,6 +384,7 @@ impl Deployment {
             wants: Vec::new(),
             reuse: self.reuse,
             wasi_0_3: false,
+            core_dump: self.core_dump,
         }
     }
 }

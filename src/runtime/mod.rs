@@ -28,6 +28,7 @@ pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
 
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::model::time::Timestamp;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// Core dumps of attempts.
+    pub core_dumps: CoreDumps,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -259,6 +259,7 @@ fn version() -> impl Strategy<Value = Version> {
             debug_info: limits.concurrency.is_some(),
             reuse: limits.concurrency,
             wasi_0_3: limits.fuel.is_some(),
+            core_dump: limits.fuel.is_none(),
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             limits,
             grants: grants(),
@@ -449,5 +450,6 @@ fn old_version() -> Version {
         wants: Vec::new(),
         reuse: None,
         wasi_0_3: false,
+        core_dump: false,
     }
 }

@@ -22,6 +22,7 @@ fn version(concurrency: Option<u32>) -> Version {
         wants: Vec::new(),
         reuse: None,
         wasi_0_3: false,
+        core_dump: false,
     }
 }
 

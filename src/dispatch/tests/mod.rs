@@ -12,6 +12,7 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::core_dumps::CoreDumps;
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
 use crate::model::bounds;
@@ -62,7 +63,8 @@ impl Setup {
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, Arc::new(Nobody));
+        let dumps = CoreDumps::open(None);
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, dumps, Arc::new(Nobody));
         let slots = Slots::new(1, wake.clone());
         let needs = Needs {
             store: store.clone(),

@@ -53,7 +53,7 @@ pub fn compile(module: &[u8], build: Build) -> Result<Compiled, Refused> {
     };
     scan::within("the compiled module, in bytes,", code.len(), bounds::MAX_COMPILED_MODULE_BYTES)?;
     let id = CodeId { digest: Digest::from_bytes(Sha256::digest(module).into()), build };
-    let seal = Seal { bytes: code.len() as u64, settings: seal::settings(&engine), id };
+    let seal = Seal::of(code.len() as u64, seal::settings(&engine), id);
     Ok(Compiled { code, seal })
 }
 

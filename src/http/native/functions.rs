@@ -46,6 +46,8 @@ struct Settings {
     debug_info: bool,
     reuse: Option<u32>,
     #[serde(default)]
+    core_dump: bool,
+    #[serde(default)]
     grants: GrantsText,
     async_config: Option<ConfigIn>,
 }
@@ -101,6 +103,7 @@ struct VersionOut {
     debug_info: bool,
     reuse: Option<u32>,
     wasi_0_3: bool,
+    core_dump: bool,
     grants: GrantsText,
 }
 
@@ -156,6 +159,7 @@ impl VersionOut {
             debug_info: version.debug_info,
             reuse: version.reuse.map(NonZeroU32::get),
             wasi_0_3: version.wasi_0_3,
+            core_dump: version.core_dump,
             grants: GrantsText::of(&version.grants),
         }
     }
@@ -206,6 +210,7 @@ impl Settings {
             grants: self.grants.meant()?,
             debug_info: self.debug_info,
             reuse: self.reuse.map(reuse).transpose()?,
+            core_dump: self.core_dump,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
         })
     }

@@ -91,3 +91,27 @@ async fn components_of_wasi_0_3_run_on_a_server_that_was_told_to_and_are_refused
     let problem = server.invoke("web", "").await.problem(503, "function_failed");
     assert!(problem["detail"].as_str().unwrap().contains("`tidemill serve --wasi-0.3`"), "{problem}");
 }
+
+#[tokio::test]
+async fn a_core_dump_of_an_attempt_that_trapped_is_fetched_over_http_and_by_the_command_line() {
+    let server = Server::durable().await;
+    let module = write_hostile(server.folder(), "divide");
+    let deploy = ["deploy", module.to_str().unwrap(), "--name", "divide", "--max-retries", "0"];
+    run(&server, &[&deploy[..], &["--core-dump"]].concat()).await.exits(0);
+    assert_eq!(server.get("/v1/functions/divide").await.json()["version"]["core_dump"], true);
+    let id = server.accept("divide", "").await;
+    server.settled(&id, "failed").await;
+    let server = server.terminated().await.restarted().await;
+    let dump = server.get(&format!("/v1/invocations/{id}/coredump")).await.is(200);
+    assert_eq!(dump.header("content-type"), "application/wasm");
+    assert!(dump.text().contains("corestack") && dump.text().starts_with("\0asm"));
+    let printed = run(&server, &["invocations", "core-dump", &id]).await.exits(0);
+    assert!(printed.text().contains("coremodules"));
+    assert!(run(&server, &["invocations", "logs", &id]).await.exits(0).text().contains("a core dump of"));
+
+    run(&server, &deploy).await.exits(0);
+    let id = server.accept("divide", "").await;
+    server.settled(&id, "failed").await;
+    let none = server.get(&format!("/v1/invocations/{id}/coredump")).await;
+    none.refusal(404, "no_core_dump", "where the version was deployed with `core_dump`");
+}

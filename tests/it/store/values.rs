@@ -142,5 +142,6 @@ pub(crate) fn version(n: u32) -> Version {
         wants: Vec::new(),
         reuse: None,
         wasi_0_3: false,
+        core_dump: false,
     }
 }
