@@ -109,7 +109,7 @@ impl Parts {
         let bytes = dump.len() as u64;
         let most = match &self.place {
             Place::Folder(folder) => {
-                write(folder, &self.path(folder, id), &dump)?;
+                write(folder, &path(folder, id), &dump)?;
                 bounds::MAX_KEPT_DUMP_BYTES
             }
             Place::Memory => bounds::MAX_DUMP_BYTES_IN_MEMORY,
@@ -123,21 +123,20 @@ impl Parts {
             gone.extend(kept.pop_front());
         }
         drop(kept);
-        gone.iter().for_each(|dump| self.remove(dump.id));
+        for dump in gone {
+            self.remove(dump.id);
+        }
         Ok(())
     }
 
     fn get(&self, id: InvocationId) -> io::Result<Option<Bytes>> {
         let found = self.lock().iter().find(|dump| dump.id == id).cloned();
-        match (found, &self.place) {
-            (None, _) => Ok(None),
-            (Some(Kept { dump: Some(dump), .. }), _) => Ok(Some(dump)),
-            (Some(_), Place::Memory) => Ok(None),
-            (Some(_), Place::Folder(folder)) => match fs::read(self.path(folder, id)) {
-                Ok(bytes) => Ok(Some(bytes.into())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None), // it gave way meanwhile
-                Err(error) => Err(error),
-            },
+        let Some(found) = found else { return Ok(None) };
+        let Place::Folder(folder) = &self.place else { return Ok(found.dump) };
+        match fs::read(path(folder, id)) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None), // it gave way meanwhile
+            Err(error) => Err(error),
         }
     }
 
@@ -148,7 +147,7 @@ impl Parts {
 
     fn remove(&self, id: InvocationId) {
         let Place::Folder(folder) = &self.place else { return };
-        match fs::remove_file(self.path(folder, id)) {
+        match fs::remove_file(path(folder, id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(invocation = %id, %error, "a core dump cannot be removed");
             }
@@ -156,13 +155,13 @@ impl Parts {
         }
     }
 
-    fn path(&self, folder: &Path, id: InvocationId) -> PathBuf {
-        folder.join(format!("{id}.{SUFFIX}"))
-    }
-
     fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn path(folder: &Path, id: InvocationId) -> PathBuf {
+    folder.join(format!("{id}.{SUFFIX}"))
 }
 
 /// Whole or not at all, and for its owner's eyes: what a guest had in memory may be secret.

@@ -23,6 +23,8 @@ pub mod engine;
 pub mod registry;
 pub mod worker;
 
+pub mod messaging;
+
 pub mod dispatch;
 
 pub mod runtime;

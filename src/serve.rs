@@ -15,6 +15,7 @@ use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
 use crate::model::bounds;
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, Turns};
@@ -103,6 +104,8 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
+        let message_queues = queues.await.map_err(ServeError::unread)?;
         let desk = Arc::new(Desk::new(tasks.clone()));
         let core_dumps = CoreDumps::open(core_dumps_folder(config));
         core_dumps.follow(store.clone(), &tasks);
@@ -136,6 +139,7 @@ impl Server {
             vault,
             key_value,
             core_dumps,
+            message_queues,
             slots,
             clock,
             tasks: tasks.clone(),

@@ -261,7 +261,7 @@ pub(super) struct Edge {
 /// One page of a list. The items are read later, so that `--json` can hand them on as they came.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
-    #[serde(alias = "functions", alias = "invocations", alias = "secrets", alias = "keys")]
+    #[serde(alias = "functions", alias = "invocations", alias = "secrets", alias = "keys", alias = "queues")]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,
 }

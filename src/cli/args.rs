@@ -12,7 +12,7 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, kv, queue, runtime, secrets, store};
+use super::{async_config, bench, functions, invocations, kv, queue, queues, runtime, secrets, store};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -123,6 +123,9 @@ pub(super) enum Remote {
     Invocations(invocations::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Make, list and delete message queues; send, receive and delete messages
+    #[command(subcommand)]
+    Queues(queues::Command),
     /// Set, list and delete what functions are entrusted with
     #[command(subcommand)]
     Secrets(secrets::Command),

@@ -23,6 +23,7 @@ mod async_config;
 mod keep;
 mod kv;
 mod queue;
+mod queues;
 mod runtime;
 mod secrets;
 

@@ -64,6 +64,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Invoke(invoke) => invoke.run(client, output).await,
         Remote::Kv(command) => command.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
+        Remote::Queues(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
         Remote::Secrets(command) => command.run(client, output).await,
     }

@@ -8,11 +8,13 @@ mod listener;
 mod native;
 mod origin;
 mod problem;
+mod sqs;
 
 pub use front::Front;
 pub use listener::{Listener, NotBound};
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -24,15 +26,22 @@ pub fn front(runtime: Runtime, bench_endpoints: bool) -> Front {
     let bench = if bench_endpoints { native::bench::routes() } else { Router::new() };
     let routes = native::routes()
         .merge(bench)
-        .fallback(no_such_path)
+        .fallback(elsewhere)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime);
     Front::new(routes)
 }
 
-async fn no_such_path(uri: axum::http::Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_path", format!("there is nothing at `{}`", uri.path()))
+/// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.
+async fn elsewhere(runtime: State<Runtime>, request: Request) -> Response {
+    match sqs::answer(runtime, request).await {
+        Ok(answer) => answer,
+        Err(request) => {
+            let detail = format!("there is nothing at `{}`", request.uri().path());
+            Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail).into_response()
+        }
+    }
 }
 
 async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) -> Problem {

@@ -196,6 +196,53 @@ pub const MAX_ASIDE: usize = 1_024;
 /// Invocations that are known to be damaged and do not count among those: each costs about 200 bytes.
 pub const MAX_DAMAGED: usize = 100_000;
 
+/// Seconds for which a message that was received is hidden from others.
+pub const QUEUE_VISIBILITY_S: RangeInclusive<u32> = 0..=43_200;
+/// Seconds before a message can be received for the first time.
+pub const QUEUE_DELAY_S: RangeInclusive<u32> = 0..=900;
+/// Seconds for which a message is kept: a minute to 14 days.
+pub const QUEUE_RETENTION_S: RangeInclusive<u32> = 60..=1_209_600;
+/// Seconds that a receive may wait for a message.
+pub const QUEUE_WAIT_S: RangeInclusive<u32> = 0..=20;
+/// Bytes that a message may be allowed to have, attributes included.
+pub const QUEUE_MESSAGE_BYTES: RangeInclusive<u32> = 1_024..=262_144;
+/// How often a message may be received before it goes to the dead-letter queue.
+pub const QUEUE_MAX_RECEIVES: RangeInclusive<u32> = 1..=1_000;
+/// Attributes of one message.
+pub const MAX_MESSAGE_ATTRIBUTES: usize = 10;
+/// Messages of one batch, and of one receive over the SQS dialect.
+pub const MAX_MESSAGE_BATCH: usize = 10;
+/// Bytes of all messages of one batch together.
+pub const MAX_MESSAGE_BATCH_BYTES: usize = 262_144;
+/// Messages of one receive.
+pub const MAX_RECEIVE: usize = 100;
+/// Bytes of messages after which a receive takes no more; one message may go over it.
+pub const MAX_RECEIVE_BYTES: usize = 4 * 1_024 * 1_024;
+/// For how long a FIFO queue knows a message again that is sent twice.
+pub const DEDUPLICATION_WINDOW: Duration = Duration::from_secs(300);
+/// Message queues of one namespace, and of all: each has its settings, tags and counts in memory.
+pub const MAX_MESSAGE_QUEUES: usize = 1_000;
+/// Message queues of all namespaces together.
+pub const MAX_ALL_MESSAGE_QUEUES: usize = 10_000;
+/// Tags of one queue.
+pub const MAX_QUEUE_TAGS: usize = 50;
+/// Messages that one queue holds; they are on disk, and memory does not grow with them.
+pub const MAX_QUEUE_MESSAGES: u64 = 10_000_000;
+/// Bytes of messages that one queue holds.
+pub const MAX_QUEUE_BYTES: u64 = 16 * GIB;
+/// Messages that all queues of a namespace hold.
+pub const MAX_NAMESPACE_MESSAGES: u64 = 20_000_000;
+/// Bytes of messages that all queues of a namespace hold.
+pub const MAX_NAMESPACE_QUEUE_BYTES: u64 = 64 * GIB;
+/// Messages of one queue that were received and not deleted: about 150 bytes of memory each.
+pub const MAX_IN_FLIGHT: usize = 120_000;
+/// The same of a FIFO queue.
+pub const MAX_FIFO_IN_FLIGHT: usize = 20_000;
+/// The same of all queues together.
+pub const MAX_ALL_IN_FLIGHT: usize = 1_000_000;
+/// Messages of one FIFO queue that a receive looks at for one whose group is free.
+pub const MAX_GROUP_LOOKAHEAD: usize = 20_000;
+
 /// Bytes of the key of a document, so that with its table it is a key of the store's index.
 pub const MAX_DOCUMENT_KEY_BYTES: usize = 120;
 

@@ -19,6 +19,7 @@ pub mod retry;
 pub mod destination;
 pub mod graph;
 
+pub mod message_queue;
 pub mod outcome;
 pub mod queue;
 

@@ -185,6 +185,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
+        | Error::MessageQueue(_)
         | Error::NoSchema { .. }
         | Error::NotADeadLetter(_)
         | Error::NotAccepted(NotAccepted::Stopping | NotAccepted::Store(_))

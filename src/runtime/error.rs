@@ -6,6 +6,7 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
 use crate::model::entrypoint::Entrypoint;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
 use crate::model::outcome::{Advice, Failure};
@@ -15,6 +16,9 @@ use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::vault::VaultError;
 use crate::worker::Slots;
+
+/// When somebody comes again whose message a full queue did not take: others have been received by then, or will not be.
+const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +109,9 @@ pub enum Error {
     /// A key-value store could not be read or changed.
     #[error(transparent)]
     KeyValue(#[from] KeyValueError),
+    /// A message queue did not do what it was asked.
+    #[error(transparent)]
+    MessageQueue(#[from] QueueError),
     /// There is no such key.
     #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
     PairUnknown {
@@ -161,6 +168,9 @@ impl Error {
         match self {
             Self::Overloaded { .. } => Some(Slots::retry_after()),
             Self::NotAccepted(refused) => refused.retry_after(),
+            Self::MessageQueue(QueueError::Full { .. } | QueueError::InFlight { .. } | QueueError::Purging(_)) => {
+                Some(QUEUE_RETRY_AFTER)
+            }
             Self::Function { failure, .. } => match failure.advice {
                 Advice::Postpone(delay) | Advice::RetryAfter(delay) => Some(delay),
                 Advice::GiveUp | Advice::Retry => None,

@@ -9,6 +9,7 @@ mod functions;
 mod invocations;
 mod key_value;
 mod listing;
+mod message_queues;
 mod metrics;
 mod queues;
 mod secrets;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::core_dumps::CoreDumps;
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
+use crate::messaging::queues::Queues;
 use crate::model::time::Timestamp;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -60,6 +62,8 @@ pub struct Parts {
     pub key_value: KeyValue,
     /// Core dumps of attempts.
     pub core_dumps: CoreDumps,
+    /// The message queues.
+    pub message_queues: Queues,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

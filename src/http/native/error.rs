@@ -6,6 +6,7 @@ use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
+use crate::messaging::queues::QueueError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
@@ -16,6 +17,12 @@ use crate::vault::VaultError;
 /// The stable code of an error, where it is told without a problem of its own.
 pub(super) fn code(error: &Error) -> &'static str {
     facts(error).1
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Error::from(error).into()
+    }
 }
 
 impl From<Error> for Problem {
@@ -76,6 +83,7 @@ fn facts(error: &Error) -> Facts {
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
         Error::KeyValue(error) => key_value(error),
+        Error::MessageQueue(error) => message_queue(error),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -137,6 +145,31 @@ fn key_value(error: &KeyValueError) -> Facts {
         KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),
         KeyValueError::Store(error) => store(error),
         KeyValueError::Value(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+    }
+}
+
+fn message_queue(error: &QueueError) -> Facts {
+    match error {
+        QueueError::Attribute { .. } | QueueError::Character(_) | QueueError::Empty | QueueError::Text { .. } => {
+            caller(S::BAD_REQUEST, "bad_message")
+        }
+        QueueError::DeadLetters { .. } => caller(S::BAD_REQUEST, "bad_redrive"),
+        QueueError::Exists { .. } => caller(S::CONFLICT, "queue_exists"),
+        QueueError::FifoOnly { .. } | QueueError::Lacks { .. } | QueueError::NotFifo { .. } => {
+            caller(S::BAD_REQUEST, "wrong_kind_of_queue")
+        }
+        QueueError::Full { .. } | QueueError::InFlight { .. } => caller(S::TOO_MANY_REQUESTS, "message_queue_full"),
+        QueueError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        QueueError::NotInFlight => caller(S::CONFLICT, "message_not_in_flight"),
+        QueueError::Purging(_) => caller(S::CONFLICT, "purging"),
+        QueueError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        QueueError::Receipt(_) => caller(S::BAD_REQUEST, "bad_receipt"),
+        QueueError::ReceiptExpired => caller(S::CONFLICT, "receipt_expired"),
+        QueueError::Store(error) => store(error),
+        QueueError::Tags => caller(S::BAD_REQUEST, "bad_tags"),
+        QueueError::TooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        QueueError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        QueueError::Unknown(_) => caller(S::NOT_FOUND, "queue_not_found"),
     }
 }
 

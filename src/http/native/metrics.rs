@@ -7,12 +7,45 @@ use axum::response::{IntoResponse, Response};
 
 use super::overview::room;
 use crate::http::exposition::{self, Exposition, Kind, Label};
+use crate::messaging::queues::Figures;
 use crate::model::outcome::OutcomeKind;
 use crate::runtime::{FunctionMetrics, Metrics, Runtime};
 use crate::store::{Room, Vitals};
 
 pub(super) async fn show(State(runtime): State<Runtime>) -> Response {
-    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], text(&runtime.metrics())).into_response()
+    let mut out = text(&runtime.metrics());
+    match runtime.message_queues().all_figures().await {
+        Ok(queues) => out.push_str(&message_queues(&queues)),
+        Err(error) => tracing::warn!(%error, "the figures of message queues are missing in /metrics"),
+    }
+    ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], out).into_response()
+}
+
+/// Figures of message queues: a series each for every queue.
+fn message_queues(queues: &[Figures]) -> String {
+    type Figure = fn(&Figures) -> f64;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts are exact as floats up to a number that no disk has room for"
+    )]
+    let families: [(&'static str, &str, Figure); 5] = [
+        ("tidemill_message_queue_visible", "Messages that can be received", |it| it.visible as f64),
+        ("tidemill_message_queue_in_flight", "Messages that were received and are hidden", |it| it.in_flight as f64),
+        ("tidemill_message_queue_delayed", "Messages that are not due yet", |it| it.delayed as f64),
+        ("tidemill_message_queue_bytes", "Bytes of all messages of a queue", |it| it.bytes as f64),
+        ("tidemill_message_queue_oldest_age_seconds", "How old the oldest message is", |it| {
+            it.oldest.unwrap_or_default().as_secs_f64()
+        }),
+    ];
+    let mut out = Exposition::default();
+    for (name, help, figure) in families {
+        let mut family = out.family(name, Kind::Gauge, help);
+        for queue in queues {
+            let labels = [("namespace", queue.path.namespace.as_str()), ("queue", queue.path.name.as_str())];
+            family.sample(&labels, figure(queue));
+        }
+    }
+    out.into_text()
 }
 
 fn text(metrics: &Metrics) -> String {

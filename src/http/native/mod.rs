@@ -14,6 +14,8 @@ mod invocation_json;
 mod invocations;
 mod invoke;
 mod key_value;
+mod message_queues;
+mod message_queues_json;
 mod metrics;
 mod overview;
 mod query;
@@ -23,7 +25,7 @@ mod secrets;
 mod usage_json;
 
 use axum::Router;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 
 use crate::runtime::Runtime;
 
@@ -60,6 +62,16 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/queues", get(message_queues::list))
+        .route(
+            "/v1/queues/{name}",
+            get(message_queues::show).put(message_queues::put).delete(message_queues::delete_queue),
+        )
+        .route("/v1/queues/{name}/purge", post(message_queues::purge))
+        .route("/v1/queues/{name}/receive", post(message_queues::receive))
+        .route("/v1/queues/{name}/messages", post(message_queues::send))
+        .route("/v1/queues/{name}/messages/{receipt}", delete(message_queues::delete))
+        .route("/v1/queues/{name}/messages/{receipt}/visibility", put(message_queues::change_visibility))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

@@ -1,0 +1,175 @@
+//! `/v1/queues`: message queues and their messages. A receipt stands in the path; it is what a receive gave.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::message_queues_json::{self as shown, MessageText, SettingsText};
+use super::query::{self, Within, bad};
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::messaging::queues::{Asked, Receipt};
+use crate::model::bounds;
+use crate::model::message_queue::QueuePath;
+use crate::runtime::Runtime;
+
+/// Bytes of settings, and of a message in JSON: every character of the longest can be written with six.
+const MAX_SETTINGS_BYTES: usize = 128 * 1_024;
+const MAX_MESSAGE_JSON_BYTES: usize = 8 * *bounds::QUEUE_MESSAGE_BYTES.end() as usize;
+
+/// What a list takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    namespace: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+    #[serde(default)]
+    prefix: String,
+}
+
+/// What a receive takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Receive {
+    namespace: Option<String>,
+    max_messages: Option<usize>,
+    visibility_s: Option<u32>,
+    wait_s: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Visibility {
+    visibility_s: u32,
+}
+
+fn path(uri: &Uri, name: &str) -> Result<QueuePath, Problem> {
+    let which: Within = query::query(uri)?;
+    Ok(QueuePath { namespace: which.namespace()?, name: query::parsed(name)? })
+}
+
+async fn described(runtime: &Runtime, path: &QueuePath) -> Result<Value, Problem> {
+    let queues = runtime.message_queues();
+    let figures = queues.figures(path).await?;
+    Ok(shown::queue(&queues.describe(path)?, &figures))
+}
+
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let listing: Listing = query::query(&uri)?;
+    let limit = query::limit(listing.limit)?;
+    let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
+    let namespace = query::namespace(listing.namespace.as_deref())?;
+    let mut found = runtime.message_queues().list(&namespace, &listing.prefix, after.as_ref(), limit + 1);
+    let goes_on = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| goes_on).map(|last| last.name.to_string());
+    let mut queues = Vec::with_capacity(found.len());
+    for path in found {
+        match described(&runtime, &path).await {
+            Ok(queue) => queues.push(queue),
+            // It was deleted meanwhile.
+            Err(_) if runtime.message_queues().describe(&path).is_err() => (),
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(Json(json!({ "queues": queues, "next_cursor": next })))
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(described(&runtime, &path(&uri, &name)?).await?))
+}
+
+pub(super) async fn put(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let path = path(&uri, &name)?;
+    let text = body::read(body, MAX_SETTINGS_BYTES, "settings").await?;
+    let text: SettingsText = if text.is_empty() { SettingsText::default() } else { query::json(&text, "settings")? };
+    let (settings, tags) = text.read()?;
+    let is_new = runtime.message_queues().put(path.clone(), settings, tags).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(described(&runtime, &path).await?)).into_response())
+}
+
+pub(super) async fn delete_queue(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    runtime.message_queues().delete_queue(path(&uri, &name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn purge(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    runtime.message_queues().purge(&path(&uri, &name)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn send(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Result<Response, Problem> {
+    let path = path(&uri, &name)?;
+    let text = body::read(body, MAX_MESSAGE_JSON_BYTES, "message").await?;
+    let message: MessageText = query::json(&text, "message")?;
+    let sent = runtime.message_queues().send(&path, message.read()?).await?;
+    let told = json!({ "id": sent.id.to_string(), "sequence_number": sent.sequence.map(|number| number.to_string()) });
+    Ok((StatusCode::CREATED, Json(told)).into_response())
+}
+
+pub(super) async fn receive(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let how: Receive = query::query(&uri)?;
+    let path = QueuePath { namespace: query::namespace(how.namespace.as_deref())?, name: query::parsed(&name)? };
+    let asked = Asked { most: how.max_messages.unwrap_or(1), visibility_s: how.visibility_s, wait_s: how.wait_s };
+    let messages = runtime.message_queues().receive(&path, asked).await?;
+    Ok(Json(json!({ "messages": messages.iter().map(shown::message).collect::<Vec<_>>() })))
+}
+
+fn receipt(text: &str) -> Result<Receipt, Problem> {
+    text.parse().map_err(Problem::from)
+}
+
+pub(super) async fn delete(
+    State(runtime): State<Runtime>,
+    Path((name, of)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    runtime.message_queues().delete(&path(&uri, &name)?, receipt(&of)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn change_visibility(
+    State(runtime): State<Runtime>,
+    Path((name, of)): Path<(String, String)>,
+    uri: Uri,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let path = path(&uri, &name)?;
+    let text = body::read(body, MAX_SETTINGS_BYTES, "visibility").await?;
+    let wanted: Visibility = serde_json::from_slice(&text)
+        .map_err(|error| bad("bad_json", format!("the visibility cannot be read: {error}")))?;
+    runtime.message_queues().change_visibility(&path, receipt(&of)?, wanted.visibility_s).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

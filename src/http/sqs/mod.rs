@@ -1,0 +1,122 @@
+//! The SQS dialect: message queues for clients that were written for SQS. Two protocols, AWS JSON 1.0 and the older Query
+//! with XML, become one call with one kind of input and output (`operations`); `json` and `query` are nothing but form.
+//!
+//! The account of a queue's URL and of its ARN stands for the namespace: `http://HOST/NAMESPACE/NAME`,
+//! `arn:aws:sqs:local:NAMESPACE:NAME`. An account of twelve digits means `default`. Where a request names no queue (to
+//! list, to create), the namespace is that of the endpoint: `http://HOST` is `default`, `http://HOST/shop` is `shop`.
+
+mod error;
+mod json;
+mod md5;
+mod names;
+mod query;
+
+mod attributes;
+mod input;
+mod messages;
+mod operations;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::body;
+use super::problem::Problem;
+use crate::model::bounds;
+use crate::model::names::Namespace;
+use crate::runtime::Runtime;
+use error::SqsError;
+use input::Input;
+
+/// Bytes of a request: a batch of messages in the longest form that a protocol gives them.
+const MAX_REQUEST_BYTES: usize = 8 * bounds::MAX_MESSAGE_BATCH_BYTES;
+/// What tells the operation of a JSON request: `AmazonSQS.SendMessage`.
+const TARGET: &str = "x-amz-target";
+
+/// Who asks, and for what.
+struct Call<'a> {
+    runtime: &'a Runtime,
+    /// Where queues are that are named without a URL.
+    namespace: Namespace,
+    /// Where the client reached us, for the URLs of queues.
+    base: String,
+    /// Who sends, as receivers of messages are told.
+    sender: Option<String>,
+}
+
+/// Which form the request has, and so the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Json,
+    Query,
+}
+
+/// Answers a request that no other route is for, if it is meant for this dialect; the request again if it is not.
+pub(super) async fn answer(State(runtime): State<Runtime>, request: Request) -> Result<Response, Box<Request>> {
+    let Some(protocol) = protocol(request.method(), request.uri(), request.headers()) else {
+        return Err(Box::new(request));
+    };
+    let id = Uuid::new_v4();
+    let (head, body) = request.into_parts();
+    let answered = handled(&runtime, protocol, &head, body).await;
+    let mut response = match (protocol, answered) {
+        (Protocol::Json, Ok((_, output))) => json::answer(&output),
+        (Protocol::Query, Ok((operation, output))) => query::answer(&operation, &output, id),
+        (Protocol::Json, Err(error)) => json::refusal(&error),
+        (Protocol::Query, Err(error)) => query::refusal(&error, id),
+    };
+    if let Ok(value) = id.to_string().parse() {
+        response.headers_mut().insert("x-amzn-requestid", value);
+    }
+    Ok(response)
+}
+
+/// The form of a request of this dialect, as far as its head tells.
+fn protocol(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Protocol> {
+    let mut segments = uri.path().split('/').filter(|segment| !segment.is_empty());
+    // Our own paths are never a namespace's.
+    let is_ours = segments.next().is_some_and(|first| matches!(first, "v1" | "v2" | "fn"));
+    if method != Method::POST || is_ours || segments.count() > 1 {
+        return None;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if text(TARGET).starts_with(json::PREFIX) {
+        return Some(Protocol::Json);
+    }
+    text(header::CONTENT_TYPE.as_str()).starts_with("application/x-www-form-urlencoded").then_some(Protocol::Query)
+}
+
+async fn handled(
+    runtime: &Runtime,
+    protocol: Protocol,
+    head: &Parts,
+    body: Body,
+) -> Result<(String, serde_json::Value), SqsError> {
+    let body = body::read(body, MAX_REQUEST_BYTES, "request").await.map_err(unread)?;
+    let sender = admitted(head, &body)?;
+    let (operation, input) = match protocol {
+        Protocol::Json => json::read(&head.headers, &body)?,
+        Protocol::Query => query::read(&head.uri, &body)?,
+    };
+    let namespace = names::endpoint(&head.uri)?;
+    let call = Call { runtime, namespace, base: names::base(&head.headers), sender };
+    let output = operations::run(&call, &operation, &Input::new(&input)).await?;
+    Ok((operation, output))
+}
+
+/// The one place where a request of this dialect is let in or not, and told who sent it: the method, the URI and the
+/// headers are in `head`, and a signature covers the digest of `body`. Without authentication, which the listener allows
+/// on loopback alone, everybody is let in and nobody is known.
+#[expect(clippy::unnecessary_wraps, reason = "who authenticates refuses here")]
+fn admitted(_head: &Parts, _body: &Bytes) -> Result<Option<String>, SqsError> {
+    Ok(None)
+}
+
+fn unread(problem: Problem) -> SqsError {
+    let status = problem.into_response().status();
+    SqsError::unread(status, MAX_REQUEST_BYTES)
+}

@@ -1,0 +1,394 @@
+//! Receiving: the head of the queue is read and flies for a while. What was received too often goes to the dead-letter
+//! queue instead, in the same commit; what is too old goes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::form::{decode, encode};
+use super::keys::{self, Number, Row};
+use super::message::{Message, Past};
+use super::queue::{Hands, Queue};
+use super::send::{PendingSend, prepare_dead_letter};
+use super::state::{Flight, Held};
+use super::{Parts, QueueError, Queues, Receipt, Received};
+use crate::model::bounds;
+use crate::model::message_queue::{QueuePath, QueueSettings};
+use crate::model::time::Timestamp;
+use crate::store::{Change, Durability, Group, StoreError};
+
+/// What a receive asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// How many messages at most; up to [`bounds::MAX_RECEIVE`].
+    pub most: usize,
+    /// Seconds for which they are hidden from others; `None` leaves it to the queue.
+    pub visibility_s: Option<u32>,
+    /// Seconds to wait for the first; `None` leaves it to the queue.
+    pub wait_s: Option<u32>,
+}
+
+/// What one look at a queue gave.
+struct Turn {
+    messages: Vec<Received>,
+    /// When there may be more, as far as is known.
+    next: Option<Timestamp>,
+}
+
+/// A message that may be received.
+enum Candidate {
+    Fresh(Row),
+    /// It was received before, and its time is over.
+    Again(Number, Flight),
+}
+
+/// What a turn is about to do.
+#[derive(Default)]
+struct Plan {
+    changes: Vec<Change>,
+    taken: Vec<(Number, Option<Timestamp>, Flight)>,
+    removed: Vec<(Number, Option<Timestamp>, u32)>,
+    dead: Vec<PendingSend>,
+    messages: Vec<Received>,
+    bytes: usize,
+}
+
+/// Wake-ups are hints: a queue that is waited for is looked at this often, of the runtime's time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// For how long a message that cannot be read is out of the others' way.
+const DAMAGED_PAUSE: Duration = Duration::from_secs(3_600);
+/// Keys that are looked at together for a message whose group is free.
+const LOOKAHEAD_PAGE: usize = 500;
+/// Candidates beyond those that were asked for, since some turn out to be too old.
+const SPARE: usize = 10;
+
+impl Queues {
+    /// Receives messages: the first that are due, or, where there are none, those that come while it waits. Each is hidden
+    /// from others from now on, for the time that was asked for. Whoever stops waiting receives nothing.
+    pub async fn receive(&self, path: &QueuePath, asked: Asked) -> Result<Vec<Received>, QueueError> {
+        let queue = self.counted(path).await?;
+        let parts = &self.parts;
+        let settings = queue.settings();
+        let (visibility_s, wait_s) =
+            (asked.visibility_s.unwrap_or(settings.visibility_s), asked.wait_s.unwrap_or(settings.wait_s));
+        bounds::within("visibility_s", visibility_s, &bounds::QUEUE_VISIBILITY_S)?;
+        bounds::within("wait_s", wait_s, &bounds::QUEUE_WAIT_S)?;
+        bounds::within("max_messages", asked.most as u64, &(1..=bounds::MAX_RECEIVE as u64))?;
+        let visibility = Duration::from_secs(visibility_s.into());
+        let deadline = parts.clock.now() + Duration::from_secs(wait_s.into());
+        loop {
+            let mut arrived = std::pin::pin!(queue.arrived.notified());
+            arrived.as_mut().enable();
+            let (of, which) = (parts.clone(), queue.clone());
+            let turn = async move { of.turn(&which, asked.most, visibility).await };
+            let turn = self.see_through(turn).await?;
+            let now = parts.clock.now();
+            if !turn.messages.is_empty() || now >= deadline {
+                return Ok(turn.messages);
+            }
+            let pause = turn.next.map_or(deadline, |next| next.min(deadline)).since(now).min(LOOK_AGAIN);
+            tokio::select! {
+                () = arrived => (),
+                () = parts.clock.sleep(pause) => (),
+                () = parts.tasks.stopping().cancelled() => return Ok(Vec::new()),
+            }
+        }
+    }
+}
+
+impl Parts {
+    /// Takes what can be received now.
+    async fn turn(self: &Arc<Self>, queue: &Arc<Queue>, most: usize, visibility: Duration) -> Result<Turn, QueueError> {
+        let _taking = queue.taking.lock().await;
+        let settings = queue.settings();
+        loop {
+            let now = self.clock.now();
+            let mut hands = Hands::of(queue);
+            let candidates = self.candidates(queue, most, now).await?;
+            let candidates = taken(&mut hands, queue.is_fifo(), candidates, now);
+            let plan = self.plan(queue, &settings, candidates, most, now + visibility, now).await?;
+            let in_the_way = plan.removed.len();
+            let messages = self.carry_out(queue, plan, hands).await?;
+            // What was too old or received too often stood in front of others.
+            if messages.is_empty() && in_the_way > 0 {
+                continue;
+            }
+            let next = if messages.is_empty() { self.next(queue, now).await? } else { None };
+            return Ok(Turn { messages, next });
+        }
+    }
+
+    /// What can be received, in the order in which it is.
+    async fn candidates(&self, queue: &Queue, most: usize, now: Timestamp) -> Result<Vec<Candidate>, QueueError> {
+        let (landed, room) = {
+            let state = queue.state();
+            if state.gone {
+                return Err(queue.unknown());
+            }
+            let limit = if queue.is_fifo() { self.limits.fifo_in_flight } else { self.limits.in_flight };
+            let of_all = self.limits.all_in_flight.saturating_sub(self.flying.load(Ordering::Relaxed));
+            let room = limit.saturating_sub(state.flying()).min(of_all);
+            (state.landed(now, most + SPARE, queue.is_fifo()), room)
+        };
+        if queue.is_fifo() {
+            return self.candidates_in_order(queue, most, room, landed, now).await;
+        }
+        if room == 0 && landed.is_empty() {
+            return Err(QueueError::InFlight { path: queue.path.clone(), there: queue.state().flying() });
+        }
+        let fresh = self.fresh(queue, None, now, (most + SPARE).min(room)).await?;
+        let mut candidates: Vec<_> = fresh.into_iter().map(|row| (row.due, Candidate::Fresh(row))).collect();
+        candidates.extend(landed.into_iter().map(|(number, flight)| (flight.until, Candidate::Again(number, flight))));
+        candidates.sort_by_key(|(at, _)| *at);
+        Ok(candidates.into_iter().map(|(_, candidate)| candidate).take(most + SPARE).collect())
+    }
+
+    /// Those of a FIFO queue: in the order of sending, without those of which one before them flies.
+    async fn candidates_in_order(
+        &self,
+        queue: &Queue,
+        most: usize,
+        room: usize,
+        landed: Vec<(Number, Flight)>,
+        now: Timestamp,
+    ) -> Result<Vec<Candidate>, QueueError> {
+        let mut closed: HashSet<u64> = queue.state().groups_in_flight(now);
+        let mut candidates = Vec::new();
+        for (number, flight) in landed {
+            if flight.busy {
+                closed.insert(flight.group); // somebody deletes it: those behind it wait until that is done
+            } else if !closed.contains(&flight.group) {
+                candidates.push(Candidate::Again(number, flight));
+            }
+        }
+        candidates.truncate(most + SPARE);
+        let wanted = (most + SPARE).min(candidates.len() + room);
+        let (mut after, mut looked_at) = (None, 0);
+        while candidates.len() < wanted && looked_at < bounds::MAX_GROUP_LOOKAHEAD {
+            let page = self.fresh(queue, after, now, LOOKAHEAD_PAGE).await?;
+            looked_at += page.len();
+            after = page.last().copied();
+            let is_last = page.len() < LOOKAHEAD_PAGE;
+            let open = page.into_iter().filter(|row| !closed.contains(&row.group)).map(Candidate::Fresh);
+            candidates.extend(open.take(wanted - candidates.len()));
+            if is_last {
+                break;
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Messages that were never received and are due, from behind `after`.
+    async fn fresh(
+        &self,
+        queue: &Queue,
+        after: Option<Row>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut range = keys::rows(queue.id);
+        if let Some(after) = after {
+            range = range.after(keys::row(queue.id, after).key());
+        }
+        let found = self.store.document_keys(range, limit).await?;
+        Ok(found.iter().filter_map(keys::read_row).take_while(|row| row.due <= now).collect())
+    }
+
+    /// What becomes of the candidates.
+    async fn plan(
+        self: &Arc<Self>,
+        queue: &Arc<Queue>,
+        settings: &QueueSettings,
+        candidates: Vec<Candidate>,
+        most: usize,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Plan, QueueError> {
+        let kept_from = keys::number_at(now.minus(Duration::from_secs(settings.retention_s.into())));
+        let dead_letters = self.dead_letters(queue, settings).await?;
+        let mut plan = Plan::default();
+        for candidate in candidates {
+            if plan.messages.len() >= most || plan.bytes > bounds::MAX_RECEIVE_BYTES {
+                break;
+            }
+            let (number, row, flight) = match candidate {
+                Candidate::Fresh(row) => (row.number, Some(row), self.first_flight(queue, row, now).await?),
+                Candidate::Again(number, flight) => (number, None, flight),
+            };
+            let Some(bytes) = self.store.document(keys::message(queue.id, number)).await? else {
+                plan.remove(queue, number, row, &flight); // its retention has ended
+                continue;
+            };
+            let message = match decode::<Message>(&bytes, || queue.told(number)) {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::error!(%error, "a message cannot be received and is put aside for an hour");
+                    let flight = Flight { until: now + DAMAGED_PAUSE, ..flight };
+                    plan.take(queue, number, row, flight);
+                    continue;
+                }
+            };
+            match &dead_letters {
+                _ if number < kept_from => plan.remove(queue, number, row, &flight),
+                Some((to, most)) if flight.receives >= *most => {
+                    let past = Past { receives: flight.past.receives + flight.receives, first: Some(flight.first) };
+                    plan.remove(queue, number, row, &flight);
+                    let came_from = Some(format!("{}/{}", queue.path.namespace, queue.path.name));
+                    let mut dead = prepare_dead_letter(self, to, Message { came_from, ..message }, past);
+                    plan.changes.append(&mut dead.changes);
+                    plan.dead.push(dead);
+                }
+                _ => {
+                    let named = message.named.then_some(message.id);
+                    let flight = Flight { until, taken: now, receives: flight.receives + 1, named, ..flight };
+                    plan.take(queue, number, row, flight);
+                    plan.bytes += message.bytes as usize;
+                    plan.messages.push(received(queue, number, message, &flight));
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The state of a message that was never received here, as if it had just landed.
+    async fn first_flight(&self, queue: &Queue, row: Row, now: Timestamp) -> Result<Flight, QueueError> {
+        let bytes = self.store.document(keys::row(queue.id, row)).await?;
+        let past: Past = bytes.map(|bytes| decode(&bytes, || queue.told(row.number))).transpose()?.unwrap_or_default();
+        let first = past.first.unwrap_or(now);
+        let Row { bytes, group, .. } = row;
+        Ok(Flight { until: now, taken: now, receives: 0, past, first, bytes, group, named: None, busy: false })
+    }
+
+    /// Where what was received too often goes, and how often that is. A queue that is gone takes nothing: its letters
+    /// stay where they are.
+    async fn dead_letters(
+        &self,
+        queue: &Queue,
+        settings: &QueueSettings,
+    ) -> Result<Option<(Arc<Queue>, u32)>, QueueError> {
+        let Some(redrive) = &settings.redrive else { return Ok(None) };
+        let to = QueuePath { namespace: queue.path.namespace.clone(), name: redrive.to.clone() };
+        let there = self.catalogue().get(&to).cloned();
+        let Some(there) = there else { return Ok(None) };
+        there.count(self).await?;
+        Ok(Some((there, redrive.max_receives)))
+    }
+
+    /// Commits a plan. A receive need not survive a power cut: then the message is visible again, as it would be later.
+    async fn carry_out(&self, queue: &Queue, mut plan: Plan, hands: Hands) -> Result<Vec<Received>, QueueError> {
+        if plan.changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Writing over something that is there moves accepted work on, and is taken while the disk has any room.
+        plan.changes.push(Change::PutDocument(keys::tally(queue.id), encode(&keys::number_at(self.clock.now()))));
+        self.store.commit(Group(plan.changes), Durability::Written).await?;
+        let unused = hands.without(plan.taken.iter().map(|it| it.0).chain(plan.removed.iter().map(|it| it.0)));
+        for (number, due, flight) in plan.taken {
+            let mut state = queue.state();
+            if let Some(due) = due {
+                state.left(due);
+                self.flying.fetch_add(1, Ordering::Relaxed);
+            }
+            state.put(number, flight);
+        }
+        for (number, due, bytes) in plan.removed {
+            self.gone(queue, number, due, bytes);
+        }
+        drop(unused); // and whoever waits for one of them is told
+        plan.dead.into_iter().for_each(PendingSend::committed);
+        Ok(plan.messages)
+    }
+
+    /// Takes note that a message is no more; `due` where it was never received.
+    pub(super) fn gone(&self, queue: &Queue, number: Number, due: Option<Timestamp>, bytes: u32) {
+        {
+            let mut state = queue.state();
+            match due {
+                Some(due) => state.left(due),
+                None if state.flight(number).is_some() && !state.gone => {
+                    self.flying.fetch_sub(1, Ordering::Relaxed);
+                }
+                None => (),
+            }
+            state.remove(number);
+        }
+        self.forget(queue, Held { messages: 1, bytes: u64::from(bytes) });
+    }
+
+    /// When something can be received that cannot be now.
+    async fn next(&self, queue: &Queue, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let first = self.store.document_keys(keys::rows(queue.id), 1).await?;
+        let due = first.first().and_then(keys::read_row).map(|row| row.due).filter(|due| *due > now);
+        let ends = queue.state().next_end(now);
+        Ok(due.into_iter().chain(ends).min())
+    }
+}
+
+/// The candidates that nobody else has in hand. Behind one that is missing, its message group waits.
+fn taken(hands: &mut Hands, in_order: bool, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
+    let (mut closed, mut taken) = (HashSet::new(), Vec::with_capacity(candidates.len()));
+    for candidate in candidates {
+        let (number, group) = match candidate {
+            Candidate::Fresh(row) => (None, row.group),
+            Candidate::Again(number, flight) => (Some(number), flight.group),
+        };
+        if in_order && closed.contains(&group) {
+            continue;
+        }
+        match number.map(|number| (number, hands.take(number))) {
+            None => taken.push(candidate),
+            Some((number, Some(flight))) if flight.until <= now => taken.push(Candidate::Again(number, flight)),
+            Some(_) => drop(closed.insert(group)),
+        }
+    }
+    taken
+}
+
+impl Plan {
+    /// A message flies.
+    fn take(&mut self, queue: &Queue, number: Number, row: Option<Row>, flight: Flight) {
+        self.changes.push(Change::PutDocument(keys::flight(queue.id, number), encode(&flight)));
+        self.changes.extend(row.map(|row| Change::RemoveDocument(keys::row(queue.id, row))));
+        self.taken.push((number, row.map(|row| row.due), flight));
+    }
+
+    /// A message goes.
+    fn remove(&mut self, queue: &Queue, number: Number, row: Option<Row>, flight: &Flight) {
+        self.changes.extend(removal(queue, number, row, flight.named));
+        self.removed.push((number, row.map(|row| row.due), flight.bytes));
+    }
+}
+
+/// What takes a message out of the store.
+pub(super) fn removal(
+    queue: &Queue,
+    number: Number,
+    row: Option<Row>,
+    named: Option<uuid::Uuid>,
+) -> impl Iterator<Item = Change> {
+    let place = row.map_or_else(|| keys::flight(queue.id, number), |row| keys::row(queue.id, row));
+    let named = named.map(|id| keys::named(queue.id, id));
+    [keys::message(queue.id, number), place].into_iter().chain(named).map(Change::RemoveDocument)
+}
+
+fn received(queue: &Queue, number: Number, message: Message, flight: &Flight) -> Received {
+    Received {
+        id: message.id,
+        receipt: Receipt { queue: queue.id, number, receive: flight.receives },
+        body: message.body,
+        attributes: message.attributes,
+        sent: message.sent,
+        sender: message.sender,
+        receives: flight.past.receives + flight.receives,
+        first_received: flight.first,
+        group: message.group,
+        deduplication: message.deduplication,
+        sequence: queue.is_fifo().then_some(number),
+        trace: message.trace,
+        came_from: message.came_from,
+    }
+}
