@@ -5,16 +5,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use wasmtime::{Error, Store, WasmCoreDump};
+use wasmtime::{Error, Store};
 
 use super::call::Call;
 use super::host::Host;
 use super::output::Capture;
+use super::trap;
 use crate::model::bounds;
 
 /// The dump of a guest that ended so, if it brought one; the log says what became of it.
 pub(super) fn of(error: &Error, store: &mut Store<Host>, call: &Call, log: &Capture) -> Option<Bytes> {
-    let dump = error.downcast_ref::<WasmCoreDump>()?;
+    let dump = trap::core_dump(error)?;
     let (has, most) = (store.data().memory_bytes(), bounds::MAX_CORE_DUMP_BYTES);
     if has > most {
         log.note(&format!(

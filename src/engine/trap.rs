@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
 
 use super::meter::Withheld;
@@ -99,6 +99,11 @@ pub(super) fn leaves_fuel_counted(error: &Error) -> bool {
         Some(trap) => *trap == Trap::OutOfFuel,
         None => !error.is::<TimedOut>(),
     }
+}
+
+/// What the guest was when it trapped, where its engine makes a note of that.
+pub(super) fn core_dump(error: &Error) -> Option<&WasmCoreDump> {
+    error.downcast_ref()
 }
 
 /// The exit code, if the guest ended by one.

@@ -57,9 +57,6 @@ impl Compiler {
 
     /// The module, compiled unless its code is on the disk. Dropping the future ends the compilation.
     pub(super) async fn prepare(&self, id: CodeId, module: Bytes, wanted: Option<Wanted>) -> Result<Ready, Refused> {
-        if !self.0.engines.offers(id.build.flavor) {
-            return Err(Refused::Experimental);
-        }
         let _permit = self.0.compiling.acquire().await.map_err(|closed| failed(&closed))?;
         let asked = wanted.clone();
         if let Some(ready) = self.blocking(move |parts| parts.recall(id, asked.as_ref()).transpose()).await? {
@@ -138,6 +135,9 @@ impl Parts {
 
     /// The engine that runs such code, made now where it is the first.
     fn engine(&self, id: CodeId) -> Result<&Arc<Made>, Refused> {
+        if !self.engines.offers(id.build.flavor) {
+            return Err(Refused::Experimental);
+        }
         self.engines.get(id.build.flavor).map_err(|error| failed(&error))
     }
 }

@@ -60,7 +60,7 @@ async fn a_version_that_asks_for_it_has_one_instance_serve_many_invocations_and_
     assert_eq!(counts, ["1", "2", "3", "1", "2"]);
     // The queue is served by them as well.
     let id = server.accept("counter", "").await;
-    assert_eq!(server.settled(&id, "succeeded").await["result"]["body"], "3");
+    assert_eq!(server.settled(&id, "succeeded").await["result"]["body"], 3);
     run(&server, &deploy).await.exits(0);
     assert_eq!([count().await, count().await], ["1", "1"]);
     let refused = server.deployment("command", hostile("sleep"), &json!({"reuse": 2})).await;
