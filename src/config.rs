@@ -45,6 +45,10 @@ pub struct Config {
     pub directories: Vec<PathBuf>,
     /// Certificates, in PEM, of authorities that functions' requests trust besides the public ones.
     pub outbound_ca: Option<PathBuf>,
+    /// Private addresses that webhooks may be sent to: addresses, networks and names, each found to be one.
+    pub private_targets: Vec<String>,
+    /// How long a delivery is tried before it is given up.
+    pub delivery_budget: Duration,
     /// Let guests abort the process, for crash tests.
     pub fault_injection: bool,
     /// Answer `POST /bench/accepted`, for `bench http`.
@@ -134,6 +138,7 @@ impl Config {
         let retention_s = self.retention.age.unwrap_or(bounds::DEFAULT_RETENTION).as_secs();
         check_capacities(&self.capacities)?;
         self.code.check()?;
+        within("--delivery-budget", self.delivery_budget.as_secs(), &bounds::DELIVERY_BUDGET_S)?;
         if !bounds::RUNTIME_CONCURRENCY.contains(&self.concurrency.get()) {
             Err(InvalidConfig::Concurrency(self.concurrency.get()))
         } else if !bounds::HOP_LIMIT.contains(&self.hop_limit) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::engine::call::Input;
 use crate::model::bounds;
-use crate::model::destination::DestinationText;
+use crate::model::destination::{DestinationText, Terms};
 use crate::model::function::Limits;
 use crate::model::grant::Grants;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
@@ -80,6 +80,7 @@ pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     };
     let invocation = runtime.accept(ask).await?.id;
     Ok(Deployed { names, invocation })
@@ -129,6 +130,9 @@ fn deployment(example: &Example) -> Deployment {
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,
             on_success: destination(example.on_success),
             on_failure: destination(example.on_failure),
+            success_terms: Terms::default(),
+            failure_terms: Terms::default(),
+            service_account: None,
         }),
     }
 }

@@ -18,12 +18,18 @@ pub mod vault;
 
 pub mod core_dumps;
 
+pub mod signature;
+
+pub mod outbound;
+
 pub mod engine;
 
 pub mod registry;
 pub mod worker;
 
 pub mod messaging;
+
+pub mod delivery;
 
 pub mod dispatch;
 

@@ -11,18 +11,23 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config, Disk, Keep};
 use crate::core_dumps::CoreDumps;
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Listener, NotBound, front};
 use crate::key_value::KeyValue;
 use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::bounds;
+use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Registry;
-use crate::runtime::{Desk, Parts, Runtime, Turns};
+use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::tls::UnusableAuthority;
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
@@ -32,6 +37,12 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 /// Why a server did not start, or not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// What may be reached that is private is no address.
+    #[error(transparent)]
+    Allowed(#[from] InvalidAllowed),
+    /// The authorities that are to be trusted cannot be.
+    #[error(transparent)]
+    Authority(#[from] UnusableAuthority),
     /// A function or a version cannot be read. Without it what waits for it would be taken for what waits for one that
     /// was deleted, and settled.
     #[error("{0}. `tidemill store check` tells all that is wrong, and `tidemill store repair` saves what is left")]
@@ -106,6 +117,10 @@ impl Server {
         let key_value = KeyValue::new(store.clone(), tasks.clone());
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
         let message_queues = queues.await.map_err(ServeError::unread)?;
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
+        objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
         let core_dumps = CoreDumps::open(core_dumps_folder(config));
         core_dumps.follow(store.clone(), &tasks);
@@ -117,6 +132,15 @@ impl Server {
             core_dumps.clone(),
             desk.clone(),
         );
+        let webhooks = webhooks(config, &store, &vault, &clock)?;
+        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
+        let base = format!("http://{}", listener.address());
+        let topics = (clock.clone(), tasks.clone());
+        let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
+        let services = services(config, &objects, &connections, &clock)?;
+        let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
+        let carrier = Carrier::new(webhooks, services, builtin);
+        registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -128,6 +152,8 @@ impl Server {
             tasks: tasks.clone(),
             retention: config.retention,
             capacities: config.capacities,
+            carrier: carrier.clone(),
+            delivery_budget: config.delivery_budget,
         };
         let dispatch = Dispatch::start(needs, &live);
         let started = clock.now();
@@ -137,9 +163,14 @@ impl Server {
             dispatch: dispatch.clone(),
             worker,
             vault,
+            webhooks: carrier.webhooks().clone(),
             key_value,
             core_dumps,
             message_queues,
+            streams,
+            connections,
+            objects,
+            topics,
             slots,
             clock,
             tasks: tasks.clone(),
@@ -212,6 +243,25 @@ fn compiler(code: &config::Code) -> CompilerProgram {
     CompilerProgram { program: code.program.clone(), cpu: code.compile_cpu, memory_bytes: code.compile_memory }
 }
 
+/// What sends webhooks.
+fn webhooks(config: &Config, store: &Arc<dyn Store>, vault: &Vault, clock: &Clock) -> Result<Webhooks, ServeError> {
+    let outbound = Outbound::new(config.outbound_ca.as_deref())?;
+    let allowed = Allowed::of(&config.private_targets)?;
+    Ok(Webhooks::new(Arc::new(outbound), allowed, store.clone(), vault.clone(), clock.clone()))
+}
+
+/// What brings outcomes to services.
+fn services(
+    config: &Config,
+    objects: &Objects,
+    connections: &Connections,
+    clock: &Clock,
+) -> Result<Services, ServeError> {
+    let allowed = Allowed::of(&config.private_targets)?;
+    let reach = delivery::Reach::new(allowed, config.outbound_ca.as_deref())?;
+    Ok(Services::new(objects.clone(), connections, &reach, clock.clone()))
+}
+
 /// Where the key is that secrets are sealed with.
 fn key_source(config: &Config) -> KeySource {
     match (&config.secret_key_file, &config.keep) {
@@ -225,6 +275,14 @@ fn core_dumps_folder(config: &Config) -> Option<std::path::PathBuf> {
     match &config.keep {
         Keep::Memory => None,
         Keep::Sled(data) => Some(data.join("core-dumps")),
+    }
+}
+
+/// Where objects are kept.
+fn objects_home(config: &Config) -> Home {
+    match &config.keep {
+        Keep::Sled(data) => Home::Folder(data.join("objects")),
+        Keep::Memory => Home::Fleeting,
     }
 }
 

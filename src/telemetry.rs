@@ -4,6 +4,10 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+/// A library that logs what its callers are told anyway.
+const SILENT: &str = "async_nats=off";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +31,11 @@ pub struct InvalidFilter {
 pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
     let invalid =
         |error: &dyn std::fmt::Display| InvalidFilter { filter: filter.to_owned(), detail: error.to_string() };
-    let parsed = EnvFilter::try_new(filter).map_err(|error| invalid(&error))?;
+    let mut parsed = EnvFilter::try_new(filter).map_err(|error| invalid(&error))?;
+    if !filter.contains("async_nats") {
+        // It tells of every server that is away, and so does the delivery that waits for it.
+        parsed = parsed.add_directive(SILENT.parse().map_err(|error: ParseError| invalid(&error))?);
+    }
     let lines = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Json => lines.json().try_init(),

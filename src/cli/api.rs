@@ -109,12 +109,31 @@ pub(super) struct AsyncConfig {
     pub(super) retry_delay_max_ms: u64,
     pub(super) on_success: Option<Target>,
     pub(super) on_failure: Option<Target>,
+    pub(super) service_account: Option<String>,
 }
 
 /// A destination.
 #[derive(Debug, Deserialize)]
 pub(super) struct Target {
     pub(super) to: String,
+    format: Option<String>,
+    service_account: Option<String>,
+    connection: Option<String>,
+    expires_days: Option<u16>,
+}
+
+impl Target {
+    /// Where it leads, and how where that is not the usual way: `queue:jobs (format payload)`.
+    pub(super) fn text(&self) -> String {
+        let terms = [
+            self.format.as_ref().filter(|format| *format != "record").map(|format| format!("format {format}")),
+            self.service_account.as_ref().map(|account| format!("service account {account}")),
+            self.connection.as_ref().map(|connection| format!("connection {connection}")),
+            self.expires_days.map(|days| format!("expires in {days} d")),
+        ];
+        let terms: Vec<_> = terms.into_iter().flatten().collect();
+        if terms.is_empty() { self.to.clone() } else { format!("{} ({})", self.to, terms.join(", ")) }
+    }
 }
 
 /// An asynchronous invocation that was accepted.
@@ -269,7 +288,19 @@ pub(super) struct Edge {
 /// One page of a list. The items are read later, so that `--json` can hand them on as they came.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
-    #[serde(alias = "functions", alias = "invocations", alias = "secrets", alias = "keys", alias = "queues")]
+    #[serde(
+        alias = "functions",
+        alias = "invocations",
+        alias = "secrets",
+        alias = "keys",
+        alias = "deliveries",
+        alias = "queues",
+        alias = "streams",
+        alias = "topics",
+        alias = "connections",
+        alias = "objects",
+        alias = "publications"
+    )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,
 }

@@ -12,7 +12,10 @@ use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
-use super::{async_config, bench, functions, invocations, kv, queue, queues, runtime, secrets, store};
+use super::{
+    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
+    store, streams, topics, webhooks,
+};
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
 
@@ -121,6 +124,12 @@ pub(super) enum Remote {
     /// List, show, cancel, retry, redrive and purge invocations
     #[command(subcommand)]
     Invocations(invocations::Command),
+    /// List, redrive and purge what is on its way out of the server
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Show and rotate the keys that webhooks are signed with
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
     /// Make, list and delete message queues; send, receive and delete messages
@@ -132,6 +141,18 @@ pub(super) enum Remote {
     /// List, read and write the key-value stores of functions
     #[command(subcommand)]
     Kv(kv::Command),
+    /// Make, append to and read streams
+    #[command(subcommand)]
+    Streams(streams::Command),
+    /// Set, list and delete the ways to services outside
+    #[command(subcommand)]
+    Connections(connections::Command),
+    /// List, read and delete what outcomes were put into buckets here
+    #[command(subcommand)]
+    Objects(objects::Command),
+    /// Make topics, publish on them, and subscribe to them
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),

@@ -12,8 +12,8 @@ use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output};
 use super::units;
-use crate::model::destination::{DestinationText, InvalidDestination};
-use crate::model::names::{FunctionName, Qualifier};
+use crate::model::destination::{DestinationText, InvalidDestination, Terms};
+use crate::model::names::{AccountName, ConnectionName, FunctionName, Qualifier};
 use crate::model::time::whole_ms;
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,7 @@ pub(super) enum Command {
         #[command(flatten)]
         of: Of,
         #[command(flatten)]
-        flags: Flags,
+        flags: Box<Flags>,
     },
     /// Go back to the default: one retry, an hour, no destinations
     Delete(Of),
@@ -57,12 +57,23 @@ pub(super) struct Flags {
     /// Where the doubling stops [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     retry_delay_max: Option<Duration>,
-    /// Where the record of a success goes, such as `function:NAME`
+    /// Where the record of a success goes: `function:NAME`, `queue:NAME`, `stream:NAME`, `topic:NAME`,
+    /// `object:BUCKET/PREFIX` or `https://...`
     #[arg(long, value_name = "DESTINATION")]
     on_success: Option<Destination>,
-    /// Where the record of any other outcome goes, such as `function:NAME`
+    /// How it is brought there, such as `format=payload,connection=NAME,expires-days=7,service-account=NAME`. Formats
+    /// are `record`, `payload`, `cloudevent` and `cloudevent-binary`
+    #[arg(long, value_name = "KEY=VALUE,..", requires = "on_success")]
+    on_success_terms: Option<Terms>,
+    /// Where the record of any other outcome goes, in the same way
     #[arg(long, value_name = "DESTINATION")]
     on_failure: Option<Destination>,
+    /// How it is brought there
+    #[arg(long, value_name = "KEY=VALUE,..", requires = "on_failure")]
+    on_failure_terms: Option<Terms>,
+    /// The service account that must be allowed to invoke the function
+    #[arg(long, value_name = "NAME")]
+    service_account: Option<AccountName>,
 }
 
 /// A destination that has been found to be one, as it was written.
@@ -89,9 +100,30 @@ pub(super) struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_delay_max_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    on_success: Option<Destination>,
+    on_success: Option<DestinationBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    on_failure: Option<Destination>,
+    on_failure: Option<DestinationBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<AccountName>,
+}
+
+/// A destination as the API reads it.
+#[derive(Debug, Serialize)]
+struct DestinationBody {
+    to: Destination,
+    format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<AccountName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<ConnectionName>,
+    expires_days: u16,
+}
+
+impl DestinationBody {
+    fn of(to: Option<&Destination>, terms: Option<&Terms>) -> Option<Self> {
+        let Terms { format, service_account, connection, expires_days } = terms.cloned().unwrap_or_default();
+        Some(Self { to: to?.clone(), format: format.as_str(), service_account, connection, expires_days })
+    }
 }
 
 impl Flags {
@@ -102,7 +134,8 @@ impl Flags {
             || self.retry_delay.is_some()
             || self.retry_delay_max.is_some()
             || self.on_success.is_some()
-            || self.on_failure.is_some();
+            || self.on_failure.is_some()
+            || self.service_account.is_some();
         if any { self.body().map(Some) } else { Ok(None) }
     }
 
@@ -112,8 +145,9 @@ impl Flags {
             max_event_age_s: self.max_age.map(whole_seconds).transpose()?,
             retry_delay_ms: self.retry_delay.map(whole_ms),
             retry_delay_max_ms: self.retry_delay_max.map(whole_ms),
-            on_success: self.on_success.clone(),
-            on_failure: self.on_failure.clone(),
+            on_success: DestinationBody::of(self.on_success.as_ref(), self.on_success_terms.as_ref()),
+            on_failure: DestinationBody::of(self.on_failure.as_ref(), self.on_failure_terms.as_ref()),
+            service_account: self.service_account.clone(),
         })
     }
 }
@@ -158,8 +192,8 @@ fn text(config: &AsyncConfig) -> String {
 }
 
 /// The configuration as names and values.
-pub(super) fn rows(config: &AsyncConfig) -> [(&'static str, String); 7] {
-    let to = |target: &Option<Target>| output::or_dash(target.as_ref().map(|target| target.to.clone()));
+pub(super) fn rows(config: &AsyncConfig) -> [(&'static str, String); 8] {
+    let to = |target: &Option<Target>| output::or_dash(target.as_ref().map(Target::text));
     [
         ("set", if config.set { "yes" } else { "no, this is the default" }.to_owned()),
         ("max retries", config.max_retries.to_string()),
@@ -168,6 +202,7 @@ pub(super) fn rows(config: &AsyncConfig) -> [(&'static str, String); 7] {
         ("retry delay max", units::show_duration(config.retry_delay_max_ms)),
         ("on success", to(&config.on_success)),
         ("on failure", to(&config.on_failure)),
+        ("service account", output::or_dash(config.service_account.clone())),
     ]
 }
 
@@ -198,11 +233,13 @@ mod tests {
             ["--retry-delay", "500ms"],
             ["--retry-delay-max", "1m"],
             ["--on-success", "function:b@prod"],
+            ["--on-success-terms", "format=payload"],
             ["--on-failure", "function:shop/alarm"],
         ];
         let expected = serde_json::json!({
             "max_event_age_s": 3600, "retry_delay_ms": 500, "retry_delay_max_ms": 60000,
-            "on_success": "function:b@prod", "on_failure": "function:shop/alarm",
+            "on_success": {"to": "function:b@prod", "format": "payload", "expires_days": 0},
+            "on_failure": {"to": "function:shop/alarm", "format": "record", "expires_days": 0},
         });
         check(all.as_flattened(), Some(&expected));
     }

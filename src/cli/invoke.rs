@@ -27,6 +27,7 @@ const DELAY: &str = "tidemill-delay";
 const RUN_AT: &str = "tidemill-run-at";
 const PRIORITY: &str = "tidemill-priority";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const CALLBACK: &str = "tidemill-callback-url";
 const PREFER: &str = "prefer";
 
 #[derive(Debug, Args)]
@@ -64,6 +65,9 @@ pub(super) struct Invoke {
     /// A name for this request: sent again with the same name, it is not run again
     #[arg(long, value_name = "KEY", requires = "asynchronous")]
     idempotency_key: Option<String>,
+    /// Where to tell of the outcome, whatever it is, by a signed POST
+    #[arg(long, value_name = "URL", requires = "asynchronous")]
+    callback_url: Option<String>,
 }
 
 /// Knows every priority, for the help and for completions.
@@ -98,6 +102,7 @@ impl Invoke {
             (RUN_AT, self.at.map(|at| at.to_string())),
             (PRIORITY, self.priority.map(|priority| priority.to_string())),
             (IDEMPOTENCY_KEY, self.idempotency_key.clone()),
+            (CALLBACK, self.callback_url.clone()),
         ];
         let given = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
         given.fold(request, |request, (name, value)| request.header(name, value)).body(payload)

@@ -20,12 +20,18 @@ mod progress;
 mod wait;
 
 mod async_config;
+mod connections;
+mod deliveries;
 mod keep;
 mod kv;
+mod objects;
 mod queue;
 mod queues;
 mod runtime;
 mod secrets;
+mod streams;
+mod topics;
+mod webhooks;
 
 mod deploy;
 mod functions;

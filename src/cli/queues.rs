@@ -256,16 +256,13 @@ impl Command {
             }
             Self::Delete { of, message } => {
                 let name = of.name.as_str();
-                match &message {
-                    Some(receipt) => {
-                        let path = ["queues", name, "messages", receipt.as_str()];
-                        client.send(client.in_namespace(Method::DELETE, &path)).await?;
-                        output::note(&format!("deleted a message of {name}"));
-                    }
-                    None => {
-                        client.send(client.in_namespace(Method::DELETE, &["queues", name])).await?;
-                        output::note(&format!("deleted {name}"));
-                    }
+                if let Some(receipt) = &message {
+                    let path = ["queues", name, "messages", receipt.as_str()];
+                    client.send(client.in_namespace(Method::DELETE, &path)).await?;
+                    output::note(&format!("deleted a message of {name}"));
+                } else {
+                    client.send(client.in_namespace(Method::DELETE, &["queues", name])).await?;
+                    output::note(&format!("deleted {name}"));
                 }
                 Ok(())
             }

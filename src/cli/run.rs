@@ -57,16 +57,22 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
     let output = Output { json: global.json };
     match command {
         Remote::AsyncConfig(command) => command.run(client, output).await,
+        Remote::Connections(command) => command.run(client, output).await,
+        Remote::Deliveries(command) => command.run(client, output).await,
         Remote::Deploy(deploy) => deploy.run(client, output).await,
         Remote::Functions(command) => command.run(client, output).await,
         Remote::Graph(show) => show.run(client, output).await,
         Remote::Invocations(command) => command.run(client, output).await,
         Remote::Invoke(invoke) => invoke.run(client, output).await,
         Remote::Kv(command) => command.run(client, output).await,
+        Remote::Objects(command) => command.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Queues(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
         Remote::Secrets(command) => command.run(client, output).await,
+        Remote::Streams(command) => command.run(client, output).await,
+        Remote::Topics(command) => command.run(client, output).await,
+        Remote::Webhooks(command) => command.run(client, output).await,
     }
 }
 

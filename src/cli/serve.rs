@@ -14,6 +14,7 @@ use crate::config::{self, Code, Config, Disk, Keep};
 use crate::examples;
 use crate::model::bounds;
 use crate::model::queue::{self, Capacities, Capacity};
+use crate::outbound::{Allowed, InvalidAllowed};
 use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
@@ -90,13 +91,26 @@ pub(super) struct Settings {
     /// A directory below which functions may be granted any (`deploy --allow-dir`); may be given again [default: none]
     #[arg(long, value_name = "DIRECTORY", help_heading = "What functions may be granted")]
     allow_dir: Vec<PathBuf>,
-    /// Certificates of authorities, in PEM, that requests of functions trust besides the public ones
+    /// Certificates of authorities, in PEM, that requests of functions and webhooks trust besides the public ones
     #[arg(long, value_name = "FILE", help_heading = "What functions may be granted")]
     outbound_ca: Option<PathBuf>,
     /// Run components of WASI 0.3 (`wasi:http/handler`, `tidemill:function/handler-async`). wasmtime calls its part of it
     /// experimental, and publishes no security fixes for it alone: only for functions that are trusted
     #[arg(long = "wasi-0.3", help_heading = "What functions may be granted")]
     wasi_0_3: bool,
+    /// Private addresses that webhooks, callbacks and connections may lead to: `10.0.0.7`, `10.1.0.0/16`, `db.internal`,
+    /// `*.internal` [default: none]
+    #[arg(long, value_name = "HOST|CIDR,..", value_parser = allowed, help_heading = "Deliveries")]
+    allow_private_targets: Vec<String>,
+    /// How long a delivery is tried before it is given up and kept as dead
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "24h",
+        value_parser = units::duration,
+        help_heading = "Deliveries"
+    )]
+    delivery_budget: Duration,
     /// Run the clock N times faster, 1 to 36000, so that an hour of retries or of retention passes in seconds. Guests
     /// and sockets keep the real time. Only with data that is thrown away: its times lie in the future afterwards
     #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = "For trying things out")]
@@ -116,6 +130,11 @@ enum Store {
     Memory,
     /// A database in the folder
     Sled,
+}
+
+/// Checks what may be reached; it is read again where it is needed.
+fn allowed(text: &str) -> Result<String, InvalidAllowed> {
+    Allowed::of(&[text.to_owned()]).map(|_| text.to_owned())
 }
 
 fn default_concurrency() -> NonZeroU32 {
@@ -146,6 +165,8 @@ impl Settings {
             examples: self.examples,
             directories: self.allow_dir,
             outbound_ca: self.outbound_ca,
+            private_targets: self.allow_private_targets,
+            delivery_budget: self.delivery_budget,
             fault_injection: self.fault_injection,
             bench_endpoints: self.bench_endpoints,
             code,
@@ -278,6 +299,8 @@ mod tests {
             ["--allow-dir", "/in"],
             ["--allow-dir", "/out"],
             ["--outbound-ca", "/ca.pem"],
+            ["--allow-private-targets", "10.0.0.0/8,localhost"],
+            ["--delivery-budget", "13s"],
         ];
         let config =
             config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
@@ -295,6 +318,10 @@ mod tests {
         assert_eq!((compile_cpu.as_secs(), compile_memory, loaded_bytes), (12, 1 << 30, 128 << 20));
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
         assert_eq!(config.directories, [PathBuf::from("/in"), PathBuf::from("/out")]);
+        assert_eq!(
+            (config.private_targets, config.delivery_budget.as_secs()),
+            (vec!["10.0.0.0/8,localhost".into()], 13)
+        );
         assert_eq!(config.outbound_ca, Some(PathBuf::from("/ca.pem")));
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
@@ -324,6 +351,8 @@ mod tests {
         check_refused(&["--compile-cpu", "0s"], "--compile-cpu is 0: use 1 to");
         check_refused(&["--compile-memory", "1MiB"], "--compile-memory is 1048576: use");
         check_refused(&["--loaded-code-bytes", "1"], "--loaded-code-bytes is 1: use");
+        check_refused(&["--delivery-budget", "0s"], "--delivery-budget is 0: use 1 to");
+        check_refused(&["--allow-private-targets", "10.0.0.0/33"], "`10.0.0.0/33` is no address");
         check_refused(&["--time-scale", "36001"], "--time-scale is 36001");
         check_refused(&["--store", "memory", "--data", "/d"], "--store memory keeps nothing");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::turn::Hold;
-use super::{Dispatch, Held, Parts, step};
+use super::{Dispatch, Held, Parts, deliver, step};
 use crate::model::invocation::{Event, Invocation, State};
 use crate::model::names::InvocationId;
 use crate::model::place::Place;
@@ -55,6 +55,15 @@ impl Dispatch {
         // Whoever asked may go away; what is held must come back into line.
         let expedited = self.parts.needs.tasks.see_through("run now", expedited).await;
         expedited.unwrap_or_else(|| Err(StoreError::Unknown("the step that was to write it ended early".to_owned())))
+    }
+
+    /// Has what was given up of its deliveries tried again, durably, and returns it as it then is. `None` where nothing
+    /// of it was, or something else of it is still on its way.
+    pub async fn redeliver(&self, id: InvocationId) -> Result<Option<Invocation>, StoreError> {
+        let parts = self.parts.clone();
+        let redelivered = async move { deliver::redeliver(&parts, id).await };
+        let redelivered = self.parts.needs.tasks.see_through("redeliver", redelivered).await;
+        redelivered.unwrap_or_else(|| Err(StoreError::Unknown("the step that was to write it ended early".to_owned())))
     }
 
     /// Waits until an invocation has settled, at most `patience`, and returns it as it then is. `None` when

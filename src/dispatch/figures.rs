@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Parts;
+use super::deliver::DeliveryFigures;
 use crate::model::bounds;
 use crate::model::names::FunctionId;
 
@@ -20,6 +21,8 @@ pub struct Figures {
     pub in_memory: usize,
     /// Live invocations whose records were found damaged: they are kept, and looked at rarely.
     pub damaged: usize,
+    /// What is brought out of the runtime.
+    pub deliveries: DeliveryFigures,
 }
 
 /// Figures of one function.
@@ -90,7 +93,7 @@ impl Parts {
             functions.entry(*function).or_default().oldest_due_age = Some(*age);
         }
         let line = self.line();
-        Figures { functions, in_memory: line.len(), damaged: line.damaged() }
+        Figures { functions, in_memory: line.len(), damaged: line.damaged(), deliveries: self.deliveries.figures() }
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `step`      | one step of one invocation                                                     |
 //! | `write`     | the commit at its end                                                          |
 //! | `settle`    | what follows from an outcome                                                   |
+//! | `deliver`   | what is brought out of the runtime, and when it is tried again                 |
 //! | `records`   | the records of what is not queued                                              |
 //! | `retention` | what is removed, and when                                                      |
 //! | `sound`     | whether the counts and the quota are true                                      |
@@ -26,6 +27,7 @@
 
 mod accept;
 mod asked;
+mod deliver;
 mod figures;
 mod keys;
 mod line;
@@ -56,11 +58,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use accept::Acceptance;
 pub use asked::CancelAsked;
+pub use deliver::DeliveryFigures;
 pub use figures::{Figures, FunctionFigures};
 pub use keys::Keyed;
 pub use refused::{Full, NotAccepted};
 
 use crate::clock::Clock;
+use crate::delivery::Carrier;
 use crate::model::invocation::{Invocation, Lease};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::queue::{Capacities, Keep};
@@ -68,6 +72,7 @@ use crate::registry::Registry;
 use crate::store::{Live, Store};
 use crate::tasks::{OnExit, Tasks};
 use crate::worker::{Slots, Worker};
+use deliver::Deliveries;
 use figures::Tallies;
 use keys::Keys;
 use line::{Line, Windows};
@@ -100,6 +105,10 @@ pub struct Needs {
     pub retention: Keep,
     /// How much may wait.
     pub capacities: Capacities,
+    /// Brings outcomes out of the runtime.
+    pub carrier: Carrier,
+    /// How long a delivery is tried before it is given up.
+    pub delivery_budget: Duration,
 }
 
 /// The handle. Cheap to clone.
@@ -119,6 +128,7 @@ struct Parts {
     quota: Quota,
     keys: Keys,
     tallies: Tallies,
+    deliveries: Deliveries,
     /// Those of which it is not known whether they are in the store, or still live there, by what they count as.
     unsure: Mutex<HashMap<InvocationId, (FunctionId, u64)>>,
     /// This process, as the owner of leases.
@@ -154,6 +164,7 @@ impl Dispatch {
             waiters: Waiters::default(),
             keys: Keys::default(),
             tallies: Tallies::default(),
+            deliveries: Deliveries::default(),
             unsure: Mutex::default(),
             lease: Lease { owner: uuid::Uuid::new_v4() },
             expiring: Arc::new(Semaphore::new(MAX_EXPIRING)),
@@ -169,6 +180,8 @@ impl Dispatch {
         tasks.spawn("records", OnExit::Shutdown, records::write_all(parts.clone(), to_write));
         tasks.spawn("overdue", OnExit::Shutdown, parts.clone().settle_overdue());
         tasks.spawn("retention", OnExit::Shutdown, retention::sweep(parts.clone()));
+        tasks.spawn("deliveries", OnExit::Shutdown, deliver::pump(parts.clone()));
+        tasks.spawn("delivery count", OnExit::Shutdown, deliver::count(parts.clone()));
         tasks.spawn("soundness", OnExit::Shutdown, sound::watch(parts.clone()));
         Self { parts }
     }
@@ -210,7 +223,8 @@ impl Dispatch {
     pub async fn drain(&self, patience: Duration) {
         self.parts.closed.store(true, Ordering::SeqCst);
         let until = tokio::time::Instant::now() + patience;
-        let busy = || !self.parts.held().is_empty() || !self.parts.needs.slots.all_free();
+        let busy =
+            || !self.parts.held().is_empty() || !self.parts.needs.slots.all_free() || !self.parts.deliveries.rest();
         while busy() && tokio::time::Instant::now() < until {
             tokio::select! {
                 () = self.parts.needs.wake.notified() => (),

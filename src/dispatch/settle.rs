@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::Parts;
 use crate::clock;
-use crate::model::destination::FunctionTarget;
+use crate::delivery::{self, Known, Rendered};
+use crate::model::destination::{Format, FunctionTarget};
 use crate::model::function::AsyncConfig;
 use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
-use crate::model::names::InvocationId;
+use crate::model::names::{Edge, InvocationId};
 use crate::model::outcome::Outcome;
-use crate::model::record;
 use crate::model::time::Timestamp;
 
 /// What a settled invocation brought and gave.
@@ -29,11 +29,13 @@ pub(super) fn next(
     payloads: &Payloads,
     now: Timestamp,
 ) -> Option<(Invocation, Bytes)> {
-    let (outcome, _) = invocation.outcome()?;
+    let (outcome, at) = invocation.outcome()?;
     let (edge, target) = invocation.leads_to()?;
-    let record = rendered(invocation, outcome, payloads);
+    let format = invocation.policy.config.destinations.terms(edge).format;
+    let settled = (outcome, at);
+    let Rendered { body, content_type, .. } = rendered(invocation, settled, format, edge, payloads);
     let (target, config) = resolved(parts, target);
-    let payload = PayloadInfo { bytes: record.len() as u64, content_type: record::CONTENT_TYPE.to_owned() };
+    let payload = PayloadInfo { bytes: body.len() as u64, content_type };
     let next = Invocation {
         id: invocation.id.next(edge),
         target,
@@ -53,18 +55,23 @@ pub(super) fn next(
         state: State::Queued { due: now, attempt: std::num::NonZeroU32::MIN },
         result: None,
     };
-    Some((next, record))
+    Some((next, body))
 }
 
-fn rendered(invocation: &Invocation, outcome: Outcome, payloads: &Payloads) -> Bytes {
-    match record::render(invocation, outcome, &payloads.request, &payloads.response) {
-        Ok(record) => Bytes::from(record),
-        Err(error) => {
-            // A bug of ours must not lose the step: the chain goes on with an empty record, and this says so.
-            tracing::error!(invocation = %invocation.id, %error, "the record of an outcome could not be written");
-            Bytes::new()
-        }
-    }
+fn rendered(
+    invocation: &Invocation,
+    settled: (Outcome, Timestamp),
+    format: Format,
+    edge: Edge,
+    payloads: &Payloads,
+) -> Rendered {
+    let known = |bytes: &Bytes| Known::Whole(bytes.clone());
+    let payloads = delivery::Payloads { request: known(&payloads.request), response: known(&payloads.response) };
+    delivery::payload(invocation, settled, format, invocation.id.next(edge), &payloads).unwrap_or_else(|error| {
+        // A bug of ours must not lose the step: the chain goes on with an empty record, and this says so.
+        tracing::error!(invocation = %invocation.id, %error, "the record of an outcome could not be written");
+        Rendered { body: Bytes::new(), content_type: String::new(), headers: Vec::new() }
+    })
 }
 
 /// The function as it is now. One that is gone keeps its name and has no version: its invocation will say so.

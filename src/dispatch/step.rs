@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
+use super::deliver::Stand;
 use super::settle::Payloads;
 use super::turn::{Hold, STORE_PAUSE};
 use super::write::{Written, wanted, write};
@@ -131,6 +132,7 @@ async fn carry_out(
 /// caused then stands in the store and nowhere else.
 async fn take_up_next(parts: &Arc<Parts>, invocation: &Invocation) -> Result<(), StoreError> {
     parts.waiters.tell(invocation.id);
+    parts.deliveries.note(&Stand::all_of(invocation));
     let next = match invocation.leads_to() {
         Some((edge, _)) => parts.needs.store.invocation(invocation.id.next(edge)).await?,
         None => None,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use super::deliver::Stand;
 use super::quota::Wanted;
 use super::settle::{self, Payloads};
 use super::turn::Hold;
@@ -33,7 +34,9 @@ pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option
     let _moving = settled.map(|_| parts.quota.moving(function));
     let _next_moving = next.as_ref().map(|(next, _)| parts.quota.moving(next.target.function));
 
+    let stands = Stand::all_of(&invocation);
     let mut group = Vec::with_capacity(5);
+    group.extend(stands.iter().map(Stand::put));
     group.extend(log.map(|log| Change::PutBlob(id, Part::Log, log)));
     if invocation.result.is_some() {
         group.push(Change::PutBlob(id, Part::Result, payloads.response));
@@ -59,6 +62,7 @@ pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option
         if outcome == Outcome::Expired {
             parts.tallies.count(function, |figures| figures.expired += 1);
         }
+        parts.deliveries.note(&stands);
         parts.waiters.tell(id);
         parts.one_more_settled();
     }
@@ -98,7 +102,12 @@ impl Following {
 
 /// Commits, and again after a pause while the store refuses for want of room: what has happened is not forgotten
 /// because it cannot be written down yet.
-async fn commit(parts: &Parts, id: InvocationId, group: Vec<Change>, when: Durability) -> Result<(), StoreError> {
+pub(super) async fn commit(
+    parts: &Parts,
+    id: InvocationId,
+    group: Vec<Change>,
+    when: Durability,
+) -> Result<(), StoreError> {
     let mut unwritten = None;
     loop {
         match parts.needs.store.commit(Group(group.clone()), when).await {

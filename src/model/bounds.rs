@@ -16,6 +16,11 @@ pub const DEFAULT_MAX_EVENT_AGE: Duration = Duration::from_secs(3_600);
 /// FunctionGraph's range of the "maximum validity of a message".
 pub const MAX_EVENT_AGE_S: RangeInclusive<u64> = 1..=86_400;
 
+/// Days until an object that an outcome was written to is deleted; 0 keeps it. FunctionGraph's range.
+pub const EXPIRES_DAYS: RangeInclusive<u16> = 0..=365;
+/// Bytes of a target outside the runtime: an address, a name, a bucket and prefix. It is part of every record.
+pub const MAX_TARGET_BYTES: usize = 2_048;
+
 /// Pause before the second attempt; doubles from there.
 pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Where the doubling stops.
@@ -96,6 +101,8 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Connections of a namespace to services outside the runtime.
+pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
 pub const MAX_PAIR_KEY_BYTES: usize = 1_024;
 /// The value of a pair: what one commit can write beside others.
@@ -246,6 +253,51 @@ pub const MAX_GROUP_LOOKAHEAD: usize = 20_000;
 /// Bytes of the key of a document, so that with its table it is a key of the store's index.
 pub const MAX_DOCUMENT_KEY_BYTES: usize = 120;
 
+/// Streams, of one namespace and in all: each costs a kilobyte of memory.
+pub const MAX_STREAMS: usize = 1_000;
+/// Streams of all namespaces.
+pub const MAX_ALL_STREAMS: usize = 10_000;
+/// How long records of a stream are kept, unless told, in seconds.
+pub const DEFAULT_STREAM_RETENTION_S: u64 = 86_400;
+/// Range of the same: up to a year.
+pub const STREAM_RETENTION_S: RangeInclusive<u64> = 60..=366 * 86_400;
+/// Bytes of a stream, unless told; the oldest records give way.
+pub const DEFAULT_STREAM_BYTES: u64 = GIB;
+/// Range of the same.
+pub const STREAM_BYTES: RangeInclusive<u64> = MIB..=1_024 * GIB;
+/// Data of one record in a stream: what one commit can write beside others.
+pub const MAX_STREAM_RECORD_BYTES: usize = 1_024 * 1_024;
+/// A record's partition key, in bytes.
+pub const MAX_PARTITION_KEY_BYTES: usize = 256;
+/// Attributes of a record in a stream or of a publication, count.
+pub const MAX_RECORD_ATTRIBUTES: usize = 32;
+/// Names and values of all of them, in bytes.
+pub const MAX_RECORD_ATTRIBUTE_BYTES: usize = 16 * 1_024;
+/// Records that are appended or read at once, count.
+pub const MAX_STREAM_BATCH: usize = 500;
+/// Bytes of their data together.
+pub const MAX_STREAM_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
+/// Topics of one namespace.
+pub const MAX_TOPICS: usize = 1_000;
+/// Topics of all namespaces.
+pub const MAX_ALL_TOPICS: usize = 10_000;
+/// Subscriptions of one topic: what one publication may come to in a commit.
+pub const MAX_SUBSCRIPTIONS: usize = 100;
+/// Subscriptions of all topics: each has a task of its own.
+pub const MAX_ALL_SUBSCRIPTIONS: usize = 10_000;
+/// What a publication says, in bytes: as much as a message in a queue.
+pub const MAX_PUBLICATION_BYTES: usize = 256 * 1_024;
+/// Publications that are on their way to one subscription; what is more is kept as dead at once.
+pub const MAX_PENDING_PUBLICATIONS: u64 = 10_000;
+/// Publications of one subscription that are kept as dead; past them none is given up, they are tried on.
+pub const MAX_DEAD_PUBLICATIONS: u64 = 10_000;
+/// Publications that are sent at once, to all subscriptions.
+pub const MAX_PUBLICATIONS_SENT: usize = 256;
+/// How long somebody has to confirm a subscription.
+pub const CONFIRMATION: Duration = Duration::from_secs(3 * 86_400);
+/// How long a read waits for what is not there yet.
+pub const MAX_POLL: Duration = Duration::from_secs(20);
+
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.
@@ -376,6 +428,33 @@ pub const MAX_LOOKUPS: usize = 32;
 pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
+
+/// Bytes of a record that goes into a queue or to a topic: 256 KiB, attributes included.
+pub const MAX_QUEUE_RECORD_BYTES: usize = 252 * 1_024;
+/// How long one try at a delivery may take, all of it.
+pub const DELIVERY_TRY: Duration = Duration::from_secs(15);
+/// How long a delivery is tried, unless told, before it is given up.
+pub const DEFAULT_DELIVERY_BUDGET: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds.
+pub const DELIVERY_BUDGET_S: RangeInclusive<u64> = 1..=30 * 24 * 3_600;
+/// Pause before the second try at a delivery; doubles from there.
+pub const DELIVERY_DELAY: Duration = Duration::from_secs(1);
+/// Where the doubling stops.
+pub const DELIVERY_DELAY_MAX: Duration = Duration::from_secs(600);
+/// The longest pause that a receiver may ask for.
+pub const DELIVERY_ASKED_MAX: Duration = Duration::from_secs(3_600);
+/// Deliveries to one target that are under way: what one endpoint is asked to take at once.
+pub const MAX_DELIVERIES_PER_TARGET: usize = 8;
+/// Deliveries that are under way in all: each is a record in memory, and often a socket.
+pub const MAX_DELIVERIES: usize = 128;
+/// Bytes of payloads and results that deliveries under way hold together.
+pub const MAX_DELIVERY_BYTES: u32 = 64 * 1_024 * 1_024;
+/// Targets that deliveries are known to wait for; of more, the rest is looked up when some are done.
+pub const MAX_DELIVERY_TARGETS: usize = 100_000;
+/// Time for which the keys before still sign webhooks after a rotation, unless told.
+pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+/// Range of the same, in seconds; 0 for a key that has got into wrong hands.
+pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
 
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;

@@ -165,7 +165,9 @@ impl Destinations {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDestination {
     /// There is no `kind:` in front, or no such kind.
-    #[error("`{0}` is not a destination: write `function:NAME`, for example `function:resize`")]
+    #[error(
+        "`{0}` is not a destination: write `function:NAME`, `queue:NAME`, `stream:NAME`, `topic:NAME`, `object:BUCKET/PREFIX` or `https://...`"
+    )]
     Kind(String),
     /// A part of the target is not a name.
     #[error("the destination `{text}` has a part that is no name: {source}")]
@@ -234,6 +236,16 @@ impl fmt::Display for Destination {
             Self::Function(FunctionTarget { path, qualifier, .. }) => write!(f, "function:{path}@{qualifier}"),
             Self::Outside(outside) => outside.fmt(f),
         }
+    }
+}
+
+impl Outside {
+    /// As a log may have it: without the query of an address, which may hold a key, and not too long.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let text = self.to_string();
+        let told = text.split(['?', '#']).next().unwrap_or_default();
+        told.chars().take(200).collect()
     }
 }
 

@@ -16,7 +16,7 @@ use super::bounds;
 use super::destination::{Destination, Destinations, FunctionTarget, Outside, Terms};
 use super::function::AsyncConfig;
 use super::names::{Edge, FunctionId, FunctionPath, InvocationId, VersionNumber};
-use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
+use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome, OutcomeKind};
 use super::place::{Lane, Place, Priority};
 use super::retry::RetryPolicy;
 use super::time::Timestamp;
@@ -320,6 +320,25 @@ impl Invocation {
         match self.state {
             State::Queued { .. } | State::Running { .. } => None,
             State::Delivering { outcome, at, .. } | State::Done { outcome, at, .. } => Some((outcome, at)),
+        }
+    }
+
+    /// Among which settled ones it is kept: one whose outcome could not be told is kept as those that failed are.
+    #[must_use]
+    pub fn kept_as(&self) -> Option<OutcomeKind> {
+        match &self.state {
+            State::Done { undelivered, .. } if !undelivered.is_empty() => Some(OutcomeKind::Failed),
+            _ => self.outcome().map(|(outcome, _)| outcome.kind()),
+        }
+    }
+
+    /// What of it is on its way out, or was given up: the first are pending.
+    #[must_use]
+    pub fn deliveries(&self) -> (&[Delivery], &[Delivery]) {
+        match &self.state {
+            State::Queued { .. } | State::Running { .. } => (&[], &[]),
+            State::Delivering { deliveries, undelivered, .. } => (deliveries, undelivered),
+            State::Done { undelivered, .. } => (&[], undelivered),
         }
     }
 

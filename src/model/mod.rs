@@ -16,8 +16,10 @@ pub mod secret;
 
 pub mod retry;
 
+pub mod connection;
 pub mod destination;
 pub mod graph;
+pub mod object;
 
 pub mod message_queue;
 pub mod outcome;
@@ -33,3 +35,4 @@ pub mod usage;
 pub mod invocation;
 pub mod record;
 pub mod status;
+pub mod target;

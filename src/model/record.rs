@@ -52,6 +52,24 @@ struct ResponseContext {
     function_error: String,
 }
 
+/// A payload, or how large it is where that is too large for a record anyway.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// So many bytes of which none is told.
+    LeftOut(usize),
+}
+
+impl Content<'_> {
+    const fn len(self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::LeftOut(bytes) => bytes,
+        }
+    }
+}
+
 /// A payload in the form that the record gives it.
 struct Embedded {
     value: Box<RawValue>,
@@ -68,6 +86,39 @@ pub fn render(
     outcome: Outcome,
     request: &[u8],
     response: &[u8],
+) -> Result<Vec<u8>, serde_json::Error> {
+    render_within(invocation, outcome, Content::Whole(request), Content::Whole(response), None)
+}
+
+/// The same in at most `limit` bytes: the response is left out first, then the request.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_within(
+    invocation: &Invocation,
+    outcome: Outcome,
+    request: Content<'_>,
+    response: Content<'_>,
+    limit: Option<usize>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let fits = |record: &[u8]| limit.is_none_or(|limit| record.len() <= limit);
+    let (no_request, no_response) = (Content::LeftOut(request.len()), Content::LeftOut(response.len()));
+    let whole = rendered(invocation, outcome, request, response)?;
+    if fits(&whole) {
+        return Ok(whole);
+    }
+    let without_response = rendered(invocation, outcome, request, no_response)?;
+    if fits(&without_response) {
+        return Ok(without_response);
+    }
+    rendered(invocation, outcome, no_request, no_response)
+}
+
+fn rendered(
+    invocation: &Invocation,
+    outcome: Outcome,
+    request: Content<'_>,
+    response: Content<'_>,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let (request, response) = (embed(request)?, embed(response)?);
     serde_json::to_vec(&Record {
@@ -92,7 +143,9 @@ pub fn render(
     })
 }
 
-fn urn(invocation: &Invocation) -> String {
+/// The name of what ran, with its version.
+#[must_use]
+pub fn urn(invocation: &Invocation) -> String {
     let target = &invocation.target;
     match target.version {
         Some(version) => target.path.urn(&version),
@@ -116,11 +169,16 @@ fn function_error(invocation: &Invocation, outcome: Outcome) -> String {
     }
 }
 
-fn embed(bytes: &[u8]) -> Result<Embedded, serde_json::Error> {
+fn embed(content: Content<'_>) -> Result<Embedded, serde_json::Error> {
     let plain = |value| Embedded { value, encoding: None, omitted_bytes: None };
-    if bytes.len() > bounds::MAX_RECORD_PAYLOAD_BYTES {
-        return Ok(Embedded { omitted_bytes: Some(bytes.len()), ..plain(to_raw_value("")?) });
-    }
+    let bytes = match content {
+        Content::Whole(bytes) if bytes.len() <= bounds::MAX_RECORD_PAYLOAD_BYTES => bytes,
+        // Nothing is left out of an empty one.
+        Content::LeftOut(0) => &[],
+        Content::Whole(_) | Content::LeftOut(_) => {
+            return Ok(Embedded { omitted_bytes: Some(content.len()), ..plain(to_raw_value("")?) });
+        }
+    };
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Ok(Embedded { encoding: Some("base64"), ..plain(to_raw_value(&STANDARD.encode(bytes))?) });
     };
@@ -138,7 +196,7 @@ mod tests {
 
     #[track_caller]
     fn check(bytes: &[u8], value: &str, encoding: Option<&str>) {
-        let embedded = embed(bytes).unwrap();
+        let embedded = embed(Content::Whole(bytes)).unwrap();
         assert_eq!((embedded.value.get(), embedded.encoding, embedded.omitted_bytes), (value, encoding, None));
     }
 
@@ -156,7 +214,7 @@ mod tests {
     #[test]
     fn a_payload_too_large_for_a_record_is_left_out_and_its_size_told() {
         let bytes = vec![b'x'; bounds::MAX_RECORD_PAYLOAD_BYTES + 1];
-        let embedded = embed(&bytes).unwrap();
+        let embedded = embed(Content::Whole(&bytes)).unwrap();
         assert_eq!((embedded.value.get(), embedded.omitted_bytes), ("\"\"", Some(bytes.len())));
     }
 }

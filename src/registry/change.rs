@@ -10,14 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::{Catalogue, Registry, RegistryError};
+use super::{Catalogue, Registry, RegistryError, TargetAsked};
 use crate::engine::{self, Build, CodeId, Flavor};
 use crate::model::bounds::{self, OutOfRange, within};
-use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget};
+use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget, Outside, Terms};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::function::{AsyncConfig, Function, Limits, Version};
 use crate::model::grant::Grants;
-use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, Qualifier, VersionNumber};
+use crate::model::names::{
+    AccountName, AliasName, Digest, FunctionId, FunctionPath, Namespace, Qualifier, VersionNumber,
+};
 use crate::model::queue::QueueConfig;
 use crate::model::retry::RetryPolicy;
 use crate::model::time::{Timestamp, whole_ms};
@@ -59,6 +61,12 @@ pub struct ConfigText {
     pub on_success: Option<DestinationText>,
     /// Where everything else goes.
     pub on_failure: Option<DestinationText>,
+    /// How the record of a success is brought there.
+    pub success_terms: Terms,
+    /// How that of any other outcome is.
+    pub failure_terms: Terms,
+    /// The service account that must be allowed to invoke the function.
+    pub service_account: Option<AccountName>,
 }
 
 /// What a configuration belongs to.
@@ -82,6 +90,7 @@ impl Registry {
 
     /// Sets the asynchronous configuration of a function or of one version; the one before is replaced whole.
     pub async fn configure(&self, path: FunctionPath, subject: Subject, text: ConfigText) -> Result<(), RegistryError> {
+        self.targets_exist(&path, &text).await?;
         self.update(path, move |registry, function| {
             let config = registry.checked(function, &text)?;
             match subject {
@@ -161,6 +170,9 @@ impl Registry {
     async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
         deployment.check()?;
         self.secrets_exist(&path, &deployment).await?;
+        if let Some(config) = &deployment.config {
+            self.targets_exist(&path, config).await?;
+        }
         self.proposed(&path, &deployment)?; // what is refused anyway need not be compiled first
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
@@ -208,6 +220,30 @@ impl Registry {
         if missing.is_empty() { Ok(()) } else { Err(RegistryError::SecretUnknown(missing)) }
     }
 
+    /// What lies outside the runtime is looked up before the change begins: what goes meanwhile is a delivery that
+    /// fails, as it is when it goes later.
+    async fn targets_exist(&self, path: &FunctionPath, text: &ConfigText) -> Result<(), RegistryError> {
+        for (to, terms) in [(&text.on_success, &text.success_terms), (&text.on_failure, &text.failure_terms)] {
+            match to {
+                Some(DestinationText::Outside(to)) => self.target_exists(&path.namespace, to, terms).await?,
+                Some(DestinationText::Function { .. }) => terms.check(None).map_err(RegistryError::Target)?,
+                None => (),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether outcomes can be brought there, as far as that can be told now.
+    pub async fn target_exists(&self, namespace: &Namespace, to: &Outside, terms: &Terms) -> Result<(), RegistryError> {
+        to.check(terms).map_err(RegistryError::Target)?;
+        match self.parts.targets.get() {
+            Some(targets) => {
+                targets.check(TargetAsked { namespace, to, terms }).await.map_err(RegistryError::TargetRefused)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The function with the configuration that comes with a deployment, and its latest version so far; `None` where
     /// the function would be new.
     fn proposed(
@@ -246,7 +282,8 @@ impl Registry {
         let destinations = Destinations {
             on_success: self.destination(function, text.on_success.as_ref())?,
             on_failure: self.destination(function, text.on_failure.as_ref())?,
-            ..Destinations::default()
+            success_terms: text.success_terms.clone(),
+            failure_terms: text.failure_terms.clone(),
         };
         self.read(|catalogue| {
             let graph = catalogue.graph_without(function.id);
@@ -263,7 +300,7 @@ impl Registry {
                 retry: text.retry,
                 max_event_age: text.max_event_age,
                 destinations,
-                service_account: None,
+                service_account: text.service_account.clone(),
             })
         })
     }
@@ -275,7 +312,7 @@ impl Registry {
     ) -> Result<Option<Destination>, RegistryError> {
         let (namespace, name, qualifier) = match text {
             None => return Ok(None),
-            Some(DestinationText::Outside(outside)) => return Err(RegistryError::CannotDeliver(outside.to_string())),
+            Some(DestinationText::Outside(outside)) => return Ok(Some(Destination::Outside(outside.clone()))),
             Some(DestinationText::Function { namespace, name, qualifier }) => (namespace, name, qualifier),
         };
         let namespace = namespace.clone().unwrap_or_else(|| owner.path.namespace.clone());

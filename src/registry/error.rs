@@ -5,14 +5,13 @@ use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
 use crate::model::names::{FunctionPath, Qualifier, SecretName};
 use crate::model::retry::InvalidRetry;
+use crate::model::target::InvalidTarget;
+use crate::registry::targets::TargetRefused;
 use crate::store::StoreError;
 
 /// Why a function could not be found or changed. Unless it is [`RegistryError::Store`], nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
-    /// A destination of a kind that nothing here delivers to.
-    #[error("nothing here delivers to `{0}`: destinations are functions, written `function:NAME`")]
-    CannotDeliver(String),
     /// Reuse was asked for an entrypoint that has none.
     #[error("a command ends with its run, so its instance cannot be used again: leave out `reuse`")]
     CannotReuse,
@@ -63,6 +62,12 @@ pub enum RegistryError {
     /// The store did not answer as hoped.
     #[error("the change could not be kept: {0}")]
     Store(StoreError),
+    /// A destination outside the runtime is no such thing.
+    #[error(transparent)]
+    Target(InvalidTarget),
+    /// A destination outside the runtime cannot be set.
+    #[error(transparent)]
+    TargetRefused(TargetRefused),
     /// One more would be over a limit.
     #[error("{what} would be over the limit of {limit}")]
     TooMany {

@@ -6,8 +6,9 @@
 mod catalogue;
 mod change;
 mod error;
+mod targets;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
@@ -15,6 +16,7 @@ use tokio::sync::Mutex;
 pub use catalogue::{Catalogue, Link};
 pub use change::{ConfigText, Deployment, Subject};
 pub use error::RegistryError;
+pub use targets::{Checked, TargetAsked, TargetRefused, Targets};
 
 use crate::clock::Clock;
 use crate::engine::{CodeId, Engine, LoadError, Ready};
@@ -37,13 +39,22 @@ struct Parts {
     catalogue: RwLock<Catalogue>,
     /// Held over check, commit and publication of a change.
     changing: Mutex<()>,
+    /// Whom to ask about destinations outside; nobody is asked until it is set.
+    targets: OnceLock<Arc<dyn Targets>>,
 }
 
 impl Registry {
     /// A registry of what the store held when it was opened.
     pub fn open(store: Arc<dyn Store>, engine: Engine, clock: Clock, tasks: Tasks, live: &Live) -> Self {
         let catalogue = RwLock::new(Catalogue::of(&live.functions));
-        Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing: Mutex::new(()) }) }
+        let (changing, targets) = (Mutex::new(()), OnceLock::new());
+        Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing, targets }) }
+    }
+
+    /// Has `targets` asked about destinations outside the runtime from now on. Those that were set are not asked about
+    /// again.
+    pub fn ask_about_targets(&self, targets: Arc<dyn Targets>) {
+        drop(self.parts.targets.set(targets)); // the first stays
     }
 
     /// The function that has this name.

@@ -11,6 +11,7 @@ use crate::clock::{self, Clock};
 use crate::dispatch::{Acceptance, Keyed, NotAccepted};
 use crate::engine::call::Input;
 use crate::model::bounds;
+use crate::model::destination::{Outside, Terms};
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{Digest, FunctionId, InvocationId, Qualifier};
@@ -26,6 +27,7 @@ struct Order {
     when: When,
     priority: Priority,
     keyed: Option<Keyed>,
+    callback: Option<Outside>,
     /// The settled invocation that it takes the place of.
     in_place_of: Option<InvocationId>,
 }
@@ -37,7 +39,10 @@ impl Runtime {
     pub async fn accept(&self, ask: Ask) -> Result<Accepted, Error> {
         let (function, version) = self.resolve(&ask, bounds::MAX_ASYNC_PAYLOAD_BYTES)?;
         let keyed = ask.idempotency_key.as_deref().map(|key| keyed(&ask, function.id, key)).transpose()?;
-        let Ask { input, content_type, traceparent, attributes, chain, when, priority, .. } = ask;
+        if let Some(callback) = &ask.callback {
+            self.parts.registry.target_exists(&ask.path.namespace, callback, &Terms::default()).await?;
+        }
+        let Ask { input, content_type, traceparent, attributes, chain, when, priority, callback, .. } = ask;
         let payload = match input {
             Input::Payload(payload) => payload,
             Input::Request(request) => request.body,
@@ -45,8 +50,8 @@ impl Runtime {
         let info = PayloadInfo { bytes: payload.len() as u64, content_type };
         let request = Request { payload: info, traceparent, attributes };
         let lineage = Lineage { chain, retry_of: None };
-        self.enqueue(&function, &version, Order { request, lineage, payload, when, priority, keyed, in_place_of: None })
-            .await
+        let order = Order { request, lineage, payload, when, priority, keyed, callback, in_place_of: None };
+        self.enqueue(&function, &version, order).await
     }
 
     /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.
@@ -69,9 +74,10 @@ impl Runtime {
         }
         let payload = self.parts.store.blob(id, Part::Payload).await?.ok_or(Error::InvocationUnknown(id))?;
         let (function, version) = self.present(&settled)?;
-        let Invocation { request, lineage, priority, .. } = settled;
+        let Invocation { request, lineage, priority, policy: Policy { callback, .. }, .. } = settled;
         let lineage = Lineage { retry_of: Some(id), ..lineage };
-        let order = Order { request, lineage, payload, when: When::Now, priority, keyed: None, in_place_of };
+        let (when, keyed) = (When::Now, None);
+        let order = Order { request, lineage, payload, when, priority, keyed, callback, in_place_of };
         self.enqueue(&function, &version, order).await
     }
 
@@ -102,7 +108,7 @@ impl Runtime {
             policy: Policy {
                 config: function.config_of(version.number),
                 hop_limit: self.parts.hop_limit,
-                callback: None,
+                callback: order.callback,
             },
             priority: order.priority,
             spread: clock::spread(),
@@ -148,8 +154,11 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     attributes.sort();
     let named = attributes.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let parts = [qualifier.as_bytes(), payload, ask.content_type.as_bytes(), when.as_bytes()];
+    let callback = ask.callback.as_ref().map(|to| [b"callback".as_slice(), to.target.as_bytes()]);
     let mut digest = Sha256::new_with_prefix(function.as_bytes());
-    for part in parts.into_iter().chain([ask.priority.as_str().as_bytes()]).chain(named) {
+    for part in
+        parts.into_iter().chain([ask.priority.as_str().as_bytes()]).chain(named).chain(callback.into_iter().flatten())
+    {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

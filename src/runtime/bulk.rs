@@ -214,6 +214,7 @@ impl Bulk {
             function,
             statuses: statuses.into_iter().filter(|status| self.action.applies_to(*status)).collect(),
             dead_letters: dead_letters || self.action == Action::Redrive,
+            deliveries: None,
             since: accepted_from,
             after: [self.after, start].into_iter().flatten().min(),
             limit: self.limit.min(bounds::MAX_BULK),

@@ -41,7 +41,7 @@ impl Desk {
         self.runtime.send_replace(Some(std::sync::Arc::downgrade(&runtime.parts)));
     }
 
-    async fn runtime(&self) -> Result<Runtime, NotDone> {
+    pub(super) async fn runtime(&self) -> Result<Runtime, NotDone> {
         let mut open = self.runtime.subscribe();
         let parts = open.wait_for(Option::is_some).await.ok().and_then(|parts| parts.as_ref()?.upgrade());
         parts.map(|parts| Runtime { parts }).ok_or_else(stopping)
@@ -142,6 +142,7 @@ fn ask(order: Order) -> Result<Ask, NotDone> {
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     })
 }
 
@@ -182,6 +183,8 @@ fn not_done(error: Error) -> NotDone {
             | NotAccepted::RuntimeBytesFull(_),
         ) => NotDone::Overloaded { message, retry_after: retry_after.unwrap_or(Slots::retry_after()) },
         Error::AlreadySettled { .. }
+        | Error::Connection(_)
+        | Error::ConnectionUnknown { .. }
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
@@ -192,11 +195,16 @@ fn not_done(error: Error) -> NotDone {
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }
         | Error::NotSettled(_)
+        | Error::Object(_)
+        | Error::ObjectUnknown { .. }
+        | Error::NothingToRedeliver(_)
         | Error::PairUnknown { .. }
         | Error::PayloadNotKept(_)
         | Error::Registry(_)
         | Error::SecretUnknown { .. }
         | Error::Store(_)
+        | Error::Stream(_)
+        | Error::Topic(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)

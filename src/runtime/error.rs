@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
 use crate::engine::{LoadError, Misfit};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::entrypoint::Entrypoint;
-use crate::model::names::{FunctionPath, InvocationId, Namespace, SecretName, StoreName};
+use crate::model::names::{ConnectionName, FunctionPath, InvocationId, Namespace, SecretName, StoreName};
+use crate::model::object::{BucketName, ObjectKey};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
@@ -30,6 +34,17 @@ pub enum Error {
         id: InvocationId,
         /// How it ended.
         status: Status,
+    },
+    /// A connection could not be set or read.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// There is no such connection.
+    #[error("there is no connection `{name}` in the namespace `{namespace}`")]
+    ConnectionUnknown {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// Which.
+        name: ConnectionName,
     },
     /// The function ran and failed.
     #[error("{}: {}", failure.kind.as_str(), failure.message)]
@@ -100,6 +115,9 @@ pub enum Error {
         /// Where it stands.
         status: Status,
     },
+    /// None of its deliveries was given up, or another is still on its way.
+    #[error("the invocation {0} has no dead delivery that could be tried again now")]
+    NothingToRedeliver(InvocationId),
     /// It is not settled, so it can be neither repeated nor removed.
     #[error("the invocation {0} has not ended: wait until it has, or cancel it")]
     NotSettled(InvocationId),
@@ -112,6 +130,19 @@ pub enum Error {
     /// A message queue did not do what it was asked.
     #[error(transparent)]
     MessageQueue(#[from] QueueError),
+    /// An object could not be read or deleted.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// There is no such object.
+    #[error("the bucket `{bucket}` of the namespace `{namespace}` has no object `{key}` here")]
+    ObjectUnknown {
+        /// Whose bucket.
+        namespace: Namespace,
+        /// Where it was looked for.
+        bucket: BucketName,
+        /// Which.
+        key: ObjectKey,
+    },
     /// There is no such key.
     #[error("the key-value store `{store}` has no key `{}`", .key.chars().take(100).collect::<String>())]
     PairUnknown {
@@ -157,6 +188,12 @@ pub enum Error {
         /// How far ahead.
         ahead: Duration,
     },
+    /// A stream could not be read or changed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// A topic could not be read or changed.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::dispatch::CancelAsked;
 use crate::engine::call::{Input, Reply};
 use crate::model::bounds;
+use crate::model::destination::Outside;
 use crate::model::function::{Function, Version};
 use crate::model::invocation::{Event, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier};
@@ -51,6 +52,8 @@ pub struct Ask {
     /// The caller's name for this request: within [`bounds::KEY_WINDOW`] the same name and the same request mean the
     /// invocation that was accepted first. 1 to 255 visible ASCII characters; for asynchronous ones.
     pub idempotency_key: Option<String>,
+    /// Where the caller wants to be told of the outcome, whatever it is; for asynchronous ones.
+    pub callback: Option<Outside>,
 }
 
 /// An accepted asynchronous invocation.

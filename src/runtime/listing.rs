@@ -1,6 +1,6 @@
 //! Which invocations there are: a list in parts, the newest first.
 
-use super::{Error, Runtime};
+use super::{Error, Runtime, Wanted};
 use crate::model::bounds;
 use crate::model::invocation::Invocation;
 use crate::model::names::{FunctionPath, Namespace};
@@ -19,6 +19,8 @@ pub struct Filter {
     pub statuses: Vec<Status>,
     /// Only dead letters.
     pub dead_letters: bool,
+    /// Only those with deliveries that are like that.
+    pub deliveries: Option<Wanted>,
     /// Only those accepted then or later.
     pub since: Option<Timestamp>,
     /// From behind this place.
@@ -72,5 +74,6 @@ impl Filter {
         (self.statuses.is_empty() || self.statuses.contains(&Status::of(invocation)))
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == invocation.target.path.namespace)
             && (!self.dead_letters || invocation.is_dead_letter())
+            && self.deliveries.as_ref().is_none_or(|wanted| !wanted.of(invocation).is_empty())
     }
 }

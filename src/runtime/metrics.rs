@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::Runtime;
-use crate::dispatch::FunctionFigures;
+use crate::dispatch::{DeliveryFigures, FunctionFigures};
 use crate::model::names::{FunctionId, FunctionPath};
 use crate::model::time::Timestamp;
 use crate::store::{Counts, Vitals};
@@ -22,6 +22,8 @@ pub struct Metrics {
     pub in_memory: usize,
     /// Live invocations whose records were found damaged.
     pub damaged: usize,
+    /// What is brought out of the runtime.
+    pub deliveries: DeliveryFigures,
     /// Attempts that may run at once.
     pub concurrency: NonZeroU32,
     /// When the process started.
@@ -53,6 +55,7 @@ impl Runtime {
             vitals: parts.store.vitals(),
             in_memory: figures.in_memory,
             damaged: figures.damaged,
+            deliveries: figures.deliveries,
             concurrency: parts.slots.concurrency(),
             started: parts.started,
             resident_bytes: telemetry::resident_bytes(),

@@ -3,6 +3,8 @@
 
 mod accept;
 mod bulk;
+mod connections;
+mod deliveries;
 mod desk;
 mod error;
 mod functions;
@@ -11,14 +13,19 @@ mod key_value;
 mod listing;
 mod message_queues;
 mod metrics;
+mod objects;
 mod queues;
 mod secrets;
 mod signatures;
+mod streams;
+mod topics;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
+pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
@@ -27,13 +34,18 @@ pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
 pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
+pub use ways::RuntimeWays;
 
 use crate::clock::Clock;
 use crate::core_dumps::CoreDumps;
+use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
 use crate::messaging::queues::Queues;
+use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
+use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -58,12 +70,22 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// Sends webhooks, and has the keys that they are signed with.
+    pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// Core dumps of attempts.
     pub core_dumps: CoreDumps,
     /// The message queues.
     pub message_queues: Queues,
+    /// The streams.
+    pub streams: Streams,
+    /// The ways to services outside.
+    pub connections: Connections,
+    /// The objects on this machine.
+    pub objects: Objects,
+    /// The topics.
+    pub topics: Topics,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -40,7 +40,7 @@ pub enum Counted {
     },
     /// It has, and is kept.
     Settled {
-        /// How it ended.
+        /// Among which it is kept; when it settles, how it ended.
         kind: OutcomeKind,
         /// Bytes of all that is kept of it.
         bytes: u64,
@@ -50,8 +50,8 @@ pub enum Counted {
 impl Counted {
     /// What `invocation` counts as, with `bytes` kept of it. `None` for a synchronous one that runs: it is not queued.
     pub fn of(invocation: &Invocation, bytes: u64) -> Option<Self> {
-        match (invocation.outcome(), invocation.mode) {
-            (Some((outcome, _)), _) => Some(Self::Settled { kind: outcome.kind(), bytes }),
+        match (invocation.kept_as(), invocation.mode) {
+            (Some(kind), _) => Some(Self::Settled { kind, bytes }),
             (None, Mode::Async) => Some(Self::Live { payload_bytes: invocation.request.payload.bytes }),
             (None, Mode::Sync) => None,
         }

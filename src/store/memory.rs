@@ -271,9 +271,9 @@ impl Kept {
     }
 
     fn as_settled(&self, invocation: &Invocation) -> Option<(FunctionId, OutcomeKind, Settled)> {
-        let State::Done { outcome, at, .. } = invocation.state else { return None };
+        let State::Done { at, .. } = invocation.state else { return None };
         let settled = Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) };
-        Some((invocation.target.function, outcome.kind(), settled))
+        Some((invocation.target.function, invocation.kept_as()?, settled))
     }
 
     /// Bytes of what belongs to an invocation; that of the record itself is nothing worth in memory.

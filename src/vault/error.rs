@@ -22,6 +22,14 @@ pub enum VaultError {
         /// Where the key is.
         key: String,
     },
+    /// The key does not open what another room keeps.
+    #[error("{of} does not open with the key {key}: it was sealed with another one, or is damaged")]
+    Unopened {
+        /// What it is.
+        of: String,
+        /// Where the key is.
+        key: String,
+    },
     /// The system gave no random bytes.
     #[error("nothing can be sealed: {0}")]
     Random(String),

@@ -89,6 +89,21 @@ impl Vault {
         Ok(true)
     }
 
+    /// Seals something that another room keeps. It opens for the same `of` alone, which no namespace begins.
+    pub async fn seal_for(&self, of: &str, value: &[u8]) -> Result<Sealed, VaultError> {
+        sealed(&*self.parts.key.get().await?, of, value)
+    }
+
+    /// Opens what [`Vault::seal_for`] sealed.
+    pub async fn unseal_for(&self, of: &str, sealed: &Sealed) -> Result<Zeroizing<String>, VaultError> {
+        let key = self.parts.key.get().await?;
+        let opened =
+            unsealed(&key, of, sealed).and_then(|mut bytes| String::from_utf8(std::mem::take(&mut *bytes)).ok());
+        opened
+            .map(Zeroizing::new)
+            .ok_or_else(|| VaultError::Unopened { of: of.to_owned(), key: self.parts.key.place() })
+    }
+
     /// The value of a secret; `None` where there is none.
     pub async fn value(&self, namespace: Namespace, name: SecretName) -> Result<Option<SecretValue>, VaultError> {
         let Some(secret) = self.parts.store.secret(namespace, name).await? else { return Ok(None) };
@@ -99,15 +114,24 @@ impl Vault {
     }
 }
 
+/// 32 random bytes from the operating system.
+pub fn random() -> Result<Zeroizing<[u8; 32]>, VaultError> {
+    let drawn = chacha20poly1305::Key::try_generate().map_err(|error| VaultError::Random(error.to_string()))?;
+    Ok(Zeroizing::new(drawn.into()))
+}
+
 /// What a sealed value belongs to. Neither name has a slash, so no two secrets are written alike.
 fn belongs_to(namespace: &Namespace, name: &SecretName) -> String {
     format!("{namespace}/{name}")
 }
 
 fn seal(key: &key::Key, namespace: &Namespace, name: &SecretName, value: &SecretValue) -> Result<Sealed, VaultError> {
+    sealed(key, &belongs_to(namespace, name), value.expose().as_bytes())
+}
+
+fn sealed(key: &key::Key, of: &str, value: &[u8]) -> Result<Sealed, VaultError> {
     let nonce = XNonce::try_generate().map_err(|error| VaultError::Random(error.to_string()))?;
-    let of = belongs_to(namespace, name);
-    let payload = Payload { msg: value.expose().as_bytes(), aad: of.as_bytes() };
+    let payload = Payload { msg: value, aad: of.as_bytes() };
     let sealed = XChaCha20Poly1305::new(key.bytes().into()).encrypt(&nonce, payload);
     let sealed = sealed.map_err(|_| VaultError::Random("the cipher refused the value".to_owned()))?;
     Ok(Sealed([nonce.as_slice(), &sealed].concat()))
@@ -115,12 +139,15 @@ fn seal(key: &key::Key, namespace: &Namespace, name: &SecretName, value: &Secret
 
 /// `None` when it was sealed with another key, for another name, or is damaged: nobody can tell which.
 fn unseal(key: &key::Key, secret: &Secret) -> Option<SecretValue> {
-    let (nonce, sealed) = secret.sealed.0.split_first_chunk::<NONCE_BYTES>()?;
-    let of = belongs_to(&secret.namespace, &secret.name);
-    let payload = Payload { msg: sealed, aad: of.as_bytes() };
-    let mut value =
-        Zeroizing::new(XChaCha20Poly1305::new(key.bytes().into()).decrypt(&XNonce::from(*nonce), payload).ok()?);
+    let mut value = unsealed(key, &belongs_to(&secret.namespace, &secret.name), &secret.sealed)?;
     SecretValue::try_from(std::mem::take(&mut *value)).ok()
+}
+
+fn unsealed(key: &key::Key, of: &str, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, sealed) = sealed.0.split_first_chunk::<NONCE_BYTES>()?;
+    let payload = Payload { msg: sealed, aad: of.as_bytes() };
+    let cipher = XChaCha20Poly1305::new(key.bytes().into());
+    cipher.decrypt(&XNonce::from(*nonce), payload).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]

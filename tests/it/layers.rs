@@ -39,7 +39,7 @@ const PLACES: [Place; 7] = [
         allowed: &[
             ("engine/trap.rs", "the only reader of wasmtime's errors"),
             ("engine/output.rs", "a test of an error of its own"),
-            ("engine/host/outgoing/tls.rs", "what TLS has against a server, which the guest is told"),
+            ("outbound/tls.rs", "what TLS has against a server, which its caller is told"),
             ("http/mod.rs", "the text of a panic"),
         ],
     },

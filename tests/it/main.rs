@@ -7,6 +7,7 @@ mod crash;
 mod layers;
 mod power;
 mod process;
+mod services;
 mod specification;
 mod store;
 mod store_commands;

@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -193,6 +194,23 @@ async fn what_a_compaction_that_was_cut_short_left_is_removed_by_the_next() {
     fs::create_dir(home.path("data.compacting")).unwrap();
     fs::write(home.path("data.compacting").join("notes.txt"), "mine").unwrap();
     store(&["compact"], &home.data()).exits(4).says(&["notes.txt"]);
+    check_all_is_there(&home.open(), &[]).await;
+}
+
+#[tokio::test]
+async fn objects_go_where_the_store_goes() {
+    let home = home().await;
+    let object = |data: &Path| fs::read_to_string(data.join("objects/default/results/2026/a.json")).ok();
+    let folder = home.data().join("objects/default/results/2026");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("a.json"), "kept").unwrap();
+    store(&["compact"], &home.data()).exits(0);
+    assert_eq!(home.names(), ["data"]);
+    assert_eq!(object(&home.data()).as_deref(), Some("kept"));
+    fs::remove_dir_all(home.data().join("index")).unwrap();
+    store(&["repair"], &home.data()).exits(0).says(&["lost: 0"]);
+    assert_eq!(object(&home.data()).as_deref(), Some("kept"));
+    assert_eq!(object(&home.path("data.damaged-1")).as_deref(), Some("kept"));
     check_all_is_there(&home.open(), &[]).await;
 }
 

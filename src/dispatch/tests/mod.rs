@@ -13,8 +13,11 @@ mod windows;
 
 use super::*;
 use crate::core_dumps::CoreDumps;
+use crate::delivery::{self, Builtin, Connections, Home, Objects, Services};
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
 use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
 use crate::model::function::{AsyncConfig, Function};
@@ -24,6 +27,7 @@ use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
 use crate::model::time::Timestamp;
+use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::store::StoreError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group, Part};
@@ -64,8 +68,18 @@ impl Setup {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
         let dumps = CoreDumps::open(None);
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault, dumps, Arc::new(Nobody));
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), dumps, Arc::new(Nobody));
+        let outbound = Arc::new(Outbound::new(None).unwrap());
+        let allowed = Allowed::of(&["127.0.0.0/8".to_owned()]).unwrap();
+        let reach = delivery::Reach::new(allowed.clone(), None).unwrap();
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(Home::Fleeting, store.clone(), clock.clone());
+        let services = Services::new(objects, &connections, &reach, clock.clone());
+        let webhooks = Webhooks::new(outbound, allowed, store.clone(), vault, clock.clone());
         let slots = Slots::new(1, wake.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
+        let builtin = Builtin::new(queues, streams);
         let needs = Needs {
             store: store.clone(),
             registry: registry.clone(),
@@ -73,9 +87,11 @@ impl Setup {
             slots: slots.clone(),
             wake,
             clock: clock.clone(),
-            tasks,
+            tasks: tasks.clone(),
             retention,
             capacities,
+            carrier: Carrier::new(webhooks, services, builtin),
+            delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         World { store, dispatch: Dispatch::with_windows(needs, &live, windows), registry, slots, clock }
     }

@@ -12,7 +12,7 @@ use super::query::{self, Named, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::destination::{Destination, DestinationText};
+use crate::model::destination::{Destination, DestinationText, Destinations, Format, Terms};
 use crate::model::function::{AsyncConfig, Function};
 use crate::model::names::{FunctionPath, Qualifier, VersionNumber};
 use crate::model::retry::RetryPolicy;
@@ -33,6 +33,7 @@ pub(super) struct ConfigIn {
     retry_delay_max_ms: Option<u64>,
     on_success: Option<DestinationIn>,
     on_failure: Option<DestinationIn>,
+    service_account: Option<String>,
     /// Part of what [`show`] answers; accepted so that an answer can be sent back.
     #[serde(rename = "set")]
     _set: Option<bool>,
@@ -40,7 +41,11 @@ pub(super) struct ConfigIn {
 
 /// `"function:b"`, or `{"to": "function:b"}`.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a destination is a string such as \"function:b\", or {\"to\": \"function:b\"}")]
+#[serde(
+    untagged,
+    expecting = "a destination is a string such as \"function:b\", or an object with `to` and, if need be, `format`, \
+                 `service_account`, `connection` and `expires_days`"
+)]
 enum DestinationIn {
     Text(String),
     Object(DestinationObject),
@@ -51,6 +56,14 @@ enum DestinationIn {
 #[serde(deny_unknown_fields)]
 struct DestinationObject {
     to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_days: Option<u16>,
 }
 
 /// A configuration as it is answered.
@@ -63,6 +76,8 @@ pub(super) struct ConfigOut {
     retry_delay_max_ms: u64,
     on_success: Option<DestinationObject>,
     on_failure: Option<DestinationObject>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<String>,
 }
 
 impl ConfigIn {
@@ -75,19 +90,37 @@ impl ConfigIn {
             ms(self.retry_delay_max_ms, bounds::DEFAULT_RETRY_DELAY_MAX),
         );
         let retry = retry.map_err(|error| Error::Registry(RegistryError::Retry(error)))?;
+        let (on_success, success_terms) = self.on_success.map(DestinationIn::meant).transpose()?.unzip();
+        let (on_failure, failure_terms) = self.on_failure.map(DestinationIn::meant).transpose()?.unzip();
         Ok(ConfigText {
             retry,
             max_event_age: self.max_event_age_s.map_or(bounds::DEFAULT_MAX_EVENT_AGE, Duration::from_secs),
-            on_success: self.on_success.map(DestinationIn::meant).transpose()?,
-            on_failure: self.on_failure.map(DestinationIn::meant).transpose()?,
+            on_success,
+            on_failure,
+            success_terms: success_terms.unwrap_or_default(),
+            failure_terms: failure_terms.unwrap_or_default(),
+            service_account: self.service_account.as_deref().map(query::parsed).transpose()?,
         })
     }
 }
 
 impl DestinationIn {
-    fn meant(self) -> Result<DestinationText, Problem> {
-        let (Self::Text(text) | Self::Object(DestinationObject { to: text })) = self;
-        text.parse().map_err(|error| Error::Registry(RegistryError::Destination(error)).into())
+    fn meant(self) -> Result<(DestinationText, Terms), Problem> {
+        let (to, terms) = match self {
+            Self::Text(to) => (to, Terms::default()),
+            Self::Object(DestinationObject { to, format, service_account, connection, expires_days }) => {
+                let format = format.as_deref().map(str::parse::<Format>).transpose();
+                let terms = Terms {
+                    format: format.map_err(|error| bad("bad_destination", error.to_string()))?.unwrap_or_default(),
+                    service_account: service_account.as_deref().map(query::parsed).transpose()?,
+                    connection: connection.as_deref().map(query::parsed).transpose()?,
+                    expires_days: expires_days.unwrap_or_default(),
+                };
+                (to, terms)
+            }
+        };
+        let to = to.parse().map_err(|error| Problem::from(Error::Registry(RegistryError::Destination(error))))?;
+        Ok((to, terms))
     }
 }
 
@@ -95,17 +128,26 @@ impl ConfigOut {
     /// The configuration that applies to `version` of `function`.
     pub(super) fn of(function: &Function, version: VersionNumber) -> Self {
         let set = function.async_config.is_some() || function.version_configs.contains_key(&version);
-        let AsyncConfig { retry, max_event_age, destinations, .. } = function.config_of(version);
-        let object =
-            |to: Option<Destination>| to.map(|to| DestinationObject { to: to.written_in(&function.path.namespace) });
+        let AsyncConfig { retry, max_event_age, destinations, service_account } = function.config_of(version);
+        let Destinations { on_success, on_failure, success_terms, failure_terms } = destinations;
+        let object = |to: Option<Destination>, terms: Terms| {
+            to.map(|to| DestinationObject {
+                to: to.written_in(&function.path.namespace),
+                format: Some(terms.format).filter(|format| *format != Format::Record).map(|it| it.to_string()),
+                service_account: terms.service_account.map(String::from),
+                connection: terms.connection.map(String::from),
+                expires_days: Some(terms.expires_days).filter(|days| *days > 0),
+            })
+        };
         Self {
             set,
             max_retries: retry.max_retries(),
             max_event_age_s: max_event_age.as_secs(),
             retry_delay_ms: whole_ms(retry.delay()),
             retry_delay_max_ms: whole_ms(retry.delay_max()),
-            on_success: object(destinations.on_success),
-            on_failure: object(destinations.on_failure),
+            on_success: object(on_success, success_terms),
+            on_failure: object(on_failure, failure_terms),
+            service_account: service_account.map(String::from),
         }
     }
 }

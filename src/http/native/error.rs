@@ -2,14 +2,18 @@
 
 use axum::http::StatusCode as S;
 
+use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
 use crate::http::problem::{Effect, Fault, Problem};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
+use crate::messaging::streams::StreamError;
+use crate::messaging::topics::TopicError;
 use crate::model::names::FunctionPath;
 use crate::model::outcome::FailureKind;
-use crate::registry::RegistryError;
+use crate::model::target::InvalidTarget;
+use crate::registry::{RegistryError, TargetRefused};
 use crate::runtime::Error;
 use crate::store::StoreError;
 use crate::vault::VaultError;
@@ -45,6 +49,8 @@ const fn caller(status: S, code: &'static str) -> Facts {
 fn facts(error: &Error) -> Facts {
     match error {
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Connection(error) => connection(error),
+        Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
@@ -76,14 +82,19 @@ fn facts(error: &Error) -> Facts {
         Error::NotAccepted(NotAccepted::Store(error)) | Error::Store(error) => store(error),
         Error::NotLoaded(_) => (S::SERVICE_UNAVAILABLE, "module_not_loaded", Effect::None, Fault::Platform),
         Error::NotQueued { .. } => caller(S::CONFLICT, "not_queued"),
+        Error::NothingToRedeliver(_) => caller(S::CONFLICT, "nothing_to_redeliver"),
         Error::NotSettled(_) => caller(S::CONFLICT, "not_settled"),
         Error::Overloaded { .. } => caller(S::TOO_MANY_REQUESTS, "overloaded"),
         Error::PayloadMisfit(_) => caller(S::BAD_REQUEST, "payload_misfit"),
         Error::PayloadNotKept(_) => caller(S::CONFLICT, "payload_not_kept"),
         Error::PayloadTooLarge { .. } => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::Registry(error) => registry(error),
+        Error::Stream(error) => stream(error),
+        Error::Topic(error) => topic(error),
         Error::KeyValue(error) => key_value(error),
         Error::MessageQueue(error) => message_queue(error),
+        Error::Object(error) => object(error),
+        Error::ObjectUnknown { .. } => caller(S::NOT_FOUND, "object_not_found"),
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
@@ -115,11 +126,15 @@ fn function_status(kind: FailureKind) -> S {
 
 fn registry(error: &RegistryError) -> Facts {
     match error {
-        RegistryError::CannotDeliver(_) => caller(S::BAD_REQUEST, "destination_not_supported"),
         RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
+        RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
         RegistryError::Cycle(_) => caller(S::CONFLICT, "cycle"),
-        RegistryError::Destination(_) => caller(S::BAD_REQUEST, "bad_destination"),
-        RegistryError::DestinationUnknown { .. } => caller(S::BAD_REQUEST, "destination_not_found"),
+        RegistryError::Destination(_) | RegistryError::Target(_) => caller(S::BAD_REQUEST, "bad_destination"),
+        RegistryError::DestinationUnknown { .. } | RegistryError::TargetRefused(TargetRefused::Missing(_)) => {
+            caller(S::BAD_REQUEST, "destination_not_found")
+        }
         RegistryError::Directory(RefusedDirectory::Missing { .. }) => {
             caller(S::UNPROCESSABLE_ENTITY, "directory_not_found")
         }
@@ -129,9 +144,9 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
-        RegistryError::Range(_) | RegistryError::Retry(_) => caller(S::BAD_REQUEST, "bad_range"),
         RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
-        RegistryError::Store(error) => store(error),
+        RegistryError::Store(error) | RegistryError::TargetRefused(TargetRefused::Store(error)) => store(error),
+        RegistryError::TargetRefused(TargetRefused::NotAllowed(_)) => caller(S::FORBIDDEN, "destination_not_allowed"),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
     }
@@ -173,12 +188,67 @@ fn message_queue(error: &QueueError) -> Facts {
     }
 }
 
+fn stream(error: &StreamError) -> Facts {
+    match error {
+        StreamError::Ahead { .. }
+        | StreamError::Attributes { .. }
+        | StreamError::Batch { .. }
+        | StreamError::Key(_)
+        | StreamError::Range(_) => caller(S::BAD_REQUEST, "bad_range"),
+        StreamError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        StreamError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        StreamError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        StreamError::Store(error) => store(error),
+        StreamError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        StreamError::Unknown(_) => caller(S::NOT_FOUND, "stream_not_found"),
+    }
+}
+
+fn connection(error: &ConnectionError) -> Facts {
+    match error {
+        ConnectionError::Invalid(_) => caller(S::BAD_REQUEST, "bad_connection"),
+        ConnectionError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
+        ConnectionError::Store(error) => store(error),
+        ConnectionError::TooMany(_) => caller(S::CONFLICT, "limit_exceeded"),
+        ConnectionError::Vault(error) => vault(error),
+    }
+}
+
+fn object(error: &ObjectError) -> Facts {
+    match error {
+        ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
+        ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
+        ObjectError::Store(error) => store(error),
+    }
+}
+
+fn topic(error: &TopicError) -> Facts {
+    match error {
+        TopicError::Attributes { .. } | TopicError::Filter | TopicError::Range(_) => {
+            caller(S::BAD_REQUEST, "bad_range")
+        }
+        TopicError::Busy(_) => caller(S::CONFLICT, "being_published"),
+        TopicError::Data(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        TopicError::Endpoint(_) => caller(S::BAD_REQUEST, "bad_endpoint"),
+        TopicError::Full { .. } => caller(S::TOO_MANY_REQUESTS, "subscription_full"),
+        TopicError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TopicError::Refused(_) => caller(S::UNPROCESSABLE_ENTITY, "endpoint_refused"),
+        TopicError::Store(error) => store(error),
+        TopicError::SubscriptionUnknown { .. } => caller(S::NOT_FOUND, "subscription_not_found"),
+        TopicError::Token(_) => caller(S::FORBIDDEN, "wrong_token"),
+        TopicError::TooMany { .. } | TopicError::TooManySubscriptions { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        TopicError::Unknown(_) => caller(S::NOT_FOUND, "topic_not_found"),
+    }
+}
+
 fn vault(error: &VaultError) -> Facts {
     match error {
         VaultError::Key(_) | VaultError::Random(_) => {
             (S::INTERNAL_SERVER_ERROR, "secret_key_unusable", Effect::None, Fault::Platform)
         }
-        VaultError::OtherKey { .. } => (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform),
+        VaultError::OtherKey { .. } | VaultError::Unopened { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "secret_key_differs", Effect::None, Fault::Platform)
+        }
         VaultError::Store(error) => store(error),
         VaultError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
     }

@@ -63,6 +63,7 @@ pub(super) async fn call(
         when: When::Now,
         priority: Priority::default(),
         idempotency_key: None,
+        callback: None,
     };
     Ok(answer(runtime.invoke(ask).await))
 }

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use super::query::{self, bad};
 use crate::http::problem::Problem;
 use crate::model::bounds;
+use crate::model::destination::{DestinationText, Outside, OutsideKind};
 use crate::model::names::InvocationId;
 use crate::model::place::Priority;
 use crate::model::time::{Timestamp, When, parse_duration};
@@ -21,6 +22,8 @@ const RUN_AT: &str = "tidemill-run-at";
 const PRIORITY: &str = "tidemill-priority";
 /// The caller's name for the request.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Where the caller wants to be told of the outcome.
+const CALLBACK: &str = "tidemill-callback-url";
 /// Headers that are told to the function begin with this.
 const ATTRIBUTE_PREFIX: &str = "tidemill-attribute-";
 
@@ -30,6 +33,7 @@ pub(super) struct Queueing {
     pub(super) when: When,
     pub(super) priority: Priority,
     pub(super) idempotency_key: Option<String>,
+    pub(super) callback: Option<Outside>,
 }
 
 /// What is asked of an invocation that is to be queued.
@@ -41,12 +45,14 @@ pub(super) fn queueing(headers: &HeaderMap) -> Result<Queueing, Problem> {
             .map_err(|error| bad("bad_header", format!("Tidemill-Priority: {error}")))?
             .unwrap_or_default(),
         idempotency_key: query::header(headers, IDEMPOTENCY_KEY)?.map(ToOwned::to_owned),
+        callback: query::header(headers, CALLBACK)?.map(callback).transpose()?,
     })
 }
 
 /// Refuses what has no meaning for a caller who waits. To ignore it would run a function twice, or too early.
 pub(super) fn not_for_those_who_wait(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = [IDEMPOTENCY_KEY, DELAY, RUN_AT, PRIORITY].into_iter().find(|name| headers.contains_key(*name));
+    let given =
+        [IDEMPOTENCY_KEY, DELAY, RUN_AT, PRIORITY, CALLBACK].into_iter().find(|name| headers.contains_key(*name));
     match given {
         None => Ok(()),
         Some(IDEMPOTENCY_KEY) => {
@@ -59,6 +65,13 @@ pub(super) fn not_for_those_who_wait(headers: &HeaderMap) -> Result<(), Problem>
                 format!("`{name}` is for asynchronous invocations: leave it out, or add `Prefer: respond-async`");
             Err(bad("asynchronous_only", detail))
         }
+    }
+}
+
+fn callback(text: &str) -> Result<Outside, Problem> {
+    match text.parse() {
+        Ok(DestinationText::Outside(outside)) if outside.kind == OutsideKind::Webhook => Ok(outside),
+        _ => Err(bad("bad_header", format!("Tidemill-Callback-Url is `{text}`: write `https://HOST/PATH`"))),
     }
 }
 

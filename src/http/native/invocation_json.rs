@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::deliveries::DeliveryOut;
 use super::usage_json::UsageOut;
 use crate::model::bounds;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
@@ -12,6 +13,7 @@ use crate::model::names::{Edge, InvocationId, VersionNumber};
 use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::whole_ms;
+use crate::runtime::Wanted;
 
 #[derive(Debug, Serialize)]
 pub(super) struct InvocationOut {
@@ -30,6 +32,7 @@ pub(super) struct InvocationOut {
     settled_at: Option<String>,
     attempts: Vec<AttemptOut>,
     delivery: &'static str,
+    deliveries: Vec<DeliveryOut>,
     dead_letter: bool,
     chain: Vec<String>,
     hop: u32,
@@ -107,6 +110,7 @@ impl InvocationOut {
             settled_at: settled_at.map(|at| at.to_string()),
             attempts: invocation.attempts.iter().map(AttemptOut::of).collect(),
             delivery: delivery(invocation),
+            deliveries: deliveries(invocation),
             dead_letter: invocation.is_dead_letter(),
             chain: invocation.lineage.chain.iter().map(InvocationId::to_string).collect(),
             hop: invocation.lineage.hop(),
@@ -163,14 +167,21 @@ impl ResultOut {
     }
 }
 
+/// What has not been brought out of the runtime: on its way, or given up.
+fn deliveries(invocation: &Invocation) -> Vec<DeliveryOut> {
+    let all = Wanted::default().of(invocation);
+    all.iter().map(|undone| DeliveryOut::of(undone.invocation, undone.state, &undone.delivery)).collect()
+}
+
 fn delivery(invocation: &Invocation) -> &'static str {
     let outcome = invocation.outcome().map(|(outcome, _)| outcome).filter(|outcome| outcome.is_passed_on());
-    let destination = outcome.and_then(|outcome| invocation.policy.config.destinations.of(outcome));
-    match (&invocation.state, destination) {
-        (State::Queued { .. } | State::Running { .. }, _) | (_, None) => "none",
-        (State::Delivering { .. }, Some(_)) => "pending",
-        (State::Done { undelivered, .. }, Some(_)) if undelivered.is_empty() => "delivered",
-        (State::Done { .. }, Some(_)) => "dead",
+    let destination = outcome.is_some_and(|outcome| invocation.policy.config.destinations.of(outcome).is_some());
+    match &invocation.state {
+        State::Queued { .. } | State::Running { .. } => "none",
+        State::Delivering { .. } => "pending",
+        State::Done { undelivered, .. } if !undelivered.is_empty() => "dead",
+        State::Done { .. } if destination || invocation.policy.callback.is_some() => "delivered",
+        State::Done { .. } => "none",
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
         function: which.function.as_deref().map(|name| query::path(namespace, name)).transpose()?,
         statuses: which.status.into_iter().collect(),
         dead_letters: which.dead_letter,
+        deliveries: None,
         since: since.map_err(|error| bad("bad_query", error.to_string()))?,
         after: which.cursor.as_deref().map(query::cursor).transpose()?,
         limit: query::limit(which.limit)?,

@@ -59,7 +59,7 @@ pub(super) async fn invoke(
     };
     runtime.describe(&path, &qualifier)?; // before megabytes are read for a function that is not there
     let payload = body::read(body, limit, "payload").await?;
-    let Queueing { when, priority, idempotency_key } = queueing;
+    let Queueing { when, priority, idempotency_key, callback } = queueing;
     let ask = Ask {
         path,
         qualifier,
@@ -71,6 +71,7 @@ pub(super) async fn invoke(
         when,
         priority,
         idempotency_key,
+        callback,
     };
     match wait {
         Wait::ForResult => Ok(answer(runtime.invoke(ask).await)),

@@ -54,6 +54,7 @@ fn text(metrics: &Metrics) -> String {
     outcomes(&mut out, metrics);
     work(&mut out, metrics);
     queue(&mut out, metrics);
+    deliveries(&mut out, metrics);
     store(&mut out, &metrics.vitals);
     process(&mut out, metrics);
     out.into_text()
@@ -148,6 +149,19 @@ fn queue(out: &mut Exposition, metrics: &Metrics) {
     out.gauge("tidemill_concurrency_limit", "Attempts that may run at once", metrics.concurrency);
 }
 
+fn deliveries(out: &mut Exposition, metrics: &Metrics) {
+    let figures = &metrics.deliveries;
+    let pending = "Deliveries out of the runtime that are to be tried, as last counted";
+    out.gauge("tidemill_deliveries_pending", pending, figures.pending);
+    out.gauge("tidemill_deliveries_under_way", "Tries at deliveries that are under way", figures.under_way);
+    let tries = "Tries at deliveries that have ended since the process started";
+    out.counter("tidemill_delivery_tries_total", tries, figures.tries);
+    let delivered = "Deliveries that were made since the process started";
+    out.counter("tidemill_deliveries_made_total", delivered, figures.delivered);
+    let given_up = "Deliveries that were given up since the process started, and are kept as dead";
+    out.counter("tidemill_deliveries_given_up_total", given_up, figures.given_up);
+}
+
 fn store(out: &mut Exposition, vitals: &Vitals) {
     out.counter("tidemill_store_commits_total", "Commits that were answered with success", vitals.commits);
     let took = "From handing a commit over to its answer";
@@ -206,6 +220,7 @@ mod tests {
             vitals: Vitals { commits: 6, commit_buckets: [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3], ..Vitals::default() },
             in_memory: 0,
             damaged: 0,
+            deliveries: crate::dispatch::DeliveryFigures::default(),
             concurrency: std::num::NonZeroU32::MIN,
             started: Timestamp::from_ms(1_500),
             resident_bytes: Some(1),

@@ -3,6 +3,9 @@
 mod async_config;
 pub(super) mod bench;
 mod bulk;
+mod connections;
+mod content;
+mod deliveries;
 mod error;
 mod function_url;
 mod functions;
@@ -17,12 +20,16 @@ mod key_value;
 mod message_queues;
 mod message_queues_json;
 mod metrics;
+mod objects;
 mod overview;
 mod query;
 mod queue;
 mod schema;
 mod secrets;
+mod streams;
+mod topics;
 mod usage_json;
+mod webhooks;
 
 use axum::Router;
 use axum::routing::{any, delete, get, post, put};
@@ -52,6 +59,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/cancel", post(invocations::cancel))
         .route("/v1/invocations/{id}/retry", post(invocations::retry))
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
+        .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
         .route("/v1/invocations/{id}/coredump", get(invocations::core_dump))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
@@ -60,6 +68,15 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
+        .route("/v1/connections", get(connections::list))
+        .route("/v1/connections/{name}", get(connections::show).put(connections::set).delete(connections::delete))
+        .route("/v1/objects", get(objects::buckets))
+        .route("/v1/objects/{bucket}", get(objects::list))
+        .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/redrive", post(deliveries::redrive))
+        .route("/v1/webhooks/keys", get(webhooks::keys))
+        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
         .route("/v1/queues", get(message_queues::list))
@@ -72,6 +89,17 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/queues/{name}/messages", post(message_queues::send))
         .route("/v1/queues/{name}/messages/{receipt}", delete(message_queues::delete))
         .route("/v1/queues/{name}/messages/{receipt}/visibility", put(message_queues::change_visibility))
+        .route("/v1/streams", get(streams::list))
+        .route("/v1/streams/{name}", put(streams::set).get(streams::show).delete(streams::delete))
+        .route("/v1/streams/{name}/records", get(streams::read).post(streams::append))
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{name}", put(topics::create).get(topics::show).delete(topics::delete))
+        .route("/v1/topics/{name}/publications", post(topics::publish))
+        .route("/v1/topics/{name}/subscriptions", get(topics::subscriptions).post(topics::subscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}", get(topics::subscription_of).delete(topics::unsubscribe))
+        .route("/v1/topics/{name}/subscriptions/{id}/confirm", get(topics::confirm).post(topics::confirm))
+        .route("/v1/topics/{name}/subscriptions/{id}/dead", get(topics::dead).delete(topics::purge))
+        .route("/v1/topics/{name}/subscriptions/{id}/redrive", post(topics::redrive))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))

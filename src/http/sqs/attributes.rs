@@ -11,7 +11,7 @@ use crate::messaging::queues::{Described, Figures};
 use crate::model::message_queue::{QueuePath, QueueSettings, Redrive};
 
 /// Attributes that can be read, those that SQS has and this does not included: those are never set.
-const READABLE: [&str; 23] = [
+const READABLE: [&str; 22] = [
     "All",
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -34,7 +34,6 @@ const READABLE: [&str; 23] = [
     "RedrivePolicy",
     "SqsManagedSseEnabled",
     "VisibilityTimeout",
-    "",
 ];
 
 /// What a request wants to change of a queue's settings.
@@ -45,9 +44,17 @@ pub(super) struct Wanted {
     retention_s: Option<u32>,
     wait_s: Option<u32>,
     max_message_bytes: Option<u32>,
-    /// `Some(None)` takes it away.
-    redrive: Option<Option<Redrive>>,
+    redrive: WantedRedrive,
     content_deduplication: Option<bool>,
+}
+
+/// What is to become of a queue's dead letters.
+#[derive(Debug, Default)]
+enum WantedRedrive {
+    #[default]
+    AsItIs,
+    None,
+    This(Redrive),
 }
 
 impl Wanted {
@@ -65,7 +72,7 @@ impl Wanted {
                 "MessageRetentionPeriod" => wanted.retention_s = Some(count()?),
                 "ReceiveMessageWaitTimeSeconds" => wanted.wait_s = Some(count()?),
                 "MaximumMessageSize" => wanted.max_message_bytes = Some(count()?),
-                "RedrivePolicy" => wanted.redrive = Some(redrive(value, path)?),
+                "RedrivePolicy" => wanted.redrive = redrive(value, path)?,
                 "ContentBasedDeduplication" => wanted.content_deduplication = Some(switch(name, value)?),
                 "FifoQueue" if switch(name, value)? == path.name.is_fifo() => (),
                 "FifoQueue" => {
@@ -90,8 +97,10 @@ impl Wanted {
         put(&mut settings.retention_s, self.retention_s);
         put(&mut settings.wait_s, self.wait_s);
         put(&mut settings.max_message_bytes, self.max_message_bytes);
-        if let Some(redrive) = self.redrive {
-            settings.redrive = redrive;
+        match self.redrive {
+            WantedRedrive::AsItIs => (),
+            WantedRedrive::None => settings.redrive = None,
+            WantedRedrive::This(redrive) => settings.redrive = Some(redrive),
         }
         settings.content_deduplication = self.content_deduplication.unwrap_or(settings.content_deduplication);
     }
@@ -116,9 +125,9 @@ fn switch(name: &str, value: &str) -> Result<bool, SqsError> {
 }
 
 /// A redrive policy; an empty one is none.
-fn redrive(value: &str, path: &QueuePath) -> Result<Option<Redrive>, SqsError> {
+fn redrive(value: &str, path: &QueuePath) -> Result<WantedRedrive, SqsError> {
     if value.is_empty() || value == "{}" {
-        return Ok(None);
+        return Ok(WantedRedrive::None);
     }
     let refused = || invalid("RedrivePolicy", value, "JSON with `deadLetterTargetArn` and `maxReceiveCount`");
     let policy: Value = serde_json::from_str(value).map_err(|_| refused())?;
@@ -128,13 +137,13 @@ fn redrive(value: &str, path: &QueuePath) -> Result<Option<Redrive>, SqsError> {
     if to.namespace != path.namespace {
         return Err(invalid("RedrivePolicy", value, "about a queue of the same namespace"));
     }
-    Ok(Some(Redrive { to: to.name, max_receives }))
+    Ok(WantedRedrive::This(Redrive { to: to.name, max_receives }))
 }
 
 /// The attributes of a queue that were asked for.
 pub(super) fn shown(names: &[&str], queue: &Described, figures: &Figures) -> Result<Value, SqsError> {
     let wanted: BTreeSet<_> = names.iter().copied().collect();
-    if let Some(other) = wanted.iter().find(|name| !READABLE.contains(name) || name.is_empty()) {
+    if let Some(other) = wanted.iter().find(|name| !READABLE.contains(name)) {
         return Err(unknown(other));
     }
     let settings = &queue.settings;

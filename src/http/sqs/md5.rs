@@ -1,6 +1,7 @@
 //! The checksums that clients compare: MD5 of a body, and of attributes in a form of their own.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
 
@@ -31,7 +32,10 @@ pub(super) fn of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a String
 }
 
 fn hex(md5: Md5) -> String {
-    md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    md5.finalize().iter().fold(String::with_capacity(32), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

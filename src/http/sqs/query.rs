@@ -155,7 +155,9 @@ fn members(out: &mut String, operation: &str, object: &Value) {
 }
 
 fn each(out: &mut String, operation: &str, name: &str, list: &[Value]) {
-    list.iter().for_each(|value| element(out, operation, name, value));
+    for value in list {
+        element(out, operation, name, value);
+    }
 }
 
 fn pairs(out: &mut String, name: &str, key: &str, map: &Map<String, Value>) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::form::{decode, encode};
 use super::queue::{Queue, Record};
-use super::state::{Held, Total};
+use super::state::Total;
 use super::{Figures, Limits, Parts, QueueError, Queues, keys};
 use crate::clock::Clock;
 use crate::model::bounds;
@@ -302,16 +302,6 @@ impl Parts {
             }
             () if !self.catalogue().contains_key(&to) => refused("there is no such queue: make it first"),
             () => Ok(()),
-        }
-    }
-
-    /// Removes from the counts what was deleted of a queue.
-    pub(super) fn forget(&self, queue: &Queue, held: Held) {
-        let mut state = queue.state();
-        if !state.gone {
-            state.held.messages = state.held.messages.saturating_sub(held.messages);
-            state.held.bytes = state.held.bytes.saturating_sub(held.bytes);
-            queue.total.take(held);
         }
     }
 }

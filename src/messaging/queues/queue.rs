@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::form::decode;
 use super::keys::{self, Number};
-use super::state::{Flight, State, Total};
+use super::state::{Flight, Held, State, Total};
 use super::{Parts, QueueError};
 use crate::model::message_queue::{QueuePath, QueueSettings};
 use crate::model::time::Timestamp;
@@ -139,7 +139,7 @@ impl Queue {
 
     /// Counts what it holds, the first time. A queue is used by nobody before.
     pub(super) async fn count(&self, parts: &Parts) -> Result<(), QueueError> {
-        self.counted.get_or_try_init(|| self.recount(parts)).await.map(|_| ())
+        self.counted.get_or_try_init(|| self.recount(parts)).await.copied()
     }
 
     async fn recount(&self, parts: &Parts) -> Result<(), QueueError> {
@@ -173,6 +173,16 @@ impl Queue {
         parts.flying.fetch_add(state.flying(), Ordering::Relaxed);
         *self.state() = state;
         Ok(())
+    }
+
+    /// Removes from the counts what it holds no more.
+    pub(super) fn forget(&self, less: Held) {
+        let mut state = self.state();
+        if !state.gone {
+            state.held.messages = state.held.messages.saturating_sub(less.messages);
+            state.held.bytes = state.held.bytes.saturating_sub(less.bytes);
+            self.total.take(less);
+        }
     }
 
     /// A message of this queue, as an error names it.

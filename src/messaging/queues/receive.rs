@@ -43,6 +43,15 @@ enum Candidate {
     Again(Number, Flight),
 }
 
+impl Candidate {
+    const fn number(&self) -> Number {
+        match self {
+            Self::Fresh(row) => row.number,
+            Self::Again(number, _) => *number,
+        }
+    }
+}
+
 /// What a turn is about to do.
 #[derive(Default)]
 struct Plan {
@@ -102,20 +111,23 @@ impl Parts {
     async fn turn(self: &Arc<Self>, queue: &Arc<Queue>, most: usize, visibility: Duration) -> Result<Turn, QueueError> {
         let _taking = queue.taking.lock().await;
         let settings = queue.settings();
+        let mut messages = Vec::new();
         loop {
-            let now = self.clock.now();
+            let (now, still) = (self.clock.now(), most - messages.len());
             let mut hands = Hands::of(queue);
-            let candidates = self.candidates(queue, most, now).await?;
+            let candidates = match self.candidates(queue, still, now).await {
+                Err(QueueError::InFlight { .. }) if !messages.is_empty() => Vec::new(),
+                candidates => candidates?,
+            };
             let candidates = taken(&mut hands, queue.is_fifo(), candidates, now);
-            let plan = self.plan(queue, &settings, candidates, most, now + visibility, now).await?;
-            let in_the_way = plan.removed.len();
-            let messages = self.carry_out(queue, plan, hands).await?;
+            let plan = self.plan(queue, &settings, candidates, still, now + visibility, now).await?;
             // What was too old or received too often stood in front of others.
-            if messages.is_empty() && in_the_way > 0 {
-                continue;
+            let in_the_way = plan.removed.len();
+            messages.extend(self.carry_out(queue, plan, hands).await?);
+            if in_the_way == 0 || messages.len() >= most {
+                let next = if messages.is_empty() { self.next(queue, now).await? } else { None };
+                return Ok(Turn { messages, next });
             }
-            let next = if messages.is_empty() { self.next(queue, now).await? } else { None };
-            return Ok(Turn { messages, next });
         }
     }
 
@@ -140,7 +152,7 @@ impl Parts {
         let fresh = self.fresh(queue, None, now, (most + SPARE).min(room)).await?;
         let mut candidates: Vec<_> = fresh.into_iter().map(|row| (row.due, Candidate::Fresh(row))).collect();
         candidates.extend(landed.into_iter().map(|(number, flight)| (flight.until, Candidate::Again(number, flight))));
-        candidates.sort_by_key(|(at, _)| *at);
+        candidates.sort_by_key(|(since, candidate)| (*since, candidate.number()));
         Ok(candidates.into_iter().map(|(_, candidate)| candidate).take(most + SPARE).collect())
     }
 
@@ -162,20 +174,23 @@ impl Parts {
                 candidates.push(Candidate::Again(number, flight));
             }
         }
-        candidates.truncate(most + SPARE);
-        let wanted = (most + SPARE).min(candidates.len() + room);
+        let (mut fresh, wanted) = (Vec::new(), (most + SPARE).min(room));
         let (mut after, mut looked_at) = (None, 0);
-        while candidates.len() < wanted && looked_at < bounds::MAX_GROUP_LOOKAHEAD {
+        while fresh.len() < wanted && looked_at < bounds::MAX_GROUP_LOOKAHEAD {
             let page = self.fresh(queue, after, now, LOOKAHEAD_PAGE).await?;
             looked_at += page.len();
             after = page.last().copied();
             let is_last = page.len() < LOOKAHEAD_PAGE;
             let open = page.into_iter().filter(|row| !closed.contains(&row.group)).map(Candidate::Fresh);
-            candidates.extend(open.take(wanted - candidates.len()));
+            fresh.extend(open.take(wanted - fresh.len()));
             if is_last {
                 break;
             }
         }
+        // Cut in the order of sending, so nothing is left out that stands before what is taken.
+        candidates.extend(fresh);
+        candidates.sort_by_key(Candidate::number);
+        candidates.truncate(most + SPARE);
         Ok(candidates)
     }
 
@@ -316,7 +331,7 @@ impl Parts {
             }
             state.remove(number);
         }
-        self.forget(queue, Held { messages: 1, bytes: u64::from(bytes) });
+        queue.forget(Held { messages: 1, bytes: u64::from(bytes) });
     }
 
     /// When something can be received that cannot be now.

@@ -40,7 +40,9 @@ impl PendingRemoval {
     pub fn committed(self) {
         let Held { parts, queue, flights, hands } = self.held;
         let hands = hands.without(flights.iter().map(|(number, _)| *number));
-        flights.into_iter().for_each(|(number, flight)| parts.gone(&queue, number, None, flight.bytes));
+        for (number, flight) in flights {
+            parts.gone(&queue, number, None, flight.bytes);
+        }
         drop(hands); // and whoever waits for one of them is told
         queue.arrived.notify_one(); // a message group may be free now
     }

@@ -16,6 +16,7 @@ use super::state::{Claim, Held};
 use super::{Outgoing, Parts, QueueError, Queues, Sent};
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
+use crate::model::names::Digest;
 use crate::model::time::Timestamp;
 use crate::store::{Change, Durability, Group};
 
@@ -65,7 +66,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
-            self.parts.forget(&self.queue, Held { messages: 1, bytes: u64::from(row.bytes) });
+            self.queue.forget(Held { messages: 1, bytes: u64::from(row.bytes) });
         }
         if !self.claims.is_empty() {
             self.queue.state().release(&self.claims);
@@ -110,9 +111,9 @@ impl Queues {
             let mut answers: Vec<Result<Sent, QueueError>> = Vec::with_capacity(pending.len());
             for prepared in pending {
                 answers.push(match prepared {
-                    Ok(Ok(send)) => {
-                        let sent = send.sent.clone();
-                        send.committed();
+                    Ok(Ok(prepared)) => {
+                        let sent = prepared.sent.clone();
+                        prepared.committed();
                         Ok(sent)
                     }
                     Ok(Err(refused)) => Err(refused),
@@ -152,8 +153,7 @@ fn deduplication(queue: &Queue, outgoing: &Outgoing) -> Option<String> {
     match &outgoing.deduplication {
         Some(text) => Some(text.clone()),
         None if queue.record().settings.content_deduplication => {
-            let digest = Sha256::digest(outgoing.body.as_bytes());
-            Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+            Some(Digest::from_bytes(Sha256::digest(outgoing.body.as_bytes()).into()).to_string())
         }
         None => None,
     }
@@ -202,13 +202,13 @@ pub(super) fn prepare_dead_letter(parts: &Arc<Parts>, queue: &Arc<Queue>, messag
     let (number, due) = numbered(queue, now, Duration::ZERO);
     let message = Message { due, named: false, ..message };
     let row = message.row(number, queue.is_fifo());
-    let held = Held { messages: 1, bytes: u64::from(row.bytes) };
+    let more = Held { messages: 1, bytes: u64::from(row.bytes) };
     {
         let mut state = queue.state();
-        state.held.messages += held.messages;
-        state.held.bytes += held.bytes;
+        state.held.messages += more.messages;
+        state.held.bytes += more.bytes;
     }
-    queue.total.add(held); // it is somewhere already: refusing it for want of room would make none
+    queue.total.add(more); // it is somewhere already: refusing it for want of room would make none
     let changes = vec![
         Change::PutDocument(keys::message(queue.id, number), encode(&message)),
         Change::PutDocument(keys::row(queue.id, row), encode(&past)),

@@ -85,7 +85,9 @@ impl Parts {
             if !changes.is_empty() {
                 self.store.commit(Group(changes), Durability::Synced).await?;
                 let hands = hands.without(removed.iter().map(|(number, ..)| *number));
-                removed.into_iter().for_each(|(number, due, bytes)| self.gone(queue, number, due, bytes));
+                for (number, due, bytes) in removed {
+                    self.gone(queue, number, due, bytes);
+                }
                 drop(hands); // and whoever waits for one of them is told
                 queue.arrived.notify_one();
             }

@@ -50,7 +50,9 @@ pub(super) enum Standing {
 impl Facts {
     pub(super) fn of(invocation: &Invocation) -> Self {
         let standing = match (&invocation.state, invocation.place()) {
-            (State::Done { outcome, at, .. }, _) => Standing::Done { kind: outcome.kind(), at: *at },
+            (State::Done { outcome, at, .. }, _) => {
+                Standing::Done { kind: invocation.kept_as().unwrap_or(outcome.kind()), at: *at }
+            }
             (State::Delivering { outcome, .. }, _) => Standing::Delivering { kind: outcome.kind() },
             (_, place) => {
                 let Lane { version, priority, .. } = place.map_or_else(|| lane_of(invocation), |place| place.lane);

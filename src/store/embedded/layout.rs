@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 use crate::store::{StoreError, keys};
 
 /// Owned by others in the same directory, or put there by the file system.
-const NOT_OURS: [&str; 4] = ["cache", "lost+found", SECRET_KEY, "secret.key.unfinished"];
+const NOT_OURS: [&str; 5] = ["cache", "lost+found", OBJECTS, SECRET_KEY, "secret.key.unfinished"];
 
 /// The key that secrets are sealed with. Not the store's to read; it goes where the store goes.
 pub(in crate::store) const SECRET_KEY: &str = "secret.key";
+/// What outcomes were put into buckets of this machine. Not the store's either, and goes where it goes.
+pub(in crate::store) const OBJECTS: &str = "objects";
 /// What `FORMAT` is called while it is written.
 const UNFINISHED: &str = "FORMAT.new";
 const WORD: &str = "tidemill-store";

@@ -142,11 +142,20 @@ async fn destinations_that_are_none_are_refused_with_how_to_write_one() {
     sent("function:9", (400, "bad_destination", "function:9")).await;
     sent("function:nobody", (400, "destination_not_found", "`function:nobody`")).await;
     sent("function:echo@7", (409, "cycle", "echo -> echo")).await;
-    for outside in ["queue:jobs", "object:bucket/prefix", "stream:s", "topic:t", "https://example.com/hook"] {
-        sent(outside, (400, "destination_not_supported", outside)).await;
+    for outside in ["queue:a/b", "object:B/prefix", "stream:9", "topic:t/", "https://a@b.example/", "http://"] {
+        sent(outside, (400, "bad_destination", outside)).await;
     }
-    let object = json!({"on_success": {"to": "function:echo", "format": "xml"}});
-    checked.sent("PUT", CONFIG, object.to_string(), (400, "bad_json", "destination")).await;
+    let sent = async |object: serde_json::Value, refusal| {
+        checked.sent("PUT", CONFIG, json!({ "on_success": object }).to_string(), refusal).await;
+    };
+    let outside = "https://a.example/";
+    sent(json!({"to": outside, "format": "xml"}), (400, "bad_destination", "`xml` is no format")).await;
+    sent(json!({"to": outside, "colour": "red"}), (400, "bad_json", "destination")).await;
+    sent(json!({"to": outside, "connection": "c"}), (400, "bad_destination", "takes no connection")).await;
+    sent(json!({"to": outside, "expires_days": 1}), (400, "bad_destination", "objects do")).await;
+    sent(json!({"to": outside, "service_account": "9"}), (400, "bad_name", "service account")).await;
+    let days = json!({"to": "object:bucket/prefix", "expires_days": 366});
+    sent(days, (400, "bad_range", "expires_days is 366: use 0 to 365")).await;
 }
 
 #[tokio::test]

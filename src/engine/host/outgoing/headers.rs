@@ -17,7 +17,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Makes a request ready to be written: `Host` says what was granted, the chain says who asks, and the request line
 /// has the path alone.
 pub(super) fn prepare(request: &mut Request<WasiBody>, to: &Destination, identity: &Identity) -> Result<(), Unsent> {
-    let host = HeaderValue::try_from(to.authority());
+    let host = HeaderValue::try_from(to.peer.authority());
     let host = host.map_err(|error| Unsent::new(Error::HttpRequestUriInvalid, error.to_string()))?;
     let headers = request.headers_mut();
     headers.insert(HOST, host);

@@ -1,28 +1,23 @@
 //! Requests of a guest to others: to hosts that its version's grants cover, and to nobody else.
 //!
 //! A request is admitted by what it says (`destination`), and then by the very address that is connected to
-//! (`connect`, `address`): a name is resolved once, and nobody resolves it again. Redirects are the guest's to follow,
+//! ([`crate::outbound`]): a name is resolved once, and nobody resolves it again. Redirects are the guest's to follow,
 //! by a request that is looked at like any other. Why a request was not sent stands in the attempt's log; the guest
 //! gets the code that WIT has for it.
 
-mod address;
-mod connect;
 mod destination;
 mod exchange;
 mod headers;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method, Request, Response, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
@@ -33,7 +28,8 @@ use crate::engine::output::Capture;
 use crate::model::bounds;
 use crate::model::function::Version;
 use crate::model::grant::Scheme;
-pub(in crate::engine) use crate::tls::UnusableAuthority;
+use crate::outbound::{self, Cause};
+use crate::tls::UnusableAuthority;
 
 /// How long after an attempt's deadline its requests are given up. It is the deadline that ends a guest which waits for
 /// one, and not an error that the guest may make something else of.
@@ -43,20 +39,17 @@ const CHUNK_BYTES: usize = 64 * 1_024;
 
 /// What the requests of all guests go out by.
 pub(in crate::engine) struct Outbound {
-    tls: TlsConnector,
+    connections: outbound::Outbound,
     /// Requests that may be under way.
     requests: Arc<Semaphore>,
-    /// Names that may be looked up at once: each takes a thread for as long as the system's resolver wants.
-    lookups: Arc<Semaphore>,
 }
 
 impl Outbound {
     /// `authority` is a file of certificates in PEM that are trusted besides the public ones.
-    pub(in crate::engine) fn new(authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
+    pub(in crate::engine) fn new(authority: Option<&std::path::Path>) -> Result<Self, UnusableAuthority> {
         Ok(Self {
-            tls: tls::connector(authority)?,
+            connections: outbound::Outbound::new(authority)?,
             requests: Arc::new(Semaphore::new(bounds::MAX_OUTBOUND_REQUESTS)),
-            lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)),
         })
     }
 }
@@ -159,6 +152,33 @@ impl Unsent {
     }
 }
 
+/// What WIT has for it.
+impl From<outbound::Unsent> for Unsent {
+    fn from(outbound::Unsent { cause, why }: outbound::Unsent) -> Self {
+        let code = match cause {
+            Cause::BrokenOff => Error::HttpResponseIncomplete,
+            Cause::Certificate => Error::TlsCertificateError,
+            Cause::ConnectionRefused => Error::ConnectionRefused,
+            Cause::ConnectionTimeout => Error::ConnectionTimeout,
+            Cause::InvalidUri => Error::HttpRequestUriInvalid,
+            Cause::LookupTimeout => Error::DnsTimeout,
+            Cause::NotAnswered => Error::ConnectionReadTimeout,
+            Cause::PrivateAddress => {
+                let why = "its address is private: grant it as `private+...` if the function is to reach it";
+                return Self::new(Error::DestinationIpProhibited, why);
+            }
+            Cause::Terminated => Error::ConnectionTerminated,
+            Cause::TlsAlert { id, name } => Error::TlsAlertReceived { alert_id: Some(id), alert_message: Some(name) },
+            Cause::TlsProtocol => Error::TlsProtocolError,
+            Cause::Unavailable => Error::DestinationUnavailable,
+            Cause::UnknownName => Error::DnsError { rcode: None, info_code: None },
+            Cause::Unroutable => Error::DestinationIpUnroutable,
+            Cause::WrongScheme => Error::HttpProtocolError,
+        };
+        Self::new(code, why)
+    }
+}
+
 impl WasiHttpHooks for Outgoing {
     /// A function sees the `Host` it was called by; wasmtime would hide it. One that it sets itself is replaced.
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
@@ -185,7 +205,7 @@ impl WasiHttpHooks for Outgoing {
         Box::new(async move {
             let asked = format!("{} {}", request.method(), destination::told(request.uri()));
             let sent = match admitted {
-                Ok((to, permits)) => send(&outbound, to, request, &identity, patience, permits).await,
+                Ok((to, permits)) => send(&outbound.connections, to, request, &identity, patience, permits).await,
                 Err(unsent) => Err(unsent),
             };
             sent.map_err(|Unsent { code, why }| {
@@ -197,7 +217,7 @@ impl WasiHttpHooks for Outgoing {
 }
 
 async fn send(
-    outbound: &Outbound,
+    connections: &outbound::Outbound,
     to: Destination,
     mut request: Request<WasiBody>,
     identity: &Identity,
@@ -206,12 +226,13 @@ async fn send(
 ) -> Result<(Response<WasiBody>, Transfer), Unsent> {
     headers::prepare(&mut request, &to, identity)?;
     let begun = Instant::now();
-    let stream = connect::connect(outbound, &to, patience.connect).await?;
-    match to.scheme {
+    let may_reach = |address| to.private || outbound::is_public(address);
+    let stream = connections.connect(&to.peer, may_reach, patience.connect).await?;
+    match to.peer.scheme {
         Scheme::Http => exchange::exchange(stream, request, patience, permits).await,
         Scheme::Https => {
             let left = patience.connect.saturating_sub(begun.elapsed());
-            let stream = tls::handshake(&outbound.tls, &to, stream, left).await?;
+            let stream = connections.greet(&to.peer, stream, left).await?;
             exchange::exchange(stream, request, patience, permits).await
         }
     }

@@ -128,7 +128,7 @@ async fn https_says_the_host_that_was_granted_with_its_port_where_that_is_not_44
         let (near, far) = duplex(4_096);
         let (request, to) = prepared(uri);
         let client = async {
-            let stream = tls::handshake(&outbound.tls, &to, near, PATIENCE).await.unwrap();
+            let stream = outbound.connections.greet(&to.peer, near, PATIENCE).await.unwrap();
             sent(request, stream).await.unwrap().0.status().as_u16()
         };
         let server = async { served(acceptor.accept(far).await.unwrap()).await };
@@ -144,9 +144,9 @@ async fn a_server_whose_certificate_is_for_another_name_is_not_spoken_to() {
     let outbound = Outbound::new(Some(authority.path())).unwrap();
     let (near, far) = duplex(4_096);
     let (_, to) = prepared("https://another.example/x?y");
-    let (told, _) = tokio::join!(tls::handshake(&outbound.tls, &to, near, PATIENCE), acceptor.accept(far));
+    let (told, _) = tokio::join!(outbound.connections.greet(&to.peer, near, PATIENCE), acceptor.accept(far));
     let Err(told) = told else { panic!("it was trusted") };
-    assert!(matches!(told.code, Error::TlsCertificateError), "{told:?}");
+    assert!(matches!(Unsent::from(told.clone()).code, Error::TlsCertificateError), "{told:?}");
 }
 
 #[tokio::test]

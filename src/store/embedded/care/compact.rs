@@ -10,10 +10,12 @@
 //!
 //! So `DIR` is whole at every moment, and what is under the other name may always be removed.
 
-use std::fs;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use super::super::layout::{Layout, SECRET_KEY};
+use super::super::layout::{Layout, OBJECTS, SECRET_KEY};
 use super::beside;
 use super::check::{Checked, check_in};
 use super::fresh::Fresh;
@@ -50,6 +52,7 @@ pub(crate) fn compact(data: &Path) -> Result<Compacted, StoreError> {
     let checked = check_made(&new)?;
     keep_compiled(layout.root(), &new)?;
     keep_key(layout.root(), &new)?;
+    keep_objects(layout.root(), &new)?;
     let after = disk_bytes(&new).map_err(|error| layout.refused(error.to_string()))?;
     beside::exchange(data, &new)?;
     let removed = fs::remove_dir_all(&new);
@@ -79,6 +82,32 @@ pub(super) fn keep_key(data: &Path, new: &Path) -> Result<(), StoreError> {
     let copied = fs::copy(&from, &to).and_then(|_| fs::File::open(&to)?.sync_all());
     let copied = copied.and_then(|()| fs::File::open(new)?.sync_all());
     copied.map_err(|error| beside::refused(&from, format!("it cannot be copied to {}: {error}", to.display())))
+}
+
+/// What is in buckets of this machine is in both directories from then on, and takes its room once: a file of it is never
+/// written to, only put in the place of another. Moved, it would go with a directory that may be removed.
+pub(super) fn keep_objects(data: &Path, new: &Path) -> Result<(), StoreError> {
+    let (from, to) = (data.join(OBJECTS), new.join(OBJECTS));
+    if !from.is_dir() {
+        return Ok(());
+    }
+    let linked = link(&from, &to).and_then(|()| File::open(new)?.sync_all());
+    linked.map_err(|error| beside::refused(&from, format!("it cannot be linked to {}: {error}", to.display())))
+}
+
+/// Makes the folder `to` with the files and folders of `from`. What is neither was put there by nobody of ours.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            link(&entry.path(), &to)?;
+        } else if kind.is_file() {
+            fs::hard_link(entry.path(), to)?;
+        }
+    }
+    File::open(to)?.sync_all()
 }
 
 /// Compiled code is of use to the new one too. Without it the next start takes longer, no more.

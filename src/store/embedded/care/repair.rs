@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::super::layout::Layout;
 use super::beside::{self, refused};
 use super::check::{Checked, check, check_in};
-use super::compact::{keep_compiled, keep_key};
+use super::compact::{keep_compiled, keep_key, keep_objects};
 use super::fresh::Fresh;
 use super::offline::Offline;
 use super::read::{self, Everything, Judge, Skipped};
@@ -77,6 +77,7 @@ pub(crate) fn repair(
     };
     keep_compiled(layout.root(), &new)?;
     keep_key(layout.root(), &new)?;
+    keep_objects(layout.root(), &new)?;
     beside::exchange(data, &new)?;
     beside::rename(&new, &aside)?;
     drop(layout); // held until the damaged one has its name

@@ -5,6 +5,7 @@ mod answer;
 mod command;
 mod guests;
 mod peer;
+mod receiver;
 mod server;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub(super) use answer::{Answer, attempts, texts};
 pub(super) use command::{Finished, run, run_with};
 pub(super) use guests::{hostile, prebuilt, prebuilt_path, write_hostile};
 pub(super) use peer::Peer;
+pub(super) use receiver::{Received, Receiver};
 pub(super) use server::{Server, Stopped};
 
 /// How long a test waits for something that is going to happen.

@@ -95,8 +95,8 @@ impl Model {
         let (accepted, settled) = self.ever.get(&function).copied().unwrap_or_default();
         let mut counts = Counts { accepted, settled, ..Counts::default() };
         for invocation in self.invocations.values().filter(|invocation| invocation.target.function == function) {
-            if let Some((outcome, _)) = invocation.outcome() {
-                let Kept { count, bytes } = &mut counts.kept[outcome.kind() as usize];
+            if let Some(kind) = invocation.kept_as() {
+                let Kept { count, bytes } = &mut counts.kept[kind as usize];
                 (*count, *bytes) = (*count + 1, *bytes + self.bytes(invocation.id));
             } else {
                 counts.live += 1;
@@ -111,7 +111,7 @@ impl Model {
         let settled = self.invocations.values().filter(|invocation| invocation.target.function == function);
         let mut settled: Vec<_> = settled
             .filter_map(|invocation| match invocation.state {
-                State::Done { outcome, at, .. } if outcome.kind() == kind && at < before => {
+                State::Done { at, .. } if invocation.kept_as() == Some(kind) && at < before => {
                     Some(Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) })
                 }
                 _ => None,

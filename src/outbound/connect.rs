@@ -2,17 +2,13 @@
 //! out, and the others are tried in turn.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Cause, Outbound, Peer, Unsent};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use wasmtime_wasi_http::Error;
-
-use super::address::is_public;
-use super::destination::Destination;
-use super::{Outbound, Unsent};
 
 /// How long the system's resolver may take.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -20,11 +16,16 @@ const LOOKUP: Duration = Duration::from_secs(5);
 const MAX_TRIED: usize = 8;
 
 /// Connects within `patience`.
-pub(super) async fn connect(outbound: &Outbound, to: &Destination, patience: Duration) -> Result<TcpStream, Unsent> {
+pub(super) async fn connect(
+    outbound: &Outbound,
+    to: &Peer,
+    may_reach: impl Fn(IpAddr) -> bool,
+    patience: Duration,
+) -> Result<TcpStream, Unsent> {
     let end = Instant::now() + patience;
     let found = resolve(outbound, to, patience.min(LOOKUP)).await?;
-    let addresses = permitted(&found, to.private)?;
-    let mut last = Unsent::new(Error::ConnectionTimeout, format!("no connection within {patience:?}"));
+    let addresses = permitted(&found, may_reach)?;
+    let mut last = Unsent::new(Cause::ConnectionTimeout, format!("no connection within {patience:?}"));
     for (tried, address) in addresses.iter().enumerate() {
         let left = end.saturating_duration_since(Instant::now());
         let untried = u32::try_from(addresses.len() - tried).unwrap_or(1);
@@ -34,25 +35,26 @@ pub(super) async fn connect(outbound: &Outbound, to: &Destination, patience: Dur
                 return Ok(stream);
             }
             Ok(Err(error)) => last = refused(*address, &error),
-            Err(_elapsed) => last = Unsent::new(Error::ConnectionTimeout, format!("{address} does not answer")),
+            Err(_elapsed) => last = Unsent::new(Cause::ConnectionTimeout, format!("{address} does not answer")),
         }
     }
     Err(last)
 }
 
 /// The addresses that may be connected to.
-fn permitted(found: &[SocketAddr], private: bool) -> Result<Vec<SocketAddr>, Unsent> {
-    let permitted: Vec<_> =
-        found.iter().filter(|address| private || is_public(address.ip())).take(MAX_TRIED).copied().collect();
+fn permitted(found: &[SocketAddr], may_reach: impl Fn(IpAddr) -> bool) -> Result<Vec<SocketAddr>, Unsent> {
+    let permitted: Vec<_> = found.iter().filter(|address| may_reach(address.ip())).take(MAX_TRIED).copied().collect();
     if permitted.is_empty() {
-        let why = "its address is private: grant it as `private+...` if the function is to reach it";
-        return Err(Unsent::new(Error::DestinationIpProhibited, why));
+        return Err(Unsent::new(
+            Cause::PrivateAddress,
+            "its address is private, and private ones are not allowed here",
+        ));
     }
     Ok(permitted)
 }
 
 /// On a thread of its own, which the system may keep longer than `patience`: so it counts until the system is done.
-async fn resolve(outbound: &Outbound, to: &Destination, patience: Duration) -> Result<Vec<SocketAddr>, Unsent> {
+async fn resolve(outbound: &Outbound, to: &Peer, patience: Duration) -> Result<Vec<SocketAddr>, Unsent> {
     let (host, port) = (to.bare_host(), to.port);
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -66,21 +68,23 @@ async fn resolve(outbound: &Outbound, to: &Destination, patience: Duration) -> R
         };
         tokio::task::spawn_blocking(look).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
     };
-    let unknown = |why: String| Unsent::new(Error::DnsError { rcode: None, info_code: None }, why);
+    let unknown = |why: String| Unsent::new(Cause::UnknownName, why);
     match timeout(patience, looked_up).await {
         Ok(Ok(found)) if found.is_empty() => Err(unknown("its name has no address".to_owned())),
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(unknown(format!("its name cannot be resolved: {error}"))),
-        Err(_elapsed) => Err(Unsent::new(Error::DnsTimeout, format!("its name was not resolved within {patience:?}"))),
+        Err(_elapsed) => {
+            Err(Unsent::new(Cause::LookupTimeout, format!("its name was not resolved within {patience:?}")))
+        }
     }
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Unsent {
     let code = match error.kind() {
-        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
-        io::ErrorKind::TimedOut => Error::ConnectionTimeout,
-        _ => Error::DestinationUnavailable,
+        io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Cause::Unroutable,
+        io::ErrorKind::TimedOut => Cause::ConnectionTimeout,
+        _ => Cause::Unavailable,
     };
     Unsent::new(code, format!("{address} cannot be connected to: {error}"))
 }
@@ -93,9 +97,9 @@ mod tests {
     fn what_a_name_leads_to_is_looked_at_address_by_address() {
         let address = |text: &str| text.parse::<SocketAddr>().unwrap();
         let both = [address("127.0.0.1:80"), address("1.1.1.1:80")];
-        assert_eq!(permitted(&both, false).unwrap(), both[1..]);
-        assert_eq!(permitted(&both, true).unwrap(), both);
-        let told = permitted(&both[..1], false).unwrap_err();
-        assert!(matches!(told.code, Error::DestinationIpProhibited) && told.why.contains("private+"), "{told:?}");
+        assert_eq!(permitted(&both, super::super::is_public).unwrap(), both[1..]);
+        assert_eq!(permitted(&both, |_| true).unwrap(), both);
+        let told = permitted(&both[..1], super::super::is_public).unwrap_err();
+        assert_eq!(told.cause, Cause::PrivateAddress);
     }
 }

@@ -11,10 +11,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::ServerName;
-use wasmtime_wasi_http::Error;
 
-use super::Unsent;
-use super::destination::Destination;
+use super::{Cause, Peer, Unsent};
 use crate::tls::{self, UnusableAuthority};
 
 /// What trusts the public authorities, and those in the file `authority`.
@@ -29,7 +27,7 @@ pub(super) fn connector(authority: Option<&Path>) -> Result<TlsConnector, Unusab
 /// Greets the server that `to` names, over `stream`.
 pub(super) async fn handshake<S>(
     connector: &TlsConnector,
-    to: &Destination,
+    to: &Peer,
     stream: S,
     patience: Duration,
 ) -> Result<TlsStream<S>, Unsent>
@@ -37,24 +35,22 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let name = ServerName::try_from(to.bare_host().to_owned())
-        .map_err(|error| Unsent::new(Error::HttpRequestUriInvalid, format!("no certificate is for it: {error}")))?;
+        .map_err(|error| Unsent::new(Cause::InvalidUri, format!("no certificate is for it: {error}")))?;
     match timeout(patience, connector.connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(failed(&error)),
-        Err(_elapsed) => Err(Unsent::new(Error::ConnectionTimeout, "the TLS handshake took too long")),
+        Err(_elapsed) => Err(Unsent::new(Cause::ConnectionTimeout, "the TLS handshake took too long")),
     }
 }
 
 fn failed(error: &std::io::Error) -> Unsent {
     let code = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            Error::TlsCertificateError
-        }
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => Cause::Certificate,
         Some(rustls::Error::AlertReceived(alert)) => {
-            Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
+            Cause::TlsAlert { id: u8::from(*alert), name: format!("{alert:?}") }
         }
-        Some(_) => Error::TlsProtocolError,
-        None => Error::ConnectionTerminated,
+        Some(_) => Cause::TlsProtocol,
+        None => Cause::Terminated,
     };
     Unsent::new(code, format!("the TLS handshake failed: {error}"))
 }

@@ -1,0 +1,161 @@
+//! `deliveries`: what is on its way out of the runtime, and what was given up.
+
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+
+use super::api;
+use super::client::Client;
+use super::error::Error;
+use super::output::{self, Output};
+use crate::model::names::{FunctionName, InvocationId};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List deliveries that have not been made
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Those that are to be tried, or those that were given up [default: both]
+        #[arg(long)]
+        state: Option<State>,
+        /// How many invocations to list the deliveries of
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Have deliveries that were given up tried again
+    Redrive {
+        /// Those of this invocation
+        #[arg(value_name = "INVOCATION", required_unless_present = "all", conflicts_with_all = ["all", "function", "target"])]
+        id: Option<InvocationId>,
+        /// All of them, as far as the other flags do not narrow that
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Remove an invocation with its dead deliveries, and all that is kept of it
+    Purge {
+        /// The invocation
+        #[arg(value_name = "INVOCATION")]
+        id: InvocationId,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum State {
+    Pending,
+    Dead,
+}
+
+/// Which deliveries.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Only those of this function
+    #[arg(long, value_name = "NAME")]
+    function: Option<FunctionName>,
+    /// Only those to this destination, as it is listed
+    #[arg(long, value_name = "DESTINATION")]
+    target: Option<String>,
+}
+
+/// A delivery as it is listed.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    invocation: String,
+    namespace: String,
+    function: String,
+    to: String,
+    state: String,
+    tries: u32,
+    next_try_at: Option<String>,
+    error: Option<String>,
+}
+
+/// What became of those that were to be tried again.
+#[derive(Debug, Deserialize)]
+struct Redriven {
+    redriven: usize,
+    failed: Vec<Failed>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failed {
+    id: String,
+    detail: String,
+}
+
+impl Which {
+    fn request(&self, client: &Client, method: Method, segments: &[&str]) -> RequestBuilder {
+        let request = client.in_namespace(method, segments);
+        let function = self.function.as_ref().map(FunctionName::as_str);
+        request.query(&[("function", function), ("target", self.target.as_deref())])
+    }
+}
+
+impl Command {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
+        match self {
+            Self::List { which, state, limit } => {
+                let state = state.map(|state| match state {
+                    State::Pending => "pending",
+                    State::Dead => "dead",
+                });
+                let request = || which.request(client, Method::GET, &["deliveries"]).query(&[("state", state)]);
+                let listed = client.list::<Listed>("deliveries", limit, request).await?;
+                output.answer(&listed, |listed| table(&listed.items))
+            }
+            Self::Redrive { id: Some(id), .. } => {
+                client.send(client.request(Method::POST, &["invocations", &id.to_string(), "redeliver"])).await?;
+                output::note(&format!("the deliveries of {id} are tried again"));
+                Ok(())
+            }
+            Self::Redrive { id: None, which, .. } => redrive(client, output, &which).await,
+            Self::Purge { id } => {
+                client.send(client.request(Method::DELETE, &["invocations", &id.to_string()])).await?;
+                output::note(&format!("removed {id}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Page by page, until all have been looked at.
+async fn redrive(client: &Client, output: Output, which: &Which) -> Result<(), Error> {
+    let (mut cursor, mut redriven, mut failed) = (None, 0, 0);
+    loop {
+        let request = which.request(client, Method::POST, &["deliveries", "redrive"]).query(&[("cursor", &cursor)]);
+        let page = client.json::<Redriven>(request).await?;
+        if output.json {
+            output::line(&page.raw)?;
+        }
+        (redriven, failed) = (redriven + page.value.redriven, failed + page.value.failed.len());
+        for Failed { id, detail } in &page.value.failed {
+            output::note(&format!("{id}: {detail}"));
+        }
+        cursor = page.value.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    output::note(&format!("the deliveries of {redriven} invocations are tried again, {failed} could not be"));
+    Ok(())
+}
+
+fn table(listed: &[Listed]) -> String {
+    output::table(
+        ["INVOCATION", "FUNCTION", "TO", "STATE", "TRIES", "NEXT", "ERROR"],
+        listed.iter().map(|it| {
+            [
+                it.invocation.clone(),
+                api::path(&it.namespace, &it.function),
+                it.to.clone(),
+                it.state.clone(),
+                it.tries.to_string(),
+                output::or_dash(it.next_try_at.clone()),
+                output::or_dash(it.error.clone()),
+            ]
+        }),
+    )
+}

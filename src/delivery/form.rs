@@ -1,0 +1,44 @@
+//! Documents of this room as bytes: one that says in which form, then the value as `MessagePack` with fields by their
+//! places. A field may be added at the end of a type where it has a default; anything else is another form.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::StoreError;
+
+/// The form that is written.
+const FORM: u8 = 1;
+
+/// The bytes of a value.
+pub(super) fn encode(value: &impl Serialize) -> Bytes {
+    let mut bytes = vec![FORM];
+    value
+        .serialize(&mut rmp_serde::Serializer::new(&mut bytes))
+        .expect("plain data in memory: neither its form nor the buffer can refuse");
+    bytes.into()
+}
+
+/// The value in `bytes`; `what` names it in the error.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl FnOnce() -> String) -> Result<T, StoreError> {
+    let read = match bytes.split_first() {
+        Some((&FORM, body)) => rmp_serde::from_slice(body).map_err(|error| error.to_string()),
+        Some((&form, _)) => Err(format!("it is in form {form} and this program reads form {FORM}: a newer one may")),
+        None => Err("it is empty".to_owned()),
+    };
+    read.map_err(|detail| StoreError::Damaged { what: what(), detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_is_not_says_what_it_is() {
+        assert_eq!(decode::<(u8, String)>(&encode(&(7, "a")), String::new).unwrap(), (7, "a".to_owned()));
+        for bytes in [&b""[..], b"\x09\x01", b"\x01\xff"] {
+            let told = decode::<u8>(bytes, || "the connection `a`".to_owned()).unwrap_err().to_string();
+            assert!(told.contains("the connection `a`"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `/v1/objects`: the objects that this server keeps, by bucket and key. Keys stand in the path as they are.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::query::{self, Within};
+use crate::delivery::{Content, Object, Place};
+use crate::http::problem::Problem;
+use crate::model::object::ObjectKey;
+use crate::runtime::Runtime;
+
+/// Which objects are listed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    namespace: Option<String>,
+    prefix: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+fn place(uri: &Uri, bucket: &str, key: &str) -> Result<Place, Problem> {
+    let which: Within = query::query(uri)?;
+    Ok(Place { namespace: which.namespace()?, bucket: query::parsed(bucket)?, key: query::parsed(key)? })
+}
+
+pub(super) async fn buckets(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let namespace = query::query::<Within>(&uri)?.namespace()?;
+    let buckets = runtime.buckets(&namespace).await?;
+    let shown = buckets.iter().map(|name| json!({ "namespace": namespace.as_str(), "name": name.as_str() }));
+    Ok(Json(json!({ "buckets": shown.collect::<Vec<_>>() })))
+}
+
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Path(bucket): Path<String>,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    let listing: Listing = query::query(&uri)?;
+    let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
+    let after: Option<ObjectKey> = listing.cursor.as_deref().map(query::parsed).transpose()?;
+    let (bucket, prefix) = (query::parsed(&bucket)?, listing.prefix.unwrap_or_default());
+    let mut objects = runtime.objects(&namespace, &bucket, &prefix, after.as_ref(), limit + 1).await?;
+    let goes_on = objects.len() > limit;
+    objects.truncate(limit);
+    let next = objects.last().filter(|_| goes_on).map(|last| last.key.to_string());
+    let shown: Vec<_> = objects.iter().map(shown).collect();
+    Ok(Json(json!({ "objects": shown, "next_cursor": next })))
+}
+
+fn shown(object: &Object) -> Value {
+    json!({
+        "key": object.key.as_str(),
+        "bytes": object.bytes,
+        "written_at": object.written.to_string(),
+        "expires_at": object.expires.map(|at| at.to_string()),
+    })
+}
+
+pub(super) async fn show(
+    State(runtime): State<Runtime>,
+    Path((bucket, key)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let place = place(&uri, &bucket, &key)?;
+    let content_type = HeaderValue::from_static(place.key.content_type());
+    let Content { bytes, pieces } = runtime.object(place).await?;
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (CONTENT_LENGTH, HeaderValue::from(bytes)),
+        // A function wrote it: a browser is not to make anything else of it.
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+pub(super) async fn delete(
+    State(runtime): State<Runtime>,
+    Path((bucket, key)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<StatusCode, Problem> {
+    runtime.remove_object(place(&uri, &bucket, &key)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

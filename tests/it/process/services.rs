@@ -1,0 +1,132 @@
+//! Outcomes that go to services outside and into buckets of this machine, from the invocation to what arrives.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::support::{Server, hostile, prebuilt, run, run_with, until};
+use crate::services::Queues;
+use crate::skipped;
+
+/// The server may reach what runs on this machine.
+const OUTWARD: [&str; 2] = ["--allow-private-targets", "127.0.0.0/8"];
+
+/// Objects below a folder, and not what is being written.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let found = paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] });
+    found.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect()
+}
+
+async fn delivered(server: &Server, id: &str) -> Value {
+    server.settled(id, "succeeded").await;
+    until("the delivery", async || Some(server.look(id).await).filter(|it| it["delivery"] == "delivered")).await
+}
+
+#[tokio::test]
+async fn outcomes_become_objects_of_this_machine_that_are_deleted_when_their_days_are_over() {
+    let server = Server::with(&["--time-scale", "3600"]).await;
+    let objects = server.folder().join("tidemill-data/objects/default/results");
+    let success = json!({"to": "object:results/shop", "format": "payload", "expires_days": 1});
+    let settings = json!({"async_config": {"on_success": success}});
+    server.deploy_with("a", prebuilt("describe"), &settings).await;
+    let settings = json!({"async_config": {"max_retries": 0, "on_failure": "object:results/failed"}});
+    server.deploy_with("b", hostile("trap"), &settings).await;
+    let (a, b) = (server.accept("a", "{}").await, server.accept("b", "{}").await);
+    server.settled(&b, "failed").await;
+    let two = until("both objects", async || Some(files(&objects)).filter(|files| files.len() == 2)).await;
+    let of = |id: &str| two.iter().find(|file| file.ends_with(format!("{id}.json"))).unwrap();
+    assert!(of(&a).starts_with(objects.join("shop")) && of(&a).parent().unwrap().ends_with("a"), "{two:?}");
+    let record: Value = serde_json::from_slice(&fs::read(of(&b)).unwrap()).unwrap();
+    assert_eq!(record["request_context"]["request_id"], b);
+
+    let key = of(&a).strip_prefix(&objects).unwrap().to_str().unwrap().to_owned();
+    let result = run(&server, &["objects", "get", "results", &key]).await.exits(0).json();
+    assert_eq!(result["payload"], json!({}), "the bare result: {result}");
+    let listed = run(&server, &["objects", "list", "results", "--json"]).await.exits(0).json();
+    assert!(listed["objects"].to_string().contains("expires_at"), "{listed}");
+    // A day of this server is 24 s.
+    let left = until("the end of one", async || Some(files(&objects)).filter(|files| files.len() == 1)).await;
+    assert_eq!(left, [of(&b).clone()]);
+}
+
+#[tokio::test]
+async fn what_a_queue_outside_does_not_take_yet_gets_there_also_when_the_server_is_killed_meanwhile() {
+    let Some(queues) = Queues::start().await else { return skipped(crate::services::NO_MOTO) };
+    let server = Server::with(&OUTWARD).await;
+    let connect = [
+        "connections",
+        "set",
+        "sqs",
+        "mq",
+        "--region",
+        "eu-west-1",
+        "--access-key-id",
+        "AK",
+        "--secret-key-from",
+        "aws-key",
+    ];
+    let endpoint = format!("http://{}", queues.address);
+    let refused = run(&server, &[&connect[..], &["--endpoint", &endpoint]].concat()).await.exits(4);
+    assert!(refused.err.contains("`aws-key`"), "{}", refused.err);
+    run_with(&server.url(""), &["secrets", "set", "aws-key"], b"secret").await.exits(0);
+    let to = json!({"to": "queue:outcomes", "connection": "mq"});
+    server.deploy("a", prebuilt("describe")).await;
+    let config = json!({"on_success": to});
+    server.configure("a", &config).await.refusal(400, "destination_not_found", "no connection `mq`");
+    run(&server, &[&connect[..], &["--endpoint", &endpoint]].concat()).await.exits(0);
+    server.configure("a", &config).await.is(200);
+    server.configure("a", &json!({"on_success": {"to": "stream:x", "connection": "mq"}})).await.refusal(
+        400,
+        "destination_not_found",
+        "`sqs`",
+    );
+
+    let id = server.accept("a", r#"{"order": 7}"#).await;
+    let told =
+        until("a try", async || Some(server.look(&id).await).filter(|it| it.to_string().contains("QueueDoesNotExist")))
+            .await;
+    assert!(told.to_string().contains("the connection `mq`"), "{told:#}");
+    let server = server.killed().await.restarted_with(&OUTWARD).await;
+    let url = queues.create("outcomes", json!({})).await;
+    delivered(&server, &id).await;
+    let received = queues.received(&url).await;
+    let record: Value = serde_json::from_str(received[0]["Body"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&record["request_context"]["request_id"], &record["request_payload"]),
+        (&json!(id), &json!({"order": 7}))
+    );
+    assert!(!server.log().contains("secret"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_queue_of_another_server_is_a_queue_of_a_service_outside() {
+    let other = Server::in_memory().await;
+    other.put("/v1/queues/outcomes", "").await.is(201);
+    other.put("/v1/queues/once.fifo", json!({"fifo": true}).to_string()).await.is(201);
+    let server = Server::with(&OUTWARD).await;
+    run_with(&server.url(""), &["secrets", "set", "key"], b"secret").await.exits(0);
+    let endpoint = other.url("");
+    let connect = ["connections", "set", "sqs", "other", "--access-key-id", "AK", "--secret-key-from", "key"];
+    run(&server, &[&connect[..], &["--endpoint", &endpoint]].concat()).await.exits(0);
+    let received = async |queue: &str| {
+        let messages = other.post(&format!("/v1/queues/{queue}/receive?wait_s=20&max_messages=10"), "").await.is(200);
+        messages.json()["messages"].as_array().unwrap().clone()
+    };
+    for (name, queue) in [("a", "outcomes"), ("b", "once.fifo")] {
+        let to = json!({"to": format!("queue:{queue}"), "connection": "other", "format": "payload"});
+        server.deploy_with(name, prebuilt("describe"), &json!({"async_config": {"on_success": to}})).await;
+        let id = server.accept(name, r#"{"order": 7}"#).await;
+        delivered(&server, &id).await;
+        let messages = received(queue).await;
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let body: Value = serde_json::from_str(messages[0]["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["payload"], json!({"order": 7}), "the bare result: {body}");
+        let told = &messages[0]["attributes"]["tidemill-id"]["value"];
+        if queue.ends_with("fifo") {
+            assert_eq!(&messages[0]["deduplication_id"], told);
+        }
+    }
+}
