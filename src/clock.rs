@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::names::{FunctionId, InvocationId};
+use crate::model::names::{FunctionId, InvocationId, TriggerId};
 use crate::model::time::{Timestamp, whole_ms};
 
 /// Tells the time: an instant read once, moved on by tokio's monotonic clock, so that a test that pauses tokio's
@@ -69,6 +69,11 @@ impl Clock {
     /// A new id for an invocation that is accepted at `now`: it tells the time itself then.
     pub fn invocation_id_at(now: Timestamp) -> InvocationId {
         InvocationId::new(now, random())
+    }
+
+    /// A new id for a trigger.
+    pub fn trigger_id(&self) -> TriggerId {
+        TriggerId::new(self.now(), random())
     }
 
     /// A new id for a function.

@@ -31,6 +31,8 @@ pub mod messaging;
 
 pub mod delivery;
 
+pub mod triggers;
+
 pub mod dispatch;
 
 pub mod runtime;

@@ -28,6 +28,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::tls::UnusableAuthority;
+use crate::triggers::{self, Triggers};
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
@@ -117,6 +118,7 @@ impl Server {
         let key_value = KeyValue::new(store.clone(), tasks.clone());
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
         let message_queues = queues.await.map_err(ServeError::unread)?;
+        message_queues.join(&registry);
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
@@ -155,6 +157,15 @@ impl Server {
             carrier: carrier.clone(),
             delivery_budget: config.delivery_budget,
         };
+        let needs_of_triggers = triggers::Needs {
+            store: store.clone(),
+            registry: registry.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            queues: message_queues.clone(),
+            starts: desk.clone(),
+        };
+        let triggers = Triggers::open(needs_of_triggers).await.map_err(ServeError::unread)?;
         let dispatch = Dispatch::start(needs, &live);
         let started = clock.now();
         let runtime = Runtime::new(Parts {
@@ -171,6 +182,7 @@ impl Server {
             connections,
             objects,
             topics,
+            triggers: triggers.clone(),
             slots,
             clock,
             tasks: tasks.clone(),
@@ -181,6 +193,8 @@ impl Server {
             ready: AtomicBool::new(true),
         });
         desk.open(&runtime);
+        runtime.join_topics();
+        triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
         listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");

@@ -235,7 +235,7 @@ pub(super) struct Next {
     pub(super) on: On,
 }
 
-/// Which outcome a way out is taken on.
+/// When a way is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum On {
@@ -243,6 +243,12 @@ pub(super) enum On {
     Success,
     /// It ended in any other way.
     Failure,
+    /// A trigger invokes it.
+    Trigger,
+    /// It gets what is published.
+    Subscription,
+    /// It gets messages that were received too often.
+    Redrive,
 }
 
 impl fmt::Display for On {
@@ -250,6 +256,9 @@ impl fmt::Display for On {
         f.write_str(match self {
             Self::Success => "on success",
             Self::Failure => "on failure",
+            Self::Trigger => "triggers",
+            Self::Subscription => "publishes to",
+            Self::Redrive => "dead letters to",
         })
     }
 }
@@ -275,7 +284,7 @@ pub(super) struct Node {
     pub(super) name: String,
 }
 
-/// A way from one function to another; both are named as [`path`] does.
+/// A way from one node to another: functions named as [`path`] does, `queue:NAME` and `topic:NAME`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Edge {
     pub(super) from: String,
@@ -297,6 +306,7 @@ pub(super) struct Page {
         alias = "queues",
         alias = "streams",
         alias = "topics",
+        alias = "triggers",
         alias = "connections",
         alias = "objects",
         alias = "publications"

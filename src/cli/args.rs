@@ -14,7 +14,7 @@ use super::new::New;
 use super::serve::Settings;
 use super::{
     async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
-    store, streams, topics, webhooks,
+    store, streams, topics, triggers, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -98,6 +98,8 @@ pub(super) enum Command {
     /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Print the OpenAPI document of the HTTP API, which a server gives at /openapi.json
+    Openapi,
     /// Print the script that completes commands in a shell
     Completions {
         /// The shell
@@ -132,6 +134,9 @@ pub(super) enum Remote {
     Webhooks(webhooks::Command),
     /// Draw which functions lead to which
     Graph(Show),
+    /// Invoke functions when a time comes, or with the messages of a queue
+    #[command(subcommand)]
+    Triggers(triggers::Command),
     /// Make, list and delete message queues; send, receive and delete messages
     #[command(subcommand)]
     Queues(queues::Command),

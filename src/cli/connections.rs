@@ -30,7 +30,7 @@ pub(super) enum Set {
     /// An object store that speaks S3, for destinations `object:BUCKET/PREFIX`
     ///
     /// Objects with an expiry get the tag `tidemill-expires-days`: have a lifecycle rule of the bucket delete what has
-    /// it. OBS of Huawei Cloud needs no rule.
+    /// it; the key needs the right to set tags. OBS of Huawei Cloud needs no rule.
     #[command(verbatim_doc_comment)]
     S3 {
         #[command(flatten)]

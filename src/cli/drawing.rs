@@ -1,4 +1,4 @@
-//! Draws a graph of functions as text: trees from the functions that nothing leads to, or DOT. Pure.
+//! Draws a graph of functions, queues and topics as text: trees from what nothing leads to, or DOT. Pure.
 //!
 //! What stands below a function is drawn once. Where the function comes again, or its tree would be too deep
 //! for the screen, it stands with a word about where to look.
@@ -52,7 +52,7 @@ fn ways(graph: &Graph) -> BTreeMap<&str, Ways<'_>> {
     ways
 }
 
-/// All functions, also those that only an edge tells of: they belong to another namespace.
+/// All functions, and what only an edge tells of: queues, topics, and functions of another namespace.
 fn names(graph: &Graph) -> BTreeSet<String> {
     let nodes = graph.functions.iter().map(|node| path(&node.namespace, &node.name));
     nodes.chain(graph.edges.iter().flat_map(|edge| [edge.from.clone(), edge.to.clone()])).collect()
@@ -112,8 +112,8 @@ pub(super) fn dot(graph: &Graph) -> String {
     }
     for Edge { from, to, on, version } in &graph.edges {
         let style = match on {
-            On::Success => "",
-            On::Failure => ", style=dashed, color=red",
+            On::Success | On::Trigger | On::Subscription => "",
+            On::Failure | On::Redrive => ", style=dashed, color=red",
         };
         let (from, to, label) = (quoted(from), quoted(to), quoted(&label(*on, *version)));
         let _ = writeln!(text, "  {from} -> {to} [label={label}{style}];");
@@ -188,6 +188,20 @@ a
                                └─ on success ─> c
 ";
         assert_eq!(trees(&graph), expected);
+    }
+
+    #[test]
+    fn queues_and_topics_stand_among_the_functions() {
+        check(
+            &["b"],
+            &[("queue:jobs", On::Trigger, "b"), ("queue:jobs", On::Redrive, "queue:dead"), ("a", S, "queue:jobs")],
+            "\
+a
+└─ on success ─> queue:jobs
+                 ├─ triggers ─> b
+                 └─ dead letters to ─> queue:dead
+",
+        );
     }
 
     #[test]

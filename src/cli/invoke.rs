@@ -136,7 +136,7 @@ async fn read(from: impl AsyncRead + Unpin, path: &Path) -> Result<Vec<u8>, Erro
 }
 
 /// What a payload seems to be; nothing is said of an empty one.
-fn content_type(payload: &[u8]) -> Option<&'static str> {
+pub(super) fn content_type(payload: &[u8]) -> Option<&'static str> {
     let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok();
     match std::str::from_utf8(payload) {
         Ok("") => None,

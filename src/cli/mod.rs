@@ -36,6 +36,7 @@ mod webhooks;
 mod deploy;
 mod functions;
 mod invoke;
+mod triggers;
 
 mod filter;
 

@@ -44,6 +44,7 @@ fn run(typed: Typed) -> Result<(), Error> {
             until_interrupted(&mut Builder::new_multi_thread(), command.run(Output { json: global.json }))
         }
         Command::Compile(compile) => compile.run(),
+        Command::Openapi => output::bytes(crate::http::openapi().as_bytes()),
         Command::New(new) => new.run(Output { json: global.json }),
         Command::Store(command) => command.run(Output { json: global.json }),
         Command::Completions { shell } => completions::run(shell, Typed::command()),
@@ -73,6 +74,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Streams(command) => command.run(client, output).await,
         Remote::Topics(command) => command.run(client, output).await,
         Remote::Webhooks(command) => command.run(client, output).await,
+        Remote::Triggers(command) => command.run(client, output).await,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request};
+use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
@@ -89,12 +90,15 @@ impl Reach {
 
     /// Sends a request and reads the answer.
     pub(super) async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, NotSent> {
-        // An address in place of a name is not resolved, so nobody else looks at it.
-        if let Some((host, address)) = request.uri().host().and_then(|host| Some((host, literal(host)?))) {
+        let (parts, body) = request.into_parts();
+        let url = parts.uri.to_string();
+        let url = Url::parse(&url).map_err(|error| NotSent::never(format!("`{url}` is no address: {error}")))?;
+        // An address in place of a name is not resolved, so nobody else looks at it. It is what it becomes that counts:
+        // `2130706433` and `127.1` are addresses too.
+        if let Some((host, address)) = url.host_str().and_then(|host| Some((host, literal(host)?))) {
             self.admission.admit(host, address).map_err(|error| NotSent::retry(error.to_string()))?;
         }
-        let (parts, body) = request.into_parts();
-        let sent = self.http.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send();
+        let sent = self.http.request(parts.method, url).headers(parts.headers).body(body).send();
         let mut response = sent.await.map_err(unanswered)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
@@ -201,7 +205,7 @@ mod tests {
     async fn a_request_to_a_private_address_is_not_sent() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "127.1"] {
             let request = Request::get(format!("http://{host}:{port}/")).body(Bytes::new()).unwrap();
             let told = internet().exchange(request).await.unwrap_err().to_string();
             assert!(told.contains("private address"), "{host}: {told}");

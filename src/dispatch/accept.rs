@@ -36,7 +36,7 @@ impl Dispatch {
         let parts = self.parts.clone();
         let accepted = async move {
             let Some(keyed) = keyed else {
-                return parts.take_in(invocation, payload, None).await.map(|()| Acceptance::New);
+                return parts.take_in(invocation, payload, Vec::new()).await.map(|()| Acceptance::New);
             };
             let _turn = parts.keys.turn(&keyed.key).await;
             match parts.needs.store.key(keyed.key).await.map_err(NotAccepted::Store)? {
@@ -48,7 +48,27 @@ impl Dispatch {
             let until = parts.needs.clock.now() + bounds::KEY_WINDOW;
             let used = KeyUse { id: invocation.id, request: keyed.request, until };
             let note = Change::PutKey(keyed.key, used);
-            parts.take_in(invocation, payload, Some(note)).await.map(|()| Acceptance::New)
+            parts.take_in(invocation, payload, vec![note]).await.map(|()| Acceptance::New)
+        };
+        let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
+        accepted.unwrap_or(Err(NotAccepted::Stopping))
+    }
+
+    /// Accepts an invocation with all that changes with it, both or neither. Where one of its id was accepted before, only
+    /// the changes are made.
+    pub async fn accept_with(
+        &self,
+        invocation: Invocation,
+        payload: Bytes,
+        also: Vec<Change>,
+    ) -> Result<(), NotAccepted> {
+        let parts = self.parts.clone();
+        let accepted = async move {
+            let store = &parts.needs.store;
+            if store.invocation(invocation.id).await.map_err(NotAccepted::Store)?.is_some() {
+                return store.commit(Group(also), Durability::Synced).await.map_err(NotAccepted::Store);
+            }
+            parts.take_in(invocation, payload, also).await
         };
         let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
         accepted.unwrap_or(Err(NotAccepted::Stopping))
@@ -63,7 +83,7 @@ impl Dispatch {
         payload: Bytes,
     ) -> Result<(), NotAccepted> {
         let parts = self.parts.clone();
-        let accepted = async move { parts.take_in(invocation, payload, Some(Change::RemoveInvocation(old))).await };
+        let accepted = async move { parts.take_in(invocation, payload, vec![Change::RemoveInvocation(old)]).await };
         let accepted = self.parts.needs.tasks.see_through("accept", accepted).await;
         accepted.unwrap_or(Err(NotAccepted::Stopping))
     }
@@ -75,7 +95,7 @@ impl Parts {
         self: &Arc<Self>,
         invocation: Invocation,
         payload: Bytes,
-        also: Option<Change>,
+        also: Vec<Change>,
     ) -> Result<(), NotAccepted> {
         let Some(place) = invocation.place() else { return Ok(()) }; // what has ended already waits for nothing
         let (id, function, bytes) = (invocation.id, invocation.target.function, invocation.request.payload.bytes);

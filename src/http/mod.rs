@@ -21,6 +21,11 @@ use axum::response::{IntoResponse, Response};
 use crate::runtime::Runtime;
 use problem::{Effect, Fault, Problem};
 
+/// The OpenAPI document of the native API, as `/openapi.json` gives it.
+pub fn openapi() -> &'static str {
+    native::openapi::text()
+}
+
 /// Everything that is served; with `bench_endpoints` also what only a bench asks for.
 pub fn front(runtime: Runtime, bench_endpoints: bool) -> Front {
     let bench = if bench_endpoints { native::bench::routes() } else { Router::new() };

@@ -455,6 +455,24 @@ pub const MAX_DELIVERY_TARGETS: usize = 100_000;
 pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// Range of the same, in seconds; 0 for a key that has got into wrong hands.
 pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
+/// Triggers of all namespaces: each is a task or some, and a place in the graph.
+pub const MAX_TRIGGERS: usize = 10_000;
+/// Bytes of a cron expression.
+pub const MAX_CRON_BYTES: usize = 256;
+/// Bytes that a timer may give its function each time.
+pub const MAX_TIMER_PAYLOAD_BYTES: usize = 64 * 1_024;
+/// How late a time is noticed that still counts as met; past it, it was missed.
+pub const TIMER_GRACE: Duration = Duration::from_secs(10);
+/// Missed times that a timer which is to catch up with all of them fires for.
+pub const MAX_CATCH_UP: usize = 100;
+/// Messages of a queue that one invocation takes.
+pub const TRIGGER_BATCH: RangeInclusive<u16> = 1..=100;
+/// The same unless told.
+pub const DEFAULT_TRIGGER_BATCH: u16 = 10;
+/// How long a batch that is not full waits for more, in seconds.
+pub const TRIGGER_WINDOW_S: RangeInclusive<u64> = 0..=300;
+/// Batches that a trigger collects at once.
+pub const TRIGGER_CONCURRENCY: RangeInclusive<u16> = 1..=16;
 
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;

@@ -323,12 +323,16 @@ impl Invocation {
         }
     }
 
-    /// Among which settled ones it is kept: one whose outcome could not be told is kept as those that failed are.
+    /// Among which settled ones it is kept, and since when: one whose outcome could not be told is kept as those that
+    /// failed are, from when that was given up.
     #[must_use]
-    pub fn kept_as(&self) -> Option<OutcomeKind> {
+    pub fn kept_as(&self) -> Option<(OutcomeKind, Timestamp)> {
         match &self.state {
-            State::Done { undelivered, .. } if !undelivered.is_empty() => Some(OutcomeKind::Failed),
-            _ => self.outcome().map(|(outcome, _)| outcome.kind()),
+            State::Done { undelivered, at, .. } if !undelivered.is_empty() => {
+                let given_up = undelivered.iter().map(|delivery| delivery.due).max();
+                Some((OutcomeKind::Failed, given_up.map_or(*at, |given_up| given_up.max(*at))))
+            }
+            _ => self.outcome().map(|(outcome, at)| (outcome.kind(), at)),
         }
     }
 

@@ -25,6 +25,9 @@ pub mod message_queue;
 pub mod outcome;
 pub mod queue;
 
+pub mod schedule;
+pub mod trigger;
+
 pub mod grant;
 
 pub mod entrypoint;

@@ -260,7 +260,19 @@ id! {
     InvocationId
 }
 
+id! {
+    /// A trigger's identity: stays when it is changed, and is never used again.
+    TriggerId
+}
+
 impl InvocationId {
+    /// The id of what a trigger starts because of `cause` (UUIDv5): the same each time it is computed, so that a time or a
+    /// message that is taken up again cannot start anything twice.
+    #[must_use]
+    pub fn of_trigger(trigger: TriggerId, cause: &[u8]) -> Self {
+        Self(Uuid::new_v5(&trigger.0, cause))
+    }
+
     /// When the id was made, where it says so (UUIDv7): one that is derived does not.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {

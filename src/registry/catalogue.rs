@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::function::{Function, Version};
-use crate::model::graph::Graph;
+use crate::model::function::{AsyncConfig, Function, Version};
+use crate::model::graph::{Edges, Graph, Node, Owner};
 use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumber};
 
 /// Every function with its versions, by id and by name.
@@ -12,6 +12,8 @@ use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumb
 pub struct Catalogue {
     ids: BTreeMap<FunctionPath, FunctionId>,
     entries: HashMap<FunctionId, Entry>,
+    /// Edges that are no function's.
+    others: BTreeMap<Owner, Edges>,
 }
 
 #[derive(Clone)]
@@ -23,14 +25,27 @@ struct Entry {
 /// An edge of the graph, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Whose destination it is.
-    pub from: FunctionPath,
-    /// The destination.
-    pub to: FunctionPath,
-    /// When it is taken.
-    pub edge: Edge,
-    /// The version whose own configuration says so; `None` for the function's.
+    /// What leads on.
+    pub from: Node,
+    /// Where to.
+    pub to: Node,
+    /// When, and by what.
+    pub way: Way,
+    /// The version whose own configuration says so; `None` for the function's, and for what is no function.
     pub version: Option<VersionNumber>,
+}
+
+/// When an edge is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The function's outcome goes there.
+    Outcome(Edge),
+    /// A message that was received too often goes there.
+    Redrive,
+    /// What is published goes there.
+    Subscription,
+    /// The trigger of this name invokes it.
+    Trigger(String),
 }
 
 impl Catalogue {
@@ -89,46 +104,103 @@ impl Catalogue {
             .filter_map(|(_, id)| self.function(*id))
     }
 
-    /// The graph of all destinations, without those of `except`.
-    pub fn graph_without(&self, except: FunctionId) -> Graph {
+    /// The graph of all edges, without those of `except`.
+    pub fn graph_without(&self, except: &Owner) -> Graph {
         let mut graph = Graph::default();
-        for entry in self.entries.values().filter(|entry| entry.function.id != except) {
-            for (_, target) in entry.function.configs().flat_map(|config| config.destinations.functions()) {
-                graph.add(entry.function.id, target.id);
+        for function in self.entries.values().map(|entry| &entry.function) {
+            if *except != Owner::Function(function.id) {
+                for (_, to) in function.configs().flat_map(|config| self.ways_of(function, config)) {
+                    graph.add(Node::Function(function.path.clone()), to);
+                }
+            }
+        }
+        for (_, edges) in self.others.iter().filter(|(owner, _)| *owner != except) {
+            for (from, to) in edges {
+                graph.add(from.clone(), to.clone());
             }
         }
         graph
     }
 
-    /// The functions that have `id` as a destination.
-    pub fn leading_to(&self, id: FunctionId) -> Vec<FunctionPath> {
-        let leads = |function: &Function| {
-            function.configs().flat_map(|config| config.destinations.functions()).any(|(_, target)| target.id == id)
+    /// What leads to the function `id`, for people: functions, and `trigger:NAME` and the like.
+    pub fn leading_to(&self, id: FunctionId) -> Vec<String> {
+        let Some(node) = self.function(id).map(|function| Node::Function(function.path.clone())) else {
+            return Vec::new();
         };
-        let mut paths: Vec<_> =
-            self.functions(None, None).filter(|f| f.id != id && leads(f)).map(|f| f.path.clone()).collect();
-        paths.dedup();
-        paths
+        let leads = |function: &Function| {
+            function.configs().flat_map(|config| self.ways_of(function, config)).any(|(_, to)| to == node)
+        };
+        let functions = self.functions(None, None).filter(|function| function.id != id && leads(function));
+        let functions = functions.map(|function| function.path.to_string());
+        let others = self.others.iter().filter(|(_, edges)| edges.iter().any(|(_, to)| *to == node));
+        functions.chain(others.map(|(owner, _)| self.owner_name(owner))).collect()
     }
 
-    /// Every edge, in order of names.
+    /// Every edge, those of functions in order of names and then the others.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for function in self.functions(None, None) {
             let own = function.async_config.iter().map(|config| (None, config));
             let configs = own.chain(function.version_configs.iter().map(|(number, config)| (Some(*number), config)));
             for (version, config) in configs {
-                // A deleted function is no place to go, though one of its name may be there again.
-                let there = config.destinations.functions().filter(|(_, target)| self.entries.contains_key(&target.id));
-                links.extend(there.map(|(edge, target)| Link {
-                    from: function.path.clone(),
-                    to: target.path.clone(),
-                    edge,
-                    version,
-                }));
+                let from = || Node::Function(function.path.clone());
+                let ways = self.ways_of(function, config);
+                links.extend(ways.map(|(edge, to)| Link { from: from(), to, way: Way::Outcome(edge), version }));
             }
         }
+        for (way, edges) in self.others.iter().filter_map(|(owner, edges)| Some((way_of(owner)?, edges))) {
+            let there = |node: &Node| match node {
+                Node::Function(path) => self.ids.contains_key(path),
+                Node::Queue(_) | Node::Topic(_) | Node::Timer(_) => true,
+            };
+            let edges = edges.iter().filter(|(from, to)| there(from) && there(to)).cloned();
+            links.extend(edges.map(|(from, to)| Link { from, to, way: way.clone(), version: None }));
+        }
         links
+    }
+
+    /// Where a function's outcomes go by one of its configurations. A deleted function is no place to go, though one of its
+    /// name may be there again.
+    fn ways_of<'a>(
+        &'a self,
+        function: &'a Function,
+        config: &'a AsyncConfig,
+    ) -> impl Iterator<Item = (Edge, Node)> + use<'a> {
+        let there = |edge: Edge| {
+            let mut functions = config.destinations.functions();
+            functions.all(|(of, target)| of != edge || self.entries.contains_key(&target.id))
+        };
+        Node::of(&config.destinations, &function.path.namespace).filter(move |(edge, _)| there(*edge))
+    }
+
+    fn owner_name(&self, owner: &Owner) -> String {
+        match owner {
+            Owner::Function(id) => self.function(*id).map_or_else(|| id.to_string(), |it| it.path.to_string()),
+            Owner::Queue(named) => format!("queue:{named}"),
+            Owner::Topic(named) => format!("topic:{named}"),
+            Owner::Trigger(named) => format!("trigger:{named}"),
+        }
+    }
+
+    /// The first cycle that `owner` would close with these edges in place of those that it has.
+    pub fn cycle(&self, owner: &Owner, edges: &Edges) -> Option<Vec<Node>> {
+        let mut graph = self.graph_without(owner);
+        for (from, to) in edges {
+            if let Some(cycle) = graph.cycle_with(from, to) {
+                return Some(cycle);
+            }
+            graph.add(from.clone(), to.clone());
+        }
+        None
+    }
+
+    /// Puts edges that are no function's in place of those that `owner` has.
+    pub fn put_edges(&mut self, owner: Owner, edges: Edges) {
+        if edges.is_empty() {
+            self.others.remove(&owner);
+        } else {
+            self.others.insert(owner, edges);
+        }
     }
 
     /// Puts a function in place of the one with its id.
@@ -154,5 +226,15 @@ impl Catalogue {
         if let Some(entry) = self.entries.remove(&id) {
             self.ids.remove(&entry.function.path);
         }
+    }
+}
+
+/// How the edges of what is no function are taken.
+fn way_of(owner: &Owner) -> Option<Way> {
+    match owner {
+        Owner::Function(_) => None,
+        Owner::Queue(_) => Some(Way::Redrive),
+        Owner::Topic(_) => Some(Way::Subscription),
+        Owner::Trigger(named) => Some(Way::Trigger(named.name.clone())),
     }
 }

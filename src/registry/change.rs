@@ -17,6 +17,7 @@ use crate::model::destination::{Destination, DestinationText, Destinations, Func
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::function::{AsyncConfig, Function, Limits, Version};
 use crate::model::grant::Grants;
+use crate::model::graph::{Node, Owner};
 use crate::model::names::{
     AccountName, AliasName, Digest, FunctionId, FunctionPath, Namespace, Qualifier, VersionNumber,
 };
@@ -285,24 +286,18 @@ impl Registry {
             success_terms: text.success_terms.clone(),
             failure_terms: text.failure_terms.clone(),
         };
-        self.read(|catalogue| {
-            let graph = catalogue.graph_without(function.id);
-            for (_, target) in destinations.functions() {
-                if let Some(cycle) = graph.cycle_with(function.id, target.id) {
-                    let path = |id: &FunctionId| match catalogue.function(*id) {
-                        Some(function) => function.path.clone(),
-                        None => function.path.clone(), // only `function` itself can be new
-                    };
-                    return Err(RegistryError::Cycle(cycle.iter().map(path).collect()));
-                }
-            }
-            Ok(AsyncConfig {
+        let ways = Node::of(&destinations, &function.path.namespace);
+        let edges = ways.map(|(_, to)| (Node::Function(function.path.clone()), to)).collect();
+        let owner = Owner::Function(function.id);
+        match self.read(|catalogue| catalogue.cycle(&owner, &edges)) {
+            Some(cycle) => Err(RegistryError::Cycle(cycle)),
+            None => Ok(AsyncConfig {
                 retry: text.retry,
                 max_event_age: text.max_event_age,
                 destinations,
                 service_account: text.service_account.clone(),
-            })
-        })
+            }),
+        }
     }
 
     fn destination(

@@ -3,6 +3,7 @@
 use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
+use crate::model::graph::Node;
 use crate::model::names::{FunctionPath, Qualifier, SecretName};
 use crate::model::retry::InvalidRetry;
 use crate::model::target::InvalidTarget;
@@ -15,9 +16,9 @@ pub enum RegistryError {
     /// Reuse was asked for an entrypoint that has none.
     #[error("a command ends with its run, so its instance cannot be used again: leave out `reuse`")]
     CannotReuse,
-    /// The destination would close a cycle: the functions on it, the first again at the end.
-    #[error("this destination would close a cycle: {}", arrows(.0))]
-    Cycle(Vec<FunctionPath>),
+    /// The change would close a cycle: what lies on it, the first again at the end.
+    #[error("this would close a cycle: {}", arrows(.0))]
+    Cycle(Vec<Node>),
     /// A destination is no destination.
     #[error(transparent)]
     Destination(InvalidDestination),
@@ -30,13 +31,13 @@ pub enum RegistryError {
     /// There is no such function.
     #[error("there is no function `{0}`: deploy it first")]
     FunctionUnknown(FunctionPath),
-    /// Other functions have it as a destination.
+    /// Others have it as a destination.
     #[error("`{path}` is a destination of {}: change their configuration first, or delete with `force`", listed(.used_by))]
     InUse {
         /// The function.
         path: FunctionPath,
-        /// Those whose destination it is.
-        used_by: Vec<FunctionPath>,
+        /// Those whose destination it is: names of functions, `trigger:NAME`, `topic:NAME`.
+        used_by: Vec<String>,
     },
     /// A directory that it is granted cannot be.
     #[error(transparent)]
@@ -90,10 +91,10 @@ fn names(secrets: &[SecretName]) -> String {
     secrets.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-fn arrows(paths: &[FunctionPath]) -> String {
-    paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>().join(" -> ")
+fn arrows(nodes: &[Node]) -> String {
+    nodes.iter().map(Node::to_string).collect::<Vec<_>>().join(" -> ")
 }
 
-fn listed(paths: &[FunctionPath]) -> String {
-    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod change;
+mod edges;
 mod error;
 mod targets;
 
@@ -13,8 +14,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-pub use catalogue::{Catalogue, Link};
+pub use catalogue::{Catalogue, Link, Way};
 pub use change::{ConfigText, Deployment, Subject};
+pub use edges::Changing;
 pub use error::RegistryError;
 pub use targets::{Checked, TargetAsked, TargetRefused, Targets};
 
@@ -38,7 +40,7 @@ struct Parts {
     tasks: Tasks,
     catalogue: RwLock<Catalogue>,
     /// Held over check, commit and publication of a change.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
     /// Whom to ask about destinations outside; nobody is asked until it is set.
     targets: OnceLock<Arc<dyn Targets>>,
 }
@@ -47,7 +49,7 @@ impl Registry {
     /// A registry of what the store held when it was opened.
     pub fn open(store: Arc<dyn Store>, engine: Engine, clock: Clock, tasks: Tasks, live: &Live) -> Self {
         let catalogue = RwLock::new(Catalogue::of(&live.functions));
-        let (changing, targets) = (Mutex::new(()), OnceLock::new());
+        let (changing, targets) = (Arc::default(), OnceLock::new());
         Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing, targets }) }
     }
 

@@ -205,6 +205,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Store(_)
         | Error::Stream(_)
         | Error::Topic(_)
+        | Error::Trigger(_)
         | Error::Vault(_) => {
             tracing::warn!(%message, "what a function asked for could not be done");
             NotDone::Unavailable(message)

@@ -18,6 +18,7 @@ use crate::model::status::Status;
 use crate::model::usage::Usage;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
+use crate::triggers::TriggerError;
 use crate::vault::VaultError;
 use crate::worker::Slots;
 
@@ -179,6 +180,9 @@ pub enum Error {
         /// Which.
         name: SecretName,
     },
+    /// A trigger could not be found, made or fired.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
     /// A secret could not be set or removed.
     #[error(transparent)]
     Vault(#[from] VaultError),

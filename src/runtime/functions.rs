@@ -1,9 +1,11 @@
 //! Use cases around functions: deploy, look up, configure, delete, draw.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Error, Runtime};
 use crate::model::function::{Function, Version};
+use crate::model::graph::{Named, Node};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::registry::{ConfigText, Deployment, Link, RegistryError, Subject};
 
@@ -25,11 +27,17 @@ pub struct FunctionPage {
     pub next: Option<FunctionPath>,
 }
 
-/// Functions and where their outcomes lead.
+/// What leads where.
 #[derive(Clone, Debug)]
 pub struct GraphView {
     /// Every function, in order of name.
     pub functions: Vec<FunctionPath>,
+    /// The queues that an edge leads from or to, in order of name.
+    pub queues: BTreeSet<Named>,
+    /// The topics of which the same is true.
+    pub topics: BTreeSet<Named>,
+    /// The timers, in order of name.
+    pub timers: BTreeSet<Named>,
     /// Every edge between them.
     pub links: Vec<Link>,
 }
@@ -101,12 +109,23 @@ impl Runtime {
         Ok(self.parts.registry.remove_config(path.clone(), subject).await?)
     }
 
-    /// Functions and where their outcomes lead, of one namespace or of all.
+    /// What leads where, in one namespace or in all: edges that begin or end there.
     pub fn graph(&self, namespace: Option<&Namespace>) -> GraphView {
-        let here = |path: &FunctionPath| namespace.is_none_or(|namespace| path.namespace == *namespace);
-        self.parts.registry.read(|catalogue| GraphView {
-            functions: catalogue.functions(namespace, None).map(|function| function.path.clone()).collect(),
-            links: catalogue.links().into_iter().filter(|link| here(&link.from) || here(&link.to)).collect(),
-        })
+        let here = |node: &Node| namespace.is_none_or(|namespace| node.namespace() == namespace);
+        let (functions, links) = self.parts.registry.read(|catalogue| {
+            let functions: Vec<_> = catalogue.functions(namespace, None).map(|it| it.path.clone()).collect();
+            let links = catalogue.links().into_iter().filter(|link| here(&link.from) || here(&link.to));
+            (functions, links.collect::<Vec<_>>())
+        });
+        let (mut queues, mut topics, mut timers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for node in links.iter().flat_map(|link| [&link.from, &link.to]) {
+            match node {
+                Node::Function(_) => (),
+                Node::Queue(named) => drop(queues.insert(named.clone())),
+                Node::Topic(named) => drop(topics.insert(named.clone())),
+                Node::Timer(named) => drop(timers.insert(named.clone())),
+            }
+        }
+        GraphView { functions, queues, topics, timers, links }
     }
 }

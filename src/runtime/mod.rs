@@ -19,6 +19,7 @@ mod secrets;
 mod signatures;
 mod streams;
 mod topics;
+mod triggers;
 mod ways;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use crate::triggers::Triggers;
 use crate::vault::Vault;
 use crate::worker::{Slots, Worker};
 
@@ -86,6 +88,8 @@ pub struct Parts {
     pub objects: Objects,
     /// The topics.
     pub topics: Topics,
+    /// What invokes functions by itself.
+    pub triggers: Triggers,
     /// The places to run them in.
     pub slots: Slots,
     /// The time.

@@ -6,6 +6,7 @@ use super::{Error, Runtime};
 use crate::messaging::topics::{
     DeadPublication, Endpoint, Filter, Publication, Published, SubscriptionView, TopicPath, TopicView,
 };
+use crate::model::graph::{Edges, Named, Node, Owner};
 use crate::model::names::{Namespace, TopicName};
 
 impl Runtime {
@@ -26,7 +27,29 @@ impl Runtime {
 
     /// Removes a topic with its subscriptions.
     pub async fn remove_topic(&self, path: TopicPath) -> Result<(), Error> {
-        Ok(self.parts.topics.remove(path).await?)
+        let (runtime, owner) = (self.clone(), owner(&path));
+        self.led(async move {
+            let changing = runtime.parts.registry.changing().await;
+            runtime.parts.topics.remove(path).await?;
+            changing.publish(owner, Vec::new());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes the subscriptions that are there a part of the graph.
+    pub fn join_topics(&self) {
+        for topic in self.parts.topics.all() {
+            self.parts.registry.adopt(owner(&topic.path), edges(&topic));
+        }
+    }
+
+    /// Sees through what changes where topics lead: the graph is told of what was committed, also when the caller goes away.
+    async fn led<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.parts.tasks.see_through("topic", change).await.unwrap_or(Err(Error::Interrupted))
     }
 
     /// Publishes on a topic.
@@ -42,7 +65,18 @@ impl Runtime {
         filter: Filter,
         give_up_after_s: Option<u64>,
     ) -> Result<(SubscriptionView, bool), Error> {
-        Ok(self.parts.topics.subscribe(path, to, filter, give_up_after_s).await?)
+        let (runtime, path) = (self.clone(), path.clone());
+        self.led(async move {
+            let (registry, topics) = (&runtime.parts.registry, &runtime.parts.topics);
+            let changing = registry.changing().await;
+            let (mut edges, owner) = (edges(&topics.view(&path)?), owner(&path));
+            edges.extend(leads_to(&path, &to).map(|to| (Node::Topic(named(&path)), to)));
+            changing.check(&owner, &edges)?;
+            let subscribed = topics.subscribe(&path, to, filter, give_up_after_s).await?;
+            changing.publish(owner, edges);
+            Ok(subscribed)
+        })
+        .await
     }
 
     /// A subscription as it stands.
@@ -57,7 +91,14 @@ impl Runtime {
 
     /// Ends a subscription.
     pub async fn unsubscribe(&self, path: &TopicPath, id: Uuid) -> Result<(), Error> {
-        Ok(self.parts.topics.unsubscribe(path, id).await?)
+        let (runtime, path) = (self.clone(), path.clone());
+        self.led(async move {
+            let changing = runtime.parts.registry.changing().await;
+            runtime.parts.topics.unsubscribe(&path, id).await?;
+            changing.publish(owner(&path), edges(&runtime.parts.topics.view(&path)?));
+            Ok(())
+        })
+        .await
     }
 
     /// What could not be brought to a subscription, the oldest first, from behind the number `after`, at most `limit`.
@@ -79,5 +120,30 @@ impl Runtime {
     /// Removes what could not be brought to a subscription.
     pub async fn purge_publications(&self, path: &TopicPath, id: Uuid) -> Result<(), Error> {
         Ok(self.parts.topics.purge(path, id).await?)
+    }
+}
+
+fn named(path: &TopicPath) -> Named {
+    Named { namespace: path.namespace.clone(), name: path.name.to_string() }
+}
+
+fn owner(path: &TopicPath) -> Owner {
+    Owner::Topic(named(path))
+}
+
+/// Where what is published on a topic goes by its subscriptions.
+fn edges(topic: &TopicView) -> Edges {
+    let to = topic.subscriptions.iter().filter_map(|subscription| leads_to(&topic.path, &subscription.to));
+    to.map(|to| (Node::Topic(named(&topic.path)), to)).collect()
+}
+
+/// What an endpoint is in the graph; `None` where it is outside.
+fn leads_to(topic: &TopicPath, endpoint: &Endpoint) -> Option<Node> {
+    match endpoint {
+        Endpoint::Function(_) => {
+            endpoint.function().map(|function| Node::Function(function.within(&topic.namespace).0))
+        }
+        Endpoint::Queue(name) => Some(Node::Queue(Named { namespace: topic.namespace.clone(), name: name.clone() })),
+        Endpoint::Web(_) => None,
     }
 }

@@ -51,7 +51,7 @@ impl Counted {
     /// What `invocation` counts as, with `bytes` kept of it. `None` for a synchronous one that runs: it is not queued.
     pub fn of(invocation: &Invocation, bytes: u64) -> Option<Self> {
         match (invocation.kept_as(), invocation.mode) {
-            (Some(kind), _) => Some(Self::Settled { kind, bytes }),
+            (Some((kind, _)), _) => Some(Self::Settled { kind, bytes }),
             (None, Mode::Async) => Some(Self::Live { payload_bytes: invocation.request.payload.bytes }),
             (None, Mode::Sync) => None,
         }

@@ -271,9 +271,10 @@ impl Kept {
     }
 
     fn as_settled(&self, invocation: &Invocation) -> Option<(FunctionId, OutcomeKind, Settled)> {
-        let State::Done { at, .. } = invocation.state else { return None };
+        let State::Done { .. } = invocation.state else { return None };
+        let (kind, at) = invocation.kept_as()?;
         let settled = Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) };
-        Some((invocation.target.function, invocation.kept_as()?, settled))
+        Some((invocation.target.function, kind, settled))
     }
 
     /// Bytes of what belongs to an invocation; that of the record itself is nothing worth in memory.

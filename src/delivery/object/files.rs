@@ -113,6 +113,15 @@ fn names(folder: &Path, after: Option<&str>, inclusive: bool) -> io::Result<BTre
     Ok(first)
 }
 
+/// Whether there is a file at `path` below `root`. What is a folder, leads elsewhere, or would be below a file is none.
+pub(super) fn is_there(root: &Path, path: &str) -> io::Result<bool> {
+    match fs::symlink_metadata(root.join(path)) {
+        Ok(about) => Ok(about.is_file()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes the file at `path` below `root`, and the folders above it that are empty then. Returns whether it was there.
 pub(super) fn delete(root: &Path, path: &str) -> io::Result<bool> {
     let file = root.join(path);
@@ -200,6 +209,10 @@ mod tests {
     fn with_an_object_go_the_folders_that_nothing_else_is_in() {
         let root = TempDir::new().unwrap();
         put(root.path(), &["n/b/2026/11/1", "n/b/2026/12/1"]);
+        assert!(is_there(root.path(), "n/b/2026/11/1").unwrap());
+        for none in ["n/b/2026/11", "n/b/2026/11/1/x", "n/b/2027/1"] {
+            assert!(!is_there(root.path(), none).unwrap(), "{none}");
+        }
         assert!(delete(root.path(), "n/b/2026/11/1").unwrap());
         assert!(!root.path().join("n/b/2026/11").exists() && root.path().join("n/b/2026/12/1").exists());
         assert!(!delete(root.path(), "n/b/2026/11/1").unwrap());
@@ -213,5 +226,6 @@ mod tests {
         let root = TempDir::new().unwrap();
         std::os::unix::fs::symlink("/etc/hostname", root.path().join("link")).unwrap();
         assert_eq!(keys(root.path(), "", None, 10), [""; 0]);
+        assert!(!is_there(root.path(), "link").unwrap());
     }
 }

@@ -175,6 +175,9 @@ impl Objects {
 
     /// The content of an object; `None` where there is none.
     pub async fn get(&self, place: &Place) -> Result<Option<Content>, ObjectError> {
+        if !self.parts.is_there(place).await? {
+            return Ok(None);
+        }
         let folder = self.parts.folder().await?;
         let path =
             object_store::path::Path::parse(place.path()).map_err(|error| failed("no file is called so", error))?;
@@ -220,7 +223,7 @@ impl Objects {
     pub async fn remove(&self, place: &Place) -> Result<bool, ObjectError> {
         let _changing = self.parts.lock(place).await;
         let before = expiry::of(&*self.parts.store, place).await?;
-        let was_there = self.parts.delete(place).await?;
+        let was_there = self.parts.is_there(place).await? && self.parts.delete(place).await?;
         self.parts.commit(expiry::change(place, before, None)).await?;
         Ok(was_there)
     }
@@ -268,6 +271,11 @@ impl Parts {
             self.commit(expiry::change(&end.of, Some(end.at), None)).await?;
         }
         Ok(())
+    }
+
+    async fn is_there(&self, place: &Place) -> Result<bool, ObjectError> {
+        let (root, path) = (self.folder().await?.path.clone(), place.path());
+        blocking(move || files::is_there(&root, &path)).await
     }
 
     /// Returns whether it was there. When this returns it would not come back after a power cut.

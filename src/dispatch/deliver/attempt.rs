@@ -158,7 +158,7 @@ async fn known(
 async fn written(
     parts: &Parts,
     stand: &Stand,
-    tried: &Delivery,
+    delivery: &Delivery,
     settled: Timestamp,
     sent: Result<(), NotSent>,
 ) -> Result<(), Stuck> {
@@ -166,13 +166,13 @@ async fn written(
     // Again: its other delivery may have ended meanwhile.
     let Some((mut invocation, ..)) = find(parts, stand).await? else { return Ok(()) };
     let now = parts.needs.clock.now();
-    let budget_ends = tried.since.unwrap_or(settled) + parts.needs.delivery_budget;
+    let budget_ends = delivery.since.unwrap_or(settled) + parts.needs.delivery_budget;
     let end = sent.map_err(|not_sent| {
         let error = not_sent.to_string();
-        let retry_at = pause(&not_sent, tried.tries, clock::spread()).map(|pause| now + pause);
+        let retry_at = pause(&not_sent, delivery.tries, clock::spread()).map(|pause| now + pause);
         Undelivered { retry_at: retry_at.filter(|at| *at <= budget_ends), error }
     });
-    let (to, tries) = (tried.to.told(), tried.tries + 1);
+    let (to, tries) = (delivery.to.told(), delivery.tries + 1);
     let applied = invocation.apply(&Event::Delivered(stand.way, end.clone()), now);
     if let Err(illegal) = applied {
         tracing::error!(invocation = %stand.id, %illegal, "a bug: a delivery could not be written");

@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 /// The targets that something is to be brought to.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<Target, Lane>,
+    targets: HashMap<Target, Lane>,
     /// Those that may have something due, in their turn.
     ready: VecDeque<Target>,
     /// Those that have something due later.
@@ -67,18 +67,18 @@ impl Lanes {
 
     /// Whether there is room for targets again that had none, which are to be looked up. Says so once.
     pub(super) fn look_up_more(&mut self) -> bool {
-        let again = self.more && self.lanes.len() < bounds::MAX_DELIVERY_TARGETS / 2;
+        let again = self.more && self.targets.len() < bounds::MAX_DELIVERY_TARGETS / 2;
         self.more &= !again;
         again
     }
 
     /// Something stands in the lane of `target`, due then.
     pub(super) fn note(&mut self, target: Target, due: Timestamp) {
-        if self.lanes.len() >= bounds::MAX_DELIVERY_TARGETS && !self.lanes.contains_key(&target) {
+        if self.targets.len() >= bounds::MAX_DELIVERY_TARGETS && !self.targets.contains_key(&target) {
             self.more = true;
             return;
         }
-        let lane = self.lanes.entry(target).or_default();
+        let lane = self.targets.entry(target).or_default();
         match lane.place {
             Place::Ready => return,
             Place::Later(known) if known <= due => return,
@@ -100,7 +100,7 @@ impl Lanes {
             return None;
         }
         let target = self.ready.pop_front()?;
-        let lane = self.lanes.get_mut(&target)?;
+        let lane = self.targets.get_mut(&target)?;
         lane.place = Place::Nowhere;
         let free = lane.free().min(bounds::MAX_DELIVERIES - self.under_way);
         Some(Turn { target, free, under_way: lane.under_way.len() })
@@ -108,7 +108,7 @@ impl Lanes {
 
     /// Takes one under way; returns false where it is already.
     pub(super) fn begin(&mut self, stand: &Stand) -> bool {
-        let begun = self.lanes.entry(stand.target).or_default().under_way.insert((stand.id, stand.way));
+        let begun = self.targets.entry(stand.target).or_default().under_way.insert((stand.id, stand.way));
         self.under_way += usize::from(begun);
         begun
     }
@@ -118,14 +118,14 @@ impl Lanes {
         if let Some(due) = next {
             self.note(target, due);
         }
-        if self.lanes.get(&target).is_some_and(|lane| lane.place == Place::Nowhere && lane.under_way.is_empty()) {
-            self.lanes.remove(&target);
+        if self.targets.get(&target).is_some_and(|lane| lane.place == Place::Nowhere && lane.under_way.is_empty()) {
+            self.targets.remove(&target);
         }
     }
 
     /// One is not under way any more. Its lane is looked at again, `later` where nothing is known of what has happened.
     pub(super) fn ended(&mut self, stand: &Stand, failing: Option<bool>, later: Option<Timestamp>) {
-        let Some(lane) = self.lanes.get_mut(&stand.target) else { return };
+        let Some(lane) = self.targets.get_mut(&stand.target) else { return };
         self.under_way -= usize::from(lane.under_way.remove(&(stand.id, stand.way)));
         lane.failing = failing.unwrap_or(lane.failing);
         match (lane.place, later) {
@@ -144,7 +144,7 @@ impl Lanes {
     }
 
     fn make_ready(&mut self, target: Target) {
-        if let Some(lane) = self.lanes.get_mut(&target)
+        if let Some(lane) = self.targets.get_mut(&target)
             && lane.place != Place::Ready
         {
             lane.place = Place::Ready;

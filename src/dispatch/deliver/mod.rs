@@ -83,7 +83,9 @@ impl Deliveries {
             return;
         }
         let mut lanes = self.lanes();
-        stands.iter().for_each(|stand| lanes.note(stand.target, stand.due));
+        for stand in stands {
+            lanes.note(stand.target, stand.due);
+        }
         drop(lanes);
         self.pending.fetch_add(i64::try_from(stands.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.wake.notify_one();

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::destination::{Outside, OutsideKind};
 use crate::model::invocation::{Delivery, Invocation, Way};
-use crate::model::names::{InvocationId, Namespace};
+use crate::model::names::{ConnectionName, InvocationId, Namespace};
 use crate::model::time::Timestamp;
 use crate::outbound::Peer;
 use crate::store::{Change, DocumentKey, Table};
@@ -89,7 +89,7 @@ fn target(namespace: &Namespace, delivery: &Delivery) -> Target {
         OutsideKind::Object => target.split('/').next().unwrap_or_default().to_owned(),
         OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => target.clone(),
     };
-    let connection = delivery.terms.connection.as_ref().map(|name| name.as_str()).unwrap_or_default();
+    let connection = delivery.terms.connection.as_ref().map(ConnectionName::as_str).unwrap_or_default();
     let mut digest = Sha256::new();
     for part in [namespace.as_str(), &format!("{kind:?}"), connection, &place] {
         digest.update((part.len() as u64).to_be_bytes());

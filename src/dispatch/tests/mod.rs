@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 
 mod damaged;
+mod deliveries;
 mod faulty;
 mod keys;
 mod limits;

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::query::{self, Named, bad};
+use super::openapi::values;
+use super::query::{self, Named, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -24,23 +26,29 @@ use crate::runtime::{Error, Runtime};
 pub(super) const MAX_JSON_BYTES: usize = 64 * 1_024;
 
 /// A configuration as clients write it; what is absent has its default.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AsyncConfigSettings)]
 pub(super) struct ConfigIn {
+    #[schema(schema_with = values::max_retries)]
     max_retries: Option<u32>,
+    #[schema(schema_with = values::max_event_age_s)]
     max_event_age_s: Option<u64>,
+    #[schema(schema_with = values::retry_delay_ms)]
     retry_delay_ms: Option<u64>,
+    #[schema(schema_with = values::retry_delay_max_ms)]
     retry_delay_max_ms: Option<u64>,
     on_success: Option<DestinationIn>,
     on_failure: Option<DestinationIn>,
     service_account: Option<String>,
-    /// Part of what [`show`] answers; accepted so that an answer can be sent back.
+    /// Whether there is one, as answers say; accepted so that an answer can be sent back.
     #[serde(rename = "set")]
     _set: Option<bool>,
 }
 
 /// `"function:b"`, or `{"to": "function:b"}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DestinationSettings)]
 #[serde(
     untagged,
     expecting = "a destination is a string such as \"function:b\", or an object with `to` and, if need be, `format`, \
@@ -52,8 +60,9 @@ enum DestinationIn {
 }
 
 /// The object form of a destination.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Destination)]
 struct DestinationObject {
     to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +76,8 @@ struct DestinationObject {
 }
 
 /// A configuration as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AsyncConfig)]
 pub(super) struct ConfigOut {
     set: bool,
     max_retries: u32,

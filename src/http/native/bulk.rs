@@ -6,11 +6,12 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::async_config::MAX_JSON_BYTES;
 use super::error::code;
+use super::openapi::values;
 use super::query::{self, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
@@ -26,8 +27,10 @@ struct Which {
     namespace: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// What is to be done with each.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = BulkAction)]
 enum Action {
     Cancel,
     Purge,
@@ -36,12 +39,14 @@ enum Action {
 }
 
 /// A request as clients write it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BulkIn {
+#[schema(as = BulkRequest)]
+pub(super) struct BulkIn {
     action: Action,
     function: Option<String>,
     #[serde(default)]
+    #[schema(schema_with = values::statuses)]
     status: Vec<Status>,
     #[serde(default)]
     dead_letter: bool,
@@ -51,10 +56,34 @@ struct BulkIn {
     /// Says that no filter is meant.
     #[serde(default)]
     all: bool,
+    #[schema(schema_with = values::bulk_limit)]
     limit: Option<usize>,
     #[serde(default)]
     dry_run: bool,
     cursor: Option<String>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BulkAnswer)]
+pub(super) struct BulkOut {
+    matched: usize,
+    done: usize,
+    skipped: usize,
+    failed_count: usize,
+    /// The first of those that could not be changed.
+    failed: Vec<FailedOut>,
+    /// Where to go on; null when there is no more.
+    next: Option<String>,
+}
+
+/// One that could not be changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BulkFailure)]
+struct FailedOut {
+    id: String,
+    code: &'static str,
+    detail: String,
 }
 
 impl Action {
@@ -134,7 +163,7 @@ fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     time.map_err(|error| bad("bad_filter", format!("{field}: {error}")))
 }
 
-pub(super) async fn bulk(State(runtime): State<Runtime>, uri: Uri, body: Body) -> Result<Json<Value>, Problem> {
+pub(super) async fn bulk(State(runtime): State<Runtime>, uri: Uri, body: Body) -> Result<Json<BulkOut>, Problem> {
     let which: Which = query::query(&uri)?;
     let namespace = which.namespace.as_deref().map(query::parsed).transpose()?;
     let body = body::read(body, MAX_JSON_BYTES, "request").await?;
@@ -143,18 +172,19 @@ pub(super) async fn bulk(State(runtime): State<Runtime>, uri: Uri, body: Body) -
     Ok(Json(rendered(done)))
 }
 
-fn rendered(done: BulkDone) -> Value {
+fn rendered(done: BulkDone) -> BulkOut {
     let BulkDone { matched, done, skipped, failed, next } = done;
-    let told = failed
-        .iter()
-        .take(bounds::MAX_BULK_FAILURES)
-        .map(|(id, error)| json!({ "id": id.to_string(), "code": code(error), "detail": error.to_string() }));
-    json!({
-        "matched": matched,
-        "done": done,
-        "skipped": skipped,
-        "failed_count": failed.len(),
-        "failed": told.collect::<Vec<_>>(),
-        "next": next.map(query::cursor_text),
-    })
+    let told = failed.iter().take(bounds::MAX_BULK_FAILURES).map(|(id, error)| FailedOut {
+        id: id.to_string(),
+        code: code(error),
+        detail: error.to_string(),
+    });
+    BulkOut {
+        matched,
+        done,
+        skipped,
+        failed_count: failed.len(),
+        failed: told.collect(),
+        next: next.map(query::cursor_text),
+    }
 }

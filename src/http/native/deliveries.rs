@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::error::code;
 use super::invocation_json::InvocationOut;
@@ -26,7 +27,8 @@ struct Which {
 }
 
 /// A delivery that has not been made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
 pub(super) struct DeliveryOut {
     /// What the receiver knows it by.
     id: String,

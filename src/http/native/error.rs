@@ -10,12 +10,13 @@ use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
 use crate::messaging::streams::StreamError;
 use crate::messaging::topics::TopicError;
-use crate::model::names::FunctionPath;
+use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
 use crate::registry::{RegistryError, TargetRefused};
 use crate::runtime::Error;
 use crate::store::StoreError;
+use crate::triggers::TriggerError;
 use crate::vault::VaultError;
 
 /// The stable code of an error, where it is told without a problem of its own.
@@ -98,6 +99,7 @@ fn facts(error: &Error) -> Facts {
         Error::PairUnknown { .. } => caller(S::NOT_FOUND, "key_not_found"),
         Error::SecretUnknown { .. } => caller(S::NOT_FOUND, "secret_not_found"),
         Error::Vault(error) => vault(error),
+        Error::Trigger(error) => trigger(error),
         Error::TooFarAhead { .. } => caller(S::BAD_REQUEST, "bad_range"),
     }
 }
@@ -168,6 +170,7 @@ fn message_queue(error: &QueueError) -> Facts {
         QueueError::Attribute { .. } | QueueError::Character(_) | QueueError::Empty | QueueError::Text { .. } => {
             caller(S::BAD_REQUEST, "bad_message")
         }
+        QueueError::Cycle(error) => registry(error),
         QueueError::DeadLetters { .. } => caller(S::BAD_REQUEST, "bad_redrive"),
         QueueError::Exists { .. } => caller(S::CONFLICT, "queue_exists"),
         QueueError::FifoOnly { .. } | QueueError::Lacks { .. } | QueueError::NotFifo { .. } => {
@@ -254,6 +257,20 @@ fn vault(error: &VaultError) -> Facts {
     }
 }
 
+fn trigger(error: &TriggerError) -> Facts {
+    match error {
+        TriggerError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TriggerError::NotATimer { .. } => caller(S::CONFLICT, "not_a_timer"),
+        TriggerError::Payload(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
+        TriggerError::Queue(error) => message_queue(error),
+        TriggerError::Source(_) => caller(S::BAD_REQUEST, "bad_range"),
+        TriggerError::Registry(error) => registry(error),
+        TriggerError::Store(error) => store(error),
+        TriggerError::TooMany => caller(S::CONFLICT, "limit_exceeded"),
+        TriggerError::Unknown { .. } => caller(S::NOT_FOUND, "trigger_not_found"),
+    }
+}
+
 fn store(error: &StoreError) -> Facts {
     match error {
         StoreError::Damaged { .. } | StoreError::Open { .. } | StoreError::Unreadable(_) => {
@@ -266,9 +283,21 @@ fn store(error: &StoreError) -> Facts {
     }
 }
 
+/// The cycle that a change would close.
+fn cycle(error: &Error) -> Option<&[Node]> {
+    let refused = match error {
+        Error::Registry(error) | Error::Trigger(TriggerError::Registry(error)) => error,
+        Error::MessageQueue(QueueError::Cycle(error)) => error,
+        _ => return None,
+    };
+    if let RegistryError::Cycle(path) = refused { Some(path) } else { None }
+}
+
 /// Members that only one kind of problem has.
 fn more(error: &Error, problem: Problem) -> Problem {
-    let names = |paths: &[FunctionPath]| paths.iter().map(FunctionPath::to_string).collect::<Vec<_>>();
+    if let Some(path) = cycle(error) {
+        return problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
     match error {
         Error::Function { id, failure, .. } => {
             let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
@@ -295,8 +324,7 @@ fn more(error: &Error, problem: Problem) -> Problem {
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
-        Error::Registry(RegistryError::Cycle(path)) => problem.with("path", names(path)),
-        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", names(used_by)),
+        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", used_by.clone()),
         _ => problem,
     }
 }

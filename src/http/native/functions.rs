@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
 use super::grants::GrantsText;
-use super::query::{self, Named, Page, bad};
+use super::openapi::values;
+use super::query::{self, Named, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -28,23 +29,33 @@ use crate::registry::Deployment;
 use crate::runtime::{Described, Runtime};
 
 /// Settings of a deployment; what is absent has its default.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+#[schema(as = DeploymentSettings)]
+pub(super) struct Settings {
+    /// A kind (`command`, `handler`, `http`), or the name of an exported function.
+    #[schema(example = "handler")]
     entrypoint: Option<String>,
     #[serde(default)]
     arguments: Vec<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[schema(schema_with = values::memory_bytes)]
     memory_bytes: Option<u64>,
+    #[schema(schema_with = values::timeout_ms)]
     timeout_ms: Option<u64>,
+    /// How many attempts of the version may run at once; the runtime's own limit applies besides.
+    #[schema(schema_with = values::concurrency)]
     concurrency: Option<u32>,
+    #[schema(schema_with = values::fuel)]
     fuel: Option<u64>,
     #[serde(default)]
     space: SpaceIn,
     #[serde(default)]
     debug_info: bool,
+    #[schema(schema_with = values::reuse)]
     reuse: Option<u32>,
+    /// Whether a core dump is kept of an attempt that traps.
     #[serde(default)]
     core_dump: bool,
     #[serde(default)]
@@ -53,8 +64,9 @@ struct Settings {
 }
 
 /// What an attempt may take besides memory; what is absent has its default, which is also the most.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = SpaceSettings)]
 struct SpaceIn {
     table_elements: Option<u32>,
     instances: Option<u32>,
@@ -63,15 +75,18 @@ struct SpaceIn {
     result_bytes: Option<u32>,
 }
 
-/// A function as it is answered.
-#[derive(Debug, Serialize)]
+/// A function as it is answered, with the version that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Function)]
 pub(super) struct FunctionOut {
     id: String,
     namespace: String,
     name: String,
     urn: String,
     created_at: String,
+    #[schema(value_type = u32)]
     latest: VersionNumber,
+    #[schema(value_type = BTreeMap<String, u32>)]
     aliases: BTreeMap<String, VersionNumber>,
     version: VersionOut,
     async_config: ConfigOut,
@@ -79,15 +94,18 @@ pub(super) struct FunctionOut {
 }
 
 /// An import that nothing but refusals will come of, and the flag of `deploy` that changes that.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MissingGrant)]
 struct MissingOut {
     import: String,
     needs: &'static str,
 }
 
 /// A version as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
 struct VersionOut {
+    #[schema(value_type = u32)]
     version: VersionNumber,
     created_at: String,
     digest: String,
@@ -108,13 +126,29 @@ struct VersionOut {
 }
 
 /// What an attempt of it may take besides memory.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Space)]
 struct SpaceOut {
     table_elements: u32,
     instances: u32,
     handles: u32,
     log_bytes: u32,
     result_bytes: u32,
+}
+
+/// A page of functions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Functions)]
+pub(super) struct FunctionsOut {
+    functions: Vec<FunctionOut>,
+    next_cursor: Option<String>,
+}
+
+/// The versions of a function.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Versions)]
+pub(super) struct VersionsOut {
+    versions: Vec<VersionOut>,
 }
 
 impl FunctionOut {
@@ -229,7 +263,7 @@ pub(super) async fn deploy(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<FunctionOut>), Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default();
     let (settings, module) = match multer::parse_boundary(content_type) {
         Ok(boundary) => parts(body, boundary).await?,
@@ -266,19 +300,20 @@ pub(super) async fn show(
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Json<FunctionOut>, Problem> {
-    let (path, named) = named(&uri, &name)?;
+    let named: Named = query::query(&uri)?;
+    let path = query::path(named.namespace.as_deref(), &name)?;
     let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<FunctionsOut>, Problem> {
     let page: Page = query::query(&uri)?;
     let namespace = page.namespace.as_deref().map(query::parsed::<Namespace>).transpose()?;
     let after = page.cursor.as_deref().map(behind).transpose()?;
     let listed = runtime.functions(namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
-    let functions: Vec<_> = listed.functions.iter().map(FunctionOut::of).collect();
-    let next = listed.next.map(|path| format!("{}/{}", path.namespace, path.name));
-    Ok(Json(json!({ "functions": functions, "next_cursor": next })))
+    let functions = listed.functions.iter().map(FunctionOut::of).collect();
+    let next_cursor = listed.next.map(|path| format!("{}/{}", path.namespace, path.name));
+    Ok(Json(FunctionsOut { functions, next_cursor }))
 }
 
 /// Where a page of functions goes on: the last name of the page before.
@@ -293,10 +328,10 @@ pub(super) async fn versions(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    let (path, _) = named(&uri, &name)?;
-    let versions: Vec<_> = runtime.versions(&path)?.iter().map(|version| VersionOut::of(version)).collect();
-    Ok(Json(json!({ "versions": versions })))
+) -> Result<Json<VersionsOut>, Problem> {
+    let path = named(&uri, &name)?;
+    let versions = runtime.versions(&path)?.iter().map(|version| VersionOut::of(version)).collect();
+    Ok(Json(VersionsOut { versions }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -317,9 +352,12 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+/// Where an alias is to point.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AliasIn {
+#[schema(as = AliasSettings)]
+pub(super) struct AliasIn {
+    #[schema(schema_with = values::version)]
     version: VersionNumber,
 }
 
@@ -329,7 +367,7 @@ pub(super) async fn set_alias(
     uri: Uri,
     body: Body,
 ) -> Result<Json<FunctionOut>, Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "alias").await?;
     let to: AliasIn = query::json(&body, "alias")?;
     let described = runtime.alias(&path, query::parsed(&alias)?, Some(to.version)).await?;
@@ -341,12 +379,12 @@ pub(super) async fn delete_alias(
     Path((name, alias)): Path<(String, String)>,
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
-    let (path, _) = named(&uri, &name)?;
+    let path = named(&uri, &name)?;
     runtime.alias(&path, query::parsed(&alias)?, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn named(uri: &Uri, name: &str) -> Result<(FunctionPath, Named), Problem> {
-    let named: Named = query::query(uri)?;
-    Ok((query::path(named.namespace.as_deref(), name)?, named))
+fn named(uri: &Uri, name: &str) -> Result<FunctionPath, Problem> {
+    let which: Within = query::query(uri)?;
+    Ok(FunctionPath { namespace: which.namespace()?, name: query::parsed(name)? })
 }

@@ -5,14 +5,16 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::query::bad;
 use crate::http::problem::Problem;
 use crate::model::grant::Grants;
 
 /// Grants as text; what is absent is not granted.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = Grants)]
 pub(super) struct GrantsText {
     http: Vec<String>,
     directories: Vec<String>,

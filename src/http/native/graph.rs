@@ -1,4 +1,4 @@
-//! `/v1/graph`: functions and where their outcomes lead.
+//! `/v1/graph`: functions, where their outcomes lead, and which queues, topics and timers invoke them.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::query;
 use crate::http::problem::Problem;
+use crate::model::graph::Named;
 use crate::model::names::Edge;
+use crate::registry::Way;
 use crate::runtime::Runtime;
 
 #[derive(Debug, serde::Deserialize)]
@@ -23,11 +25,26 @@ pub(super) async fn show(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     let functions =
         graph.functions.iter().map(|path| json!({ "namespace": path.namespace.as_str(), "name": path.name.as_str() }));
     let edges = graph.links.iter().map(|link| {
-        let on = match link.edge {
-            Edge::OnSuccess => "success",
-            Edge::OnFailure => "failure",
+        let (on, trigger) = match &link.way {
+            Way::Outcome(Edge::OnSuccess) => ("success", None),
+            Way::Outcome(Edge::OnFailure) => ("failure", None),
+            Way::Redrive => ("redrive", None),
+            Way::Subscription => ("subscription", None),
+            Way::Trigger(name) => ("trigger", Some(name)),
         };
-        json!({ "from": link.from.to_string(), "to": link.to.to_string(), "on": on, "version": link.version })
+        let (from, to) = (link.from.to_string(), link.to.to_string());
+        json!({ "from": from, "to": to, "on": on, "version": link.version, "trigger": trigger })
     });
-    Ok(Json(json!({ "functions": functions.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>() })))
+    let (functions, edges): (Vec<_>, Vec<_>) = (functions.collect(), edges.collect());
+    Ok(Json(json!({
+        "functions": functions,
+        "queues": graph.queues.iter().map(named).collect::<Vec<_>>(),
+        "topics": graph.topics.iter().map(named).collect::<Vec<_>>(),
+        "timers": graph.timers.iter().map(named).collect::<Vec<_>>(),
+        "edges": edges,
+    })))
+}
+
+fn named(named: &Named) -> Value {
+    json!({ "namespace": named.namespace.as_str(), "name": named.name })
 }

@@ -4,8 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use utoipa::ToSchema;
 
 use super::deliveries::DeliveryOut;
+use super::openapi::values;
 use super::usage_json::UsageOut;
 use crate::model::bounds;
 use crate::model::invocation::{Attempt, Invocation, Mode, PayloadInfo, State};
@@ -15,27 +17,41 @@ use crate::model::status::Status;
 use crate::model::time::whole_ms;
 use crate::runtime::Wanted;
 
-#[derive(Debug, Serialize)]
+/// An invocation as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invocation)]
 pub(super) struct InvocationOut {
     id: String,
     function: String,
     namespace: String,
+    #[schema(value_type = Option<u32>)]
     version: Option<VersionNumber>,
+    /// `async` or `sync`.
     mode: &'static str,
+    #[schema(schema_with = values::status)]
     status: Status,
+    /// Empty on success and before it has settled; otherwise why there is no result.
     condition: &'static str,
     accepted_at: String,
+    #[schema(schema_with = values::priority)]
     priority: Priority,
+    /// When it may run at the earliest, where its caller asked for a time.
     run_at: Option<String>,
+    /// When its next attempt may start.
     due_at: Option<String>,
+    /// No attempt starts after it.
     expires_at: String,
     settled_at: Option<String>,
     attempts: Vec<AttemptOut>,
+    /// Of its outcome to its destination: `none`, `pending`, `delivered` or `dead`.
     delivery: &'static str,
     deliveries: Vec<DeliveryOut>,
+    /// It failed, and nothing was told of it.
     dead_letter: bool,
+    /// The invocations that led to it, from the root on.
     chain: Vec<String>,
     hop: u32,
+    /// The invocation that it repeats.
     retry_of: Option<String>,
     next: Option<NextOut>,
     traceparent: Option<String>,
@@ -43,7 +59,8 @@ pub(super) struct InvocationOut {
     result: Option<ResultOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptOut {
     number: u32,
     started_at: String,
@@ -54,31 +71,36 @@ struct AttemptOut {
     usage: Option<UsageOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AttemptError)]
 struct ErrorOut {
     kind: &'static str,
     message: String,
 }
 
 /// The invocation that this one caused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NextInvocation)]
 struct NextOut {
     id: String,
     function: String,
     on: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payload)]
 struct PayloadOut {
     bytes: u64,
     content_type: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Result)]
 struct ResultOut {
     bytes: u64,
     content_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     body: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::invocation_json::InvocationOut;
 use super::invoke::accepted;
-use super::query::{self, bad};
+use super::query::{self, Path, bad};
 use crate::http::problem::Problem;
 use crate::model::invocation::Invocation;
 use crate::model::names::InvocationId;
@@ -62,7 +62,7 @@ struct Which {
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<InvocationsOut>, Problem> {
     let which: Which = query::query(&uri)?;
     let namespace = which.namespace.as_deref();
     let since = which.since.as_deref().map(Timestamp::parse).transpose();
@@ -92,7 +92,7 @@ pub(super) async fn dead_letters(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<InvocationsOut>, Problem> {
     let which: PartOf = query::query(&uri)?;
     let filter = Filter {
         function: Some(query::path(which.namespace.as_deref(), &name)?),
@@ -104,10 +104,18 @@ pub(super) async fn dead_letters(
     page(&runtime, filter).await
 }
 
-async fn page(runtime: &Runtime, filter: Filter) -> Result<Json<Value>, Problem> {
+/// A page of invocations, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invocations)]
+pub(super) struct InvocationsOut {
+    invocations: Vec<InvocationOut>,
+    next_cursor: Option<String>,
+}
+
+async fn page(runtime: &Runtime, filter: Filter) -> Result<Json<InvocationsOut>, Problem> {
     let page = runtime.list(filter).await?;
-    let invocations: Vec<_> = page.invocations.iter().map(|invocation| InvocationOut::of(invocation, None)).collect();
-    Ok(Json(json!({ "invocations": invocations, "next_cursor": page.next.map(query::cursor_text) })))
+    let invocations = page.invocations.iter().map(|invocation| InvocationOut::of(invocation, None)).collect();
+    Ok(Json(InvocationsOut { invocations, next_cursor: page.next.map(query::cursor_text) }))
 }
 
 pub(super) async fn cancel(

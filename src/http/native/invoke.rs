@@ -2,20 +2,22 @@
 //! calling a function (this one and its own URL) share.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::headers::{self, Queueing};
-use super::query::{self, bad};
+use super::openapi::values;
+use super::query::{self, Path, bad};
 use super::usage_json::{SERVER_TIMING, server_timing};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::bounds;
+use crate::model::names::VersionNumber;
 use crate::model::status::Status;
 use crate::runtime::{Accepted, Answered, Ask, Error, Runtime};
 
@@ -92,6 +94,18 @@ fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
     }
 }
 
+/// An invocation that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(super) struct AcceptedOut {
+    id: String,
+    #[schema(schema_with = values::status_if_kept)]
+    status: Option<Status>,
+    function: String,
+    #[schema(value_type = Option<u32>)]
+    version: Option<VersionNumber>,
+}
+
 /// 202 with the id; of what was accepted before under the same key, with what has become of it.
 async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
     if !acceptance.replayed {
@@ -111,12 +125,8 @@ pub(super) fn accepted(accepted: &Accepted) -> Response {
 
 fn with_status(accepted: &Accepted, status: Option<Status>) -> Response {
     let id = accepted.id.to_string();
-    let body = json!({
-        "id": id,
-        "status": status,
-        "function": accepted.target.path.to_string(),
-        "version": accepted.target.version,
-    });
+    let function = accepted.target.path.to_string();
+    let body = AcceptedOut { id: id.clone(), status, function, version: accepted.target.version };
     let location = format!("/v1/invocations/{id}");
     (StatusCode::ACCEPTED, [(LOCATION, location), (ID_HEADER, id)], axum::Json(body)).into_response()
 }

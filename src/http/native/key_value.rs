@@ -3,36 +3,68 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::query::{self, Page, Within, bad};
+use super::query::{self, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::runtime::Runtime;
 use crate::store::PairStore;
 
+/// The key-value stores of a namespace.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyValueStores)]
+pub(super) struct StoresOut {
+    stores: Vec<StoreOut>,
+}
+
+/// A key-value store as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyValueStore)]
+struct StoreOut {
+    namespace: String,
+    name: String,
+}
+
+/// A page of the keys of a store, in no order that means anything.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Keys)]
+pub(super) struct KeysOut {
+    keys: Vec<KeyOut>,
+    next_cursor: Option<String>,
+}
+
+/// A key, and how large its value is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
+struct KeyOut {
+    key: String,
+    bytes: u64,
+}
+
 fn store(uri: &Uri, name: &str) -> Result<PairStore, Problem> {
     let which: Within = query::query(uri)?;
     Ok(PairStore { namespace: which.namespace()?, name: query::parsed(name)? })
 }
 
-pub(super) async fn stores(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn stores(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<StoresOut>, Problem> {
     let which: Within = query::query(&uri)?;
     let stores = runtime.key_value_stores(&which.namespace()?).await?;
-    let shown = stores.iter().map(|it| json!({ "namespace": it.namespace.as_str(), "name": it.name.as_str() }));
-    Ok(Json(json!({ "stores": shown.collect::<Vec<_>>() })))
+    let shown = stores.iter().map(|it| StoreOut { namespace: it.namespace.to_string(), name: it.name.to_string() });
+    Ok(Json(StoresOut { stores: shown.collect() }))
 }
 
 pub(super) async fn keys(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<KeysOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let cursor = |text: &str| u64::from_str_radix(text, 16).ok();
@@ -47,9 +79,9 @@ pub(super) async fn keys(
     let mut pairs = runtime.pairs(store, after, limit + 1).await?;
     let goes_on = pairs.len() > limit;
     pairs.truncate(limit);
-    let next = pairs.last().filter(|_| goes_on).map(|last| format!("{:x}", last.place()));
-    let shown: Vec<_> = pairs.iter().map(|pair| json!({ "key": pair.key, "bytes": pair.bytes })).collect();
-    Ok(Json(json!({ "keys": shown, "next_cursor": next })))
+    let next_cursor = pairs.last().filter(|_| goes_on).map(|last| format!("{:x}", last.place()));
+    let keys = pairs.into_iter().map(|pair| KeyOut { key: pair.key, bytes: pair.bytes }).collect();
+    Ok(Json(KeysOut { keys, next_cursor }))
 }
 
 pub(super) async fn show(

@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::message_queues_json::{self as shown, MessageText, SettingsText};
-use super::query::{self, Within, bad};
+use super::message_queues_json::{MessageOut, MessageText, QueueOut, SettingsText};
+use super::openapi::values;
+use super::query::{self, Path, Within};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::queues::{Asked, Receipt};
@@ -42,10 +43,36 @@ struct Receive {
     wait_s: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How long a message is to stay hidden from now on.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Visibility {
+pub(super) struct Visibility {
+    #[schema(schema_with = values::hidden_s)]
     visibility_s: u32,
+}
+
+/// A page of message queues.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageQueues)]
+pub(super) struct QueuesOut {
+    queues: Vec<QueueOut>,
+    next_cursor: Option<String>,
+}
+
+/// What a receive got.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Messages)]
+pub(super) struct MessagesOut {
+    messages: Vec<MessageOut>,
+}
+
+/// A message that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageSent)]
+pub(super) struct SentOut {
+    id: String,
+    /// FIFO: its place among the others.
+    sequence_number: Option<String>,
 }
 
 fn path(uri: &Uri, name: &str) -> Result<QueuePath, Problem> {
@@ -53,13 +80,13 @@ fn path(uri: &Uri, name: &str) -> Result<QueuePath, Problem> {
     Ok(QueuePath { namespace: which.namespace()?, name: query::parsed(name)? })
 }
 
-async fn described(runtime: &Runtime, path: &QueuePath) -> Result<Value, Problem> {
+async fn described(runtime: &Runtime, path: &QueuePath) -> Result<QueueOut, Problem> {
     let queues = runtime.message_queues();
     let figures = queues.figures(path).await?;
-    Ok(shown::queue(&queues.describe(path)?, &figures))
+    Ok(QueueOut::of(&queues.describe(path)?, &figures))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<QueuesOut>, Problem> {
     let listing: Listing = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
@@ -67,7 +94,7 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     let mut found = runtime.message_queues().list(&namespace, &listing.prefix, after.as_ref(), limit + 1);
     let goes_on = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| goes_on).map(|last| last.name.to_string());
+    let next_cursor = found.last().filter(|_| goes_on).map(|last| last.name.to_string());
     let mut queues = Vec::with_capacity(found.len());
     for path in found {
         match described(&runtime, &path).await {
@@ -77,14 +104,14 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
             Err(problem) => return Err(problem),
         }
     }
-    Ok(Json(json!({ "queues": queues, "next_cursor": next })))
+    Ok(Json(QueuesOut { queues, next_cursor }))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<QueueOut>, Problem> {
     Ok(Json(described(&runtime, &path(&uri, &name)?).await?))
 }
 
@@ -131,7 +158,8 @@ pub(super) async fn send(
     let text = body::read(body, MAX_MESSAGE_JSON_BYTES, "message").await?;
     let message: MessageText = query::json(&text, "message")?;
     let sent = runtime.message_queues().send(&path, message.read()?).await?;
-    let told = json!({ "id": sent.id.to_string(), "sequence_number": sent.sequence.map(|number| number.to_string()) });
+    let sequence_number = sent.sequence.map(|number| number.to_string());
+    let told = SentOut { id: sent.id.to_string(), sequence_number };
     Ok((StatusCode::CREATED, Json(told)).into_response())
 }
 
@@ -139,12 +167,12 @@ pub(super) async fn receive(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<MessagesOut>, Problem> {
     let how: Receive = query::query(&uri)?;
     let path = QueuePath { namespace: query::namespace(how.namespace.as_deref())?, name: query::parsed(&name)? };
     let asked = Asked { most: how.max_messages.unwrap_or(1), visibility_s: how.visibility_s, wait_s: how.wait_s };
     let messages = runtime.message_queues().receive(&path, asked).await?;
-    Ok(Json(json!({ "messages": messages.iter().map(shown::message).collect::<Vec<_>>() })))
+    Ok(Json(MessagesOut { messages: messages.iter().map(MessageOut::of).collect() }))
 }
 
 fn receipt(text: &str) -> Result<Receipt, Problem> {
@@ -168,8 +196,7 @@ pub(super) async fn change_visibility(
 ) -> Result<StatusCode, Problem> {
     let path = path(&uri, &name)?;
     let text = body::read(body, MAX_SETTINGS_BYTES, "visibility").await?;
-    let wanted: Visibility = serde_json::from_slice(&text)
-        .map_err(|error| bad("bad_json", format!("the visibility cannot be read: {error}")))?;
+    let wanted: Visibility = query::json(&text, "visibility")?;
     runtime.message_queues().change_visibility(&path, receipt(&of)?, wanted.visibility_s).await?;
     Ok(StatusCode::NO_CONTENT)
 }

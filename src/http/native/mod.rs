@@ -21,6 +21,7 @@ mod message_queues;
 mod message_queues_json;
 mod metrics;
 mod objects;
+pub(super) mod openapi;
 mod overview;
 mod query;
 mod queue;
@@ -28,6 +29,7 @@ mod schema;
 mod secrets;
 mod streams;
 mod topics;
+mod triggers;
 mod usage_json;
 mod webhooks;
 
@@ -100,6 +102,11 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/topics/{name}/subscriptions/{id}/confirm", get(topics::confirm).post(topics::confirm))
         .route("/v1/topics/{name}/subscriptions/{id}/dead", get(topics::dead).delete(topics::purge))
         .route("/v1/topics/{name}/subscriptions/{id}/redrive", post(topics::redrive))
+        .route("/v1/triggers", get(triggers::list))
+        .route("/v1/triggers/{name}", put(triggers::set).get(triggers::show).delete(triggers::delete))
+        .route("/v1/triggers/{name}/enable", post(triggers::enable))
+        .route("/v1/triggers/{name}/disable", post(triggers::disable))
+        .route("/v1/triggers/{name}/fire", post(triggers::fire))
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
         .route("/fn/{name}", any(function_url::call))
@@ -108,4 +115,5 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
 }

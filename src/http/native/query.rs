@@ -3,7 +3,8 @@
 
 use std::fmt::Display;
 
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
@@ -11,6 +12,21 @@ use crate::http::problem::Problem;
 use crate::model::bounds::{self, within};
 use crate::model::names::{FunctionPath, Namespace};
 use crate::store::Cursor;
+
+/// What stands in the places of a path. What is no text there is refused as everything else is.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        let refused = |error: axum::extract::rejection::PathRejection| {
+            bad("bad_path", format!("`{}` cannot be read: {}", parts.uri.path(), error.body_text()))
+        };
+        read.map(|axum::extract::Path(places)| Self(places)).map_err(refused)
+    }
+}
 
 /// What many paths take.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -54,8 +70,12 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     parsed.map(|Query(parsed)| parsed).map_err(|error| bad("bad_query", format!("the query cannot be read: {error}")))
 }
 
-/// A JSON body as `T`; unknown names are errors.
+/// A JSON body as `T`; unknown names are errors. What is no object is one too: an array would be read as the values of
+/// `T` without their names, in an order that nobody was told.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8], what: &str) -> Result<T, Problem> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(bad("bad_json", format!("the {what} is an array: send an object")));
+    }
     serde_json::from_slice(body).map_err(|error| bad("bad_json", format!("the {what} cannot be read: {error}")))
 }
 

@@ -1,19 +1,21 @@
 //! `/v1/functions/{name}/queue`: what waits for a function, how much may, how long what has settled is kept, and
 //! whether anything is taken from it.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::async_config::MAX_JSON_BYTES;
-use super::query::{self, bad};
+use super::openapi::values;
+use super::query::{self, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds::{self, within};
@@ -24,21 +26,28 @@ use crate::runtime::{QueueView, Runtime};
 use crate::store::{Counts, Kept};
 
 /// The settings of a queue as they are written and answered; a limit that is absent or null is the runtime's own.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Config {
+#[schema(as = QueueConfig)]
+pub(super) struct Config {
     /// Part of what [`show`] answers. A pause has verbs of its own; where it is written, it counts. The runtime has none
     /// of its own, so null means nothing here.
     #[serde(default, deserialize_with = "paused_or_not")]
+    #[schema(schema_with = values::boolean, required = false)]
     paused: Option<bool>,
+    #[schema(schema_with = values::concurrency, required = false)]
     concurrency: Option<u32>,
+    #[schema(schema_with = values::max_queued, required = false)]
     max_queued: Option<u64>,
+    #[schema(schema_with = values::max_queued_bytes, required = false)]
     max_queued_bytes: Option<u64>,
     retention: Option<RetentionConfig>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// How long what has settled is kept, by how it ended.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = QueueRetention)]
 struct RetentionConfig {
     succeeded: Option<KeepConfig>,
     failed: Option<KeepConfig>,
@@ -46,26 +55,39 @@ struct RetentionConfig {
     cancelled: Option<KeepConfig>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What is kept: what is absent or null is the runtime's own.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Keep)]
 struct KeepConfig {
+    #[schema(schema_with = values::retention_s, required = false)]
     age_s: Option<u64>,
+    #[schema(schema_with = values::kept_count, required = false)]
     count: Option<u64>,
+    #[schema(schema_with = values::kept_bytes, required = false)]
     bytes: Option<u64>,
 }
 
+/// How many, and how large.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Counted {
+    count: u64,
+    bytes: u64,
+}
+
 /// A queue as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Queue)]
 pub(super) struct QueueOut {
     namespace: String,
     function: String,
     config: Config,
     accepted: u64,
-    live: Value,
+    live: Counted,
     running: u64,
     oldest_due_age_s: Option<f64>,
-    settled: Map<String, Value>,
-    kept: Map<String, Value>,
+    settled: BTreeMap<&'static str, u64>,
+    kept: BTreeMap<&'static str, Counted>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,22 +163,22 @@ impl QueueOut {
             live: live(counts),
             running: *running,
             oldest_due_age_s: oldest_due_age.map(|age| age.as_secs_f64()),
-            settled: by_outcome(|kind| counts.settled[kind as usize].into()),
+            settled: by_outcome(|kind| counts.settled[kind as usize]),
             kept: by_outcome(|kind| {
                 let Kept { count, bytes } = counts.kept(kind);
-                json!({ "count": count, "bytes": bytes })
+                Counted { count, bytes }
             }),
         }
     }
 }
 
 /// What waits or runs.
-pub(super) fn live(counts: &Counts) -> Value {
-    json!({ "count": counts.live, "bytes": counts.live_bytes })
+pub(super) const fn live(counts: &Counts) -> Counted {
+    Counted { count: counts.live, bytes: counts.live_bytes }
 }
 
-fn by_outcome(figure: impl Fn(OutcomeKind) -> Value) -> Map<String, Value> {
-    OutcomeKind::ALL.into_iter().map(|kind| (kind.as_str().to_owned(), figure(kind))).collect()
+fn by_outcome<T>(figure: impl Fn(OutcomeKind) -> T) -> BTreeMap<&'static str, T> {
+    OutcomeKind::ALL.into_iter().map(|kind| (kind.as_str(), figure(kind))).collect()
 }
 
 pub(super) async fn show(

@@ -1,17 +1,19 @@
 //! `/v1/functions/{name}/schema`: what a function takes and gives, for people and as JSON Schema.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::query::{self, Named};
+use super::query::{self, Named, Path};
 use crate::http::problem::Problem;
 use crate::runtime::{Runtime, Signatures};
 
 /// What a function takes and gives, as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Signature)]
 pub(super) struct SchemaOut {
     entrypoint: String,
     /// In WIT's notation.

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::usage::Usage;
 
@@ -9,7 +10,8 @@ use crate::model::usage::Usage;
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What an attempt used, in a record.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
 pub(super) struct UsageOut {
     waited_us: u64,
     loaded_us: u64,

@@ -62,6 +62,7 @@ impl From<QueueError> for SqsError {
         let of_sqs = |shape, code| Self::of_sqs(shape, code, message.clone());
         match &error {
             QueueError::Attribute { .. }
+            | QueueError::Cycle(_)
             | QueueError::DeadLetters { .. }
             | QueueError::FifoOnly { .. }
             | QueueError::NotFifo { .. }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
 use super::form::{decode, encode};
+use super::graph::Leading;
 use super::queue::{Queue, Record};
 use super::state::Total;
 use super::{Figures, Limits, Parts, QueueError, Queues, keys};
@@ -59,6 +60,7 @@ impl Queues {
             catalogue: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             totals: Mutex::default(),
+            graph: OnceLock::new(),
             flying: AtomicUsize::new(0),
         });
         for record in found {
@@ -140,8 +142,10 @@ impl Queues {
             let _changing = parts.changing.lock().await;
             let queue = parts.queue(&path)?;
             queue.count(&parts).await?;
+            let leading = parts.leading(&path, &QueueSettings::default()).await?;
             let group = Group(vec![Change::RemoveDocument(keys::queue(&path))]);
             parts.store.commit(group, Durability::Synced).await?;
+            leading.into_iter().for_each(Leading::committed);
             parts.catalogue().remove(&path);
             {
                 let mut state = queue.state();
@@ -238,6 +242,7 @@ impl Parts {
     ) -> Result<(), QueueError> {
         self.check_room(&path.namespace)?;
         self.check(&path, &settings, &tags)?;
+        let leading = self.leading(&path, &settings).await?;
         let now = self.clock.now();
         let record = Record { id: Uuid::new_v4(), path, settings, tags, created: now, modified: now };
         let changes = vec![
@@ -245,6 +250,7 @@ impl Parts {
             Change::PutDocument(keys::tally(record.id), encode(&0_u64)),
         ];
         self.store.commit(Group(changes), Durability::Synced).await?;
+        leading.into_iter().for_each(Leading::committed);
         let total = self.total(&record.path.namespace);
         self.catalogue().insert(record.path.clone(), Arc::new(Queue::new(record, total)));
         Ok(())
@@ -257,10 +263,12 @@ impl Parts {
         tags: BTreeMap<String, String>,
     ) -> Result<(), QueueError> {
         self.check(&queue.path, &settings, &tags)?;
+        let leading = self.leading(&queue.path, &settings).await?;
         let modified = self.clock.now();
         let record = Record { settings, tags, modified, ..queue.record().clone() };
         let group = Group(vec![Change::PutDocument(keys::queue(&queue.path), encode(&record))]);
         self.store.commit(group, Durability::Synced).await?;
+        leading.into_iter().for_each(Leading::committed);
         *queue.record() = record;
         queue.arrived.notify_waiters(); // a longer retention may show again what was not removed yet
         Ok(())

@@ -3,6 +3,7 @@
 use crate::model::bounds::{self, OutOfRange};
 use crate::model::message_queue::QueuePath;
 use crate::model::names::Namespace;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// Why a queue did not do what it was asked.
@@ -19,6 +20,9 @@ pub enum QueueError {
     /// A character that not every client could read.
     #[error("the message has the character {0:?}, which XML cannot carry: encode it, with base64 for example")]
     Character(char),
+    /// Its dead letters would come back to it.
+    #[error(transparent)]
+    Cycle(Box<RegistryError>),
     /// A dead-letter queue that none can be.
     #[error("`{to}` cannot be the dead-letter queue of `{of}`: {why}")]
     DeadLetters {

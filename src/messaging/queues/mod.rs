@@ -17,8 +17,10 @@ mod message;
 mod state;
 
 mod catalogue;
+mod graph;
 mod queue;
 
+mod head;
 mod receive;
 mod remove;
 mod send;
@@ -27,7 +29,7 @@ mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use catalogue::Described;
 pub use error::QueueError;
@@ -41,6 +43,7 @@ use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
 use crate::model::names::Namespace;
+use crate::registry::Registry;
 use crate::store::Store;
 use crate::tasks::Tasks;
 
@@ -62,6 +65,8 @@ struct Parts {
     /// Held over the look at what is there and the commit, when queues are made, changed and deleted.
     changing: tokio::sync::Mutex<()>,
     totals: Mutex<HashMap<Namespace, Arc<Total>>>,
+    /// Which functions and queues lead where: dead letters are a way too. Without it nobody looks.
+    graph: OnceLock<Registry>,
     /// Messages of all queues that were received and not deleted.
     flying: AtomicUsize,
 }

@@ -1,12 +1,12 @@
 //! Receiving: the head of the queue is read and flies for a while. What was received too often goes to the dead-letter
 //! queue instead, in the same commit; what is too old goes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::form::{decode, encode};
+use super::head::{Candidate, kept_from, taken};
 use super::keys::{self, Number, Row};
 use super::message::{Message, Past};
 use super::queue::{Hands, Queue};
@@ -36,22 +36,6 @@ struct Turn {
     next: Option<Timestamp>,
 }
 
-/// A message that may be received.
-enum Candidate {
-    Fresh(Row),
-    /// It was received before, and its time is over.
-    Again(Number, Flight),
-}
-
-impl Candidate {
-    const fn number(&self) -> Number {
-        match self {
-            Self::Fresh(row) => row.number,
-            Self::Again(number, _) => *number,
-        }
-    }
-}
-
 /// What a turn is about to do.
 #[derive(Default)]
 struct Plan {
@@ -67,10 +51,6 @@ struct Plan {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// For how long a message that cannot be read is out of the others' way.
 const DAMAGED_PAUSE: Duration = Duration::from_secs(3_600);
-/// Keys that are looked at together for a message whose group is free.
-const LOOKAHEAD_PAGE: usize = 500;
-/// Candidates beyond those that were asked for, since some turn out to be too old.
-const SPARE: usize = 10;
 
 impl Queues {
     /// Receives messages: the first that are due, or, where there are none, those that come while it waits. Each is hidden
@@ -111,14 +91,16 @@ impl Parts {
     async fn turn(self: &Arc<Self>, queue: &Arc<Queue>, most: usize, visibility: Duration) -> Result<Turn, QueueError> {
         let _taking = queue.taking.lock().await;
         let settings = queue.settings();
-        let mut messages = Vec::new();
+        let mut messages: Vec<Received> = Vec::new();
         loop {
             let (now, still) = (self.clock.now(), most - messages.len());
             let mut hands = Hands::of(queue);
-            let candidates = match self.candidates(queue, still, now).await {
+            let mut candidates = match self.candidates(queue, &settings, most, now).await {
                 Err(QueueError::InFlight { .. }) if !messages.is_empty() => Vec::new(),
                 candidates => candidates?,
             };
+            // What is hidden for no time at all is not received twice by the same receive.
+            candidates.retain(|it| messages.iter().all(|given| given.receipt.number != it.number()));
             let candidates = taken(&mut hands, queue.is_fifo(), candidates, now);
             let plan = self.plan(queue, &settings, candidates, still, now + visibility, now).await?;
             // What was too old or received too often stood in front of others.
@@ -131,88 +113,6 @@ impl Parts {
         }
     }
 
-    /// What can be received, in the order in which it is.
-    async fn candidates(&self, queue: &Queue, most: usize, now: Timestamp) -> Result<Vec<Candidate>, QueueError> {
-        let (landed, room) = {
-            let state = queue.state();
-            if state.gone {
-                return Err(queue.unknown());
-            }
-            let limit = if queue.is_fifo() { self.limits.fifo_in_flight } else { self.limits.in_flight };
-            let of_all = self.limits.all_in_flight.saturating_sub(self.flying.load(Ordering::Relaxed));
-            let room = limit.saturating_sub(state.flying()).min(of_all);
-            (state.landed(now, most + SPARE, queue.is_fifo()), room)
-        };
-        if queue.is_fifo() {
-            return self.candidates_in_order(queue, most, room, landed, now).await;
-        }
-        if room == 0 && landed.is_empty() {
-            return Err(QueueError::InFlight { path: queue.path.clone(), there: queue.state().flying() });
-        }
-        let fresh = self.fresh(queue, None, now, (most + SPARE).min(room)).await?;
-        let mut candidates: Vec<_> = fresh.into_iter().map(|row| (row.due, Candidate::Fresh(row))).collect();
-        candidates.extend(landed.into_iter().map(|(number, flight)| (flight.until, Candidate::Again(number, flight))));
-        candidates.sort_by_key(|(since, candidate)| (*since, candidate.number()));
-        Ok(candidates.into_iter().map(|(_, candidate)| candidate).take(most + SPARE).collect())
-    }
-
-    /// Those of a FIFO queue: in the order of sending, without those of which one before them flies.
-    async fn candidates_in_order(
-        &self,
-        queue: &Queue,
-        most: usize,
-        room: usize,
-        landed: Vec<(Number, Flight)>,
-        now: Timestamp,
-    ) -> Result<Vec<Candidate>, QueueError> {
-        let mut closed: HashSet<u64> = queue.state().groups_in_flight(now);
-        let mut candidates = Vec::new();
-        for (number, flight) in landed {
-            if flight.busy {
-                closed.insert(flight.group); // somebody deletes it: those behind it wait until that is done
-            } else if !closed.contains(&flight.group) {
-                candidates.push(Candidate::Again(number, flight));
-            }
-        }
-        let (mut fresh, wanted) = (Vec::new(), (most + SPARE).min(room));
-        let (mut after, mut looked_at) = (None, 0);
-        while fresh.len() < wanted && looked_at < bounds::MAX_GROUP_LOOKAHEAD {
-            let page = self.fresh(queue, after, now, LOOKAHEAD_PAGE).await?;
-            looked_at += page.len();
-            after = page.last().copied();
-            let is_last = page.len() < LOOKAHEAD_PAGE;
-            let open = page.into_iter().filter(|row| !closed.contains(&row.group)).map(Candidate::Fresh);
-            fresh.extend(open.take(wanted - fresh.len()));
-            if is_last {
-                break;
-            }
-        }
-        // Cut in the order of sending, so nothing is left out that stands before what is taken.
-        candidates.extend(fresh);
-        candidates.sort_by_key(Candidate::number);
-        candidates.truncate(most + SPARE);
-        Ok(candidates)
-    }
-
-    /// Messages that were never received and are due, from behind `after`.
-    async fn fresh(
-        &self,
-        queue: &Queue,
-        after: Option<Row>,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let mut range = keys::rows(queue.id);
-        if let Some(after) = after {
-            range = range.after(keys::row(queue.id, after).key());
-        }
-        let found = self.store.document_keys(range, limit).await?;
-        Ok(found.iter().filter_map(keys::read_row).take_while(|row| row.due <= now).collect())
-    }
-
     /// What becomes of the candidates.
     async fn plan(
         self: &Arc<Self>,
@@ -223,7 +123,7 @@ impl Parts {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Plan, QueueError> {
-        let kept_from = keys::number_at(now.minus(Duration::from_secs(settings.retention_s.into())));
+        let kept_from = kept_from(settings, now);
         let dead_letters = self.dead_letters(queue, settings).await?;
         let mut plan = Plan::default();
         for candidate in candidates {
@@ -341,26 +241,6 @@ impl Parts {
         let ends = queue.state().next_end(now);
         Ok(due.into_iter().chain(ends).min())
     }
-}
-
-/// The candidates that nobody else has in hand. Behind one that is missing, its message group waits.
-fn taken(hands: &mut Hands, in_order: bool, candidates: Vec<Candidate>, now: Timestamp) -> Vec<Candidate> {
-    let (mut closed, mut taken) = (HashSet::new(), Vec::with_capacity(candidates.len()));
-    for candidate in candidates {
-        let (number, group) = match candidate {
-            Candidate::Fresh(row) => (None, row.group),
-            Candidate::Again(number, flight) => (Some(number), flight.group),
-        };
-        if in_order && closed.contains(&group) {
-            continue;
-        }
-        match number.map(|number| (number, hands.take(number))) {
-            None => taken.push(candidate),
-            Some((number, Some(flight))) if flight.until <= now => taken.push(Candidate::Again(number, flight)),
-            Some(_) => drop(closed.insert(group)),
-        }
-    }
-    taken
 }
 
 impl Plan {

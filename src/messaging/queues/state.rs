@@ -187,10 +187,11 @@ impl State {
         all
     }
 
-    /// Groups of which something flies.
-    pub(super) fn groups_in_flight(&self, now: Timestamp) -> HashSet<u64> {
+    /// Groups of which something flies, from a number on: what is older has had its time.
+    pub(super) fn groups_in_flight(&self, now: Timestamp, from: Number) -> HashSet<u64> {
         let open = self.ends.range((now, Number::MAX)..).filter(|(until, _)| *until > now);
-        open.filter_map(|(_, number)| Some(self.flights.get(number)?.group)).collect()
+        let kept = open.filter(|(_, number)| *number >= from);
+        kept.filter_map(|(_, number)| Some(self.flights.get(number)?.group)).collect()
     }
 
     /// When the next flight ends.

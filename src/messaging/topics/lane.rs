@@ -223,7 +223,7 @@ impl Lane {
     ) -> Result<(), StoreError> {
         let now = parts.clock.now();
         let budget = Duration::from_secs(self.kept().give_up_after_s);
-        let (work, again) = after(work, now, budget, not_sent);
+        let (work, again) = after(&work, now, budget, not_sent);
         let put = Change::PutDocument(self.work().key(number), form::encode(&work).into());
         if again || self.dead.load(Ordering::Relaxed) >= bounds::MAX_DEAD_PUBLICATIONS {
             parts.store.commit(Group(vec![put]), Durability::Written).await?;
@@ -268,7 +268,7 @@ impl Lane {
             Ok(()) => own.is_sent = true,
             Err(not_sent) => {
                 let budget = own.until.since(own.work.since);
-                let (work, again) = after(own.work.clone(), parts.clock.now(), budget, not_sent);
+                let (work, again) = after(&own.work, parts.clock.now(), budget, not_sent);
                 own.work = work;
                 own.is_sent = !again; // it is asked no more
             }
@@ -311,7 +311,7 @@ pub(super) fn less(counter: &AtomicU64, removed: u64) {
 }
 
 /// What becomes of work that failed, and whether it is tried again.
-fn after(work: Work, now: Timestamp, budget: Duration, not_sent: NotSent) -> (Work, bool) {
+fn after(work: &Work, now: Timestamp, budget: Duration, not_sent: NotSent) -> (Work, bool) {
     let (why, asked) = match not_sent {
         NotSent::Never { why } => (why, None),
         NotSent::Retry { why, after } => (why, Some(after.unwrap_or_default().min(bounds::DELIVERY_ASKED_MAX))),
@@ -323,5 +323,5 @@ fn after(work: Work, now: Timestamp, budget: Duration, not_sent: NotSent) -> (Wo
     let mut why = why;
     why.truncate(why.floor_char_boundary(MAX_ERROR_BYTES));
     let again = asked.is_some() && due <= work.since + budget;
-    (Work { due, tries, error: Some(why), ..work }, again)
+    (Work { since: work.since, due, tries, error: Some(why) }, again)
 }

@@ -203,6 +203,11 @@ impl Topics {
         own.filter(|topic| after.is_none_or(|after| topic.path.name > *after)).take(limit).map(|it| view(it)).collect()
     }
 
+    /// Every topic of every namespace.
+    pub fn all(&self) -> Vec<TopicView> {
+        self.parts.all().iter().map(|topic| view(topic)).collect()
+    }
+
     /// A topic as it stands.
     pub fn view(&self, path: &TopicPath) -> Result<TopicView, TopicError> {
         Ok(view(&*self.parts.topic(path)?))

@@ -103,7 +103,9 @@ impl Parts {
         topic.state().remember(id);
         drop(writing);
         enqueued.into_iter().for_each(PendingSend::committed);
-        working.iter().for_each(|lane| lane.wake());
+        for lane in working {
+            lane.wake();
+        }
         Ok(Published { id, subscriptions })
     }
 
@@ -184,8 +186,12 @@ impl Parts {
 
 /// Counts what a publication brings.
 fn count(working: &[Arc<Lane>], given_up: &[Arc<Lane>], by: impl Fn(&AtomicU64)) {
-    working.iter().for_each(|lane| by(&lane.pending));
-    given_up.iter().for_each(|lane| by(&lane.dead));
+    for lane in working {
+        by(&lane.pending);
+    }
+    for lane in given_up {
+        by(&lane.dead);
+    }
 }
 
 fn check(publication: &Publication) -> Result<(), TopicError> {

@@ -28,12 +28,11 @@ pub(super) async fn changes(
     let told = publication.attributes.iter().filter(|(_, value)| !value.is_empty());
     let mut attributes: std::collections::BTreeMap<_, _> =
         told.map(|(name, value)| (name.clone(), text(value))).collect();
-    let body = match std::str::from_utf8(&publication.body) {
-        Ok(body) => body.to_owned(),
-        Err(_) => {
-            attributes.insert("tidemill-encoding".to_owned(), text("base64"));
-            BASE64_STANDARD.encode(&publication.body)
-        }
+    let body = if let Ok(body) = std::str::from_utf8(&publication.body) {
+        body.to_owned()
+    } else {
+        attributes.insert("tidemill-encoding".to_owned(), text("base64"));
+        BASE64_STANDARD.encode(&publication.body)
     };
     let is_fifo = path.name.is_fifo();
     let outgoing = Outgoing {
@@ -45,11 +44,11 @@ pub(super) async fn changes(
         sender: Some(format!("topic:{}", topic.name)),
         ..Outgoing::default()
     };
-    queues.changes_of_send(&path, outgoing).await.map_err(not_sent)
+    queues.changes_of_send(&path, outgoing).await.map_err(|error| not_sent(&error))
 }
 
 /// What is full, busy or gone may be otherwise later; what the queue does not take it never will.
-fn not_sent(error: QueueError) -> NotSent {
+fn not_sent(error: &QueueError) -> NotSent {
     match error {
         QueueError::Full { .. }
         | QueueError::InFlight { .. }

@@ -51,7 +51,8 @@ impl Facts {
     pub(super) fn of(invocation: &Invocation) -> Self {
         let standing = match (&invocation.state, invocation.place()) {
             (State::Done { outcome, at, .. }, _) => {
-                Standing::Done { kind: invocation.kept_as().unwrap_or(outcome.kind()), at: *at }
+                let (kind, at) = invocation.kept_as().unwrap_or((outcome.kind(), *at));
+                Standing::Done { kind, at }
             }
             (State::Delivering { outcome, .. }, _) => Standing::Delivering { kind: outcome.kind() },
             (_, place) => {

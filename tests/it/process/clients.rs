@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[tokio::test]
 async fn boto3_does_with_message_queues_what_it_does_with_those_of_sqs() {
     let Some(kept) = kept("python/bin/python") else { return };
-    check(Command::new(kept.join("python/bin/python")).arg(script("sqs.py")), &[], 9).await;
+    check(Command::new(kept.join("python/bin/python")).arg(script("sqs.py")), &[], 8).await;
 }
 
 #[tokio::test]

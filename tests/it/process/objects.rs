@@ -47,6 +47,10 @@ async fn objects_are_listed_in_pages_read_and_deleted() {
     server.delete("/v1/objects/results/shop/2026/a.json").await.is(204);
     let gone = server.delete("/v1/objects/results/shop/2026/a.json").await;
     gone.refusal(404, "object_not_found", "`shop/2026/a.json`");
+    for folder in ["shop", "shop/2026", "c.bin/x"] {
+        server.get(&format!("/v1/objects/results/{folder}")).await.refusal(404, "object_not_found", folder);
+        server.delete(&format!("/v1/objects/results/{folder}")).await.refusal(404, "object_not_found", folder);
+    }
     server.get("/v1/objects/results/of-shop").await.refusal(404, "object_not_found", "`of-shop`");
 }
 

@@ -105,7 +105,7 @@ async fn what_a_queue_outside_does_not_take_yet_gets_there_also_when_the_server_
 async fn a_queue_of_another_server_is_a_queue_of_a_service_outside() {
     let other = Server::in_memory().await;
     other.put("/v1/queues/outcomes", "").await.is(201);
-    other.put("/v1/queues/once.fifo", json!({"fifo": true}).to_string()).await.is(201);
+    other.put("/v1/queues/once.fifo", "").await.is(201);
     let server = Server::with(&OUTWARD).await;
     run_with(&server.url(""), &["secrets", "set", "key"], b"secret").await.exits(0);
     let endpoint = other.url("");

@@ -85,6 +85,8 @@ async fn names_and_paths_and_methods_that_are_none_are_refused_with_what_was_sen
     checked.sent("PUT", &long, prebuilt("echo"), (400, "bad_name", "function name")).await;
     checked.sent("PUT", "/v1/functions/a?namespace=a/b", prebuilt("echo"), (400, "bad_name", "namespace")).await;
     checked.sent("GET", "/v1/invocations/42", "", (400, "bad_name", "42")).await;
+    checked.sent("GET", "/v1/invocations/%FF", "", (400, "bad_path", "`/v1/invocations/%FF`")).await;
+    checked.sent("PUT", "/v1/functions/echo/aliases/%FF", "{}", (400, "bad_path", "UTF-8")).await;
     checked.sent("GET", "/v2/functions", "", (404, "no_such_path", "/v2/functions")).await;
     checked.sent("GET", "/", "", (404, "no_such_path", "`/`")).await;
     checked.sent("PATCH", "/v1/functions/echo", "", (405, "method_not_allowed", "`PATCH`")).await;
@@ -122,6 +124,8 @@ async fn settings_that_cannot_be_read_or_are_out_of_range_are_refused_with_the_f
     sent(json!({"max_retry": 1}), (400, "bad_json", "`max_retry`")).await;
     sent(json!({"max_retries": -1}), (400, "bad_json", "-1")).await;
     checked.sent("PUT", config, "{\"max_retries\": 1", (400, "bad_json", "line 1")).await;
+    checked.sent("PUT", config, " [null, null, 1, 1, null, null, null]", (400, "bad_json", "send an object")).await;
+    checked.sent("PUT", "/v1/queues/jobs", "[null, null]", (400, "bad_json", "send an object")).await;
     checked.sent("PUT", config, "", (400, "bad_json", "configuration")).await;
     checked.sent("PUT", config, " ".repeat(64 * 1024 + 1), (413, "body_too_large", "65536")).await;
 }
@@ -169,6 +173,11 @@ async fn queries_and_headers_that_cannot_be_read_are_refused() {
     checked.sent("GET", &format!("{list}?limit=0"), "", (400, "bad_range", "limit is 0: use 1 to 1000")).await;
     checked.sent("GET", &format!("{list}?limit=many"), "", (400, "bad_query", "limit")).await;
     checked.sent("GET", &format!("{list}?colour=red"), "", (400, "bad_query", "`colour`")).await;
+    let functions = "/v1/functions/echo";
+    for (method, path) in [("PUT", ""), ("GET", "/versions"), ("PUT", "/aliases/live"), ("DELETE", "/aliases/live")] {
+        let path = format!("{functions}{path}?qualifier=1");
+        checked.sent(method, &path, "", (400, "bad_query", "`qualifier`")).await; // it would have no effect
+    }
     let invocations = "/v1/functions/echo/invocations";
     checked.sent("POST", &format!("{invocations}?mode=later"), "", (400, "bad_query", "`later`")).await;
     checked.sent("POST", &format!("{invocations}?qualifer=1"), "", (400, "bad_query", "`qualifer`")).await;

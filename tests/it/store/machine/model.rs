@@ -95,7 +95,7 @@ impl Model {
         let (accepted, settled) = self.ever.get(&function).copied().unwrap_or_default();
         let mut counts = Counts { accepted, settled, ..Counts::default() };
         for invocation in self.invocations.values().filter(|invocation| invocation.target.function == function) {
-            if let Some(kind) = invocation.kept_as() {
+            if let Some((kind, _)) = invocation.kept_as() {
                 let Kept { count, bytes } = &mut counts.kept[kind as usize];
                 (*count, *bytes) = (*count + 1, *bytes + self.bytes(invocation.id));
             } else {
@@ -110,11 +110,11 @@ impl Model {
     pub(super) fn settled(&self, function: FunctionId, kind: OutcomeKind, before: Timestamp) -> Vec<Settled> {
         let settled = self.invocations.values().filter(|invocation| invocation.target.function == function);
         let mut settled: Vec<_> = settled
-            .filter_map(|invocation| match invocation.state {
-                State::Done { at, .. } if invocation.kept_as() == Some(kind) && at < before => {
-                    Some(Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) })
-                }
-                _ => None,
+            .filter(|invocation| matches!(invocation.state, State::Done { .. }))
+            .filter_map(|invocation| {
+                let (kept_as, at) = invocation.kept_as()?;
+                let settled = Settled { at, id: invocation.id, bytes: self.bytes(invocation.id) };
+                (kept_as == kind && at < before).then_some(settled)
             })
             .collect();
         settled.sort_unstable();

@@ -1,0 +1,197 @@
+//! Edges that are no function's: those of triggers, subscriptions and redrive policies. Whoever has them keeps them; here
+//! they are part of the graph, and the lock that orders changes of functions orders theirs too. So of two writers
+//! who would close a cycle together one is refused, whatever each of them writes.
+
+use std::sync::PoisonError;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Registry, RegistryError};
+use crate::model::graph::{Edges, Owner};
+
+/// The turn to change what leads where, for as long as it is held: look, [`Changing::check`], commit,
+/// [`Changing::publish`]. Dropped before that, nothing has changed. Hold it in a task that is seen through
+/// ([`crate::tasks::Tasks::see_through`]), so that a caller who goes away leaves nothing between commit and publication.
+pub struct Changing {
+    registry: Registry,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Registry {
+    /// Waits for the turn to change what leads where. Locks of the room that asks come after this one.
+    pub async fn changing(&self) -> Changing {
+        Changing { registry: self.clone(), _turn: self.parts.changing.clone().lock_owned().await }
+    }
+
+    /// Takes up edges that were kept when the store was opened: they were checked when they were written.
+    pub fn adopt(&self, owner: Owner, edges: Edges) {
+        self.put_edges(owner, edges);
+    }
+
+    fn put_edges(&self, owner: Owner, edges: Edges) {
+        self.parts.catalogue.write().unwrap_or_else(PoisonError::into_inner).put_edges(owner, edges);
+    }
+}
+
+impl Changing {
+    /// Refuses edges of `owner` that would close a cycle in place of those that it has.
+    pub fn check(&self, owner: &Owner, edges: &Edges) -> Result<(), RegistryError> {
+        let cycle = self.registry.read(|catalogue| catalogue.cycle(owner, edges));
+        cycle.map_or(Ok(()), |cycle| Err(RegistryError::Cycle(cycle)))
+    }
+
+    /// Makes edges that were checked and are kept part of the graph; none removes those of `owner`.
+    pub fn publish(&self, owner: Owner, edges: Edges) {
+        self.registry.put_edges(owner, edges);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::{Engine, Settings};
+    use crate::model::destination::{Destination, Destinations, Outside, OutsideKind};
+    use crate::model::entrypoint::Entrypoint;
+    use crate::model::function::{AsyncConfig, Function, Limits, Version};
+    use crate::model::grant::Grants;
+    use crate::model::graph::{Named, Node};
+    use crate::model::names::{Digest, FunctionId, FunctionPath};
+    use crate::model::queue::QueueConfig;
+    use crate::model::time::Timestamp;
+    use crate::registry::{ConfigText, Subject};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Change, Durability, Group, Store};
+    use crate::tasks::Tasks;
+
+    fn path(name: &str) -> FunctionPath {
+        FunctionPath { namespace: "default".parse().unwrap(), name: name.parse().unwrap() }
+    }
+
+    fn named(name: &str) -> Named {
+        Named { namespace: "default".parse().unwrap(), name: name.to_owned() }
+    }
+
+    /// A function that is kept, with where its successes go.
+    fn kept(name: &str, to: Option<(OutsideKind, &str)>) -> Vec<Change> {
+        let id = FunctionId::new(Timestamp::from_ms(0), [name.as_bytes()[0]; 10]);
+        let on_success = to.map(|(kind, target)| Destination::Outside(Outside { kind, target: target.to_owned() }));
+        let destinations = Destinations { on_success, ..Destinations::default() };
+        let function = Function {
+            id,
+            path: path(name),
+            created: Timestamp::from_ms(0),
+            latest: NonZeroU32::MIN,
+            aliases: BTreeMap::new(),
+            async_config: Some(AsyncConfig { destinations, ..AsyncConfig::default() }),
+            version_configs: BTreeMap::new(),
+            queue: QueueConfig::default(),
+        };
+        let version = Version {
+            number: NonZeroU32::MIN,
+            created: Timestamp::from_ms(0),
+            digest: Digest::from_bytes([0; 32]),
+            module_bytes: 0,
+            entrypoint: Entrypoint::Command,
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            limits: Limits::default(),
+            grants: Grants::default(),
+            debug_info: false,
+            wants: Vec::new(),
+            reuse: None,
+            wasi_0_3: false,
+            core_dump: false,
+        };
+        vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
+    }
+
+    async fn registry(functions: Vec<Vec<Change>>) -> Registry {
+        let store = Arc::new(MemoryStore::default());
+        store.commit(Group(functions.concat()), Durability::Synced).await.unwrap();
+        let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
+        let live = store.scan().await.unwrap();
+        Registry::open(store, engine, Clock::starting_at(Timestamp::from_ms(0)), Tasks::default(), &live)
+    }
+
+    fn function(name: &str) -> Node {
+        Node::Function(path(name))
+    }
+
+    async fn written(registry: &Registry, owner: Owner, edges: Edges) -> Result<(), String> {
+        let changing = registry.changing().await;
+        changing.check(&owner, &edges).map_err(|refused| refused.to_string())?;
+        tokio::task::yield_now().await; // as a commit takes its time
+        changing.publish(owner, edges);
+        Ok(())
+    }
+
+    fn leading_to(text: &str) -> ConfigText {
+        let AsyncConfig { retry, max_event_age, .. } = AsyncConfig::default();
+        let terms = crate::model::destination::Terms::default();
+        ConfigText {
+            retry,
+            max_event_age,
+            on_success: Some(text.parse().unwrap()),
+            on_failure: None,
+            success_terms: terms.clone(),
+            failure_terms: terms,
+            service_account: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trigger_of_a_queue_that_its_function_leads_to_is_refused_with_the_whole_way() {
+        let registry = registry(vec![kept("a", Some((OutsideKind::Queue, "jobs"))), kept("b", None)]).await;
+        let (a, b, jobs) = (function("a"), function("b"), Node::Queue(named("jobs")));
+        let work = Owner::Trigger(named("work"));
+        let itself = written(&registry, work.clone(), vec![(jobs.clone(), a.clone())]).await.unwrap_err();
+        assert_eq!(itself, "this would close a cycle: queue:jobs -> a -> queue:jobs");
+        written(&registry, work.clone(), vec![(jobs, b)]).await.unwrap();
+        let refused = registry.configure(path("b"), Subject::Function, leading_to("function:a")).await.unwrap_err();
+        assert_eq!(refused.to_string(), "this would close a cycle: b -> a -> queue:jobs -> b");
+        let in_use = registry.delete(path("b"), false).await.unwrap_err().to_string();
+        assert!(in_use.contains("`trigger:work`"), "{in_use}");
+        written(&registry, work, Vec::new()).await.unwrap();
+        registry.configure(path("b"), Subject::Function, leading_to("function:a")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_way_through_a_topic_a_queue_and_its_dead_letters_is_one() {
+        let registry = registry(vec![kept("a", Some((OutsideKind::Topic, "news"))), kept("b", None)]).await;
+        let [jobs, dead] = ["jobs", "dead"].map(|name| Node::Queue(named(name)));
+        let subscribed = vec![(Node::Topic(named("news")), jobs.clone())];
+        written(&registry, Owner::Topic(named("news")), subscribed).await.unwrap();
+        written(&registry, Owner::Queue(named("jobs")), vec![(jobs, dead.clone())]).await.unwrap();
+        let edges = vec![(dead, function("a"))];
+        let refused = written(&registry, Owner::Trigger(named("again")), edges).await.unwrap_err();
+        assert_eq!(refused, "this would close a cycle: queue:dead -> a -> topic:news -> queue:jobs -> queue:dead");
+    }
+
+    #[tokio::test]
+    async fn of_a_function_and_a_trigger_that_would_close_a_cycle_together_one_is_refused() {
+        let registry = registry(vec![kept("a", None), kept("b", Some((OutsideKind::Queue, "jobs")))]).await;
+        let (mut function_won, mut trigger_won) = (0, 0);
+        for round in 0..40 {
+            let trigger =
+                written(&registry, Owner::Trigger(named("work")), vec![(Node::Queue(named("jobs")), function("a"))]);
+            let destination = registry.configure(path("a"), Subject::Function, leading_to("function:b"));
+            let (trigger, destination) = if round % 2 == 0 {
+                tokio::join!(trigger, destination)
+            } else {
+                let (destination, trigger) = tokio::join!(destination, trigger);
+                (trigger, destination)
+            };
+            assert_ne!(trigger.is_ok(), destination.is_ok(), "round {round}: {trigger:?}, {destination:?}");
+            function_won += u32::from(destination.is_ok());
+            trigger_won += u32::from(trigger.is_ok());
+            registry.remove_config(path("a"), Subject::Function).await.unwrap();
+            written(&registry, Owner::Trigger(named("work")), Vec::new()).await.unwrap();
+        }
+        assert!(trigger_won > 0, "the function came first {function_won} times of 40");
+    }
+}

@@ -1,0 +1,335 @@
+//! Timers in paused time, on a real runtime and the memory store, which outlives it: days pass in milliseconds, and
+//! a runtime is closed and opened again. The function is paused, so what is accepted stays as it was accepted.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
+use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
+use crate::dispatch::{Dispatch, Needs};
+use crate::engine::{Engine, Settings};
+use crate::key_value::KeyValue;
+use crate::messaging::queues::{Limits, Queues};
+use crate::messaging::streams::Streams;
+use crate::messaging::topics::Topics;
+use crate::model::bounds;
+use crate::model::entrypoint::Entrypoint;
+use crate::model::function::{AsyncConfig, Function, Limits as FunctionLimits, Version};
+use crate::model::grant::Grants;
+use crate::model::invocation::Invocation;
+use crate::model::names::{Digest, FunctionId, FunctionPath, Namespace, TriggerName};
+use crate::model::queue::{Capacities, Keep, QueueConfig};
+use crate::model::schedule::Schedule;
+use crate::model::time::Timestamp;
+use crate::model::trigger::{CatchUp, Kind, Timer};
+use crate::outbound::{Allowed, Outbound, Webhooks};
+use crate::registry::Registry;
+use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
+use crate::store::memory::MemoryStore;
+use crate::store::{Change, Durability, Group, Part, Query, Store};
+use crate::tasks::Tasks;
+use crate::triggers::{self, Triggers, Wanted};
+use crate::vault::{KeySource, Vault};
+use crate::worker::{Slots, Worker};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A runtime that is open.
+struct World {
+    runtime: Runtime,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+impl World {
+    /// Opens a runtime on `store` when the clock shows `at`.
+    async fn open(store: &Arc<MemoryStore>, at: Timestamp, capacities: Capacities) -> Self {
+        let store: Arc<dyn Store> = store.clone();
+        let (clock, tasks, wake) = (Clock::starting_at(at), Tasks::default(), Arc::new(Notify::new()));
+        let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
+        let live = store.scan().await.unwrap();
+        let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
+        let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
+        let desk = Arc::new(Desk::new(tasks.clone()));
+        let core_dumps = CoreDumps::open(None);
+        let worker =
+            Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), core_dumps.clone(), desk.clone());
+        let slots = Slots::new(1, wake.clone());
+        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
+        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
+        let outbound = Arc::new(Outbound::new(None).unwrap());
+        let nowhere = || Allowed::of(&[]).unwrap();
+        let webhooks = Webhooks::new(outbound, nowhere(), store.clone(), vault.clone(), clock.clone());
+        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
+        let base = "http://127.0.0.1:1".to_owned();
+        let topics = Topics::open(store.clone(), (clock.clone(), tasks.clone()), queues.clone(), ways, base);
+        let topics = topics.await.unwrap();
+        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
+        let objects = Objects::new(Home::Fleeting, store.clone(), clock.clone());
+        let reach = delivery::Reach::new(nowhere(), None).unwrap();
+        let services = Services::new(objects.clone(), &connections, &reach, clock.clone());
+        let builtin = Builtin::new(queues.clone(), streams.clone()).and(topics.clone());
+        let carrier = Carrier::new(webhooks.clone(), services, builtin);
+        let triggers = Triggers::open(triggers::Needs {
+            store: store.clone(),
+            registry: registry.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            queues: queues.clone(),
+            starts: desk.clone(),
+        });
+        let triggers = triggers.await.unwrap();
+        let needs = Needs {
+            store: store.clone(),
+            registry: registry.clone(),
+            worker: worker.clone(),
+            slots: slots.clone(),
+            wake,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            retention: Keep::default(),
+            capacities,
+            carrier,
+            delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
+        };
+        let dispatch = Dispatch::start(needs, &live);
+        let runtime = Runtime::new(Parts {
+            key_value: KeyValue::new(store.clone(), tasks.clone()),
+            store,
+            registry,
+            dispatch,
+            worker,
+            vault,
+            webhooks,
+            message_queues: queues,
+            streams,
+            connections,
+            objects,
+            topics,
+            triggers: triggers.clone(),
+            core_dumps,
+            slots,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            hop_limit: 16,
+            max_concurrency: 1,
+            started: at,
+            turns: Turns::default(),
+            ready: AtomicBool::new(true),
+        });
+        desk.open(&runtime);
+        triggers.begin();
+        Self { runtime, clock, tasks }
+    }
+
+    async fn timer(&self, cron: &str, zone: &str, catch_up: CatchUp) {
+        let schedule = Schedule::new(cron, zone).unwrap();
+        let kind = Kind::Timer(Timer { schedule, catch_up, payload: None });
+        let wanted = Wanted { kind, function: "f".parse().unwrap(), enabled: true };
+        self.runtime.put_trigger(Namespace::default(), name(), wanted).await.unwrap();
+    }
+
+    async fn passes(&self, time: Duration) {
+        self.clock.sleep(time).await;
+        self.clock.sleep(Duration::from_secs(1)).await; // what is due at the end has its turn
+    }
+
+    /// As kill -9 would end it, as far as the store can tell; returns when that was.
+    async fn closed(self) -> Timestamp {
+        self.tasks.stop();
+        assert!(self.tasks.ended(HOUR).await);
+        self.clock.now()
+    }
+
+    fn error(&self) -> Option<String> {
+        self.runtime.trigger(&Namespace::default(), &name()).unwrap().progress.error.map(|error| error.message)
+    }
+}
+
+fn name() -> TriggerName {
+    "nightly".parse().unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// A store with a paused function that allows an age of `max_age`.
+async fn store(max_age: Duration) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::default());
+    let id = FunctionId::new(Timestamp::from_ms(0), [1; 10]);
+    let function = Function {
+        id,
+        path: FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() },
+        created: Timestamp::from_ms(0),
+        latest: NonZeroU32::MIN,
+        aliases: BTreeMap::new(),
+        async_config: Some(AsyncConfig { max_event_age: max_age, ..AsyncConfig::default() }),
+        version_configs: BTreeMap::new(),
+        queue: QueueConfig { paused: true, ..QueueConfig::default() },
+    };
+    let version = Version {
+        number: NonZeroU32::MIN,
+        created: Timestamp::from_ms(0),
+        digest: Digest::from_bytes([0; 32]),
+        module_bytes: 0,
+        entrypoint: Entrypoint::Command,
+        arguments: Vec::new(),
+        environment: BTreeMap::new(),
+        limits: FunctionLimits::default(),
+        grants: Grants::default(),
+        debug_info: false,
+        wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
+    };
+    let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
+    store.commit(Group(changes), Durability::Synced).await.unwrap();
+    store
+}
+
+/// Everything that was accepted, in the order of the times that it is for.
+async fn accepted(store: &MemoryStore) -> Vec<Invocation> {
+    let listed = store.list(Query { limit: 100_000, ..Query::default() }).await.unwrap();
+    let mut all = listed.invocations;
+    all.sort_by_key(|invocation| invocation.first_due);
+    all
+}
+
+/// The times that what was accepted is for, as the function is told.
+async fn times(store: &MemoryStore) -> Vec<String> {
+    let told = |invocation: &Invocation| {
+        let attributes = invocation.request.attributes.iter();
+        let found = attributes.filter(|(name, _)| name == "tidemill-scheduled-for");
+        found.map(|(_, value)| value.clone()).collect::<String>()
+    };
+    accepted(store).await.iter().map(told).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nightly_timer_fires_once_a_night_when_the_clock_goes_forth_and_when_it_goes_back() {
+    // In Berlin half past two is skipped on 2026-03-29, and comes twice on 2026-10-25.
+    for (from, expected) in [("2026-03-28T22:00:00Z", "2026-03-29T01:00"), ("2026-10-24T22:00:00Z", "2026-10-25T00:30")]
+    {
+        let store = store(HOUR).await;
+        let world = World::open(&store, at(from), Capacities::default()).await;
+        world.timer("30 2 * * *", "Europe/Berlin", CatchUp::Latest).await;
+        world.passes(6 * HOUR).await;
+        assert_eq!(times(&store).await, [format!("{expected}:00.000Z")]);
+        for invocation in accepted(&store).await {
+            let late = invocation.accepted.since(invocation.first_due);
+            assert!(late < Duration::from_secs(1), "{late:?} late");
+        }
+        assert_eq!(world.error(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hourly_timer_fires_each_hour_of_a_day_that_has_23_or_25() {
+    for (from, hours) in [("2026-03-28T22:59:00Z", 4), ("2026-10-24T21:59:00Z", 4)] {
+        let store = store(HOUR).await;
+        let world = World::open(&store, at(from), Capacities::default()).await;
+        world.timer("0 * * * *", "Europe/Berlin", CatchUp::Latest).await;
+        world.passes(hours * HOUR).await;
+        let expected: Vec<_> = (0..hours).map(|hour| at(from) + Duration::from_secs(60) + hour * HOUR).collect();
+        assert_eq!(times(&store).await, expected.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_times_that_passed_while_the_runtime_was_off_those_are_fired_that_the_rule_says() {
+    let nine = "2026-11-21T09:00:00Z";
+    for (rule, off, expected) in [
+        (CatchUp::None, 5 * HOUR, vec!["10", "16"]),
+        (CatchUp::Latest, 5 * HOUR, vec!["10", "15", "16"]),
+        (CatchUp::All, 5 * HOUR, vec!["10", "12", "13", "14", "15", "16"]),
+    ] {
+        // Those of eleven and before are older than the function allows at half past three.
+        let store = store(4 * HOUR).await;
+        let world = World::open(&store, at(nine), Capacities::default()).await;
+        world.timer("0 * * * *", "UTC", rule).await;
+        world.passes(HOUR + HOUR / 2).await;
+        let closed = world.closed().await;
+        let world = World::open(&store, closed + off, Capacities::default()).await;
+        world.passes(HOUR / 2).await;
+        let expected: Vec<_> = expected.iter().map(|hour| format!("2026-11-21T{hour}:00:00.000Z")).collect();
+        assert_eq!(times(&store).await, expected, "{rule:?}");
+        drop(world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_that_was_fired_is_not_fired_again_however_often_the_runtime_is_opened() {
+    let store = store(DAY).await;
+    let mut now = at("2026-11-21T09:00:00Z");
+    let world = World::open(&store, now, Capacities::default()).await;
+    world.timer("*/10 * * * *", "UTC", CatchUp::All).await;
+    now = world.closed().await;
+    for _ in 0..40 {
+        let world = World::open(&store, now, Capacities::default()).await;
+        world.passes(Duration::from_secs(171)).await;
+        now = world.closed().await;
+    }
+    let times = times(&store).await;
+    let mut once = times.clone();
+    once.dedup();
+    assert_eq!(times, once);
+    let expected = now.since(at("2026-11-21T09:00:00Z")).as_secs() / 600;
+    assert_eq!(times.len() as u64, expected, "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_whose_function_can_take_no_more_says_so_and_goes_on_when_it_can() {
+    let store = store(DAY).await;
+    let capacities = Capacities::default();
+    let world = World::open(&store, at("2026-11-21T09:00:30Z"), capacities).await;
+    let path = FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() };
+    let most = |most| QueueConfig { max_queued: Some(most), paused: true, ..QueueConfig::default() };
+    world.runtime.set_queue(&path, most(2), None).await.unwrap();
+    world.timer("* * * * *", "UTC", CatchUp::Latest).await;
+    world.passes(10 * Duration::from_secs(60)).await;
+    assert_eq!(times(&store).await, ["2026-11-21T09:01:00.000Z", "2026-11-21T09:02:00.000Z"]);
+    assert!(world.error().unwrap().contains("the limit is 2"), "{:?}", world.error());
+    world.runtime.set_queue(&path, most(100), None).await.unwrap();
+    world.passes(Duration::from_secs(65)).await;
+    assert_eq!(times(&store).await[2..], ["2026-11-21T09:11:00.000Z"], "it stands for those that were missed");
+    assert_eq!(world.error(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_was_switched_off_misses_nothing_and_begins_with_the_next_time() {
+    let store = store(DAY).await;
+    let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
+    world.timer("0 * * * *", "UTC", CatchUp::All).await;
+    world.passes(HOUR).await;
+    let off = world.runtime.enable_trigger(Namespace::default(), name(), false).await.unwrap();
+    assert_eq!(off.next, None);
+    world.passes(5 * HOUR).await;
+    let on = world.runtime.enable_trigger(Namespace::default(), name(), true).await.unwrap();
+    assert_eq!(on.next, Some(at("2026-11-21T16:00:00Z")));
+    world.passes(HOUR).await;
+    assert_eq!(times(&store).await, ["2026-11-21T10:00:00.000Z", "2026-11-21T16:00:00.000Z"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_is_fired_by_hand_fires_once_more_and_its_schedule_stays() {
+    let store = store(DAY).await;
+    let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
+    world.timer("0 * * * *", "UTC", CatchUp::Latest).await;
+    let fired = world.runtime.fire_trigger(Namespace::default(), name()).await.unwrap();
+    let payload = store.blob(fired.id, Part::Payload).await.unwrap().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!((&said["trigger"], &said["scheduled_for"]), (&"nightly".into(), &"2026-11-21T09:30:00.000Z".into()));
+    world.passes(HOUR).await;
+    assert_eq!(times(&store).await, ["2026-11-21T09:30:00.000Z", "2026-11-21T10:00:00.000Z"]);
+    let shown = world.runtime.trigger(&Namespace::default(), &name()).unwrap();
+    assert_eq!((shown.progress.fired, shown.next), (2, Some(at("2026-11-21T11:00:00Z"))));
+}
