@@ -92,6 +92,8 @@ pub struct Code {
     pub compile_memory: u64,
     /// Bytes of code that stay in memory, ready to run.
     pub loaded_bytes: u64,
+    /// Whether components of WASI 0.3 run, which is experimental.
+    pub wasi_0_3: bool,
 }
 
 /// Where a server keeps its data.

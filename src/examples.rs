@@ -124,6 +124,8 @@ fn deployment(example: &Example) -> Deployment {
         limits: Limits::default(),
         grants: Grants::default(),
         debug_info: false,
+        reuse: None,
+        core_dump: false,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

@@ -16,6 +16,8 @@ pub mod store;
 pub mod key_value;
 pub mod vault;
 
+pub mod core_dumps;
+
 pub mod signature;
 
 pub mod outbound;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Access, AccessError};
 use crate::clock::Clock;
 use crate::config::{self, Authentication, Config, Disk, Keep};
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
@@ -128,6 +129,8 @@ impl Server {
             fault_injection: config.fault_injection,
             compiler: Some(compiler(&config.code)),
             loaded_code_bytes: config.code.loaded_bytes,
+            rest: bounds::REST,
+            wasi_0_3: config.code.wasi_0_3,
             reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
@@ -145,8 +148,17 @@ impl Server {
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
-        let worker =
-            Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), access.clone(), desk.clone());
+        let core_dumps = CoreDumps::open(core_dumps_folder(config));
+        core_dumps.follow(store.clone(), &tasks);
+        let worker = Worker::new(
+            registry.clone(),
+            engine.clone(),
+            clock.clone(),
+            vault.clone(),
+            access.clone(),
+            core_dumps.clone(),
+            desk.clone(),
+        );
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
         let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -192,6 +204,7 @@ impl Server {
             authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
             key_value,
+            core_dumps,
             message_queues,
             streams,
             connections,
@@ -345,6 +358,13 @@ fn key_source(config: &Config) -> KeySource {
         (Some(given), _) => KeySource::Given(given.clone()),
         (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
         (None, Keep::Memory) => KeySource::Fleeting,
+    }
+}
+
+fn core_dumps_folder(config: &Config) -> Option<std::path::PathBuf> {
+    match &config.keep {
+        Keep::Memory => None,
+        Keep::Sled(data) => Some(data.join("core-dumps")),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(super) struct Settings {
     /// Where to listen: a loopback address, or any with --auth
     #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
@@ -102,6 +103,10 @@ pub(super) struct Settings {
     /// Certificates of authorities, in PEM, that requests of functions and webhooks trust besides the public ones
     #[arg(long, value_name = "FILE", help_heading = "What functions may be granted")]
     outbound_ca: Option<PathBuf>,
+    /// Run components of WASI 0.3 (`wasi:http/handler`, `tidemill:function/handler-async`). wasmtime calls its part of it
+    /// experimental, and publishes no security fixes for it alone: only for functions that are trusted
+    #[arg(long = "wasi-0.3", help_heading = "What functions may be granted")]
+    wasi_0_3: bool,
     /// Private addresses that webhooks, callbacks and connections may lead to: `10.0.0.7`, `10.1.0.0/16`, `db.internal`,
     /// `*.internal` [default: none]
     #[arg(long, value_name = "HOST|CIDR,..", value_parser = allowed, help_heading = "Deliveries")]
@@ -194,6 +199,7 @@ impl Settings {
             compile_cpu: self.compile_cpu,
             compile_memory: self.compile_memory,
             loaded_bytes: self.loaded_code_bytes,
+            wasi_0_3: self.wasi_0_3,
         })
     }
 

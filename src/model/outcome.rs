@@ -150,6 +150,8 @@ pub enum FailureKind {
     TooManyInstances,
     /// It holds more open resources than its version allows.
     TooManyHandles,
+    /// It used up the fuel that its version allows.
+    OutOfFuel,
 }
 
 impl FailureKind {
@@ -162,6 +164,7 @@ impl FailureKind {
             Self::HttpStatus(_) => "http_status",
             Self::Interrupted => "interrupted",
             Self::Load => "load",
+            Self::OutOfFuel => "out_of_fuel",
             Self::OutOfMemory => "out_of_memory",
             Self::Permanent => "permanent",
             Self::ResponseTooLarge => "response_too_large",

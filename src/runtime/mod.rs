@@ -41,6 +41,7 @@ pub use ways::RuntimeWays;
 
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
@@ -82,6 +83,8 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// Core dumps of attempts.
+    pub core_dumps: CoreDumps,
     /// The message queues.
     pub message_queues: Queues,
     /// The streams.

@@ -116,6 +116,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         FailureKind::TableTooLarge,
         FailureKind::TooManyInstances,
         FailureKind::TooManyHandles,
+        FailureKind::OutOfFuel,
     ];
     let kind = prop_oneof![
         any::<i32>().prop_map(FailureKind::ExitCode),
@@ -242,8 +243,9 @@ fn version() -> impl Strategy<Value = Version> {
         log_bytes,
         result_bytes,
     });
-    let limits = (any::<u64>(), duration(), option::of(number()), space)
-        .prop_map(|(memory_bytes, timeout, concurrency, space)| Limits { memory_bytes, timeout, concurrency, space });
+    let limits = (any::<u64>(), duration(), option::of(number()), space, option::of(any::<u64>())).prop_map(
+        |(memory_bytes, timeout, concurrency, space, fuel)| Limits { memory_bytes, timeout, concurrency, space, fuel },
+    );
     let named = [Entrypoint::Typed("a:b/c@1.0.0#d".parse().unwrap()), Entrypoint::Raw("run".parse().unwrap())];
     let entrypoint = prop::sample::select([&Entrypoint::ALL[..], &named].concat());
     let settings = (vec(any::<String>(), 0..3), btree_map(any::<String>(), any::<String>(), 0..3));
@@ -257,6 +259,9 @@ fn version() -> impl Strategy<Value = Version> {
             arguments,
             environment,
             debug_info: limits.concurrency.is_some(),
+            reuse: limits.concurrency,
+            wasi_0_3: limits.fuel.is_some(),
+            core_dump: limits.fuel.is_none(),
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             limits,
             grants: grants(),
@@ -265,7 +270,7 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn usage(any: u64) -> Option<Usage> {
-    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, ..Usage::default() })
+    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, fuel: Some(any), ..Usage::default() })
 }
 
 fn grants() -> Grants {
@@ -445,5 +450,8 @@ fn old_version() -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
 }

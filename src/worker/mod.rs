@@ -12,6 +12,7 @@ pub use slots::{Freed, NoSlot, Slot, Slots};
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::engine::Engine;
 use crate::engine::asks::Asks;
 use crate::engine::call::{Call, Identity, Input, Ran};
@@ -34,21 +35,23 @@ pub struct Worker {
     clock: Clock,
     vault: Vault,
     access: Access,
+    dumps: CoreDumps,
     desk: Arc<dyn Asks>,
 }
 
 impl Worker {
     /// A worker that runs versions of `registry` on `engine`, with secrets of `vault`, for accounts that `access` allows to;
-    /// `desk` is where the guests ask for what only the runtime can do.
+    /// core dumps go to `dumps`, and `desk` is where the guests ask for what only the runtime can do.
     pub fn new(
         registry: Registry,
         engine: Engine,
         clock: Clock,
         vault: Vault,
         access: Access,
+        dumps: CoreDumps,
         desk: Arc<dyn Asks>,
     ) -> Self {
-        Self { registry, engine, clock, vault, access, desk }
+        Self { registry, engine, clock, vault, access, dumps, desk }
     }
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
@@ -68,7 +71,10 @@ impl Worker {
         };
         let identity = Arc::new(self.identity(invocation, version));
         let call = Call { input, identity, version: Arc::clone(version), secrets, desk: Arc::clone(&self.desk) };
-        let ran = self.engine.run(&ready, call).await;
+        let mut ran = self.engine.run(&ready, call).await;
+        if let Some(dump) = ran.core_dump.take() {
+            self.dumps.keep(invocation.id, dump).await;
+        }
         Ran { usage: Usage { loaded_us, ..ran.usage }, ..ran }
     }
 
@@ -132,5 +138,5 @@ fn not_started(error: &dyn std::fmt::Display) -> Ran {
 }
 
 fn not_run(failure: Failure) -> Ran {
-    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default() }
+    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default(), core_dump: None }
 }

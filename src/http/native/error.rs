@@ -119,6 +119,7 @@ fn function_status(kind: FailureKind) -> S {
         FailureKind::AccessDenied => S::FORBIDDEN,
         FailureKind::ExitCode(_)
         | FailureKind::Interrupted
+        | FailureKind::OutOfFuel
         | FailureKind::OutOfMemory
         | FailureKind::Permanent
         | FailureKind::ResponseTooLarge
@@ -133,6 +134,7 @@ fn function_status(kind: FailureKind) -> S {
 
 fn registry(error: &RegistryError) -> Facts {
     match error {
+        RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
         RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
             caller(S::BAD_REQUEST, "bad_range")
         }

@@ -65,6 +65,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
         .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
+        .route("/v1/invocations/{id}/coredump", get(invocations::core_dump))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))

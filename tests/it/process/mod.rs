@@ -18,6 +18,7 @@ mod damage;
 mod destinations;
 mod directories;
 mod disk;
+mod engines;
 mod full_queues;
 mod hostile;
 mod invoking;

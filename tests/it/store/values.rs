@@ -140,5 +140,8 @@ pub(crate) fn version(n: u32) -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
 }
