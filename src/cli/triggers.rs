@@ -200,7 +200,7 @@ impl Of {
     }
 }
 
-impl Queue {
+impl FromQueue {
     fn body(&self) -> Result<Value, Error> {
         if self.batch_window.subsec_nanos() != 0 {
             return Err(Error::Usage("--batch-window counts in whole seconds".to_owned()));
