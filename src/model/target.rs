@@ -97,11 +97,15 @@ impl Outside {
 fn url(text: &str) -> Result<(), String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}; write `https://HOST/PATH`"))?;
     let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let has_port = uri.host().is_some_and(|host| host.len() < authority.len());
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
         return Err("write `https://HOST/PATH`".to_owned());
     }
     if authority.contains('@') {
         return Err("a user and a password have no place in it: requests are signed".to_owned());
+    }
+    if has_port && !uri.port_u16().is_some_and(|port| port > 0) {
+        return Err("its port is no number from 1 to 65535".to_owned());
     }
     Ok(())
 }
