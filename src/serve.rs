@@ -152,10 +152,8 @@ impl Server {
         );
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let base = format!("{scheme}://{}", listener.address());
-        let topics = (clock.clone(), tasks.clone());
-        let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
+        let (timely, base) = ((clock.clone(), tasks.clone()), base(config, &listener));
+        let topics = Topics::open(store.clone(), timely, message_queues.clone(), ways, base).await?;
         let services = services(config, &objects, &connections, &clock)?;
         let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
@@ -215,10 +213,7 @@ impl Server {
         runtime.join_topics();
         triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
-        if let Some(certificate) = certificate {
-            let reread = read_again(certificate, tasks.stopping().clone())?;
-            tasks.spawn("certificate", OnExit::Ignore, reread);
-        }
+        certificate.map_or(Ok(()), |certificate| follow(certificate, &tasks))?;
         listener.serve(front_of(config, &runtime).await?, &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
@@ -311,6 +306,18 @@ async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeErro
     let token = runtime.access().first_admin().await?;
     file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
+    Ok(())
+}
+
+/// Where subscribers of topics reach this server.
+fn base(config: &Config, listener: &Listener) -> String {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{}", listener.address())
+}
+
+/// Reads the certificate again whenever the operator asks for that.
+fn follow(certificate: Arc<Certificate>, tasks: &Tasks) -> Result<(), ServeError> {
+    tasks.spawn("certificate", OnExit::Ignore, read_again(certificate, tasks.stopping().clone())?);
     Ok(())
 }
 
