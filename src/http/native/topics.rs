@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::content;
-use super::query::{self, Page, Within, bad};
+use super::query::{self, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::topics::{

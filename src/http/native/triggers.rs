@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::invoke::accepted;
-use super::query::{self, Page, Within, bad};
+use super::query::{self, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;

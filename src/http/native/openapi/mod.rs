@@ -20,6 +20,7 @@
 //! `query::json`. A parameter that schemathesis should fill with something that is there has a line in
 //! `tests/openapi/schemathesis.toml`.
 
+mod delivery;
 mod functions;
 mod invocations;
 mod message_queues;
@@ -70,6 +71,9 @@ fn tables() -> Vec<Table> {
         ("message-queues", "Messages that people and functions send each other", message_queues::message_queues()),
         ("key-value", "Key-value stores", stores::key_value()),
         ("secrets", "What functions are entrusted with", stores::secrets()),
+        ("deliveries", "What leaves the runtime", delivery::deliveries()),
+        ("connections", "How services outside are reached", delivery::connections()),
+        ("objects", "The objects that are kept here", delivery::objects()),
         ("runtime", "The runtime as a whole", server::server()),
     ]
 }

@@ -92,6 +92,23 @@ pub(super) fn receipt() -> Parameter {
         .refused(&["bad_receipt", "bad_path"])
 }
 
+/// A bucket.
+pub(super) fn bucket() -> Parameter {
+    Parameter::new(ParameterIn::Path, "bucket", "The bucket's name", values::bucket())
+        .refused(&["bad_name", "bad_path"])
+        .example("results")
+}
+
+/// `{key}` of an object.
+pub(super) fn object_key() -> Parameter {
+    let description =
+        "The object's key: between its slashes, which need not be escaped, letters, digits and `-_.=+@,!()`";
+    let schema = values::any_text().min_length(Some(1)).max_length(Some(1_024));
+    Parameter::new(ParameterIn::Path, "key", description, schema)
+        .refused(&["bad_name", "bad_path"])
+        .example("2026/11/21/echo.json")
+}
+
 fn query(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     Parameter::new(ParameterIn::Query, name, description, schema)
 }
@@ -157,6 +174,21 @@ pub(super) fn of_function() -> Parameter {
     query("function", "Only those of this function", values::text(values::NAME)).refused(&["bad_name"])
 }
 
+/// Only deliveries that stand there.
+pub(super) fn delivery_state() -> Parameter {
+    query("state", "Only those that are still to be tried, or were given up", values::one_of(["pending", "dead"]))
+}
+
+/// Only deliveries to somewhere.
+pub(super) fn target() -> Parameter {
+    query("target", "Only those to this destination, as it is written", values::any_text())
+}
+
+/// How long the keys before go on signing.
+pub(super) fn overlap() -> Parameter {
+    query("overlap", "For how long the keys before go on signing; a day unless said", values::text(values::DURATION))
+}
+
 /// Only those with a status.
 pub(super) fn status() -> Parameter {
     query("status", "Only those with this status", values::status())
@@ -202,7 +234,7 @@ pub(super) fn of_calls() -> [Parameter; 2] {
 }
 
 /// What is asked of an invocation that waits in the queue.
-pub(super) fn of_queueing() -> [Parameter; 5] {
+pub(super) fn of_queueing() -> [Parameter; 6] {
     [
         header("Prefer", "`respond-async` leaves the invocation to the queue", values::any_text()),
         header(
@@ -224,6 +256,13 @@ pub(super) fn of_queueing() -> [Parameter; 5] {
             "Tidemill-Priority",
             "How urgent it is among the invocations of its function. Asynchronous only",
             values::priority(),
+        )
+        .refused(&["bad_header", "asynchronous_only"]),
+        header(
+            "Tidemill-Callback-Url",
+            "Where the outcome is told besides its destination: `https://HOST/PATH`, which the operator has allowed. \
+             Asynchronous only",
+            values::text("^https?://[!-~]{1,2040}$"),
         )
         .refused(&["bad_header", "asynchronous_only"]),
     ]

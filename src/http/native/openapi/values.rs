@@ -31,6 +31,17 @@ pub(super) fn any_text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
+/// A name.
+pub(in crate::http::native) fn name() -> ObjectBuilder {
+    text(NAME)
+}
+
+/// A bucket of objects.
+pub(super) fn bucket() -> ObjectBuilder {
+    let form = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+    text(form).min_length(Some(3)).max_length(Some(63))
+}
+
 /// An id of an invocation.
 pub(super) fn id() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned())))
@@ -53,6 +64,11 @@ pub(super) fn number<N: Copy + Into<u64>>(range: &RangeInclusive<N>) -> ObjectBu
 /// The same, or null: the default.
 fn optional<N: Copy + Into<u64>>(range: &RangeInclusive<N>, description: &str) -> ObjectBuilder {
     number(range).schema_type(nullable(Type::Integer)).description(Some(description))
+}
+
+/// Something of that type, or null.
+pub(super) fn or_null(schema_type: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(nullable(schema_type))
 }
 
 fn nullable(schema_type: Type) -> SchemaType {
