@@ -29,7 +29,9 @@ mod schema;
 mod secrets;
 mod streams;
 mod topics;
+mod topics_json;
 mod triggers;
+mod triggers_json;
 mod usage_json;
 mod webhooks;
 

@@ -24,10 +24,12 @@ mod delivery;
 mod functions;
 mod invocations;
 mod message_queues;
+mod messaging;
 mod operation;
 mod parameters;
 mod server;
 mod stores;
+mod triggers;
 pub(in crate::http::native) mod values;
 
 use std::collections::BTreeMap;
@@ -69,6 +71,10 @@ fn tables() -> Vec<Table> {
         ("calls", "Running functions", functions::calls()),
         ("invocations", "What was asked to run, and what has become of it", invocations::invocations()),
         ("message-queues", "Messages that people and functions send each other", message_queues::message_queues()),
+        ("streams", "Records that are kept in order, for whoever reads them", messaging::streams()),
+        ("topics", "What is brought to all who have subscribed", messaging::topics()),
+        ("subscriptions", "Who gets what is published", messaging::subscriptions()),
+        ("triggers", "What invokes functions by itself", triggers::triggers()),
         ("key-value", "Key-value stores", stores::key_value()),
         ("secrets", "What functions are entrusted with", stores::secrets()),
         ("deliveries", "What leaves the runtime", delivery::deliveries()),

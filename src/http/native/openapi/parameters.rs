@@ -31,6 +31,10 @@ impl Parameter {
         Self { refusals, ..self }
     }
 
+    fn required(self) -> Self {
+        Self { built: self.built.required(Required::True), ..self }
+    }
+
     fn example(self, example: impl Into<serde_json::Value>) -> Self {
         Self { built: self.built.example(Some(example.into())), ..self }
     }
@@ -154,6 +158,27 @@ pub(super) fn name_cursor(form: &str) -> Parameter {
 /// The beginning of names.
 pub(super) fn prefix() -> Parameter {
     query("prefix", "Only those whose names begin so", values::any_text())
+}
+
+/// `{id}` of a subscription.
+pub(super) fn subscription() -> Parameter {
+    Parameter::new(ParameterIn::Path, "id", "The id of a subscription", values::id()).refused(&["bad_name", "bad_path"])
+}
+
+/// What an endpoint confirms with.
+pub(super) fn token() -> Parameter {
+    query("token", "What the endpoint was sent", values::any_text()).required()
+}
+
+/// Where the reading of a stream begins.
+pub(super) fn from() -> Parameter {
+    let schema = values::any_text().default(Some(json!("earliest")));
+    query("from", "Where to begin: `earliest`, `latest`, a place, or a time as RFC 3339 has it", schema)
+}
+
+/// Only records with a key.
+pub(super) fn record_key() -> Parameter {
+    query("key", "Only those with this key", values::any_text())
 }
 
 /// How messages are received.
