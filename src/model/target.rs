@@ -103,6 +103,9 @@ fn url(text: &str) -> Result<(), String> {
     if authority.contains('@') {
         return Err("a user and a password have no place in it: requests are signed".to_owned());
     }
+    if uri.port_u16().is_none() && uri.host() != Some(authority) {
+        return Err("write `https://HOST/PATH`, with a port up to 65535 if need be".to_owned());
+    }
     Ok(())
 }
 

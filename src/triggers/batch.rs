@@ -92,3 +92,83 @@ fn told(message: &Received) -> Json {
         "group": message.group,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::messaging::queues::Attribute;
+    use crate::model::destination::FunctionTarget;
+    use crate::model::names::{FunctionId, FunctionPath, Namespace, Qualifier, TriggerId};
+    use crate::model::time::Timestamp;
+    use crate::model::trigger::Kind;
+
+    fn source(form: Form) -> Source {
+        let queue = "jobs".parse().unwrap();
+        Source { queue, batch_size: 10, window: Duration::ZERO, concurrency: 1, form }
+    }
+
+    fn trigger() -> Trigger {
+        let path = FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() };
+        let id = FunctionId::from_bytes([1; 16]);
+        Trigger {
+            id: TriggerId::from_bytes([2; 16]),
+            namespace: Namespace::default(),
+            name: "work".parse().unwrap(),
+            kind: Kind::Queue(source(Form::Batch)),
+            target: FunctionTarget { id, path, qualifier: Qualifier::Latest },
+            enabled: true,
+            created: Timestamp::from_ms(0),
+            updated: Timestamp::from_ms(0),
+        }
+    }
+
+    fn message(body: &str) -> Received {
+        Received {
+            id: uuid::Uuid::from_bytes([3; 16]),
+            receipt: "A".repeat(38).parse().unwrap(),
+            body: body.to_owned(),
+            attributes: BTreeMap::new(),
+            sent: Timestamp::from_ms(0),
+            sender: None,
+            receives: 1,
+            first_received: Timestamp::from_ms(0),
+            group: None,
+            deduplication: None,
+            sequence: None,
+            trace: None,
+            came_from: None,
+        }
+    }
+
+    #[test]
+    fn a_batch_that_would_be_too_large_is_cut_and_a_single_message_goes_whatever_its_size() {
+        let third = "x".repeat(bounds::MAX_ASYNC_PAYLOAD_BYTES / 3);
+        let (cut, count) = payload(&trigger(), &source(Form::Batch), &[&third; 4].map(|body| message(body)));
+        assert_eq!(count, 2);
+        assert!(cut.bytes.len() <= bounds::MAX_ASYNC_PAYLOAD_BYTES);
+        // A control character takes six bytes of JSON.
+        let large = "\u{1}".repeat(bounds::MAX_ASYNC_PAYLOAD_BYTES / 2);
+        let (whole, count) = payload(&trigger(), &source(Form::Batch), &[message(&large), message("x")]);
+        assert_eq!(count, 1);
+        let document: Json = serde_json::from_slice(&whole.bytes).unwrap();
+        assert_eq!(document["messages"][0]["body"], large);
+    }
+
+    #[test]
+    fn a_body_says_what_it_is_or_is_told_by_the_look_of_it() {
+        let kind = |message: &Received| {
+            let (rendered, count) = payload(&trigger(), &source(Form::Body), std::slice::from_ref(message));
+            assert_eq!((count, &rendered.bytes[..]), (1, message.body.as_bytes()));
+            rendered.content_type
+        };
+        assert_eq!(kind(&message(r#"{"a": 1}"#)), "application/json");
+        assert_eq!(kind(&message("{high tide")), "text/plain; charset=utf-8");
+        let mut said = message("<a/>");
+        let value = Value::Text("text/xml".to_owned());
+        said.attributes.insert("content-type".to_owned(), Attribute { kind: "String".to_owned(), value });
+        assert_eq!(kind(&said), "text/xml");
+    }
+}

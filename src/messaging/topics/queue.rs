@@ -31,7 +31,7 @@ pub(super) async fn changes(
     let body = if let Ok(body) = std::str::from_utf8(&publication.body) {
         body.to_owned()
     } else {
-        attributes.insert("tidemill-encoding".to_owned(), text("base64"));
+        attributes.insert("content-encoding".to_owned(), text("base64"));
         BASE64_STANDARD.encode(&publication.body)
     };
     let is_fifo = path.name.is_fifo();
