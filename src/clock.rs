@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::model::names::{FunctionId, InvocationId, TriggerId};
+use crate::model::names::{AccountId, FunctionId, InvocationId, TriggerId};
 use crate::model::time::{Timestamp, whole_ms};
 
 /// Tells the time: an instant read once, moved on by tokio's monotonic clock, so that a test that pauses tokio's
@@ -74,6 +74,20 @@ impl Clock {
     /// A new id for a trigger.
     pub fn trigger_id(&self) -> TriggerId {
         TriggerId::new(self.now(), random())
+    }
+
+    /// A new id for a service account.
+    pub fn account_id(&self) -> AccountId {
+        AccountId::new(self.now(), random())
+    }
+
+    /// A place behind `last` in what is kept in order of time: that of `now`, unless the clock was set back.
+    pub fn place_at(now: Timestamp, last: Option<Uuid>) -> Uuid {
+        let place = uuid::Builder::from_unix_timestamp_millis(now.as_ms(), &random()).into_uuid();
+        match last {
+            Some(last) if last >= place => Uuid::from_u128(last.as_u128().wrapping_add(1)),
+            _ => place,
+        }
     }
 
     /// A new id for a function.

@@ -19,8 +19,14 @@ pub const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where it listens: a loopback address, since there is no authentication.
+    /// Where it listens: a loopback address, unless requests have to say who sends them.
     pub listen: SocketAddr,
+    /// Whether they have to.
+    pub authentication: Authentication,
+    /// Names that clients may call it by, besides its addresses.
+    pub public_hosts: Vec<String>,
+    /// What it shows to clients over TLS; `None` for plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where it keeps what must survive.
     pub keep: Keep,
     /// The file with the key that secrets are sealed with; `None` for one of the server's own.
@@ -57,6 +63,24 @@ pub struct Config {
     pub code: Code,
 }
 
+/// Whether a server asks who sends requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// It trusts whoever reaches it.
+    None,
+    /// Requests have to show a token or a signature.
+    Required,
+}
+
+/// Files, in PEM, for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, and those that lead from it to an authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// How modules are compiled, and how much of their code is kept in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
@@ -68,6 +92,8 @@ pub struct Code {
     pub compile_memory: u64,
     /// Bytes of code that stay in memory, ready to run.
     pub loaded_bytes: u64,
+    /// Whether components of WASI 0.3 run, which is experimental.
+    pub wasi_0_3: bool,
 }
 
 /// Where a server keeps its data.
@@ -126,7 +152,9 @@ pub enum InvalidConfig {
     #[error("--time-scale is {0}: use {min} to {max}", min = bounds::TIME_SCALE.start(), max = bounds::TIME_SCALE.end())]
     TimeScale(u32),
     /// `--listen` would let others in, and there is nothing to tell them apart.
-    #[error("--listen is {0}: without authentication only loopback addresses are allowed, such as {DEFAULT_LISTEN}")]
+    #[error(
+        "--listen is {0}: without authentication only loopback addresses are allowed, such as {DEFAULT_LISTEN}; ask for it with `--auth`"
+    )]
     NotLoopback(SocketAddr),
 }
 
@@ -147,7 +175,7 @@ impl Config {
             Err(InvalidConfig::Disk(bytes))
         } else if !bounds::TIME_SCALE.contains(&self.time_scale.get()) {
             Err(InvalidConfig::TimeScale(self.time_scale.get()))
-        } else if !self.listen.ip().is_loopback() {
+        } else if !self.listen.ip().is_loopback() && self.authentication == Authentication::None {
             Err(InvalidConfig::NotLoopback(self.listen))
         } else {
             Ok(self)

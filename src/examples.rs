@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use crate::access::Caller;
 use crate::engine::call::Input;
 use crate::model::bounds;
 use crate::model::destination::{DestinationText, Terms};
@@ -66,7 +67,7 @@ pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
         names.push(example.name);
         let path = path(example.name);
         if runtime.describe(&path, &Qualifier::Latest).is_err() {
-            runtime.deploy(path, deployment(&example)).await?;
+            runtime.deploy(&Caller::Trusted, path, deployment(&example)).await?;
         }
     }
     let ask = Ask {
@@ -123,6 +124,8 @@ fn deployment(example: &Example) -> Deployment {
         limits: Limits::default(),
         grants: Grants::default(),
         debug_info: false,
+        reuse: None,
+        core_dump: false,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

@@ -16,9 +16,13 @@ pub mod store;
 pub mod key_value;
 pub mod vault;
 
+pub mod core_dumps;
+
 pub mod signature;
 
 pub mod outbound;
+
+pub mod access;
 
 pub mod engine;
 

@@ -1,5 +1,8 @@
 //! The composition root: opens, starts, listens, and stops in order. The only file that names everything.
 
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,12 +11,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, AccessError};
 use crate::clock::Clock;
-use crate::config::{self, Config, Disk, Keep};
+use crate::config::{self, Authentication, Config, Disk, Keep};
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
-use crate::http::{Listener, NotBound, front};
+use crate::http::{Listener, NotBound, Serving, front};
 use crate::key_value::KeyValue;
 use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
@@ -25,12 +30,14 @@ use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
-use crate::tasks::Tasks;
-use crate::tls::UnusableAuthority;
+use crate::tasks::{OnExit, Tasks};
+use crate::tls::{Certificate, UnusableAuthority, UnusableCertificate};
 use crate::triggers::{self, Triggers};
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::{Slots, Worker};
 
+/// The file with the token of the first account.
+const ADMIN_TOKEN: &str = "admin.token";
 /// How long the last writes and connections may take once attempts have ended.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -47,6 +54,20 @@ pub enum ServeError {
     /// was deleted, and settled.
     #[error("{0}. `tidemill store check` tells all that is wrong, and `tidemill store repair` saves what is left")]
     Damaged(StoreError),
+    /// The first account could not be made.
+    #[error("the first account could not be made: {0}")]
+    Access(#[from] AccessError),
+    /// Its token could not be left for the operator.
+    #[error("the token of the first account cannot be written to {}: {source}", path.display())]
+    AdminToken {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] UnusableCertificate),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -97,7 +118,9 @@ pub struct Server {
 impl Server {
     /// Opens the store, takes up what is live in it, and listens.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
-        let listener = Listener::bind(config.listen).await?; // before the store is touched
+        // Before the store is touched.
+        let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
+        let listener = Listener::bind(config.listen, certificate.clone()).await?;
         let (store, cache_dir) = open(config).await?;
         let max_concurrency = config.concurrency.get().max(bounds::LIVE_CONCURRENCY);
         let engine = Engine::start(&Settings {
@@ -106,6 +129,8 @@ impl Server {
             fault_injection: config.fault_injection,
             compiler: Some(compiler(&config.code)),
             loaded_code_bytes: config.code.loaded_bytes,
+            rest: bounds::REST,
+            wasi_0_3: config.code.wasi_0_3,
             reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
         })?;
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
@@ -113,6 +138,8 @@ impl Server {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
+        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone());
+        let access = access.await.map_err(ServeError::unread)?;
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
         let message_queues = queues.await.map_err(ServeError::unread)?;
         message_queues.join(&registry);
@@ -121,15 +148,26 @@ impl Server {
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(&tasks);
         let desk = Arc::new(Desk::new(tasks.clone()));
-        let worker = Worker::new(registry.clone(), engine.clone(), clock.clone(), vault.clone(), desk.clone());
+        let core_dumps = CoreDumps::open(core_dumps_folder(config));
+        core_dumps.follow(store.clone(), &tasks);
+        let worker = Worker::new(
+            registry.clone(),
+            engine.clone(),
+            clock.clone(),
+            vault.clone(),
+            access.clone(),
+            core_dumps.clone(),
+            desk.clone(),
+        );
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
-        let base = format!("http://{}", listener.address());
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://{}", listener.address());
         let topics = (clock.clone(), tasks.clone());
         let topics = Topics::open(store.clone(), topics, message_queues.clone(), ways, base).await?;
         let services = services(config, &objects, &connections, &clock)?;
         let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
-        let carrier = Carrier::new(webhooks, services, builtin);
+        let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
         registry.ask_about_targets(Arc::new(carrier.clone()));
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -162,8 +200,11 @@ impl Server {
             dispatch: dispatch.clone(),
             worker,
             vault,
+            access,
+            authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
             key_value,
+            core_dumps,
             message_queues,
             streams,
             connections,
@@ -183,7 +224,16 @@ impl Server {
         runtime.join_topics();
         triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
-        listener.serve(front(runtime.clone(), config.bench_endpoints), &tasks, closing.clone());
+        if config.authentication == Authentication::Required {
+            first_admin(config, &runtime).await?;
+        }
+        let public_hosts = config.public_hosts.clone();
+        let front = front(runtime.clone(), Serving { bench_endpoints: config.bench_endpoints, public_hosts });
+        if let Some(certificate) = certificate {
+            let reread = read_again(certificate, tasks.stopping().clone())?;
+            tasks.spawn("certificate", OnExit::Ignore, reread);
+        }
+        listener.serve(front, &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
     }
@@ -239,6 +289,45 @@ impl Signals {
     }
 }
 
+/// Reads the certificate again whenever somebody says that there is a new one.
+fn read_again(
+    certificate: Arc<Certificate>,
+    stopping: CancellationToken,
+) -> Result<impl Future<Output = ()> + Send, ServeError> {
+    let mut told = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    Ok(async move {
+        while let Some(Some(())) = stopping.run_until_cancelled(told.recv()).await {
+            match certificate.read_again() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
+            }
+        }
+    })
+}
+
+/// Leaves a token for the first account where its operator finds it: a file that only the server's own user reads.
+async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeError> {
+    if runtime.access().has_admin() {
+        return Ok(());
+    }
+    let path = match &config.keep {
+        Keep::Sled(data) => data.join(ADMIN_TOKEN),
+        Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
+    };
+    let failed = |source| ServeError::AdminToken { path: path.clone(), source };
+    // Made anew, so that nobody else has it open; and before there is an account: one whose token nobody has would shut
+    // everybody out.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => (),
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let token = runtime.access().first_admin().await?;
+    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
+    Ok(())
+}
+
 /// This program, as what compiles.
 fn compiler(code: &config::Code) -> CompilerProgram {
     CompilerProgram { program: code.program.clone(), cpu: code.compile_cpu, memory_bytes: code.compile_memory }
@@ -269,6 +358,13 @@ fn key_source(config: &Config) -> KeySource {
         (Some(given), _) => KeySource::Given(given.clone()),
         (None, Keep::Sled(data)) => KeySource::Own(data.join("secret.key")),
         (None, Keep::Memory) => KeySource::Fleeting,
+    }
+}
+
+fn core_dumps_folder(config: &Config) -> Option<std::path::PathBuf> {
+    match &config.keep {
+        Keep::Memory => None,
+        Keep::Sled(data) => Some(data.join("core-dumps")),
     }
 }
 

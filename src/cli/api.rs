@@ -73,6 +73,14 @@ pub(super) struct Version {
     pub(super) memory_bytes: u64,
     pub(super) timeout_ms: u64,
     pub(super) concurrency: Option<u32>,
+    #[serde(default)]
+    pub(super) fuel: Option<u64>,
+    #[serde(default)]
+    pub(super) reuse: Option<u32>,
+    #[serde(default)]
+    pub(super) wasi_0_3: bool,
+    #[serde(default)]
+    pub(super) core_dump: bool,
 }
 
 /// What a function takes and gives.
@@ -301,7 +309,8 @@ pub(super) struct Page {
         alias = "triggers",
         alias = "connections",
         alias = "objects",
-        alias = "publications"
+        alias = "publications",
+        alias = "entries"
     )]
     pub(super) items: Vec<Box<RawValue>>,
     pub(super) next_cursor: Option<String>,

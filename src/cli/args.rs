@@ -1,10 +1,12 @@
 //! What can be typed, and the only place where the environment is read.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::client::Server;
+use super::client::{Server, Token};
 use super::compile::Compile;
 use super::deploy::Deploy;
 use super::error::exit;
@@ -13,8 +15,8 @@ use super::invoke::Invoke;
 use super::new::New;
 use super::serve::Settings;
 use super::{
-    async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime, secrets,
-    store, streams, topics, triggers, webhooks,
+    access, async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime,
+    secrets, store, streams, topics, triggers, webhooks,
 };
 use crate::model::names::Namespace;
 use crate::telemetry::LogFormat;
@@ -46,9 +48,28 @@ pub(super) struct Global {
     /// The namespace of the functions [default: default]
     #[arg(long, global = true, value_name = "NAME", env = "TIDEMILL_NAMESPACE", hide_env_values = true)]
     pub(super) namespace: Option<Namespace>,
+    /// The file that holds a token to show the server; one can also stand in `TIDEMILL_TOKEN`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// The token itself. Hidden: what is typed is seen by others on the machine.
+    #[arg(long, global = true, hide = true, value_name = "TOKEN", env = "TIDEMILL_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<Token>,
+    /// Certificates of authorities, in PEM, to trust besides the public ones
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
     /// Print the API's JSON instead of tables
     #[arg(long, global = true)]
     pub(super) json: bool,
+}
+
+/// Whether the server asks who sends a request.
+#[derive(Debug, Args)]
+pub(super) struct Asking {
+    /// Ask who sends a request: each needs a token or a signature of a service account that may do it (`tidemill access`).
+    /// At the first start an account `admin` is made, and its token is left in the file `admin.token` in the folder of
+    /// --data
+    #[arg(long, env = "TIDEMILL_AUTH", hide_env_values = true, help_heading = "Who may reach it")]
+    pub(super) auth: bool,
 }
 
 /// What the server logs, and how.
@@ -77,7 +98,9 @@ pub(super) enum Command {
     /// Run a server
     Serve {
         #[command(flatten)]
-        settings: Settings,
+        settings: Box<Settings>,
+        #[command(flatten)]
+        asking: Asking,
         #[command(flatten)]
         log: Log,
     },
@@ -158,6 +181,9 @@ pub(super) enum Remote {
     /// Make topics, publish on them, and subscribe to them
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Who may do what: accounts, roles, tokens and keys, and the log of changes
+    #[command(subcommand)]
+    Access(access::Command),
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),
@@ -236,7 +262,8 @@ mod tests {
         check("tidemill functions alias a prod 0", false);
         check("tidemill invocations show ../functions", false);
         check("tidemill --namespace a/b functions list", false);
-        check("tidemill --server https://host functions list", false);
+        check("tidemill --server ftp://host functions list", false);
+        check("tidemill --server https://host functions list", true);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Requests to a server and its answers. Knows addresses, headers and errors; knows no command.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::api::{Answer, Page, Problem};
 use super::error::{Error, innermost};
@@ -24,13 +28,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Characters of an answer that is no answer which are repeated in the error.
 const MAX_EXCERPT: usize = 200;
 
-/// The address of a server: `http://HOST:PORT`, perhaps with a path in front of the API's.
+/// The address of a server: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path in front of the API's.
 #[derive(Clone, Debug)]
 pub(super) struct Server(Url);
 
 /// The text is no address of a server.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("`{0}` is not the address of a server: write `http://HOST:PORT`")]
+#[error("`{0}` is not the address of a server: write `http://HOST:PORT` or `https://HOST:PORT`")]
 pub(super) struct InvalidServer(String);
 
 impl FromStr for Server {
@@ -38,7 +42,7 @@ impl FromStr for Server {
 
     fn from_str(text: &str) -> Result<Self, InvalidServer> {
         let url = Url::parse(text).map_err(|_| InvalidServer(text.to_owned()))?;
-        let is_address = url.scheme() == "http" && url.has_host() && url.username().is_empty();
+        let is_address = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
         if is_address && url.password().is_none() && url.query().is_none() && url.fragment().is_none() {
             Ok(Self(url))
         } else {
@@ -67,6 +71,52 @@ impl Server {
     }
 }
 
+/// A token, which is shown to the server and to nobody else.
+#[derive(Clone)]
+pub(super) struct Token(Zeroizing<String>);
+
+/// What a client shows, and whom it trusts besides the public authorities.
+#[derive(Debug, Default)]
+pub(super) struct Means<'a> {
+    pub(super) token: Option<Token>,
+    pub(super) authority: Option<&'a Path>,
+}
+
+/// Bytes of a token file that are read: a token is shorter.
+const MAX_TOKEN_FILE: u64 = 4 * 1_024;
+
+impl Token {
+    /// The token in a file, or else the one that was given.
+    pub(super) fn given(given: Option<Self>, file: Option<&Path>) -> Result<Option<Self>, Error> {
+        let Some(path) = file else { return Ok(given) };
+        let mut text = Zeroizing::new(String::new());
+        let read = File::open(path).and_then(|file| file.take(MAX_TOKEN_FILE).read_to_string(&mut text));
+        read.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
+        Ok(Some(Self(Zeroizing::new(text.trim().to_owned()))))
+    }
+
+    fn header(&self) -> Result<HeaderValue, Error> {
+        let value = HeaderValue::from_str(&format!("Bearer {}", *self.0));
+        let mut value = value.map_err(|_| Error::Usage("the token has characters that none has".to_owned()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl FromStr for Token {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
 /// Talks to one server.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -76,12 +126,19 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client; connects when it is used.
+    /// A client that shows nothing; connects when it is used.
     pub(super) fn new(server: Server, namespace: Option<Namespace>) -> Result<Self, Error> {
+        Self::of(server, namespace, &Means::default())
+    }
+
+    /// A client that shows and trusts what it is told to.
+    pub(super) fn of(server: Server, namespace: Option<Namespace>, means: &Means<'_>) -> Result<Self, Error> {
         // A redirect is an answer that a function may give, and proxies would come from the environment.
-        let trust = tls::client_config(None).map_err(|error| Error::Usage(error.to_string()))?;
+        let trust = tls::client_config(means.authority).map_err(|error| Error::Usage(error.to_string()))?;
+        let shown = means.token.as_ref().map(Token::header).transpose()?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(trust)
+            .default_headers(shown.into_iter().map(|header| (AUTHORIZATION, header)).collect())
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()
@@ -246,8 +303,9 @@ mod tests {
     fn a_server_is_an_http_address_with_or_without_a_path() {
         check("http://127.0.0.1:8090", &["v1", "functions"], Some("http://127.0.0.1:8090/v1/functions"));
         check("http://localhost:8090/", &["v1"], Some("http://localhost:8090/v1"));
+        check("https://host", &["v1"], Some("https://host/v1"));
         check("http://host/mill", &["v1"], Some("http://host/mill/v1"));
-        for server in ["127.0.0.1:8090", "localhost:8090", "https://host", "http://u:p@host", "http://host?a", ""] {
+        for server in ["127.0.0.1:8090", "localhost:8090", "ftp://host", "http://u:p@host", "http://host?a", ""] {
             check(server, &[], None);
         }
     }

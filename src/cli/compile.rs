@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
 use super::error::Error;
 use super::{output, units};
-use crate::engine::{self, Compiled, Told};
+use crate::engine::{self, Build, Compiled, Flavor, Told};
 use crate::model::bounds;
 
 #[derive(Debug, Args)]
@@ -22,9 +22,8 @@ pub(super) struct Compile {
     /// Where the code goes: a file, a folder, where it gets the name that servers look for, or `-` for standard output
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Keep debug information, for versions that are deployed with `--debug-info`
-    #[arg(long)]
-    debug_info: bool,
+    #[command(flatten)]
+    build: BuildFlags,
     /// How much processor time it may take, such as `2m` [default: no limit]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     max_cpu: Option<Duration>,
@@ -36,6 +35,29 @@ pub(super) struct Compile {
     report: bool,
 }
 
+/// How the code is to be made: as the version asks that it is for.
+#[derive(Clone, Copy, Debug, Args)]
+struct BuildFlags {
+    /// Keep debug information, for versions that are deployed with `--debug-info`
+    #[arg(long)]
+    debug_info: bool,
+    /// Have each instruction use up fuel, for versions that are deployed with `--fuel`
+    #[arg(long)]
+    fuel: bool,
+    /// Compile a component of WASI 0.3
+    #[arg(long = "wasi-0.3")]
+    wasi_0_3: bool,
+}
+
+impl BuildFlags {
+    const fn meant(self) -> Build {
+        Build {
+            debug_info: self.debug_info,
+            flavor: Flavor { fuel: self.fuel, concurrent: self.wasi_0_3, dumps: false },
+        }
+    }
+}
+
 /// Lower priority, of a compilation that a server has begun.
 const NICE: i32 = 10;
 
@@ -43,7 +65,7 @@ impl Compile {
     pub(super) fn run(self) -> Result<(), Error> {
         self.limit().map_err(|error| Error::Usage(format!("the limits cannot be set: {error}")))?;
         let module = self.read()?;
-        match engine::compile(&module, self.debug_info) {
+        match engine::compile(&module, self.build.meant()) {
             Ok(compiled) => self.write(&compiled),
             Err(refused) if self.report => {
                 let mut stderr = io::stderr().lock();

@@ -74,7 +74,7 @@ struct Listed {
 
 /// What became of those that were to be tried again.
 #[derive(Debug, Deserialize)]
-struct Redriven {
+struct Again {
     redriven: usize,
     failed: Vec<Failed>,
     next_cursor: Option<String>,
@@ -126,7 +126,7 @@ async fn redrive(client: &Client, output: Output, which: &Which) -> Result<(), E
     let (mut cursor, mut redriven, mut failed) = (None, 0, 0);
     loop {
         let request = which.request(client, Method::POST, &["deliveries", "redrive"]).query(&[("cursor", &cursor)]);
-        let page = client.json::<Redriven>(request).await?;
+        let page = client.json::<Again>(request).await?;
         if output.json {
             output::line(&page.raw)?;
         }

@@ -47,12 +47,27 @@ pub(super) struct Deploy {
     /// How many attempts of it may run at once [default: as many as the server runs at all]
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
+    /// Fuel that one attempt may use up, about one for each instruction: a repeatable limit on computing, looked at in
+    /// each loop and call. The record of an attempt that was not cut short says exactly what it used. The code is slower
+    /// for it, at worst by half [default: no limit, and nothing counted]
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
     /// A variable of its environment; may be given again
     #[arg(long = "env", value_name = "KEY=VALUE")]
     environment: Vec<Variable>,
     /// Have backtraces say files and lines, where the module has that information
     #[arg(long)]
     debug_info: bool,
+    /// Have one instance serve up to so many invocations, one after the other, where that is what makes it fast: an
+    /// interpreter starts once instead of each time. Gives up isolation between invocations of this version: what one
+    /// leaves in memory the next one finds, and what is never freed counts against the next one's memory. Not for
+    /// commands [default: a fresh instance for each]
+    #[arg(long, value_name = "N")]
+    reuse: Option<u32>,
+    /// Keep a core dump of an attempt that traps: its memory, globals and stack, in the format that debuggers of
+    /// WebAssembly read (`invocations core-dump ID`). It holds whatever the function had in memory, its secrets too
+    #[arg(long)]
+    core_dump: bool,
     #[command(flatten)]
     grants: grants::GrantFlags,
     #[command(flatten)]
@@ -74,8 +89,14 @@ struct Settings {
     timeout_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     debug_info: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reuse: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    core_dump: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     grants: Option<grants::Body>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +121,10 @@ impl Deploy {
             memory_bytes: self.memory,
             timeout_ms: self.timeout.map(whole_ms),
             concurrency: self.concurrency,
+            fuel: self.fuel,
             debug_info: self.debug_info,
+            reuse: self.reuse,
+            core_dump: self.core_dump,
             grants: self.grants.given()?,
             async_config: self.async_config.given()?,
         })
@@ -172,6 +196,8 @@ mod tests {
             ["--memory", "64MiB"],
             ["--timeout", "5s"],
             ["--concurrency", "3"],
+            ["--fuel", "1000000"],
+            ["--reuse", "128"],
             ["--env", "A=b=c"],
             ["--max-retries", "2"],
             ["--allow-http", "https://a.example"],
@@ -180,7 +206,7 @@ mod tests {
         ];
         let expected = serde_json::json!({
             "entrypoint": "command", "arguments": ["-v", "x"], "memory_bytes": 67_108_864, "timeout_ms": 5000,
-            "concurrency": 3, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
+            "concurrency": 3, "fuel": 1_000_000, "reuse": 128, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
             "grants": {"http": ["https://a.example"], "secrets": {"KEY": "api-key"}, "config": {"mode": "dry"}},
         });
         assert_eq!(settings(typed.as_flattened()).unwrap(), expected);

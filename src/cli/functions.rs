@@ -226,7 +226,20 @@ fn text(function: &Function, signature: Option<String>) -> String {
         ("concurrency", version.concurrency.map_or_else(|| "as the server's".to_owned(), |n| n.to_string())),
     ];
     let [_set, config @ ..] = async_config::rows(&function.async_config);
-    output::pairs(rows.into_iter().chain(signature).chain(settings).chain(config))
+    output::pairs(rows.into_iter().chain(signature).chain(settings).chain(asked(version)).chain(config))
+}
+
+/// What the version asks for beyond the usual.
+fn asked(version: &Version) -> impl Iterator<Item = (&'static str, String)> {
+    let said = |what: bool| what.then(|| "yes".to_owned());
+    [
+        ("fuel", version.fuel.map(|fuel| fuel.to_string())),
+        ("reuse", version.reuse.map(|most| format!("up to {most} invocations of an instance"))),
+        ("wasi 0.3", said(version.wasi_0_3)),
+        ("core dumps", said(version.core_dump)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
 }
 
 #[cfg(test)]
@@ -242,6 +255,7 @@ mod tests {
                 "version": 2, "created_at": "2026-01-02T00:00:00.000Z", "digest": "sha256:0123456789abcdef",
                 "module_bytes": 1536, "entrypoint": "handler", "arguments": [], "environment": {"A": "b"},
                 "memory_bytes": 134_217_728, "timeout_ms": 30000, "concurrency": null,
+                "fuel": 1000, "reuse": 8, "core_dump": true, "wasi_0_3": false,
             },
             "async_config": {
                 "set": true, "max_retries": 1, "max_event_age_s": 3600, "retry_delay_ms": 1000,
@@ -278,9 +292,13 @@ VERSION  ALIASES     ENTRYPOINT  SIZE     MEMORY   TIMEOUT  DIGEST        DEPLOY
             "aliases          blue=2, old=1, prod=2",
             "max age          1h",
             "environment      A=b",
+            "fuel             1000",
+            "reuse            up to 8 invocations of an instance",
+            "core dumps       yes",
             "on failure       -",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line:?} in\n{text}");
         }
+        assert!(!text.contains("wasi 0.3"), "{text}");
     }
 }

@@ -47,6 +47,12 @@ pub(super) enum Command {
         /// The invocation
         id: InvocationId,
     },
+    /// Write the core dump of its latest attempt that trapped to standard output, where the function was deployed with
+    /// `--core-dump`: `tidemill invocations core-dump ID > function.wasmcore`
+    CoreDump {
+        /// The invocation
+        id: InvocationId,
+    },
     /// Print what its attempts wrote
     Logs {
         /// The invocation
@@ -122,6 +128,7 @@ impl Command {
             Self::Redrive(which) => which.run(client, output, Action::Redrive).await,
             Self::Purge(which) => which.run(client, output, Action::Purge).await,
             Self::RunNow { id } => stands(client, output, id, "run-now").await,
+            Self::CoreDump { id } => bytes(client, id, "coredump").await,
             Self::Logs { id } => bytes(client, id, "logs").await,
             Self::Payload { id } => bytes(client, id, "payload").await,
             Self::Result { id } => bytes(client, id, "result").await,

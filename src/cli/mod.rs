@@ -19,6 +19,7 @@ mod client;
 mod progress;
 mod wait;
 
+mod access;
 mod async_config;
 mod connections;
 mod deliveries;

@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 
 use super::args::{Command, Global, Remote, Typed};
-use super::client::Client;
+use super::client::{Client, Means, Token};
 use super::completions;
 use super::error::{Error, exit};
 use super::output::{self, Output};
@@ -38,7 +38,7 @@ fn explained(help_or_error: &clap::Error) -> ExitCode {
 fn run(typed: Typed) -> Result<(), Error> {
     let Typed { global, command } = typed;
     match command {
-        Command::Serve { settings, log } => settings.run(&log.filter, log.format),
+        Command::Serve { settings, asking, log } => settings.run(asking.auth, &log.filter, log.format),
         // Clients that measure take more than one thread.
         Command::Bench(command) => {
             until_interrupted(&mut Builder::new_multi_thread(), command.run(Output { json: global.json }))
@@ -54,9 +54,12 @@ fn run(typed: Typed) -> Result<(), Error> {
 
 /// Carries out a command that talks to a server.
 async fn talk(global: Global, command: Remote) -> Result<(), Error> {
-    let client = &Client::new(global.server, global.namespace)?;
-    let output = Output { json: global.json };
+    let Global { server, namespace, token, token_file, ca, json } = global;
+    let token = Token::given(token, token_file.as_deref())?;
+    let client = &Client::of(server, namespace, &Means { token, authority: ca.as_deref() })?;
+    let output = Output { json };
     match command {
+        Remote::Access(command) => command.run(client, output).await,
         Remote::AsyncConfig(command) => command.run(client, output).await,
         Remote::Connections(command) => command.run(client, output).await,
         Remote::Deliveries(command) => command.run(client, output).await,

@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::error::Error;
 use super::{compile, output, units};
-use crate::config::{self, Code, Config, Disk, Keep};
+use crate::config::{self, Authentication, Code, Config, Disk, Keep, TlsFiles};
 use crate::examples;
 use crate::model::bounds;
 use crate::model::queue::{self, Capacities, Capacity};
@@ -19,10 +19,20 @@ use crate::serve::{ServeError, Server, Signals};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(super) struct Settings {
-    /// Where to listen: a loopback address
+    /// Where to listen: a loopback address, or any with --auth
     #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
     listen: SocketAddr,
+    /// A name that clients may call it by, besides its addresses and `localhost`; may be given again
+    #[arg(long, value_name = "NAME", help_heading = "Who may reach it")]
+    public_host: Vec<String>,
+    /// The certificate to show over TLS, in PEM, with those that lead from it to an authority; read again on SIGHUP
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Who may reach it")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "Who may reach it")]
+    tls_key: Option<PathBuf>,
     /// The folder for what must survive [default: ./tidemill-data]
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
@@ -93,6 +103,10 @@ pub(super) struct Settings {
     /// Certificates of authorities, in PEM, that requests of functions and webhooks trust besides the public ones
     #[arg(long, value_name = "FILE", help_heading = "What functions may be granted")]
     outbound_ca: Option<PathBuf>,
+    /// Run components of WASI 0.3 (`wasi:http/handler`, `tidemill:function/handler-async`). wasmtime calls its part of it
+    /// experimental, and publishes no security fixes for it alone: only for functions that are trusted
+    #[arg(long = "wasi-0.3", help_heading = "What functions may be granted")]
+    wasi_0_3: bool,
     /// Private addresses that webhooks, callbacks and connections may lead to: `10.0.0.7`, `10.1.0.0/16`, `db.internal`,
     /// `*.internal` [default: none]
     #[arg(long, value_name = "HOST|CIDR,..", value_parser = allowed, help_heading = "Deliveries")]
@@ -137,17 +151,21 @@ fn default_concurrency() -> NonZeroU32 {
 }
 
 impl Settings {
-    /// Serves until the process is told to stop. `log_filter` and `log_format` are for its log.
-    pub(super) fn run(self, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
-        let config = self.config()?;
+    /// Serves until the process is told to stop, and asks who sends requests if it is to `authenticate`. `log_filter` and
+    /// `log_format` are for its log.
+    pub(super) fn run(self, authenticate: bool, log_filter: &str, log_format: LogFormat) -> Result<(), Error> {
+        let config = self.config(authenticate)?;
         telemetry::start(log_filter, log_format).map_err(|error| Error::Usage(error.to_string()))?;
         start(&config)
     }
 
-    fn config(self) -> Result<Config, Error> {
+    fn config(self, authenticate: bool) -> Result<Config, Error> {
         let (retention, capacities, code) = (self.keep(), self.capacities(), self.code()?);
         let config = Config {
             listen: self.listen,
+            authentication: if authenticate { Authentication::Required } else { Authentication::None },
+            public_hosts: self.public_host,
+            tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             keep: keep(self.store, self.data)?,
             secret_key_file: self.secret_key_file,
             concurrency: self.concurrency,
@@ -181,6 +199,7 @@ impl Settings {
             compile_cpu: self.compile_cpu,
             compile_memory: self.compile_memory,
             loaded_bytes: self.loaded_code_bytes,
+            wasi_0_3: self.wasi_0_3,
         })
     }
 
@@ -232,7 +251,8 @@ fn start(config: &Config) -> Result<(), Error> {
         let signals = Signals::listen().map_err(failed)?;
         let server = Server::start(config).await.map_err(failed)?;
         // Tests and scripts read this line for the port.
-        output::line(&format!("tidemill listens on http://{}", server.address))?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        output::line(&format!("tidemill listens on {scheme}://{}", server.address))?;
         if config.examples {
             let deployed = examples::deploy(&server.runtime).await.map_err(|error| Error::Serve(Box::new(error)))?;
             output::line(&deployed.commands(server.address))?;
@@ -254,7 +274,7 @@ mod tests {
 
     fn config(typed: &[&str]) -> Result<Config, String> {
         let typed = Typed::try_parse_from(std::iter::once(&"test").chain(typed)).map_err(|error| error.to_string())?;
-        typed.settings.config().map_err(|error| error.to_string())
+        typed.settings.config(false).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -293,6 +313,9 @@ mod tests {
             ["--allow-dir", "/in"],
             ["--allow-dir", "/out"],
             ["--outbound-ca", "/ca.pem"],
+            ["--public-host", "mill.example"],
+            ["--tls-cert", "/cert.pem"],
+            ["--tls-key", "/key.pem"],
             ["--allow-private-targets", "10.0.0.0/8,localhost"],
             ["--delivery-budget", "13s"],
         ];
@@ -317,6 +340,11 @@ mod tests {
             (vec!["10.0.0.0/8,localhost".into()], 13)
         );
         assert_eq!(config.outbound_ca, Some(PathBuf::from("/ca.pem")));
+        let tls = TlsFiles { certificate: "/cert.pem".into(), key: "/key.pem".into() };
+        assert_eq!((config.tls, config.public_hosts), (Some(tls), vec!["mill.example".to_owned()]));
+        let anywhere = Typed::try_parse_from(["test", "--listen", "0.0.0.0:80"]).unwrap();
+        let required = anywhere.settings.config(true).unwrap().authentication;
+        assert_eq!((config.authentication, required), (Authentication::None, Authentication::Required));
         assert_eq!(self::config(&["--store", "memory"]).unwrap().keep, Keep::Memory);
     }
 

@@ -57,11 +57,11 @@ pub(super) enum Create {
     /// A message is removed from the queue in the commit that accepts its invocation. While the function can take no more,
     /// its messages wait. What the function is given is a JSON document `{"namespace", "trigger", "queue", "messages":
     /// [{"id", "body", "sent_at", "receives", "attributes", "group"}]}`, or with `--format body` the body of one message.
-    Queue(Box<Queue>),
+    Queue(Box<FromQueue>),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Queue {
+pub(super) struct FromQueue {
     #[command(flatten)]
     common: Common,
     /// The queue, in the namespace of the trigger

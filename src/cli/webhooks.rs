@@ -27,11 +27,11 @@ pub(super) enum Command {
 
 #[derive(Debug, Deserialize)]
 struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<SigningKey>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Key {
+struct SigningKey {
     key: String,
     created_at: String,
     signs_until: Option<String>,

@@ -1,6 +1,7 @@
 //! The kinds of destination outside the runtime, and who brings messages to each.
 
 use super::{Builtin, Message, NotSent, Services};
+use crate::access::Access;
 use crate::model::bounds;
 use crate::model::destination::{Outside, OutsideKind, Terms};
 use crate::outbound::{Post, Webhooks};
@@ -12,12 +13,18 @@ pub struct Carrier {
     webhooks: Webhooks,
     services: Services,
     builtin: Builtin,
+    access: Option<Access>,
 }
 
 impl Carrier {
     /// A carrier with these ways out.
     pub fn new(webhooks: Webhooks, services: Services, builtin: Builtin) -> Self {
-        Self { webhooks, services, builtin }
+        Self { webhooks, services, builtin, access: None }
+    }
+
+    /// The same, which asks whether the accounts that destinations name may write there.
+    pub fn asking(self, access: Access) -> Self {
+        Self { access: Some(access), ..self }
     }
 
     /// The webhooks, whose keys are somebody's to show and to rotate.
@@ -27,6 +34,11 @@ impl Carrier {
 
     /// Tries once to bring `message` to `to`, in at most [`bounds::DELIVERY_TRY`].
     pub async fn send(&self, to: &Outside, terms: &Terms, message: &Message) -> Result<(), NotSent> {
+        // At each try, since roles are taken away.
+        if let (Some(access), Some(account)) = (&self.access, &terms.service_account) {
+            let may = access.may_write(&message.namespace, account, to, terms);
+            may.map_err(|denied| NotSent::never(denied.to_string()))?;
+        }
         let sent = tokio::time::timeout(bounds::DELIVERY_TRY, self.sent(to, terms, message)).await;
         sent.unwrap_or_else(|_elapsed| Err(NotSent::retry(format!("it took longer than {:?}", bounds::DELIVERY_TRY))))
     }

@@ -35,6 +35,8 @@ pub(super) fn next(
     let settled = (outcome, at);
     let Rendered { body, content_type, .. } = rendered(invocation, settled, format, edge, payloads);
     let (target, config) = resolved(parts, target);
+    let account = invocation.policy.config.destinations.terms(edge).service_account.clone();
+    let invoker = account.map(|account| (invocation.target.path.namespace.clone(), account));
     let payload = PayloadInfo { bytes: body.len() as u64, content_type };
     let next = Invocation {
         id: invocation.id.next(edge),
@@ -48,7 +50,7 @@ pub(super) fn next(
             attributes: vec![("tidemill-edge".to_owned(), edge.as_str().to_owned())],
         },
         lineage: Lineage { chain: lengthened(invocation), retry_of: None },
-        policy: Policy { config, hop_limit: invocation.policy.hop_limit, callback: None },
+        policy: Policy { config, hop_limit: invocation.policy.hop_limit, callback: None, invoker },
         priority: invocation.priority,
         spread: clock::spread(),
         attempts: Vec::new(),

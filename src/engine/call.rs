@@ -113,6 +113,8 @@ pub struct Ran {
     pub log: Bytes,
     /// What it used, as far as the engine knows.
     pub usage: Usage,
+    /// What it was when it trapped, where its version wants to know.
+    pub core_dump: Option<Bytes>,
 }
 
 /// The result of a run.

@@ -34,7 +34,7 @@ const SUFFIX: &str = "cwasm";
 
 /// The name of a module's code in a directory of compiled code.
 pub(super) fn name(settings: u64, id: CodeId) -> String {
-    let debug_info = if id.debug_info { "-debug" } else { "" };
+    let debug_info = if id.build.debug_info { "-debug" } else { "" };
     format!("{}-{settings:016x}{debug_info}.{SUFFIX}", id.digest)
 }
 
@@ -170,7 +170,7 @@ fn check(path: &Path, engine: &Engine, id: CodeId) -> Result<(), Unusable> {
     file.seek(SeekFrom::Start(code))?;
     file.read_exact(&mut end)?;
     let found = Seal::read(&end).ok_or(Unusable::Not("it is cut short, or was not written by this program"))?;
-    if found != (Seal { bytes: code, settings: seal::settings(engine), id }) {
+    if found != Seal::of(code, seal::settings(engine), id) {
         return Err(Unusable::Not("it was compiled from another module, or with other settings"));
     }
     Ok(())

@@ -63,6 +63,11 @@ impl Guests {
         }))
     }
 
+    /// Has `work` done beside the guests, until it is done or they are stopped.
+    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle.spawn(work));
+    }
+
     /// Stops every guest, and waits for it as long as [`bounds::GUEST_STOP`].
     pub(super) async fn stop(&self) {
         self.running.close();

@@ -11,16 +11,17 @@ use super::build::CodeId;
 use super::call::{Call, Ran};
 use super::compile::Compiler;
 use super::disk::Disk;
+use super::engines::Engines;
 use super::entrypoint::End;
 use super::epoch::Ticker;
 use super::guests::Guests;
-use super::host::{Linkers, Outward, RefusedDirectory};
+use super::host::{Outward, RefusedDirectory};
 use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
-use super::run::{Output, Watch, circumstances, run};
-use super::settings::{EngineError, Room, Settings, config};
-use super::trap;
+use super::rest::Alive;
+use super::run::{Ended, Output, Watch, circumstances, run};
+use super::settings::{EngineError, Settings};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::grant::Grants;
 use crate::model::outcome::{Failure, FailureKind};
@@ -35,7 +36,7 @@ pub struct Engine(Arc<Parts>);
 struct Parts {
     guests: Guests,
     ticker: Ticker,
-    wasmtime: wasmtime::Engine,
+    engines: Arc<Engines>,
     compiler: Compiler,
     shelf: Shelf,
     outward: Arc<Outward>,
@@ -44,20 +45,18 @@ struct Parts {
 impl Engine {
     /// Starts an engine and its threads.
     pub fn start(settings: &Settings) -> Result<Self, EngineError> {
-        let refused = |error: &wasmtime::Error| EngineError::Wasmtime(trap::told(error));
         let outward = Arc::new(Outward::open(&settings.reach)?);
-        let wasmtime = wasmtime::Engine::new(&config(Room::here(settings.concurrency))).map_err(|e| refused(&e))?;
-        let linkers = Linkers::new(&wasmtime, settings.fault_injection).map_err(|e| refused(&e))?;
+        let engines = Arc::new(Engines::start(settings)?);
         let disk = settings
             .cache_dir
             .as_deref()
             .map(|dir| Disk::open(dir).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source }));
-        let compiler = Compiler::new(wasmtime.clone(), linkers, disk.transpose()?, settings.compiler.clone());
+        let compiler = Compiler::new(Arc::clone(&engines), disk.transpose()?, settings.compiler.clone());
         let shelf = Shelf::new(settings.loaded_code_bytes);
         let guests = Guests::start().map_err(EngineError::Threads)?;
-        let epoch = wasmtime.clone();
-        let ticker = Ticker::start(move || epoch.increment_epoch()).map_err(EngineError::Threads)?;
-        Ok(Self(Arc::new(Parts { guests, ticker, wasmtime, compiler, shelf, outward })))
+        let all = Arc::clone(&engines);
+        let ticker = Ticker::start(move || all.tick()).map_err(EngineError::Threads)?;
+        Ok(Self(Arc::new(Parts { guests, ticker, engines, compiler, shelf, outward })))
     }
 
     /// Deploys: says what in the module is called, and has it ready to run; or says why it cannot be run.
@@ -105,40 +104,60 @@ impl Engine {
         self.0.shelf.get((code, entrypoint.clone()), load).await
     }
 
-    /// Runs a guest in a fresh instance. Its misbehaviour is a failure in the answer, and the answer comes in time
+    /// Runs a guest, in a fresh instance unless its version has instances used again and one is at rest. Its misbehaviour is a failure in the answer, and the answer comes in time
     /// also where the guest itself ends a few milliseconds later.
     ///
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
         let (timeout, known) = (call.timeout(), circumstances(&call, Withheld::default()));
-        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes().len());
-        let end = match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone())).await {
-            Ok(Ok(end)) => end,
-            Ok(Err(error)) => Err(broken(&error)).into(),
-            Err(_elapsed) => Err(known.timed_out()).into(),
-        };
-        watch.ran(end, input_bytes)
+        let before = ready.engine().resting.take(ready, &call);
+        let (watch, input_bytes) = (self.watch(ready, &call, before.as_ref()), call.input.bytes().len());
+        let again = call.version.reuse.map(|_| call.clone());
+        let Ended { end, alive, core_dump } =
+            match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone(), before)).await {
+                Ok(Ok(ended)) => ended,
+                Ok(Err(error)) => End::from(Err(broken(&error))).into(),
+                Err(_elapsed) => End::from(Err(known.timed_out())).into(),
+            };
+        let ran = watch.ran(end, core_dump, input_bytes);
+        // Only now: what it has written is taken, and the next run writes to the same place.
+        if let (Some(alive), Some(call)) = (alive, again) {
+            self.lay_to_rest(alive, ready, &call);
+        }
+        ran
     }
 
-    fn watch(&self, ready: &Ready, call: &Call) -> Watch {
-        let output = Output::of(ready, call);
+    fn watch(&self, ready: &Ready, call: &Call, before: Option<&Alive>) -> Watch {
+        let output = before.map_or_else(|| Output::of(ready, call), |alive| alive.output.clone());
         Watch { output, turn: self.0.guests.turn(), meter: Meter::begin() }
     }
 
+    fn lay_to_rest(&self, alive: Alive, ready: &Ready, call: &Call) {
+        let engine = ready.engine();
+        if engine.resting.put(alive, ready, call) {
+            let engine = Arc::downgrade(engine);
+            self.0.guests.beside(async move {
+                while let Some(due) = engine.upgrade().and_then(|engine| engine.resting.sweep()) {
+                    tokio::time::sleep_until(due).await;
+                }
+            });
+        }
+    }
+
     /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
-    fn begin(&self, ready: &Ready, call: Call, watch: Watch) -> AbortOnDropHandle<End> {
-        let Parts { guests, ticker, wasmtime, outward, .. } = &*self.0;
-        let (ticking, outward) = (ticker.ticking(), Arc::clone(outward));
-        let (wasmtime, ready) = (wasmtime.clone(), ready.clone());
+    fn begin(&self, ready: &Ready, call: Call, watch: Watch, before: Option<Alive>) -> AbortOnDropHandle<Ended> {
+        let Parts { guests, ticker, outward, .. } = &*self.0;
+        let (ticking, outward, ready) = (ticker.ticking(), Arc::clone(outward), ready.clone());
         guests.spawn(async move {
             let _ticking = ticking;
-            run(wasmtime, ready, call, watch, &outward).await
+            run(ready, call, watch, before, &outward).await
         })
     }
 
     /// Stops all guests and their threads; runs that have not ended are answered as interrupted.
     pub async fn stop(&self) {
         self.0.guests.stop().await;
+        self.0.engines.rouse();
     }
 
     /// How many modules were compiled, and not found in a cache, since the start.
@@ -154,6 +173,11 @@ impl Engine {
         self.guests_tracker().len()
     }
 
+    /// How many engines of wasmtime there are.
+    pub(super) fn engines_made(&self) -> usize {
+        self.0.compiler.engines_made()
+    }
+
     /// How many modules are in memory, and their bytes.
     pub(super) fn loaded(&self) -> (usize, u64) {
         self.0.shelf.size()
@@ -161,14 +185,21 @@ impl Engine {
 
     /// A run that nobody watches from outside: what holds it to its time is the epoch alone.
     pub(super) async fn run_unwatched(&self, ready: &Ready, call: Call) -> Ran {
-        let (watch, input_bytes) = (self.watch(ready, &call), call.input.bytes().len());
-        let end = self.begin(ready, call, watch.clone()).await.unwrap();
-        watch.ran(end, input_bytes)
+        let (watch, input_bytes) = (self.watch(ready, &call, None), call.input.bytes().len());
+        let Ended { end, core_dump, .. } = self.begin(ready, call, watch.clone(), None).await.unwrap();
+        watch.ran(end, core_dump, input_bytes)
     }
 
     /// Outlives the engine.
     pub(super) fn guests_tracker(&self) -> tokio_util::task::TaskTracker {
         self.0.guests.running()
+    }
+}
+
+impl Drop for Parts {
+    /// What rests knows its engine, which so would outlive all who use it.
+    fn drop(&mut self) {
+        self.engines.rouse();
     }
 }
 

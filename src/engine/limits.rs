@@ -24,6 +24,22 @@ impl Limits {
     pub(super) fn new(allowed: &function::Limits, meter: Meter) -> Self {
         Self { memory_bytes: allowed.memory_bytes, space: allowed.space, used: 0, last: 0, meter }
     }
+
+    /// What was taken stays taken, and the rest is measured as `next` has it: for another run in the same instance.
+    pub(super) fn follow(&mut self, next: Self) {
+        self.meter = next.meter;
+        self.meter.has_memory(self.used);
+    }
+
+    /// Linear memory that it has.
+    pub(super) const fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Whether so much is taken that another run may find too little.
+    pub(super) const fn is_nearly_used_up(&self) -> bool {
+        self.used / 3 > self.memory_bytes / 4
+    }
 }
 
 impl ResourceLimiter for Limits {

@@ -23,9 +23,14 @@ struct Measured {
     instantiated: AtomicU64,
     cpu_ns: AtomicU64,
     memory_bytes: AtomicU64,
+    /// [`UNCOUNTED`] where nobody asked.
+    fuel: AtomicU64,
     refused_memory: AtomicBool,
     refused_table: AtomicBool,
 }
+
+/// More fuel than can be asked for.
+const UNCOUNTED: u64 = u64::MAX;
 
 /// What a guest was refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +47,7 @@ impl Meter {
             instantiated: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(0),
+            fuel: AtomicU64::new(UNCOUNTED),
             refused_memory: AtomicBool::new(false),
             refused_table: AtomicBool::new(false),
         }))
@@ -56,6 +62,11 @@ impl Meter {
     /// It has so much memory now.
     pub(super) fn has_memory(&self, bytes: u64) {
         self.0.memory_bytes.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// It has used up so much fuel by now.
+    pub(super) fn has_used_fuel(&self, fuel: u64) {
+        self.0.fuel.store(fuel, Ordering::Relaxed);
     }
 
     /// It was refused memory.
@@ -102,6 +113,7 @@ impl Meter {
             memory_bytes: self.0.memory_bytes.load(Ordering::Relaxed),
             input_bytes: input_bytes as u64,
             output_bytes: output_bytes as u64,
+            fuel: Some(self.0.fuel.load(Ordering::Relaxed)).filter(|fuel| *fuel != UNCOUNTED),
             ..Usage::default()
         }
     }

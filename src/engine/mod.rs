@@ -10,6 +10,8 @@
 pub mod asks;
 pub mod call;
 
+mod build;
+
 mod settings;
 
 mod epoch;
@@ -26,7 +28,7 @@ mod host;
 mod scan;
 mod strip;
 
-mod build;
+mod engines;
 mod seal;
 mod wants;
 
@@ -37,13 +39,15 @@ mod imports;
 mod entrypoint;
 
 mod ready;
+mod rest;
 
 mod compile;
+mod dump;
 mod run;
 
 mod handle;
 
-pub use build::CodeId;
+pub use build::{Build, CodeId, Flavor};
 pub use compile::{Compiled, Told, compile};
 pub use entrypoint::{Misfit, Signature};
 pub use handle::Engine;
@@ -51,7 +55,7 @@ pub use host::RefusedDirectory;
 pub use ready::Ready;
 pub use refused::{LoadError, Refused};
 pub use settings::{CompilerProgram, EngineError, Reach, Settings};
-pub use wants::wants;
+pub use wants::{Outside, look_at};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use lru::LruCache;
 use tokio::sync::OnceCell;
 
 use super::build::CodeId;
+use super::engines::Made;
 use super::entrypoint::{Signature, Target};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
@@ -22,6 +23,7 @@ use crate::model::function::Entrypoint;
 pub struct Ready(Arc<Inner>);
 
 struct Inner {
+    engine: Arc<Made>,
     target: Target,
     bytes: u64,
     /// Its last run, as far as one has ended, computed for long.
@@ -29,9 +31,9 @@ struct Inner {
 }
 
 impl Ready {
-    /// `bytes` are those of its code.
-    pub(super) fn new(target: Target, bytes: u64) -> Self {
-        Self(Arc::new(Inner { target, bytes, long: AtomicBool::new(false) }))
+    /// `engine` is the one that its code was compiled for, `bytes` are those of its code.
+    pub(super) fn new(engine: Arc<Made>, target: Target, bytes: u64) -> Self {
+        Self(Arc::new(Inner { engine, target, bytes, long: AtomicBool::new(false) }))
     }
 
     /// What in it is called.
@@ -59,6 +61,16 @@ impl Ready {
         if self.is_long() != long {
             self.0.long.store(long, Ordering::Relaxed);
         }
+    }
+
+    /// The engine that it runs in.
+    pub(super) fn engine(&self) -> &Arc<Made> {
+        &self.0.engine
+    }
+
+    /// Whether both are the same value, and not only alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(super) fn target(&self) -> &Target {

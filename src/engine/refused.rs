@@ -7,6 +7,12 @@ use crate::model::entrypoint::{Entrypoint, ExportName};
 /// Why a module was not deployed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    /// It is of WASI 0.3, and nobody has said that such may run.
+    #[error(
+        "this module is a component of WASI 0.3, which is experimental: start the server with `tidemill serve --wasi-0.3` to \
+         run it, or build the module for WASI 0.2"
+    )]
+    Experimental,
     /// Several of its functions could be called, and nobody has said which.
     #[error(
         "this module exports several functions that can be called: name one of {} as the entrypoint",
@@ -111,8 +117,8 @@ fn others(callable: &[String]) -> String {
 const fn needs(kind: &Entrypoint) -> &'static str {
     match kind {
         Entrypoint::Command => "`_start` or `wasi:cli/run@0.2`",
-        Entrypoint::Handler => "`tidemill:function/handler@1` or `handle`",
-        Entrypoint::Http => "`wasi:http/incoming-handler@0.2`",
+        Entrypoint::Handler => "`tidemill:function/handler@1`, `tidemill:function/handler-async@1` or `handle`",
+        Entrypoint::Http => "`wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`",
         Entrypoint::Typed(_) => "a component: name a function of a core module with `raw:`",
         Entrypoint::Raw(_) => "a core module: name a function of a component with `typed:`",
     }

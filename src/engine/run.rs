@@ -1,5 +1,6 @@
-//! One run: a fresh instance within its limits, and whatever becomes of it as a value.
+//! One run: an instance within its limits, mostly a fresh one, and whatever becomes of it as a value.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,12 +9,14 @@ use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
 use super::call::{Call, Ran};
+use super::dump;
 use super::entrypoint::{End, Run};
 use super::host::{Host, Outward, RefusedDirectory, Stdio};
 use super::meter::{Meter, Withheld};
 use super::output::Capture;
 use super::ready::Ready;
-use super::trap::{Circumstances, TimedOut};
+use super::rest::Alive;
+use super::trap::{self, Circumstances, TimedOut};
 use super::turns::Turn;
 use crate::model::bounds;
 use crate::model::outcome::{Failure, FailureKind};
@@ -42,7 +45,7 @@ impl Output {
         }
         let given = end.end.as_ref().ok().or(end.answer.as_ref()).map_or(0, |reply| reply.body.len());
         let shown = end.end.map_err(|failure| self.log.shown(failure));
-        Ran { end: shown, answer: end.answer, log: self.log.take(), usage: usage(given) }
+        Ran { end: shown, answer: end.answer, log: self.log.take(), usage: usage(given), core_dump: None }
     }
 }
 
@@ -56,28 +59,56 @@ pub(super) struct Watch {
 
 impl Watch {
     /// What the run is to its caller.
-    pub(super) fn ran(&self, end: End, input_bytes: usize) -> Ran {
-        self.output.ran(end, |output_bytes| self.meter.usage(input_bytes, output_bytes))
+    pub(super) fn ran(&self, end: End, core_dump: Option<Bytes>, input_bytes: usize) -> Ran {
+        Ran { core_dump, ..self.output.ran(end, |output_bytes| self.meter.usage(input_bytes, output_bytes)) }
     }
 }
 
-/// Runs a guest to its end. Dropping the future ends it at its next tick.
+/// What is left of a run.
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// Its instance, if that may be used again.
+    pub(super) alive: Option<Alive>,
+    pub(super) core_dump: Option<Bytes>,
+}
+
+impl From<End> for Ended {
+    fn from(end: End) -> Self {
+        Self { end, alive: None, core_dump: None }
+    }
+}
+
+/// Runs a guest to its end, in a fresh instance or in one that was at rest. Dropping the future ends it at its next tick.
 pub(super) async fn run(
-    engine: wasmtime::Engine,
     ready: Ready,
     call: Call,
     watch: Watch,
+    before: Option<Alive>,
     outward: &Arc<Outward>,
-) -> End {
+) -> Ended {
     let Watch { output, turn, meter } = watch;
     let deadline = Instant::now() + call.timeout();
-    let mut store = match store(&engine, &ready, &call, &output, &meter, outward).await {
-        Ok(store) => store,
-        Err(refused) => return Err(Failure::retry(FailureKind::Load, refused.to_string())).into(),
+    let failed = |failure: Failure| Ended::from(End::from(Err(failure)));
+    let host = match host(&ready, &call, &output, &meter, outward).await {
+        Ok(host) => host,
+        Err(refused) => return failed(Failure::retry(FailureKind::Load, refused.to_string())),
     };
+    let (mut store, mut standing, served) = match before {
+        Some(Alive { mut store, standing, served, .. }) => {
+            store.data_mut().follow(host);
+            (store, Some(standing), served)
+        }
+        None => (store(&ready, &call, host), None, 0),
+    };
+    if let Some(fuel) = call.version.limits.fuel
+        && let Err(error) = store.set_fuel(fuel)
+    {
+        return failed(circumstances(&call, Withheld::default()).explain(&error));
+    }
     let takes_turns = ready.is_long();
     let ticks = hold_to_time(&mut store, deadline, turn.clone(), ready.clone());
-    let run = Run { store, call: &call, stdout: &output.stdout, stderr: &output.log, meter: &meter };
+    let (stdout, stderr) = (&output.stdout, &output.log);
+    let run = Run { store: &mut store, standing: &mut standing, call: &call, stdout, stderr, meter: &meter };
     let guest = async {
         if takes_turns {
             turn.clone().next().await;
@@ -85,13 +116,25 @@ pub(super) async fn run(
         meter.counted(ready.target().run(run)).await
     };
     let ended = turn.keep(guest).await;
+    note_fuel(&store, &call, &meter, &ended);
     if ended.is_ok() {
         ready.note_long(ticks.load(Ordering::Relaxed) > FREE_TICKS);
     }
     match ended {
-        Ok(end) => end,
-        Err(error) => Err(circumstances(&call, meter.withheld()).explain(&error)).into(),
+        Ok(end) => {
+            let alive = standing.map(|standing| Alive { store, standing, output, served: served.saturating_add(1) });
+            Ended { alive: alive.filter(|alive| may_serve_again(alive, &call)), ..end.into() }
+        }
+        Err(error) => {
+            let core_dump = dump::of(&error, &mut store, &call, &output.log);
+            Ended { core_dump, ..failed(circumstances(&call, meter.withheld()).explain(&error)) }
+        }
     }
+}
+
+fn may_serve_again(alive: &Alive, call: &Call) -> bool {
+    let most = call.version.reuse.map_or(0, NonZeroU32::get);
+    alive.served < most && !alive.store.data().is_nearly_used_up()
 }
 
 /// What is known of a run beforehand.
@@ -99,21 +142,37 @@ pub(super) fn circumstances(call: &Call, refused: Withheld) -> Circumstances {
     Circumstances { limits: call.version.limits, refused }
 }
 
-async fn store(
-    engine: &wasmtime::Engine,
+async fn host(
     ready: &Ready,
     call: &Call,
     output: &Output,
     meter: &Meter,
     outward: &Arc<Outward>,
-) -> Result<Store<Host>, RefusedDirectory> {
+) -> Result<Host, RefusedDirectory> {
     let stdin = if ready.is_command() { call.input.bytes().clone() } else { Bytes::new() };
     let streams = Stdio { stdin, stdout: output.stdout.clone(), stderr: output.log.clone() };
-    let mut store = Store::new(engine, Host::new(call, streams, meter.clone(), outward).await?);
+    Host::new(call, streams, meter.clone(), outward).await
+}
+
+fn store(ready: &Ready, call: &Call, host: Host) -> Store<Host> {
+    let mut store = Store::new(&ready.engine().wasmtime, host);
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
     store.set_max_component_handles(size(call.version.limits.space.handles));
-    Ok(store)
+    store
+}
+
+/// Notes the fuel that a guest has used up, where that is known exactly.
+fn note_fuel<T>(store: &Store<Host>, call: &Call, meter: &Meter, ended: &wasmtime::Result<T>) {
+    let Some(most) = call.version.limits.fuel else { return };
+    if let Err(error) = ended
+        && !trap::leaves_fuel_counted(error)
+    {
+        return;
+    }
+    if let Ok(left) = store.get_fuel() {
+        meter.has_used_fuel(most.saturating_sub(left));
+    }
 }
 
 /// Ticks that a guest computes before it takes turns with others that do. One of a function whose last run computed for

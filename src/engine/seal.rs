@@ -7,7 +7,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use super::build::CodeId;
+use super::build::{Build, CodeId};
 use crate::model::names::Digest;
 
 /// Bytes of a seal.
@@ -33,13 +33,18 @@ pub(super) fn settings(engine: &wasmtime::Engine) -> u64 {
 }
 
 impl Seal {
+    /// Of code of so many bytes, for an engine of these settings.
+    pub(super) const fn of(bytes: u64, settings: u64, id: CodeId) -> Self {
+        Self { bytes, settings, id: CodeId { build: id.build.of_code(), ..id } }
+    }
+
     pub(super) fn to_bytes(self) -> [u8; SEAL_BYTES] {
         let mut out = [0; SEAL_BYTES];
         out[..8].copy_from_slice(&MAGIC);
         out[8..16].copy_from_slice(&self.bytes.to_le_bytes());
         out[16..24].copy_from_slice(&self.settings.to_le_bytes());
         out[24..56].copy_from_slice(self.id.digest.as_bytes());
-        out[56] = u8::from(self.id.debug_info);
+        out[56] = self.id.build.to_bits();
         let sum = crc32fast::hash(&out[..60]);
         out[60..].copy_from_slice(&sum.to_le_bytes());
         out
@@ -52,7 +57,8 @@ impl Seal {
         if bytes[..8] != MAGIC || sum != crc32fast::hash(&bytes[..60]) {
             return None;
         }
-        let id = CodeId { digest: Digest::from_bytes(*bytes.get(24..56)?.first_chunk()?), debug_info: bytes[56] == 1 };
+        let digest = Digest::from_bytes(*bytes.get(24..56)?.first_chunk()?);
+        let id = CodeId { digest, build: Build::from_bits(bytes[56])? };
         Some(Self { bytes: number(8)?, settings: number(16)?, id })
     }
 }
@@ -63,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_seal_is_read_as_it_was_written_and_not_with_a_byte_changed() {
-        let id = CodeId { digest: Digest::from_bytes([7; 32]), debug_info: true };
+        let build = Build { debug_info: true, ..Build::default() };
+        let id = CodeId { digest: Digest::from_bytes([7; 32]), build };
         let seal = Seal { bytes: 123_456, settings: u64::MAX - 1, id };
         let bytes = seal.to_bytes();
         assert_eq!(Seal::read(&bytes), Some(seal));

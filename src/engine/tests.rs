@@ -3,12 +3,16 @@
 mod backtrace;
 mod cache;
 mod deploy;
+mod dumps;
+mod fuel;
 mod hostile;
 mod http;
 mod isolation;
 mod ordinary;
 mod raw;
+mod reuse;
 mod typed;
+mod wasi_0_3;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,7 +26,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::asks::Nobody;
 use super::call::{Call, Identity, Input, Ran, Reply, Request};
-use super::{Engine, Ready, Refused, Settings};
+use super::{CodeId, Engine, Ready, Refused, Settings};
 use crate::model::function::Entrypoint;
 use crate::model::function::{Limits, Version};
 use crate::model::grant::Grants;
@@ -100,7 +104,17 @@ pub(in crate::engine) fn version() -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
+}
+
+/// Deploys a module whose code is made for this version.
+async fn deploy_for(engine: &Engine, module: Bytes, version: &Version) -> Ready {
+    let code = CodeId { digest: digest(&module), ..CodeId::of(version) };
+    let entrypoint = engine.inspect(code, module, None).await.unwrap();
+    engine.load(code, &entrypoint, async { Err("it is in memory".to_owned()) }).await.unwrap()
 }
 
 /// A call under another version than [`version`].

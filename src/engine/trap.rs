@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
 
 use super::meter::Withheld;
@@ -43,6 +43,11 @@ impl Circumstances {
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => self.timed_out(),
+            Some(Trap::OutOfFuel) => {
+                let most = self.limits.fuel.unwrap_or_default();
+                let what = format!("the function used up its limit of {most} fuel");
+                Failure::retry(FailureKind::OutOfFuel, with_backtrace(&what, error))
+            }
             _ if self.refused.memory => self.out_of_memory(&with_backtrace(&reason(error), error)),
             _ if self.refused.table => {
                 let (most, what) = (space.table_elements, with_backtrace(&reason(error), error));
@@ -87,6 +92,20 @@ impl Circumstances {
     }
 }
 
+/// Whether a store knows what fuel was used up when a guest ended so. Compiled code counts for itself and tells the store
+/// at each call and each return: where it is cut short in between, the count is lost.
+pub(super) fn leaves_fuel_counted(error: &Error) -> bool {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => *trap == Trap::OutOfFuel,
+        None => !error.is::<TimedOut>(),
+    }
+}
+
+/// What the guest was when it trapped, where its engine makes a note of that.
+pub(super) fn core_dump(error: &Error) -> Option<&WasmCoreDump> {
+    error.downcast_ref()
+}
+
 /// The exit code, if the guest ended by one.
 pub(super) fn exit_code(error: &Error) -> Option<i32> {
     error.downcast_ref::<I32Exit>().map(|exit| exit.0)
@@ -115,7 +134,7 @@ fn no_room(full: &PoolConcurrencyLimitError) -> Failure {
 /// The causes, outermost first, without the backtrace.
 fn reason(error: &Error) -> String {
     let texts = error.chain().map(|cause| Cut::text(format_args!("{cause}"), bounds::MAX_MESSAGE_BYTES));
-    texts.filter(|text| !text.starts_with(BACKTRACE)).collect::<Vec<_>>().join(": ")
+    texts.filter(|text| !text.starts_with(BACKTRACE) && !text.starts_with(CORE_DUMP)).collect::<Vec<_>>().join(": ")
 }
 
 /// How wasmtime says that a component has too many handles, and that there are too many core instances. Those errors have
@@ -131,6 +150,8 @@ const TOO_MUCH_COPIED: &str = "too much data is being copied";
 const NAME_BYTES: usize = 120;
 /// How much of a backtrace is looked at: names are the module's to choose, so their length is not.
 const BACKTRACE_BYTES: usize = 16 * 1_024;
+/// How the text of a core dump begins.
+const CORE_DUMP: &str = "wasm coredump generated";
 /// How the text of a [`WasmBacktrace`] begins. Its frames are read from that text, because only there are the
 /// names of functions demangled.
 const BACKTRACE: &str = "error while executing at wasm backtrace";

@@ -1,36 +1,77 @@
-//! What a module imports that is of no use without a grant. Read from the outside of a component, without compiling it;
-//! what cannot be read is left to the validator.
+//! What can be seen of a module without compiling it, and has to be known before: what it imports that is of no use without
+//! a grant, and whether it is of WASI 0.3. What cannot be read is left to the validator.
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
-use wasmparser::{Parser, Payload};
+use wasmparser::{
+    CanonicalFunction, CanonicalOption, ComponentType, ComponentTypeSectionReader, Parser, Payload, SectionLimited,
+};
 
 use crate::model::grant::needs_grant;
 
-/// The names of those imports, versions included. A core module has none: WASI's first version knows no such thing.
-pub async fn wants(module: Bytes) -> Vec<String> {
-    // Walks over tens of megabytes.
-    let wants = spawn_blocking(move || read(&module)).await;
-    wants.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+/// A module from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// The names of imports that are of no use without a grant, versions included. A core module has none: WASI's first
+    /// version knows no such thing.
+    pub wants: Vec<String>,
+    /// Whether it imports or exports something of WASI 0.3, or does several things at once as that does.
+    pub wasi_0_3: bool,
 }
 
-fn read(module: &[u8]) -> Vec<String> {
+/// Looks at a module.
+pub async fn look_at(module: Bytes) -> Outside {
+    // Walks over tens of megabytes.
+    let outside = spawn_blocking(move || read(&module)).await;
+    outside.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn read(module: &[u8]) -> Outside {
+    let (mut outside, mut depth) = (Outside::default(), 0_usize);
     if !Parser::is_component(module) {
-        return Vec::new();
+        return outside;
     }
-    let (mut wants, mut depth) = (Vec::new(), 0_usize);
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
-                let names = imports.into_iter().map_while(Result::ok).map(|import| import.name.name);
-                wants.extend(names.filter(|name| needs_grant(name)).map(str::to_owned));
+                for name in imports.into_iter().map_while(Result::ok).map(|import| import.name.name) {
+                    outside.wasi_0_3 |= is_of_0_3(name);
+                    outside.wants.extend(needs_grant(name).then(|| name.to_owned()));
+                }
             }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                let mut names = exports.into_iter().map_while(Result::ok).map(|export| export.name.name);
+                outside.wasi_0_3 |= names.any(is_of_0_3);
+            }
+            Payload::ComponentCanonicalSection(functions) => outside.wasi_0_3 |= any_concurrent(functions),
+            Payload::ComponentTypeSection(types) => outside.wasi_0_3 |= any_async(types),
             _ => (),
         }
     }
-    wants
+    outside
+}
+
+fn is_of_0_3(name: &str) -> bool {
+    let is_wasi = || name.starts_with("wasi:") && name.split_once('@').is_some_and(|(_, of)| of.starts_with("0.3."));
+    name.starts_with("tidemill:function/handler-async@") || is_wasi()
+}
+
+/// Whether one of these is more than a call that ends before the next begins, and the resources that those hand over.
+fn any_concurrent(functions: SectionLimited<'_, CanonicalFunction>) -> bool {
+    let is_async = |options: &[CanonicalOption]| options.contains(&CanonicalOption::Async);
+    functions.into_iter().map_while(Result::ok).any(|function| match function {
+        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => is_async(&options),
+        CanonicalFunction::ResourceNew { .. }
+        | CanonicalFunction::ResourceDrop { .. }
+        | CanonicalFunction::ResourceRep { .. } => false,
+        _ => true,
+    })
+}
+
+fn any_async(types: ComponentTypeSectionReader<'_>) -> bool {
+    types.into_iter().map_while(Result::ok).any(|ty| matches!(ty, ComponentType::Func(ty) if ty.async_))
 }
 
 #[cfg(test)]
@@ -46,8 +87,30 @@ mod tests {
                  (import "wasi:http/outgoing-handler@0.2.4" (instance))
                  (import "wasi:cli/stdout@0.2.0" (instance)))"#,
         );
-        assert_eq!(read(&component.unwrap()), ["wasi:http/outgoing-handler@0.2.4"]);
-        assert_eq!(read(&wat::parse_str(r#"(module (import "wasi:keyvalue/store" "get" (func)))"#).unwrap()), [""; 0]);
-        assert_eq!(read(b"nonsense"), [""; 0]);
+        assert_eq!(read(&component.unwrap()).wants, ["wasi:http/outgoing-handler@0.2.4"]);
+        let core = wat::parse_str(r#"(module (import "wasi:keyvalue/store" "get" (func)))"#);
+        assert_eq!(read(&core.unwrap()), Outside::default());
+        assert_eq!(read(b"nonsense"), Outside::default());
+    }
+
+    #[track_caller]
+    fn check_0_3(component: &str, expected: bool) {
+        let component = wat::parse_str(component).unwrap();
+        assert_eq!(read(&component).wasi_0_3, expected);
+    }
+
+    #[test]
+    fn a_component_of_wasi_0_3_is_known_by_its_names_or_by_what_it_does() {
+        check_0_3(r#"(component (import "wasi:http/types@0.2.12" (instance)))"#, false);
+        check_0_3(r#"(component (import "wasi:http/types@0.3.0" (instance)))"#, true);
+        check_0_3(r#"(component (instance $i) (export "wasi:http/handler@0.3.0" (instance $i)))"#, true);
+        check_0_3(r#"(component (instance $i) (export "tidemill:function/handler-async@1.0.0" (instance $i)))"#, true);
+        check_0_3(r#"(component (instance $i) (export "tidemill:function/handler@1.0.0" (instance $i)))"#, false);
+        check_0_3("(component (component (core func (canon task.cancel))))", true);
+        check_0_3("(component (type (func async)))", true);
+        check_0_3(
+            "(component (type (func)) (type $r (resource (rep i32))) (core func (canon resource.drop $r)))",
+            false,
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! What every request passes on its way in and out, whatever its path: pages from elsewhere are turned away, and a
-//! connection ends after a refusal whose request was not read to its end.
+//! What every request passes on its way in and out, whatever its path: pages from elsewhere are turned away, whoever may
+//! not is, and a connection ends after a refusal whose request was not read to its end.
 //!
 //! Not layers of the router, because each of those costs every request an allocation or two and a copy of the routes.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,9 +15,9 @@ use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tower_service::Service as _;
 
 use super::body::Rest;
+use super::gate::Gate;
 use super::origin;
 use super::problem::{FAULT_HEADER, Fault};
 
@@ -24,11 +25,21 @@ use super::problem::{FAULT_HEADER, Fault};
 #[derive(Clone)]
 pub struct Front {
     routes: Router,
+    gate: Gate,
+    /// Names that mean this server.
+    hosts: Arc<[String]>,
 }
 
 impl Front {
-    pub(super) const fn new(routes: Router) -> Self {
-        Self { routes }
+    pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>) -> Self {
+        Self { routes, gate, hosts: hosts.into() }
+    }
+
+    async fn routed(self, request: Request) -> Result<Response, Infallible> {
+        match origin::refusal(&request, &self.hosts) {
+            Some(refusal) => Ok(refusal.into_response()),
+            None => self.gate.pass(self.routes, request).await,
+        }
     }
 }
 
@@ -38,21 +49,14 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let routes = self.routes.clone();
+        let front = self.clone();
         Box::pin(async move {
             let request = request.map(Body::new);
             if request.body().size_hint().upper() == Some(0) {
-                return routed(routes, request).await;
+                return front.routed(request).await;
             }
-            parted_after_refusal(routes, request).await
+            parted_after_refusal(front, request).await
         })
-    }
-}
-
-async fn routed(mut routes: Router, request: Request) -> Result<Response, Infallible> {
-    match origin::refusal(&request) {
-        Some(refusal) => Ok(refusal.into_response()),
-        None => routes.call(request).await,
     }
 }
 
@@ -60,7 +64,7 @@ async fn routed(mut routes: Router, request: Request) -> Result<Response, Infall
 /// that is not told sends its next request on a connection that is gone. What it is still sending is taken for a
 /// moment, or it would not read the refusal. Whoever was heard out keeps the connection: a client that a full queue
 /// turns away comes again, and a new connection each time would be one more burden.
-async fn parted_after_refusal(routes: Router, request: Request) -> Result<Response, Infallible> {
+async fn parted_after_refusal(front: Front, request: Request) -> Result<Response, Infallible> {
     // A client that waits to be told to go on must not be told so by the reading of what nobody wants.
     let waits = request.headers().contains_key(EXPECT);
     let (request, rest) = {
@@ -68,7 +72,7 @@ async fn parted_after_refusal(routes: Router, request: Request) -> Result<Respon
         let (body, rest) = Rest::of(body);
         (Request::from_parts(head, body), rest)
     };
-    let mut response = routed(routes, request).await?;
+    let mut response = front.routed(request).await?;
     let refused = response.headers().get(FAULT_HEADER).is_some_and(|fault| fault == Fault::Caller.as_str());
     if refused && !rest.was_read() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,4 @@
-//! The listener: accepts connections up to a limit and serves HTTP/1.1 on each. A slow or silent client costs
+//! The listener: accepts connections up to a limit and serves HTTP/1.1 on each, over TLS where it has a certificate. A slow or silent client costs
 //! one connection and no more. Knows no paths.
 
 use std::net::SocketAddr;
@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::front::Front;
 use crate::model::bounds;
 use crate::tasks::{OnExit, Tasks};
+use crate::tls::Certificate;
 
 /// Pause after an accept that failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +26,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// The address could not be bound.
@@ -34,12 +38,12 @@ pub struct NotBound {
 }
 
 impl Listener {
-    /// Binds `address`; port 0 lets the system choose one.
-    pub async fn bind(address: SocketAddr) -> Result<Self, NotBound> {
+    /// Binds `address`; port 0 lets the system choose one. With a certificate only TLS is spoken there.
+    pub async fn bind(address: SocketAddr, certificate: Option<Arc<Certificate>>) -> Result<Self, NotBound> {
         let not_bound = |source| NotBound { address, source };
         let socket = TcpListener::bind(address).await.map_err(not_bound)?;
         let address = socket.local_addr().map_err(not_bound)?;
-        Ok(Self { socket, address })
+        Ok(Self { socket, address, certificate })
     }
 
     /// The address, with the port that was chosen.
@@ -50,18 +54,13 @@ impl Listener {
     /// Serves `front` until `closing`; connections then finish the request they are at, unless that takes until
     /// all tasks are told to stop.
     pub fn serve(self, front: Front, tasks: &Tasks, closing: CancellationToken) {
-        let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
-        tasks.spawn("listener", OnExit::Ignore, accept(self.socket, front, tasks.clone(), closing, connections));
+        tasks.spawn("listener", OnExit::Ignore, accept(self, front, tasks.clone(), closing));
     }
 }
 
-async fn accept(
-    socket: TcpListener,
-    front: Front,
-    tasks: Tasks,
-    closing: CancellationToken,
-    connections: Arc<Semaphore>,
-) {
+async fn accept(listener: Listener, front: Front, tasks: Tasks, closing: CancellationToken) {
+    let Listener { socket, certificate, .. } = listener;
+    let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
     loop {
         // The permit first: who does not fit waits in the kernel's backlog.
         let permit = tokio::select! {
@@ -76,8 +75,14 @@ async fn accept(
         match accepted {
             Ok((stream, _)) => {
                 let stopping = tasks.stopping().clone();
-                let served = connection(stream, front.clone(), Ending { closing: closing.clone(), stopping }, permit);
-                tasks.spawn("connection", OnExit::Ignore, served);
+                let ending = Ending { closing: closing.clone(), stopping };
+                let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
+                if let Some(certificate) = &certificate {
+                    let served = secured(certificate.acceptor(), stream, front.clone(), ending, permit);
+                    tasks.spawn("connection", OnExit::Ignore, served);
+                } else {
+                    tasks.spawn("connection", OnExit::Ignore, connection(stream, front.clone(), ending, permit));
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -95,8 +100,25 @@ struct Ending {
     stopping: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, front: Front, ending: Ending, _permit: OwnedSemaphorePermit) {
-    let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
+/// A connection over TLS. Whoever does not come to terms in time goes.
+async fn secured(acceptor: TlsAcceptor, stream: TcpStream, front: Front, ending: Ending, permit: OwnedSemaphorePermit) {
+    let agreed = tokio::select! {
+        agreed = tokio::time::timeout(bounds::HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => agreed,
+        () = ending.closing.cancelled() => return,
+    };
+    match agreed {
+        Ok(Ok(stream)) => connection(stream, front, ending, permit).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    front: Front,
+    ending: Ending,
+    _permit: OwnedSemaphorePermit,
+) {
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds::READ_TIMEOUT)

@@ -4,6 +4,7 @@
 mod body;
 mod exposition;
 mod front;
+mod gate;
 mod listener;
 mod native;
 mod origin;
@@ -26,16 +27,26 @@ pub fn openapi() -> &'static str {
     native::openapi::text()
 }
 
-/// Everything that is served; with `bench_endpoints` also what only a bench asks for.
-pub fn front(runtime: Runtime, bench_endpoints: bool) -> Front {
-    let bench = if bench_endpoints { native::bench::routes() } else { Router::new() };
+/// What of serving can be chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// Whether also what only a bench asks for is answered.
+    pub bench_endpoints: bool,
+    /// Names in `Host` that mean this server, besides addresses and `localhost`.
+    pub public_hosts: Vec<String>,
+}
+
+/// Everything that is served.
+pub fn front(runtime: Runtime, serving: Serving) -> Front {
+    let gate = gate::Gate::new(runtime.clone());
+    let bench = if serving.bench_endpoints { native::bench::routes() } else { Router::new() };
     let routes = native::routes()
         .merge(bench)
         .fallback(elsewhere)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime);
-    Front::new(routes)
+    Front::new(routes, gate, serving.public_hosts)
 }
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.

@@ -1,4 +1,4 @@
-//! Keeps web pages out. The runtime listens on loopback without authentication, and a page in a browser on the
+//! Keeps web pages out. The runtime listens on loopback without authentication (unless told to ask for it), and a page in a browser on the
 //! same machine can send requests there: as a cross-site request (a form, an image), or under a name of its own that it
 //! lets resolve to 127.0.0.1 (DNS rebinding). Neither gets in. Nor does a page that a function itself served: it has
 //! the API's origin, and would reach what its function was not granted. Browsers say who asks (`Sec-Fetch-Site`,
@@ -18,15 +18,16 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 const FUNCTION_URLS: &str = "/fn/";
 
 /// Why a request is not taken: a foreign web page sent it.
-pub(super) fn refusal(request: &Request) -> Option<Problem> {
-    let detail = foreign(request.uri().path(), request.headers())?;
+pub(super) fn refusal(request: &Request, hosts: &[String]) -> Option<Problem> {
+    let detail = foreign(request.uri().path(), request.headers(), hosts)?;
     Some(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail))
 }
 
-fn foreign(path: &str, headers: &HeaderMap) -> Option<String> {
+fn foreign(path: &str, headers: &HeaderMap, hosts: &[String]) -> Option<String> {
     let host = headers.get(HOST)?.to_str().unwrap_or("?");
-    if !is_local(host) {
-        return Some(format!("the host `{host}` is not an address or `localhost`: use the address it listens on"));
+    if !is_ours(host, hosts) {
+        let hint = "use the address it listens on, or start the server with `--public-host`";
+        return Some(format!("the host `{host}` is neither an address nor `localhost`: {hint}"));
     }
     match headers.get(SEC_FETCH_SITE).map(|site| site.to_str().unwrap_or("?")) {
         None | Some("none") => (), // no browser, or a person who typed the address
@@ -38,14 +39,17 @@ fn foreign(path: &str, headers: &HeaderMap) -> Option<String> {
     (!same).then(|| format!("requests of web pages from `{origin}` are refused"))
 }
 
-/// Whether a `Host` is an address or a name that always means this machine.
-fn is_local(host: &str) -> bool {
+/// Whether a `Host` is an address, a name that always means this machine, or one of those that the operator gave it.
+fn is_ours(host: &str, hosts: &[String]) -> bool {
     let bare = match host.rsplit_once(':') {
         Some((bare, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         _ => host,
     };
     let bare = bare.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    bare == "localhost" || bare.ends_with(".localhost") || bare.parse::<IpAddr>().is_ok()
+    bare == "localhost"
+        || bare.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok()
+        || hosts.iter().any(|own| own.eq_ignore_ascii_case(&bare))
 }
 
 #[cfg(test)]
@@ -59,14 +63,18 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        assert_eq!(foreign("/v1/functions", &headers).is_some(), refused, "{host} {origin:?}");
+        assert_eq!(
+            foreign("/v1/functions", &headers, &["mill.example".to_owned()]).is_some(),
+            refused,
+            "{host} {origin:?}"
+        );
     }
 
     #[track_caller]
     fn check_site(path: &str, site: &'static str, refused: bool) {
         let headers = [(HOST.as_str(), "127.0.0.1:8090"), (SEC_FETCH_SITE, site)];
         let headers = headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        assert_eq!(foreign(path, &headers.collect()).is_some(), refused, "{path} {site}");
+        assert_eq!(foreign(path, &headers.collect(), &[]).is_some(), refused, "{path} {site}");
     }
 
     #[test]
@@ -88,5 +96,8 @@ mod tests {
         check("127.0.0.1:8090", Some("https://evil.example"), true);
         check("127.0.0.1:8090", Some("null"), true);
         check("rebound.evil.example:8090", None, true);
+        check("Mill.example:8090", None, false);
+        check("mill.example", Some("http://mill.example"), false);
+        check("evil.mill.example", None, true);
     }
 }

@@ -38,6 +38,28 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 128 * MIB;
 /// 4 GiB is the end of a 32-bit address space.
 pub const MEMORY_BYTES: RangeInclusive<u64> = MIB..=4 * GIB;
 
+/// Fuel of one attempt, about one for each instruction: up to what every reader of JSON reads exactly, which lasts for
+/// weeks.
+pub const FUEL: RangeInclusive<u64> = 1..=(1 << 53) - 1;
+
+/// Invocations that one instance may serve: what a guest never frees is gone with it.
+pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
+/// Instances that rest in one engine, at most; a small pool has an eighth of its places for them.
+pub const MAX_RESTING: u32 = 64;
+/// Linear memory of all that rest in one engine.
+pub const MAX_RESTING_BYTES: u64 = GIB;
+/// How long an instance rests before it goes.
+pub const REST: Duration = Duration::from_secs(60);
+
+/// Linear memory of a guest of which a core dump is made: it is copied, and kept whole but for its zeros.
+pub const MAX_CORE_DUMP_BYTES: u64 = 64 * MIB;
+/// Core dumps that are kept, count: each is a file.
+pub const MAX_CORE_DUMPS: usize = 256;
+/// Core dumps that are kept, bytes; those that are oldest give way.
+pub const MAX_KEPT_DUMP_BYTES: u64 = GIB;
+/// The same where they are kept in memory alone.
+pub const MAX_DUMP_BYTES_IN_MEMORY: u64 = 2 * MAX_CORE_DUMP_BYTES;
+
 /// How many attempts of one version, or of one function, may run at once; the runtime's own limit applies besides.
 pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
 /// Attempts that run at once in the whole runtime, unless told.
@@ -79,6 +101,22 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Service accounts of all namespaces: each is in memory.
+pub const MAX_ACCOUNTS: usize = 10_000;
+/// Roles of one account: each is looked at when it asks for something.
+pub const MAX_BINDINGS: usize = 100;
+/// Tokens and keys of one account.
+pub const MAX_CREDENTIALS: usize = 100;
+/// How long a token or key that expires can be good for: ten years.
+pub const MAX_CREDENTIAL_AGE: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// Entries of the audit log; the oldest give way.
+pub const MAX_AUDIT_ENTRIES: usize = 20_000;
+/// Body of a signed request, in bytes: it has to be in memory before the request is known to be anybody's.
+pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
+/// Bytes of the bodies of signed requests that are in memory at once.
+pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
+/// Time for a TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections of a namespace to services outside the runtime.
 pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.

@@ -81,8 +81,10 @@ impl FromStr for Wanted {
         };
         Ok(match unversioned {
             "command" | "_start" | "wasi:cli/run" => Self::Entrypoint(Entrypoint::Command),
-            "handler" | "handle" | "tidemill:function/handler" => Self::Entrypoint(Entrypoint::Handler),
-            "http" | "wasi:http/incoming-handler" => Self::Entrypoint(Entrypoint::Http),
+            "handler" | "handle" | "tidemill:function/handler" | "tidemill:function/handler-async" => {
+                Self::Entrypoint(Entrypoint::Handler)
+            }
+            "http" | "wasi:http/incoming-handler" | "wasi:http/handler" => Self::Entrypoint(Entrypoint::Http),
             _ => match text.split_once(':') {
                 Some((TYPED, name)) => Self::Entrypoint(Entrypoint::Typed(name.parse()?)),
                 Some((RAW, name)) => Self::Entrypoint(Entrypoint::Raw(name.parse()?)),
@@ -177,7 +179,9 @@ mod tests {
             check(text, Wanted::Entrypoint(Entrypoint::Command));
         }
         check("handle", Wanted::Entrypoint(Entrypoint::Handler));
+        check("tidemill:function/handler-async@1.0.0", Wanted::Entrypoint(Entrypoint::Handler));
         check("wasi:http/incoming-handler@0.2.0", Wanted::Entrypoint(Entrypoint::Http));
+        check("wasi:http/handler@0.3.0", Wanted::Entrypoint(Entrypoint::Http));
     }
 
     #[test]

@@ -89,6 +89,15 @@ pub struct Version {
     /// Imports of its module that are of no use without a grant. Not known of versions from before there were grants.
     #[serde(default)]
     pub wants: Vec<String>,
+    /// How many invocations one instance may serve, one after the other; `None` gives each a fresh one.
+    #[serde(default)]
+    pub reuse: Option<NonZeroU32>,
+    /// Whether its module is one of WASI 0.3, which a server runs that was told to.
+    #[serde(default)]
+    pub wasi_0_3: bool,
+    /// Whether a core dump is kept of an attempt that traps.
+    #[serde(default)]
+    pub core_dump: bool,
 }
 
 impl Version {
@@ -112,6 +121,9 @@ pub struct Limits {
     /// What else it may take.
     #[serde(default)]
     pub space: Space,
+    /// What its instructions may use up, about one of it each; `None` does not count them.
+    #[serde(default)]
+    pub fuel: Option<u64>,
 }
 
 /// What one attempt may take besides linear memory. Each is at most what the runtime's pool of instances is made for.
@@ -150,6 +162,7 @@ impl Default for Limits {
             timeout: bounds::DEFAULT_TIMEOUT,
             concurrency: None,
             space: Space::default(),
+            fuel: None,
         }
     }
 }
@@ -164,6 +177,12 @@ impl Limits {
         }
         let concurrency = concurrency.and_then(NonZeroU32::new);
         Ok(Self { memory_bytes, timeout, concurrency, ..Self::default() })
+    }
+
+    /// The same with a limit on fuel, if that is in range.
+    pub fn with_fuel(self, fuel: Option<u64>) -> Result<Self, OutOfRange> {
+        fuel.map_or(Ok(()), |fuel| within("fuel", fuel, &bounds::FUEL))?;
+        Ok(Self { fuel, ..self })
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds;
 use super::destination::{Destination, Destinations, FunctionTarget, Outside, Terms};
 use super::function::AsyncConfig;
-use super::names::{Edge, FunctionId, FunctionPath, InvocationId, VersionNumber};
+use super::names::{AccountName, Edge, FunctionId, FunctionPath, InvocationId, Namespace, VersionNumber};
 use super::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome, OutcomeKind};
 use super::place::{Lane, Place, Priority};
 use super::retry::RetryPolicy;
@@ -121,6 +121,10 @@ pub struct Policy {
     /// Where its caller wants to be told of the outcome, whatever it is, besides.
     #[serde(default)]
     pub callback: Option<Outside>,
+    /// The service account for which the destination that led to it invokes the function, if it is for one: it must be
+    /// allowed to when it runs.
+    #[serde(default)]
+    pub invoker: Option<(Namespace, AccountName)>,
 }
 
 impl Policy {
@@ -129,7 +133,7 @@ impl Policy {
     pub fn once(hop_limit: u32) -> Self {
         let config =
             AsyncConfig { retry: RetryPolicy::NEVER, destinations: Destinations::default(), ..AsyncConfig::default() };
-        Self { config, hop_limit, callback: None }
+        Self { config, hop_limit, callback: None, invoker: None }
     }
 }
 

@@ -42,6 +42,7 @@ fn invocation(max_retries: u32, max_age_s: u64, outside: bool) -> Invocation {
             },
             hop_limit: bounds::DEFAULT_HOP_LIMIT,
             callback: None,
+            invoker: None,
         },
         priority: Priority::default(),
         spread: 0,

@@ -11,6 +11,9 @@ pub mod bounds;
 pub mod time;
 
 pub mod names;
+
+pub mod access;
+
 pub mod reference;
 pub mod secret;
 

@@ -256,6 +256,10 @@ id! {
     FunctionId
 }
 id! {
+    /// A service account's identity.
+    AccountId
+}
+id! {
     /// An invocation's identity.
     InvocationId
 }

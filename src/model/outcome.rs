@@ -118,6 +118,8 @@ pub struct Failure {
 /// What kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FailureKind {
+    /// The service account that it was to run for lacks a role.
+    AccessDenied,
     /// A command ended with this exit code.
     ExitCode(i32),
     /// An http function answered with this status.
@@ -148,6 +150,8 @@ pub enum FailureKind {
     TooManyInstances,
     /// It holds more open resources than its version allows.
     TooManyHandles,
+    /// It used up the fuel that its version allows.
+    OutOfFuel,
 }
 
 impl FailureKind {
@@ -155,10 +159,12 @@ impl FailureKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
             Self::ExitCode(_) => "exit_code",
             Self::HttpStatus(_) => "http_status",
             Self::Interrupted => "interrupted",
             Self::Load => "load",
+            Self::OutOfFuel => "out_of_fuel",
             Self::OutOfMemory => "out_of_memory",
             Self::Permanent => "permanent",
             Self::ResponseTooLarge => "response_too_large",

@@ -153,10 +153,11 @@ pub fn urn(invocation: &Invocation) -> String {
     }
 }
 
-/// 200 unless the platform failed: what the function did wrong stands in `function_error`.
+/// 200 unless the platform failed, or refused: what the function did wrong stands in `function_error`.
 fn status_code(invocation: &Invocation) -> u16 {
     match invocation.last_failure().map(|failure| failure.kind) {
         Some(FailureKind::Interrupted | FailureKind::Load) => 500,
+        Some(FailureKind::AccessDenied) => 403,
         _ => 200,
     }
 }

@@ -22,4 +22,6 @@ pub struct Usage {
     pub input_bytes: u64,
     /// What it gave.
     pub output_bytes: u64,
+    /// Fuel that its instructions used up, where its version has a limit on that; not known of one that was cut short.
+    pub fuel: Option<u64>,
 }

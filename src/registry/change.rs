@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Registry, RegistryError, TargetAsked};
-use crate::engine::{self, CodeId};
+use crate::engine::{self, Build, CodeId, Flavor};
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget, Outside, Terms};
 use crate::model::entrypoint::{Entrypoint, Wanted};
@@ -43,6 +43,10 @@ pub struct Deployment {
     pub grants: Grants,
     /// Whether backtraces say files and lines.
     pub debug_info: bool,
+    /// How many invocations one instance may serve; `None` gives each a fresh one.
+    pub reuse: Option<NonZeroU32>,
+    /// Whether a core dump is kept of an attempt that traps.
+    pub core_dump: bool,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
 }
@@ -174,16 +178,19 @@ impl Registry {
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
         let digest = digest(deployment.module.clone()).await;
+        let engine::Outside { wants, wasi_0_3 } = engine::look_at(deployment.module.clone()).await;
         let entrypoint = parts
             .engine
             .inspect(
-                CodeId { digest, debug_info: deployment.debug_info },
+                CodeId { digest, build: deployment.build(wasi_0_3) },
                 deployment.module.clone(),
                 deployment.entrypoint.clone(),
             )
             .await
             .map_err(RegistryError::Module)?;
-        let wants = engine::wants(deployment.module.clone()).await;
+        if deployment.reuse.is_some() && entrypoint == Entrypoint::Command {
+            return Err(RegistryError::CannotReuse);
+        }
 
         let _changing = parts.changing.lock().await;
         let (mut function, latest) = self.proposed(&path, &deployment)?;
@@ -191,7 +198,7 @@ impl Registry {
             Some(latest) => following(latest.number)?,
             None => NonZeroU32::MIN,
         };
-        let version = Version { wants, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
+        let version = Version { wants, wasi_0_3, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
         let repeated = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
         if !repeated {
             function.latest = number;
@@ -382,8 +389,16 @@ impl Deployment {
         limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
         limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
         limited("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
+        if let Some(reuse) = self.reuse {
+            within("reuse", reuse.get(), &bounds::REUSE).map_err(RegistryError::Range)?;
+        }
         let timeout_ms = whole_ms(self.limits.timeout);
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
+    }
+
+    fn build(&self, wasi_0_3: bool) -> Build {
+        let flavor = Flavor { fuel: self.limits.fuel.is_some(), concurrent: wasi_0_3, dumps: self.core_dump };
+        Build { debug_info: self.debug_info, flavor }
     }
 
     fn version(&self, number: VersionNumber, digest: Digest, entrypoint: Entrypoint, created: Timestamp) -> Version {
@@ -399,6 +414,9 @@ impl Deployment {
             grants: self.grants.clone(),
             debug_info: self.debug_info,
             wants: Vec::new(),
+            reuse: self.reuse,
+            wasi_0_3: false,
+            core_dump: self.core_dump,
         }
     }
 }

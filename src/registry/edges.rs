@@ -103,6 +103,9 @@ mod tests {
             grants: Grants::default(),
             debug_info: false,
             wants: Vec::new(),
+            reuse: None,
+            wasi_0_3: false,
+            core_dump: false,
         };
         vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
     }

@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// Why a function could not be found or changed. Unless it is [`RegistryError::Store`], nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
+    /// Reuse was asked for an entrypoint that has none.
+    #[error("a command ends with its run, so its instance cannot be used again: leave out `reuse`")]
+    CannotReuse,
     /// The change would close a cycle: what lies on it, the first again at the end.
     #[error("this would close a cycle: {}", arrows(.0))]
     Cycle(Vec<Node>),

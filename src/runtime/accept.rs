@@ -109,6 +109,7 @@ impl Runtime {
                 config: function.config_of(version.number),
                 hop_limit: self.parts.hop_limit,
                 callback: order.callback,
+                invoker: None,
             },
             priority: order.priority,
             spread: clock::spread(),

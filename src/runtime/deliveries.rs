@@ -136,13 +136,11 @@ impl Runtime {
 
     /// Has the dead deliveries of an invocation tried again, and returns it as it then is.
     pub async fn redeliver(&self, id: InvocationId) -> Result<Invocation, Error> {
-        match self.parts.dispatch.redeliver(id).await? {
-            Some(invocation) => Ok(invocation),
-            None => {
-                self.invocation(id).await?;
-                Err(Error::NothingToRedeliver(id))
-            }
+        if let Some(invocation) = self.parts.dispatch.redeliver(id).await? {
+            return Ok(invocation);
         }
+        self.invocation(id).await?;
+        Err(Error::NothingToRedeliver(id))
     }
 
     /// Has dead deliveries tried again, of as many invocations as the filter says. Looks at no more than

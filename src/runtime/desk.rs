@@ -182,15 +182,18 @@ fn not_done(error: Error) -> NotDone {
             | NotAccepted::RuntimeFull(_)
             | NotAccepted::RuntimeBytesFull(_),
         ) => NotDone::Overloaded { message, retry_after: retry_after.unwrap_or(Slots::retry_after()) },
-        Error::AlreadySettled { .. }
+        Error::Access(_)
+        | Error::AlreadySettled { .. }
         | Error::Connection(_)
         | Error::ConnectionUnknown { .. }
+        | Error::Denied(_)
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)
         | Error::MessageQueue(_)
         | Error::NoSchema { .. }
         | Error::NotADeadLetter(_)
+        | Error::NotAllowed(_)
         | Error::NotAccepted(NotAccepted::Stopping | NotAccepted::Store(_))
         | Error::NotLoaded(_)
         | Error::NotQueued { .. }

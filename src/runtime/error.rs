@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access::{AccessError, Denied, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::call::Reply;
@@ -28,6 +29,9 @@ const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A service account could not be found or changed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// It has settled already, so it cannot be cancelled.
     #[error("the invocation {id} has {status} already: there is nothing left to cancel")]
     AlreadySettled {
@@ -36,6 +40,9 @@ pub enum Error {
         /// How it ended.
         status: Status,
     },
+    /// An account that is named lacks a role.
+    #[error(transparent)]
+    Denied(Denied),
     /// A connection could not be set or read.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
@@ -102,6 +109,9 @@ pub enum Error {
     /// It did not fail, or its failure was passed on, or it is being redriven already.
     #[error("the invocation {0} is no dead letter: redriven are those that failed with no destination for it")]
     NotADeadLetter(InvocationId),
+    /// Whoever asks may not do this.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// The queue did not take it.
     #[error(transparent)]
     NotAccepted(NotAccepted),

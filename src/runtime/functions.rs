@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Error, Runtime};
+use crate::access::Caller;
+use crate::model::access::{Permission, Scope};
 use crate::model::function::{Function, Version};
 use crate::model::graph::{Named, Node};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
@@ -44,7 +46,15 @@ pub struct GraphView {
 
 impl Runtime {
     /// Deploys a module. Returns the function, and whether it is new.
-    pub async fn deploy(&self, path: FunctionPath, deployment: Deployment) -> Result<(Described, bool), Error> {
+    pub async fn deploy(
+        &self,
+        caller: &Caller,
+        path: FunctionPath,
+        deployment: Deployment,
+    ) -> Result<(Described, bool), Error> {
+        if let Some(config) = &deployment.config {
+            self.check_config(caller, &path, config)?;
+        }
         let created = self.parts.registry.deploy(path.clone(), deployment).await?;
         Ok((self.describe(&path, &Qualifier::Latest)?, created))
     }
@@ -55,10 +65,21 @@ impl Runtime {
         Ok(Described { function, version })
     }
 
-    /// Functions in order of name, from behind `after`, at most `limit`.
-    pub fn functions(&self, namespace: Option<&Namespace>, after: Option<&FunctionPath>, limit: usize) -> FunctionPage {
+    /// Functions that the caller may see, in order of name, from behind `after`, at most `limit`.
+    pub fn functions(
+        &self,
+        caller: &Caller,
+        namespace: Option<&Namespace>,
+        after: Option<&FunctionPath>,
+        limit: usize,
+    ) -> FunctionPage {
+        let sees = |path: &FunctionPath| {
+            let access = &self.parts.access;
+            *caller == Caller::Trusted
+                || access.allows(caller, Permission::FunctionsView, &Scope::function(path)).is_ok()
+        };
         self.parts.registry.read(|catalogue| {
-            let mut all = catalogue.functions(namespace, after);
+            let mut all = catalogue.functions(namespace, after).filter(|function| sees(&function.path));
             let described = |function: &Arc<Function>| {
                 let version = catalogue.version(function.id, function.latest)?.clone();
                 Some(Described { function: function.clone(), version })
@@ -100,7 +121,14 @@ impl Runtime {
     }
 
     /// Sets an asynchronous configuration.
-    pub async fn configure(&self, path: &FunctionPath, subject: Subject, text: ConfigText) -> Result<(), Error> {
+    pub async fn configure(
+        &self,
+        caller: &Caller,
+        path: &FunctionPath,
+        subject: Subject,
+        text: ConfigText,
+    ) -> Result<(), Error> {
+        self.check_config(caller, path, &text)?;
         Ok(self.parts.registry.configure(path.clone(), subject, text).await?)
     }
 

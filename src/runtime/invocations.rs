@@ -21,7 +21,7 @@ use crate::model::place::Priority;
 use crate::model::status::Status;
 use crate::model::time::{When, whole_us};
 use crate::model::usage::Usage;
-use crate::store::Part;
+use crate::store::{Part, StoreError};
 
 /// How long a cancelled invocation is waited for: a guest is stopped within milliseconds.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -126,6 +126,12 @@ impl Runtime {
     /// Bytes that belong to an invocation; empty where there are none.
     pub async fn bytes(&self, id: InvocationId, part: Part) -> Result<Bytes, Error> {
         Ok(self.parts.store.blob(id, part).await?.unwrap_or_default())
+    }
+
+    /// The core dump of an invocation's latest attempt that left one, if it is still kept.
+    pub async fn core_dump(&self, id: InvocationId) -> Result<Option<Bytes>, Error> {
+        let unreadable = |error: std::io::Error| Error::Store(StoreError::Unreadable(error.to_string()));
+        self.parts.core_dumps.get(id).await.map_err(unreadable)
     }
 
     /// Cancels an invocation, whether it waits or runs, and returns it settled.

@@ -2,6 +2,7 @@
 //! calls and renders what they return; it may call nothing else.
 
 mod accept;
+mod access;
 mod bulk;
 mod connections;
 mod deliveries;
@@ -25,6 +26,7 @@ mod ways;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use access::{AccountPath, CredentialKind};
 pub use bulk::{Action, Bulk, BulkDone, Selection, Turns};
 pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undone, Wanted};
 pub use desk::Desk;
@@ -37,7 +39,9 @@ pub use queues::{Overview, QueueView};
 pub use signatures::Signatures;
 pub use ways::RuntimeWays;
 
+use crate::access::Access;
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{Connections, Objects};
 use crate::dispatch::Dispatch;
 use crate::key_value::KeyValue;
@@ -71,10 +75,16 @@ pub struct Parts {
     pub worker: Worker,
     /// The secrets.
     pub vault: Vault,
+    /// The service accounts.
+    pub access: Access,
+    /// Whether requests have to say who sends them.
+    pub authenticates: bool,
     /// Sends webhooks, and has the keys that they are signed with.
     pub webhooks: Webhooks,
     /// The key-value stores.
     pub key_value: KeyValue,
+    /// Core dumps of attempts.
+    pub core_dumps: CoreDumps,
     /// The message queues.
     pub message_queues: Queues,
     /// The streams.

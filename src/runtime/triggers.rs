@@ -83,6 +83,7 @@ impl Runtime {
                 config: function.config_of(version.number),
                 hop_limit: self.parts.hop_limit,
                 callback: None,
+                invoker: None,
             },
             priority: Priority::default(),
             spread: clock::spread(),

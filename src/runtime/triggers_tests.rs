@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{Engine, Settings};
@@ -57,7 +58,9 @@ impl World {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
         let desk = Arc::new(Desk::new(tasks.clone()));
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), desk.clone());
+        let core_dumps = CoreDumps::open(None);
+        let worker =
+            Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), core_dumps.clone(), desk.clone());
         let slots = Slots::new(1, wake.clone());
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
@@ -111,6 +114,7 @@ impl World {
             objects,
             topics,
             triggers: triggers.clone(),
+            core_dumps,
             slots,
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -183,6 +187,9 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     };
     let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
     store.commit(Group(changes), Durability::Synced).await.unwrap();

@@ -63,14 +63,14 @@ impl Ways for RuntimeWays {
                 idempotency_key: Some(key),
                 callback: None,
             };
-            self.runtime().await?.accept(ask).await.map(drop).map_err(not_sent)
+            self.runtime().await?.accept(ask).await.map(drop).map_err(|error| not_sent(&error))
         })
     }
 }
 
 /// What is wrong with the publication or the function stays wrong; what is full or stopping does not. A function that is
 /// gone may be deployed again.
-fn not_sent(error: Error) -> NotSent {
+fn not_sent(error: &Error) -> NotSent {
     let (why, after) = (error.to_string(), error.retry_after());
     match error {
         Error::HopLimit { .. }

@@ -102,6 +102,7 @@ fn terms() -> impl Strategy<Value = Terms> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     let plain = [
+        FailureKind::AccessDenied,
         FailureKind::Interrupted,
         FailureKind::Load,
         FailureKind::OutOfMemory,
@@ -115,6 +116,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         FailureKind::TableTooLarge,
         FailureKind::TooManyInstances,
         FailureKind::TooManyHandles,
+        FailureKind::OutOfFuel,
     ];
     let kind = prop_oneof![
         any::<i32>().prop_map(FailureKind::ExitCode),
@@ -193,6 +195,7 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         config,
         hop_limit,
         callback,
+        invoker: None,
     });
     let mode = prop_oneof![Just(Mode::Async), Just(Mode::Sync)];
     let fixed = (invocation_id(), target, mode, time(), time(), request, lineage, policy, any::<u16>());
@@ -240,8 +243,9 @@ fn version() -> impl Strategy<Value = Version> {
         log_bytes,
         result_bytes,
     });
-    let limits = (any::<u64>(), duration(), option::of(number()), space)
-        .prop_map(|(memory_bytes, timeout, concurrency, space)| Limits { memory_bytes, timeout, concurrency, space });
+    let limits = (any::<u64>(), duration(), option::of(number()), space, option::of(any::<u64>())).prop_map(
+        |(memory_bytes, timeout, concurrency, space, fuel)| Limits { memory_bytes, timeout, concurrency, space, fuel },
+    );
     let named = [Entrypoint::Typed("a:b/c@1.0.0#d".parse().unwrap()), Entrypoint::Raw("run".parse().unwrap())];
     let entrypoint = prop::sample::select([&Entrypoint::ALL[..], &named].concat());
     let settings = (vec(any::<String>(), 0..3), btree_map(any::<String>(), any::<String>(), 0..3));
@@ -255,6 +259,9 @@ fn version() -> impl Strategy<Value = Version> {
             arguments,
             environment,
             debug_info: limits.concurrency.is_some(),
+            reuse: limits.concurrency,
+            wasi_0_3: limits.fuel.is_some(),
+            core_dump: limits.fuel.is_none(),
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             limits,
             grants: grants(),
@@ -263,7 +270,7 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn usage(any: u64) -> Option<Usage> {
-    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, ..Usage::default() })
+    any.is_multiple_of(2).then(|| Usage { waited_us: any, memory_bytes: any / 3, fuel: Some(any), ..Usage::default() })
 }
 
 fn grants() -> Grants {
@@ -395,7 +402,7 @@ fn old_invocation() -> Invocation {
             chain: vec![InvocationId::from_bytes([4; 16]), InvocationId::from_bytes([5; 16])],
             retry_of: Some(InvocationId::from_bytes([6; 16])),
         },
-        policy: Policy { config: old_config(), hop_limit: 16, callback: None },
+        policy: Policy { config: old_config(), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),
         spread: 40_000,
         attempts: vec![
@@ -443,5 +450,8 @@ fn old_version() -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
 }

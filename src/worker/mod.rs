@@ -10,14 +10,17 @@ use tokio::time::Instant;
 
 pub use slots::{Freed, NoSlot, Slot, Slots};
 
+use crate::access::{Access, Denied};
 use crate::clock::Clock;
+use crate::core_dumps::CoreDumps;
 use crate::engine::Engine;
 use crate::engine::asks::Asks;
 use crate::engine::call::{Call, Identity, Input, Ran};
+use crate::model::access::{Permission, Scope};
 use crate::model::function::Version;
-use crate::model::invocation::{Invocation, State};
+use crate::model::invocation::{Invocation, Policy, State};
 use crate::model::names::InvocationId;
-use crate::model::outcome::{Failure, FailureKind};
+use crate::model::outcome::{Advice, Failure, FailureKind};
 use crate::model::secret::{Entrust, Entrusted};
 use crate::model::time::whole_us;
 use crate::model::usage::Usage;
@@ -31,18 +34,31 @@ pub struct Worker {
     engine: Engine,
     clock: Clock,
     vault: Vault,
+    access: Access,
+    dumps: CoreDumps,
     desk: Arc<dyn Asks>,
 }
 
 impl Worker {
-    /// A worker that runs versions of `registry` on `engine`, with secrets of `vault`; `desk` is where the guests ask for
-    /// what only the runtime can do.
-    pub fn new(registry: Registry, engine: Engine, clock: Clock, vault: Vault, desk: Arc<dyn Asks>) -> Self {
-        Self { registry, engine, clock, vault, desk }
+    /// A worker that runs versions of `registry` on `engine`, with secrets of `vault`, for accounts that `access` allows to;
+    /// core dumps go to `dumps`, and `desk` is where the guests ask for what only the runtime can do.
+    pub fn new(
+        registry: Registry,
+        engine: Engine,
+        clock: Clock,
+        vault: Vault,
+        access: Access,
+        dumps: CoreDumps,
+        desk: Arc<dyn Asks>,
+    ) -> Self {
+        Self { registry, engine, clock, vault, access, dumps, desk }
     }
 
     /// Runs `version` for `invocation`, once. Dropping the future stops the guest.
     pub async fn attempt(&self, _slot: &Slot, invocation: &Invocation, version: &Arc<Version>, input: Input) -> Ran {
+        if let Some(denied) = self.denied(invocation) {
+            return not_run(Failure::new(FailureKind::AccessDenied, denied.to_string(), Advice::GiveUp));
+        }
         let asked = Instant::now();
         let ready = match self.registry.ready(version).await {
             Ok(ready) => ready,
@@ -55,8 +71,23 @@ impl Worker {
         };
         let identity = Arc::new(self.identity(invocation, version));
         let call = Call { input, identity, version: Arc::clone(version), secrets, desk: Arc::clone(&self.desk) };
-        let ran = self.engine.run(&ready, call).await;
+        let mut ran = self.engine.run(&ready, call).await;
+        if let Some(dump) = ran.core_dump.take() {
+            self.dumps.keep(invocation.id, dump).await;
+        }
         Ran { usage: Usage { loaded_us, ..ran.usage }, ..ran }
+    }
+
+    /// Why an account that it is to run for may not invoke its function any more.
+    fn denied(&self, invocation: &Invocation) -> Option<Denied> {
+        let path = &invocation.target.path;
+        let Policy { config, invoker, .. } = &invocation.policy;
+        let own = config.service_account.as_ref().map(|account| (&path.namespace, account));
+        let invoker = invoker.as_ref().map(|(namespace, account)| (namespace, account));
+        let may = |(namespace, account)| {
+            self.access.may(namespace, account, Permission::FunctionsInvoke, &Scope::function(path))
+        };
+        [own, invoker].into_iter().flatten().find_map(|account| may(account).err())
     }
 
     /// The secrets that the version was granted, as they are now.
@@ -107,5 +138,5 @@ fn not_started(error: &dyn std::fmt::Display) -> Ran {
 }
 
 fn not_run(failure: Failure) -> Ran {
-    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default() }
+    Ran { end: Err(failure), answer: None, log: bytes::Bytes::new(), usage: Usage::default(), core_dump: None }
 }

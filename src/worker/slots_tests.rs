@@ -20,6 +20,9 @@ fn version(concurrency: Option<u32>) -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
 }
 

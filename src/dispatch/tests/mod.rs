@@ -13,6 +13,8 @@ mod retained;
 mod windows;
 
 use super::*;
+use crate::access::Access;
+use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Connections, Home, Objects, Services};
 use crate::engine::asks::Nobody;
 use crate::engine::{Engine, Settings};
@@ -67,7 +69,9 @@ impl Setup {
         let live = store.scan().await.unwrap();
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
-        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), Arc::new(Nobody));
+        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone()).await.unwrap();
+        let (dumps, nobody) = (CoreDumps::open(None), Arc::new(Nobody));
+        let worker = Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), access, dumps, nobody);
         let outbound = Arc::new(Outbound::new(None).unwrap());
         let allowed = Allowed::of(&["127.0.0.0/8".to_owned()]).unwrap();
         let reach = delivery::Reach::new(allowed.clone(), None).unwrap();
@@ -141,6 +145,7 @@ impl World {
                 config: AsyncConfig { max_event_age, ..AsyncConfig::default() },
                 hop_limit: 16,
                 callback: None,
+                invoker: None,
             },
             priority: Priority::default(),
             spread: 0,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::build::CodeId;
+use crate::engine::build::{Build, CodeId};
 use crate::engine::refused::Refused;
 use crate::engine::seal::{self, Seal};
 use crate::engine::settings::codegen;
@@ -36,24 +36,24 @@ impl Compiled {
     }
 }
 
-/// Compiles a module for servers of this very program. `debug_info` keeps what tells files and lines.
+/// Compiles a module for servers of this very program.
 ///
 /// Takes up to minutes, and as much memory as it finds: the caller sees to limits.
-pub fn compile(module: &[u8], debug_info: bool) -> Result<Compiled, Refused> {
+pub fn compile(module: &[u8], build: Build) -> Result<Compiled, Refused> {
     let outline = scan::outline(module)?;
-    if debug_info {
+    if build.debug_info {
         outline.debug.refuse_too_large()?;
     }
-    let engine =
-        wasmtime::Engine::new(&codegen()).map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
-    let code = if debug_info || outline.debug.bytes == 0 {
+    let engine = wasmtime::Engine::new(&codegen(build.flavor))
+        .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
+    let code = if build.debug_info || outline.debug.bytes == 0 {
         code::compile(&engine, module)?
     } else {
         code::compile(&engine, &without_debug_info(module))?
     };
     scan::within("the compiled module, in bytes,", code.len(), bounds::MAX_COMPILED_MODULE_BYTES)?;
-    let id = CodeId { digest: Digest::from_bytes(Sha256::digest(module).into()), debug_info };
-    let seal = Seal { bytes: code.len() as u64, settings: seal::settings(&engine), id };
+    let id = CodeId { digest: Digest::from_bytes(Sha256::digest(module).into()), build };
+    let seal = Seal::of(code.len() as u64, seal::settings(&engine), id);
     Ok(Compiled { code, seal })
 }
 

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use super::apart::Told;
 use super::failed;
-use crate::engine::build::CodeId;
+use crate::engine::build::Build;
 use crate::engine::guests::cores;
 use crate::engine::refused::Refused;
 use crate::engine::seal::SEAL_BYTES;
@@ -31,9 +31,9 @@ const PIECE_BYTES: usize = 64 * 1_024;
 const QUOTED_BYTES: usize = 300;
 
 /// Compiles `module` into `out`. Dropping the future ends the child.
-pub(super) async fn compile(program: &CompilerProgram, id: CodeId, module: Bytes, out: &File) -> Result<(), Refused> {
+pub(super) async fn compile(program: &CompilerProgram, build: Build, module: Bytes, out: &File) -> Result<(), Refused> {
     let out = out.try_clone().map_err(|error| failed(&error))?;
-    let mut child = command(program, id).spawn().map_err(|error| failed(&error))?;
+    let mut child = command(program, build).spawn().map_err(|error| failed(&error))?;
     let patience = program.cpu * bounds::COMPILE_PATIENCE;
     let ended = tokio::time::timeout(patience, talk(&mut child, module, out)).await;
     let (status, said) = match ended {
@@ -47,13 +47,15 @@ pub(super) async fn compile(program: &CompilerProgram, id: CodeId, module: Bytes
     if status.success() { Ok(()) } else { Err(refusal(program, status, &said)) }
 }
 
-fn command(program: &CompilerProgram, id: CodeId) -> Command {
+fn command(program: &CompilerProgram, build: Build) -> Command {
     let mut command = Command::new(&program.program);
     command
         .args(["compile", "-", "--output", "-", "--report"])
         .args(["--max-cpu", &format!("{}s", program.cpu.as_secs())])
         .args(["--max-memory", &program.memory_bytes.to_string()])
-        .args(id.debug_info.then_some("--debug-info"))
+        .args(build.debug_info.then_some("--debug-info"))
+        .args(build.flavor.fuel.then_some("--fuel"))
+        .args(build.flavor.concurrent.then_some("--wasi-0.3"))
         .env_clear()
         .env("RAYON_NUM_THREADS", cores().min(bounds::MAX_COMPILE_THREADS).to_string())
         .env("MIMALLOC_ARENA_RESERVE", "16MiB") // of its address space, which is limited; a gigabyte unless told

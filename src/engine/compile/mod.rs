@@ -21,9 +21,9 @@ pub(super) use draft::Draft;
 use super::build::CodeId;
 use super::code::Code;
 use super::disk::Disk;
+use super::engines::{Engines, Made};
 use super::entrypoint::Target;
 use super::guests::cores;
-use super::host::Linkers;
 use super::ready::Ready;
 use super::refused::Refused;
 use super::settings::CompilerProgram;
@@ -35,8 +35,7 @@ use crate::model::entrypoint::{Entrypoint, Wanted};
 pub(super) struct Compiler(Arc<Parts>);
 
 struct Parts {
-    wasmtime: wasmtime::Engine,
-    linkers: Linkers,
+    engines: Arc<Engines>,
     disk: Option<Disk>,
     program: Option<CompilerProgram>,
     compiling: Semaphore,
@@ -44,14 +43,9 @@ struct Parts {
 }
 
 impl Compiler {
-    pub(super) fn new(
-        wasmtime: wasmtime::Engine,
-        linkers: Linkers,
-        disk: Option<Disk>,
-        program: Option<CompilerProgram>,
-    ) -> Self {
+    pub(super) fn new(engines: Arc<Engines>, disk: Option<Disk>, program: Option<CompilerProgram>) -> Self {
         let (compiling, compiled) = (Semaphore::new(cores()), AtomicU64::new(0));
-        Self(Arc::new(Parts { wasmtime, linkers, disk, program, compiling, compiled }))
+        Self(Arc::new(Parts { engines, disk, program, compiling, compiled }))
     }
 
     /// The module from the disk, if its code is there. One that is there was not refused when it was deployed.
@@ -69,7 +63,7 @@ impl Compiler {
             return Ok(ready);
         }
         let looked_at = module.clone();
-        self.blocking(move |parts| parts.look_at(&looked_at)).await?;
+        self.blocking(move |parts| parts.look_at(id, &looked_at)).await?;
         let draft = self.compile(id, module).await?;
         self.0.compiled.fetch_add(1, Ordering::Relaxed);
         self.blocking(move |parts| parts.take(id, draft, wanted.as_ref())).await
@@ -80,14 +74,20 @@ impl Compiler {
         self.0.compiled.load(Ordering::Relaxed)
     }
 
+    /// How many engines there are.
+    #[cfg(test)]
+    pub(super) fn engines_made(&self) -> usize {
+        self.0.engines.count()
+    }
+
     async fn compile(&self, id: CodeId, module: Bytes) -> Result<Draft, Refused> {
         let draft = self.blocking(|parts| Draft::new(parts.disk.as_ref()).map_err(|error| failed(&error))).await?;
         if let Some(program) = &self.0.program {
-            child::compile(program, id, module, draft.file()).await?;
+            child::compile(program, id.build, module, draft.file()).await?;
             return Ok(draft);
         }
         self.blocking(move |_| {
-            let compiled = compile(&module, id.debug_info)?;
+            let compiled = compile(&module, id.build)?;
             compiled.write_to(&mut draft.file()).map_err(|error| failed(&error))?;
             Ok(draft)
         })
@@ -106,29 +106,44 @@ impl Compiler {
 
 impl Parts {
     fn recall(&self, id: CodeId, wanted: Option<&Wanted>) -> Option<Result<Ready, Refused>> {
-        let code = self.disk.as_ref()?.load(&self.wasmtime, id)?;
-        Some(self.choose(&code, wanted))
+        let made = match self.engine(id) {
+            Ok(made) => made,
+            Err(refused) => return Some(Err(refused)),
+        };
+        let code = self.disk.as_ref()?.load(&made.wasmtime, id)?;
+        Some(choose(made, &code, wanted))
     }
 
     /// What can be refused before anything is compiled.
-    fn look_at(&self, module: &[u8]) -> Result<(), Refused> {
-        imports::refuse_unknown(&self.linkers, &self.wasmtime, &scan::outline(module)?)
+    fn look_at(&self, id: CodeId, module: &[u8]) -> Result<(), Refused> {
+        let outline = scan::outline(module)?;
+        let made = self.engine(id)?;
+        imports::refuse_unknown(&made.linkers, &made.wasmtime, &outline)
     }
 
     /// Maps what was compiled, and keeps it if it can be run.
     fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
-        let code = Code::map(&self.wasmtime, &draft.path())
+        let made = self.engine(id)?;
+        let code = Code::map(&made.wasmtime, &draft.path())
             .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
-        let ready = self.choose(&code, wanted)?;
+        let ready = choose(made, &code, wanted)?;
         if let (Some(disk), Draft::File(file)) = (&self.disk, draft) {
-            disk.keep(&self.wasmtime, id, file);
+            disk.keep(&made.wasmtime, id, file);
         }
         Ok(ready)
     }
 
-    fn choose(&self, code: &Code, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
-        Ok(Ready::new(Target::choose(&self.linkers, code, wanted)?, code.bytes()))
+    /// The engine that runs such code, made now where it is the first.
+    fn engine(&self, id: CodeId) -> Result<&Arc<Made>, Refused> {
+        if !self.engines.offers(id.build.flavor) {
+            return Err(Refused::Experimental);
+        }
+        self.engines.get(id.build.flavor).map_err(|error| failed(&error))
     }
+}
+
+fn choose(made: &Arc<Made>, code: &Code, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
+    Ok(Ready::new(Arc::clone(made), Target::choose(&made.linkers, code, wanted)?, code.bytes()))
 }
 
 /// The compiler could not do its part: no fault of the module's, as far as one can tell.

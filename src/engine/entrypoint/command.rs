@@ -48,7 +48,7 @@ impl Command {
         }
     }
 
-    pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
+    pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
         let code = match self.enter(run.store.as_context_mut(), run.meter).await {
             Ok(code) => code,
             Err(error) => trap::exit_code(&error).ok_or(error)?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::{End, Run, link};
+use super::{End, Run, Standing, link};
 use crate::engine::call::{Call, Reply};
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
@@ -34,6 +34,8 @@ pub(in crate::engine) struct Handler {
 
 /// Found in any version that is compatible with this one.
 const INTERFACE: &str = "tidemill:function/handler@1.0.0";
+/// The same, and the guest may do several things at once while it works.
+const ASYNC_INTERFACE: &str = "tidemill:function/handler-async@1.0.0";
 const HANDLE: &str = "handle";
 const EXPECTED: &str = "it must be `handle: func(event: event) -> result<list<u8>, failure>` with the types of \
                         `tidemill:function/types@1.0.0`";
@@ -45,9 +47,10 @@ pub(super) fn is_offered_by(component: &Component) -> bool {
     find(component).is_some()
 }
 
-/// The export of the interface, or else a function of that name at the root.
+/// The export of one of the interfaces, or else a function of that name at the root.
 fn find(component: &Component) -> Option<(ComponentItem, ComponentExportIndex)> {
-    match component.get_export_index(None, INTERFACE) {
+    let interface = [INTERFACE, ASYNC_INTERFACE].iter().find_map(|name| component.get_export_index(None, name));
+    match interface {
         Some(interface) => component.get_export(Some(&interface), HANDLE),
         None => component.get_export(None, HANDLE),
     }
@@ -65,13 +68,13 @@ impl Handler {
     }
 
     pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
-        let instance = self.component.instantiate_async(&mut run.store).await?;
-        run.meter.instantiated();
-        let handle = instance.get_typed_func::<Params<'_>, Results>(&mut run.store, &self.handle)?;
+        let instance = run.component(&self.component).await?;
+        let handle = instance.get_typed_func::<Params<'_>, Results>(&mut *run.store, &self.handle)?;
         let chain: Vec<_> = run.call.identity.chain.iter().map(String::as_str).collect();
         let attributes = &run.call.identity.attributes;
         let attributes: Vec<_> = attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (told,) = handle.call_async(&mut run.store, (event(run.call, &chain, &attributes),)).await?;
+        let (told,) = handle.call_async(&mut *run.store, (event(run.call, &chain, &attributes),)).await?;
+        *run.standing = Some(Standing::Component(instance));
         match told {
             Ok(body) if body.len() > run.call.result_bytes() => Err(TooLarge(run.call.result_bytes()).into()),
             Ok(body) => Ok(Ok(Reply { body: body.into(), ..Reply::default() }).into()),

@@ -6,8 +6,10 @@ mod http;
 mod raw;
 mod typed;
 
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{self, Component, InstancePre};
 use wasmtime::{Module, Store};
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::call::{Call, Reply};
 use super::code::Code;
@@ -33,11 +35,21 @@ pub(super) enum Target {
 
 /// One run as a target sees it.
 pub(super) struct Run<'a> {
-    pub(super) store: Store<Host>,
+    pub(super) store: &'a mut Store<Host>,
+    /// The instance, where an earlier run has left one. It is taken out, and one that can be entered again is put back.
+    pub(super) standing: &'a mut Option<Standing>,
     pub(super) call: &'a Call,
     pub(super) stdout: &'a Capture,
     pub(super) stderr: &'a Capture,
     pub(super) meter: &'a Meter,
+}
+
+/// An instance that has been entered and left, and may be entered again.
+pub(super) enum Standing {
+    Component(component::Instance),
+    Core(wasmtime::Instance),
+    Http(Proxy),
+    Service(Service),
 }
 
 /// How a run ended, if not by an error of wasmtime's.
@@ -100,7 +112,7 @@ impl Target {
         }
     }
 
-    /// Runs it in a fresh instance.
+    /// Runs it, in a fresh instance unless one is standing.
     pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
         match self {
             Self::Command(command) => command.run(run).await,
@@ -113,6 +125,16 @@ impl Target {
 }
 
 impl Run<'_> {
+    /// The instance of a component, ready to be entered.
+    async fn component(&mut self, fresh: &InstancePre<Host>) -> wasmtime::Result<component::Instance> {
+        let instance = match self.standing.take() {
+            Some(Standing::Component(instance)) => instance,
+            _ => fresh.instantiate_async(&mut *self.store).await?,
+        };
+        self.meter.instantiated();
+        Ok(instance)
+    }
+
     fn circumstances(&self) -> Circumstances {
         Circumstances { limits: self.call.version.limits, refused: self.meter.withheld() }
     }

@@ -2,11 +2,14 @@
 //!
 //! It exports `memory`, `alloc: (len: i32) -> i32`, which says where so many bytes may be put, and the function itself,
 //! `(ptr: i32, len: i32) -> i64`: where the payload is, and in return where the result is, `ptr << 32 | len`. If it exports
-//! `_initialize`, that is called first. Numbers are unsigned. Instances are not used again, so nothing is ever freed.
+//! `_initialize`, that is called first. Numbers are unsigned. Nothing is ever freed:
+//! where a version has its instances used again, payload and result are done with when `alloc` is called for the next.
 
-use wasmtime::{AsContextMut, Extern, ExternType, FuncType, Instance, InstancePre, Module, ModuleExport, ValType};
+use wasmtime::{
+    AsContextMut, Extern, ExternType, FuncType, Instance, InstancePre, Module, ModuleExport, Store, ValType,
+};
 
-use super::{End, Run, link_core};
+use super::{End, Run, Standing, link_core};
 use crate::engine::call::Reply;
 use crate::engine::host::{Host, Linkers};
 use crate::engine::output::TooLarge;
@@ -73,15 +76,23 @@ impl Raw {
         &self.name
     }
 
-    pub(super) async fn run(&self, mut run: Run<'_>) -> wasmtime::Result<End> {
-        let payload = run.call.input.bytes();
-        let limit = run.call.result_bytes();
-        let store = &mut run.store;
+    async fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<Instance> {
         let instance = self.module.instantiate_async(&mut *store).await?;
         if let Some(initialize) = &self.initialize {
             let initialize = function(&instance, &mut *store, initialize)?.typed::<(), ()>(&*store)?;
             initialize.call_async(&mut *store, ()).await?;
         }
+        Ok(instance)
+    }
+
+    pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
+        let payload = run.call.input.bytes();
+        let limit = run.call.result_bytes();
+        let store = run.store;
+        let instance = match run.standing.take() {
+            Some(Standing::Core(instance)) => instance,
+            _ => self.instantiate(store).await?,
+        };
         run.meter.instantiated();
         let memory = instance.get_module_export(&mut *store, &self.memory).and_then(Extern::into_memory);
         let memory = memory.ok_or_else(|| wasmtime::Error::msg("`memory` is no memory"))?;
@@ -102,6 +113,7 @@ impl Raw {
         if len > limit {
             return Err(TooLarge(limit).into());
         }
+        *run.standing = Some(Standing::Core(instance));
         Ok(Ok(Reply { body: result.to_vec().into(), ..Reply::default() }).into())
     }
 }

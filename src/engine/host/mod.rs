@@ -28,6 +28,7 @@ pub(super) use outward::Outward;
 
 use inward::Inward;
 
+use super::build::Flavor;
 use super::call::{Call, Identity};
 use super::limits::Limits;
 use super::meter::Meter;
@@ -110,6 +111,33 @@ impl Host {
         self.wasi.get_or_insert_with(|| Box::new(wasi(surroundings.take(), handles)))
     }
 
+    /// Takes what is new for another run in the same instance from `next`: who the guest is, where it may go, what it is
+    /// measured by. What the guest holds it keeps.
+    pub(super) fn follow(&mut self, next: Self) {
+        let Self { surroundings, outgoing, inward, config, log, limits, .. } = next;
+        self.limits.follow(limits);
+        (self.outgoing, self.inward, self.config, self.log) = (outgoing, inward, config, log);
+        match &mut self.wasi {
+            Some(wasi) => *wasi.ctx().ctx = around(surroundings).build(),
+            None => self.surroundings = surroundings,
+        }
+    }
+
+    /// Linear memory that the guest has.
+    pub(super) const fn memory_bytes(&self) -> u64 {
+        self.limits.used()
+    }
+
+    /// Whether the guest has taken so much that another run had better find a fresh instance.
+    pub(super) const fn is_nearly_used_up(&self) -> bool {
+        self.limits.is_nearly_used_up()
+    }
+
+    /// Drops all that the guest holds here.
+    pub(super) fn let_go(&mut self) {
+        self.wasi = None;
+    }
+
     /// The limits on its allocations.
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limits
@@ -117,6 +145,12 @@ impl Host {
 }
 
 fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
+    let mut wasi = around(surroundings).build_p1();
+    wasi.ctx().table.set_max_capacity(handles);
+    wasi
+}
+
+fn around(surroundings: Option<Surroundings>) -> WasiCtxBuilder {
     let mut wasi = WasiCtxBuilder::new();
     if let Some(Surroundings { identity, version, secrets, stdio, directories }) = surroundings {
         wasi = directories.unwrap_or(wasi);
@@ -131,8 +165,6 @@ fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .socket_addr_check(|_, _| Box::pin(async { false }));
-    let mut wasi = wasi.build_p1();
-    wasi.ctx().table.set_max_capacity(handles);
     wasi
 }
 
@@ -159,10 +191,10 @@ pub(super) struct Linkers {
 
 impl Linkers {
     /// WASI 0.1 for core modules, 0.2 with `wasi:http`, `wasi:config` and `wasi:logging` for components, and the means to
-    /// crash where a test asks.
+    /// crash where a test asks. WASI 0.3 only where guests do several things at once.
     ///
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
-    pub(super) fn new(engine: &Engine, fault_injection: bool) -> wasmtime::Result<Self> {
+    pub(super) fn new(engine: &Engine, flavor: Flavor, fault_injection: bool) -> wasmtime::Result<Self> {
         let mut core = wasmtime::Linker::new(engine);
         p1::add_to_linker_async(&mut core, Host::wasi)?;
         p0::add_to_linker_async(&mut core, Host::wasi)?;
@@ -177,6 +209,10 @@ impl Linkers {
         logging::add_to_linker(&mut component)?;
         invoke::add_to_linker(&mut component)?;
         keyvalue::add_to_linker(&mut component)?;
+        if flavor.concurrent {
+            wasmtime_wasi::p3::add_to_linker(&mut component)?;
+            wasmtime_wasi_http::p3::add_to_linker(&mut component)?;
+        }
         Ok(Self { core, component })
     }
 }

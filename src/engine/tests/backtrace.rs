@@ -1,5 +1,5 @@
 use super::*;
-use crate::engine::CodeId;
+use crate::engine::{Build, CodeId};
 
 const SOURCE: &str = r#"(module $guest
   (func $_ZN4mill5grind17h0123456789abcdefE (param i32)
@@ -19,7 +19,7 @@ fn with_debug_info() -> Bytes {
 
 async fn trapped(debug_info: bool, module: Bytes) -> String {
     let engine = engine();
-    let code = CodeId { digest: digest(&module), debug_info };
+    let code = CodeId { digest: digest(&module), build: Build { debug_info, ..Build::default() } };
     let entrypoint = engine.inspect(code, module, None).await.unwrap();
     let ready = engine.load(code, &entrypoint, async { Err("it is in memory".to_owned()) }).await.unwrap();
     failure(engine.run(&ready, call("")).await).message
@@ -66,7 +66,7 @@ async fn code_with_and_without_debug_information_is_kept_apart() {
     for _ in 0..2 {
         let engine = Engine::start(&settings(Some(dir.path()))).unwrap();
         for debug_info in [false, true] {
-            let code = CodeId { digest: digest(&module), debug_info };
+            let code = CodeId { digest: digest(&module), build: Build { debug_info, ..Build::default() } };
             engine.inspect(code, module.clone(), None).await.unwrap();
         }
     }

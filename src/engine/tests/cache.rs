@@ -2,8 +2,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::engine::compile;
 use crate::engine::seal::{SEAL_BYTES, Seal};
+use crate::engine::{Build, compile};
 
 async fn load(engine: &Engine, module: &Bytes) -> Ready {
     let give = module.clone();
@@ -124,13 +124,13 @@ async fn code_that_does_not_fit_is_compiled_again_and_not_trusted() {
     };
     // Compiled from another module, and renamed.
     check(|path| {
-        let other = compile(&guest("prebuilt/upper.wasm"), false).unwrap();
+        let other = compile(&guest("prebuilt/upper.wasm"), Build::default()).unwrap();
         other.write_to(&mut std::fs::File::create(path).unwrap()).unwrap();
     })
     .await;
     // The same module, compiled otherwise.
     check(|path| {
-        let other = compile(&guest("prebuilt/echo.wasm"), true).unwrap();
+        let other = compile(&guest("prebuilt/echo.wasm"), Build { debug_info: true, ..Build::default() }).unwrap();
         other.write_to(&mut std::fs::File::create(path).unwrap()).unwrap();
     })
     .await;
@@ -166,7 +166,7 @@ async fn code_that_does_not_fit_is_compiled_again_and_not_trusted() {
 async fn code_that_was_compiled_elsewhere_by_this_program_is_used() {
     let dir = tempfile::tempdir().unwrap();
     let module = guest("prebuilt/echo.wasm");
-    let compiled = compile(&module, false).unwrap();
+    let compiled = compile(&module, Build::default()).unwrap();
     compiled.write_to(&mut std::fs::File::create(dir.path().join(compiled.name())).unwrap()).unwrap();
     let engine = Engine::start(&settings(Some(dir.path()))).unwrap();
     let ready = deploy(&engine, module).await;
@@ -190,7 +190,7 @@ fn numbered(n: usize) -> Bytes {
 #[tokio::test]
 async fn what_is_not_in_memory_is_mapped_again_without_its_module() {
     let dir = tempfile::tempdir().unwrap();
-    let one = compile(&numbered(0), false).unwrap();
+    let one = compile(&numbered(0), Build::default()).unwrap();
     let mut file = Vec::new();
     one.write_to(&mut file).unwrap();
     let room = 3 * file.len() as u64 + 1_000;

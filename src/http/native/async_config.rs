@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::openapi::values;
 use super::query::{self, Named, Path, bad};
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -174,6 +175,7 @@ pub(super) async fn show(
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     body: Body,
@@ -181,7 +183,7 @@ pub(super) async fn set(
     let (path, qualifier) = addressed(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "configuration").await?;
     let config: ConfigIn = query::json(&body, "configuration")?;
-    runtime.configure(&path, subject(&qualifier)?, config.meant()?).await?;
+    runtime.configure(&caller, &path, subject(&qualifier)?, config.meant()?).await?;
     let described = runtime.describe(&path, &qualifier)?;
     Ok(Json(ConfigOut::of(&described.function, described.version.number)))
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode as S;
 
+use crate::access::{AccessError, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
 use crate::engine::RefusedDirectory;
@@ -10,6 +11,7 @@ use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
 use crate::messaging::streams::StreamError;
 use crate::messaging::topics::TopicError;
+use crate::model::access::Role;
 use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
@@ -49,7 +51,10 @@ const fn caller(status: S, code: &'static str) -> Facts {
 
 fn facts(error: &Error) -> Facts {
     match error {
+        Error::Access(error) => access(error),
         Error::AlreadySettled { .. } => caller(S::CONFLICT, "already_settled"),
+        Error::Denied(_) | Error::NotAllowed(NotAllowed::Denied(_)) => caller(S::FORBIDDEN, "access_denied"),
+        Error::NotAllowed(NotAllowed::Unauthenticated) => caller(S::UNAUTHORIZED, "unauthenticated"),
         Error::Connection(error) => connection(error),
         Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
@@ -111,8 +116,10 @@ fn function_status(kind: FailureKind) -> S {
         FailureKind::Throttled => S::TOO_MANY_REQUESTS,
         FailureKind::HttpStatus(status) => S::from_u16(status).unwrap_or(S::BAD_GATEWAY),
         FailureKind::Load => S::SERVICE_UNAVAILABLE,
+        FailureKind::AccessDenied => S::FORBIDDEN,
         FailureKind::ExitCode(_)
         | FailureKind::Interrupted
+        | FailureKind::OutOfFuel
         | FailureKind::OutOfMemory
         | FailureKind::Permanent
         | FailureKind::ResponseTooLarge
@@ -127,6 +134,7 @@ fn function_status(kind: FailureKind) -> S {
 
 fn registry(error: &RegistryError) -> Facts {
     match error {
+        RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
         RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
             caller(S::BAD_REQUEST, "bad_range")
         }
@@ -149,6 +157,23 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::TargetRefused(TargetRefused::NotAllowed(_)) => caller(S::FORBIDDEN, "destination_not_allowed"),
         RegistryError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
         RegistryError::VersionUnknown { .. } => caller(S::NOT_FOUND, "version_not_found"),
+    }
+}
+
+fn access(error: &AccessError) -> Facts {
+    match error {
+        AccessError::AccountExists { .. } => caller(S::CONFLICT, "account_exists"),
+        AccessError::AccountUnknown { .. } => caller(S::NOT_FOUND, "account_not_found"),
+        AccessError::CredentialUnknown(_) => caller(S::NOT_FOUND, "credential_not_found"),
+        AccessError::Everyone => caller(S::BAD_REQUEST, "everyone"),
+        AccessError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        AccessError::LastAdmin => caller(S::CONFLICT, "last_admin"),
+        AccessError::Lifetime => caller(S::BAD_REQUEST, "bad_range"),
+        AccessError::NotGranted { .. } => caller(S::NOT_FOUND, "role_not_granted"),
+        AccessError::Pointless(_) => caller(S::BAD_REQUEST, "bad_role"),
+        AccessError::Store(error) => store(error),
+        AccessError::TooMany { .. } => caller(S::CONFLICT, "limit_exceeded"),
+        AccessError::Vault(error) => vault(error),
     }
 }
 
@@ -297,6 +322,11 @@ fn more(error: &Error, problem: Problem) -> Problem {
         return problem.with("path", path.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
     match error {
+        Error::Denied(denied) | Error::NotAllowed(NotAllowed::Denied(denied)) => {
+            let account = format!("{}/{}", denied.namespace, denied.account);
+            let role = denied.role.map(Role::as_str);
+            problem.with("account", account).with("role", role).with("resource", denied.on.to_string())
+        }
         Error::Function { id, failure, .. } => {
             let problem = problem.with("invocation_id", id.to_string()).with("kind", failure.kind.as_str());
             match failure.kind {

@@ -81,6 +81,11 @@ fn told(method: &Method, rest: &Uri) -> [(String, String); 3] {
     ]
 }
 
+/// The function that is meant.
+pub(super) fn function(uri: &Uri) -> Result<FunctionPath, Problem> {
+    Ok(addressed(uri)?.path)
+}
+
 /// Takes `/fn/NAME/...` or `/fn/~NAMESPACE/NAME/...` apart. By hand, for the path must reach the function as it
 /// was sent, escapes and doubled slashes included.
 fn addressed(uri: &Uri) -> Result<Addressed, Problem> {

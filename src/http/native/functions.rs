@@ -17,6 +17,7 @@ use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
 use super::grants::GrantsText;
 use super::openapi::values;
 use super::query::{self, Named, Page, Path, Within, bad};
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -47,10 +48,17 @@ pub(super) struct Settings {
     /// How many attempts of the version may run at once; the runtime's own limit applies besides.
     #[schema(schema_with = values::concurrency)]
     concurrency: Option<u32>,
+    #[schema(schema_with = values::fuel)]
+    fuel: Option<u64>,
     #[serde(default)]
     space: SpaceIn,
     #[serde(default)]
     debug_info: bool,
+    #[schema(schema_with = values::reuse)]
+    reuse: Option<u32>,
+    /// Whether a core dump is kept of an attempt that traps.
+    #[serde(default)]
+    core_dump: bool,
     #[serde(default)]
     grants: GrantsText,
     async_config: Option<ConfigIn>,
@@ -109,8 +117,12 @@ struct VersionOut {
     memory_bytes: u64,
     timeout_ms: u64,
     concurrency: Option<u32>,
+    fuel: Option<u64>,
     space: SpaceOut,
     debug_info: bool,
+    reuse: Option<u32>,
+    wasi_0_3: bool,
+    core_dump: bool,
     grants: GrantsText,
 }
 
@@ -177,8 +189,12 @@ impl VersionOut {
             memory_bytes: version.limits.memory_bytes,
             timeout_ms: whole_ms(version.limits.timeout),
             concurrency: version.limits.concurrency.map(NonZeroU32::get),
+            fuel: version.limits.fuel,
             space: SpaceOut::of(version.limits.space),
             debug_info: version.debug_info,
+            reuse: version.reuse.map(NonZeroU32::get),
+            wasi_0_3: version.wasi_0_3,
+            core_dump: version.core_dump,
             grants: GrantsText::of(&version.grants),
         }
     }
@@ -218,7 +234,7 @@ impl Settings {
             self.concurrency,
         );
         let range = |error: bounds::OutOfRange| bad("bad_range", error.to_string());
-        let limits = limits.map_err(range)?;
+        let limits = limits.and_then(|limits| limits.with_fuel(self.fuel)).map_err(range)?;
         let entrypoint = self.entrypoint.as_deref().map(str::parse::<Wanted>).transpose();
         Ok(Deployment {
             module,
@@ -228,13 +244,22 @@ impl Settings {
             limits: Limits { space: self.space.meant()?, ..limits },
             grants: self.grants.meant()?,
             debug_info: self.debug_info,
+            reuse: self.reuse.map(reuse).transpose()?,
+            core_dump: self.core_dump,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
         })
     }
 }
 
+/// Zero is no number of invocations, and is refused as one that is out of range.
+fn reuse(asked: u32) -> Result<NonZeroU32, Problem> {
+    bounds::within("reuse", asked, &bounds::REUSE).map_err(|error| bad("bad_range", error.to_string()))?;
+    Ok(NonZeroU32::new(asked).unwrap_or(NonZeroU32::MIN))
+}
+
 pub(super) async fn deploy(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -246,7 +271,7 @@ pub(super) async fn deploy(
         Ok(boundary) => parts(body, boundary).await?,
         Err(_) => (Settings::default(), body::read(body, bounds::MAX_MODULE_BYTES, "module").await?),
     };
-    let (described, created) = runtime.deploy(path, settings.deployment(module)?).await?;
+    let (described, created) = runtime.deploy(&caller, path, settings.deployment(module)?).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(FunctionOut::of(&described))))
 }
@@ -283,11 +308,15 @@ pub(super) async fn show(
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<FunctionsOut>, Problem> {
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<FunctionsOut>, Problem> {
     let page: Page = query::query(&uri)?;
     let namespace = page.namespace.as_deref().map(query::parsed::<Namespace>).transpose()?;
     let after = page.cursor.as_deref().map(behind).transpose()?;
-    let listed = runtime.functions(namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
+    let listed = runtime.functions(&caller, namespace.as_ref(), after.as_ref(), query::limit(page.limit)?);
     let functions = listed.functions.iter().map(FunctionOut::of).collect();
     let next_cursor = listed.next.map(|path| format!("{}/{}", path.namespace, path.name));
     Ok(Json(FunctionsOut { functions, next_cursor }))

@@ -199,11 +199,10 @@ fn delivery(invocation: &Invocation) -> &'static str {
     let outcome = invocation.outcome().map(|(outcome, _)| outcome).filter(|outcome| outcome.is_passed_on());
     let destination = outcome.is_some_and(|outcome| invocation.policy.config.destinations.of(outcome).is_some());
     match &invocation.state {
-        State::Queued { .. } | State::Running { .. } => "none",
         State::Delivering { .. } => "pending",
         State::Done { undelivered, .. } if !undelivered.is_empty() => "dead",
         State::Done { .. } if destination || invocation.policy.callback.is_some() => "delivered",
-        State::Done { .. } => "none",
+        State::Queued { .. } | State::Running { .. } | State::Done { .. } => "none",
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,20 @@ pub(super) async fn logs(State(runtime): State<Runtime>, Path(id): Path<String>)
     runtime.invocation(id).await?;
     let log = runtime.bytes(id, Part::Log).await?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], String::from_utf8_lossy(&log).into_owned()).into_response())
+}
+
+pub(super) async fn core_dump(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id = query::parsed::<InvocationId>(&id)?;
+    runtime.invocation(id).await?;
+    if let Some(dump) = runtime.core_dump(id).await? {
+        let name = format!("attachment; filename=\"{id}.wasmcore\"");
+        return Ok(([(CONTENT_TYPE, "application/wasm".to_owned()), (CONTENT_DISPOSITION, name)], dump).into_response());
+    }
+    let detail = format!(
+        "there is no core dump of {id}: one is kept for a while of an attempt that trapped, where the version was deployed \
+         with `core_dump`"
+    );
+    Err(Problem::new(StatusCode::NOT_FOUND, "no_core_dump", detail))
 }
 
 pub(super) async fn payload(State(runtime): State<Runtime>, Path(id): Path<String>) -> Result<Response, Problem> {

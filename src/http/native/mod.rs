@@ -1,5 +1,6 @@
 //! The native dialect: JSON, problem details, one file per noun.
 
+mod access;
 mod async_config;
 pub(super) mod bench;
 mod bulk;
@@ -25,6 +26,7 @@ pub(super) mod openapi;
 mod overview;
 mod query;
 mod queue;
+pub(super) mod rules;
 mod schema;
 mod secrets;
 mod streams;
@@ -65,6 +67,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/redrive", post(invocations::redrive))
         .route("/v1/invocations/{id}/redeliver", post(deliveries::redeliver))
         .route("/v1/invocations/{id}/run-now", post(invocations::run_now))
+        .route("/v1/invocations/{id}/coredump", get(invocations::core_dump))
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))
@@ -82,6 +85,15 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
+        .route("/v1/roles", get(access::roles))
+        .route("/v1/accounts", get(access::list))
+        .route("/v1/accounts/{name}", put(access::create).get(access::show).delete(access::delete))
+        .route("/v1/accounts/{name}/roles", post(access::grant).delete(access::revoke))
+        .route("/v1/accounts/{name}/tokens", get(access::tokens).post(access::create_token))
+        .route("/v1/accounts/{name}/tokens/{id}", delete(access::revoke_credential))
+        .route("/v1/accounts/{name}/keys", get(access::keys).post(access::create_key))
+        .route("/v1/accounts/{name}/keys/{id}", delete(access::revoke_credential))
+        .route("/v1/audit", get(access::audit))
         .route("/v1/queues", get(message_queues::list))
         .route(
             "/v1/queues/{name}",

@@ -21,13 +21,15 @@ pub(super) struct UsageOut {
     memory_bytes: u64,
     input_bytes: u64,
     output_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
 }
 
 impl UsageOut {
     pub(super) fn of(usage: Usage) -> Self {
         let Usage { waited_us, loaded_us, instantiated_us, ran_us, cpu_us, .. } = usage;
-        let Usage { memory_bytes, input_bytes, output_bytes, .. } = usage;
-        Self { waited_us, loaded_us, instantiated_us, ran_us, cpu_us, memory_bytes, input_bytes, output_bytes }
+        let Usage { memory_bytes, input_bytes, output_bytes, fuel, .. } = usage;
+        Self { waited_us, loaded_us, instantiated_us, ran_us, cpu_us, memory_bytes, input_bytes, output_bytes, fuel }
     }
 }
 

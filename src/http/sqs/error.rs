@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use crate::access::NotAllowed;
 use crate::messaging::queues::QueueError;
 use crate::store::StoreError;
 
@@ -41,6 +42,11 @@ impl SqsError {
         Self { status, ..Self::named("RequestEntityTooLarge", message) }
     }
 
+    /// Whoever asks is not who it says.
+    pub(super) fn not_let_in(why: &str) -> Self {
+        Self { status: StatusCode::FORBIDDEN, ..Self::named("InvalidClientTokenId", why) }
+    }
+
     /// The same error where it is about an attribute of a queue.
     pub(super) fn of_attribute(self) -> Self {
         if self.shape == "InvalidParameterValue" {
@@ -53,6 +59,17 @@ impl SqsError {
     /// Whether whoever asked is at fault.
     pub(super) fn is_senders(&self) -> bool {
         self.status.is_client_error()
+    }
+}
+
+impl From<NotAllowed> for SqsError {
+    fn from(refused: NotAllowed) -> Self {
+        let message = refused.to_string();
+        let (shape, code) = match refused {
+            NotAllowed::Denied(_) => ("AccessDeniedException", "AccessDenied"),
+            NotAllowed::Unauthenticated => ("MissingAuthenticationToken", "MissingAuthenticationToken"),
+        };
+        Self { status: StatusCode::FORBIDDEN, ..Self::of_sqs(shape, code, message) }
     }
 }
 

@@ -21,11 +21,12 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::body;
 use super::problem::Problem;
+use crate::access::Caller;
+use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
 use crate::model::names::Namespace;
 use crate::runtime::Runtime;
@@ -44,13 +45,22 @@ struct Call<'a> {
     namespace: Namespace,
     /// Where the client reached us, for the URLs of queues.
     base: String,
+    /// Who asks.
+    caller: Caller,
     /// Who sends, as receivers of messages are told.
     sender: Option<String>,
 }
 
+impl Call<'_> {
+    /// Refuses what whoever asks may not do.
+    fn check(&self, permission: Permission, on: &Scope) -> Result<(), SqsError> {
+        self.runtime.access().allows(&self.caller, permission, on).map_err(SqsError::from)
+    }
+}
+
 /// Which form the request has, and so the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Protocol {
+pub(super) enum Protocol {
     Json,
     Query,
 }
@@ -76,7 +86,7 @@ pub(super) async fn answer(State(runtime): State<Runtime>, request: Request) -> 
 }
 
 /// The form of a request of this dialect, as far as its head tells.
-fn protocol(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Protocol> {
+pub(super) fn protocol(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Protocol> {
     let mut segments = uri.path().split('/').filter(|segment| !segment.is_empty());
     // Our own paths are never a namespace's.
     let is_ours = segments.next().is_some_and(|first| matches!(first, "v1" | "v2" | "fn"));
@@ -97,23 +107,34 @@ async fn handled(
     body: Body,
 ) -> Result<(String, serde_json::Value), SqsError> {
     let body = body::read(body, MAX_REQUEST_BYTES, "request").await.map_err(unread)?;
-    let sender = admitted(head, &body)?;
+    let caller = sent_by(runtime, head);
+    let sender = match &caller {
+        Caller::Account(who) => Some(who.id.to_string()),
+        Caller::Nobody | Caller::Trusted => None,
+    };
     let (operation, input) = match protocol {
         Protocol::Json => json::read(&head.headers, &body)?,
         Protocol::Query => query::read(&head.uri, &body)?,
     };
     let namespace = names::endpoint(&head.uri)?;
-    let call = Call { runtime, namespace, base: names::base(&head.headers), sender };
+    let call = Call { runtime, namespace, base: names::base(&head.headers), caller, sender };
     let output = operations::run(&call, &operation, &Input::new(&input)).await?;
     Ok((operation, output))
 }
 
-/// The one place where a request of this dialect is let in or not, and told who sent it: the method, the URI and the
-/// headers are in `head`, and a signature covers the digest of `body`. Without authentication, which the listener allows
-/// on loopback alone, everybody is let in and nobody is known.
-#[expect(clippy::unnecessary_wraps, reason = "who authenticates refuses here")]
-fn admitted(_head: &Parts, _body: &Bytes) -> Result<Option<String>, SqsError> {
-    Ok(None)
+/// Who sends a request, as whoever let it in has found out.
+fn sent_by(runtime: &Runtime, head: &Parts) -> Caller {
+    let unasked = if runtime.authenticates() { Caller::Nobody } else { Caller::Trusted };
+    head.extensions.get::<Caller>().cloned().unwrap_or(unasked)
+}
+
+/// The refusal of a request whose sender is not who it says.
+pub(super) fn not_let_in(protocol: Protocol, why: &str) -> Response {
+    let error = SqsError::not_let_in(why);
+    match protocol {
+        Protocol::Json => json::refusal(&error),
+        Protocol::Query => query::refusal(&error, Uuid::new_v4()),
+    }
 }
 
 fn unread(problem: Problem) -> SqsError {

@@ -6,6 +6,7 @@ use super::attributes::{self, Wanted};
 use super::error::SqsError;
 use super::input::Input;
 use super::{Call, messages, names};
+use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::message_queue::{QueueName, QueuePath};
 
 /// Queues of one page of a list.
@@ -19,7 +20,11 @@ pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> 
         "ListQueues" => return list(call, input),
         _ => (),
     }
-    let path = || names::of_url(input.required("QueueUrl")?, &call.namespace);
+    let path = || {
+        let path = names::of_url(input.required("QueueUrl")?, &call.namespace)?;
+        needed(operation).map_or(Ok(()), |permission| call.check(permission, &scope(&path)))?;
+        Ok::<_, SqsError>(path)
+    };
     match operation {
         "ChangeMessageVisibility" => messages::change_visibility(call, &path()?, input).await,
         "ChangeMessageVisibilityBatch" => messages::change_visibility_batch(call, &path()?, input).await,
@@ -60,8 +65,29 @@ pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> 
     }
 }
 
+/// What an operation on a queue needs; `None` where there is no such operation.
+fn needed(operation: &str) -> Option<Permission> {
+    match operation {
+        "ChangeMessageVisibility"
+        | "ChangeMessageVisibilityBatch"
+        | "DeleteMessage"
+        | "DeleteMessageBatch"
+        | "PurgeQueue"
+        | "ReceiveMessage" => Some(Permission::QueuesReceive),
+        "DeleteQueue" | "SetQueueAttributes" | "TagQueue" | "UntagQueue" => Some(Permission::QueuesEdit),
+        "GetQueueAttributes" | "ListDeadLetterSourceQueues" | "ListQueueTags" => Some(Permission::QueuesView),
+        "SendMessage" | "SendMessageBatch" => Some(Permission::QueuesSend),
+        _ => None,
+    }
+}
+
+fn scope(path: &QueuePath) -> Scope {
+    Scope::Resource(ResourceKind::Queue, path.namespace.clone(), path.name.as_str().to_owned())
+}
+
 async fn create(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
     let path = QueuePath { namespace: call.namespace.clone(), name: names::name(input.required("QueueName")?)? };
+    call.check(Permission::QueuesCreate, &scope(&path))?;
     let wanted = Wanted::read(&input.map("Attributes")?, &path)?;
     let mut tags = input.map("tags")?; // as the JSON protocol spells it in this one place
     tags.extend(input.map("Tags")?);
@@ -76,6 +102,7 @@ fn queue_url(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
         None => call.namespace.clone(),
     };
     let path = QueuePath { namespace, name: names::name(input.required("QueueName")?)? };
+    call.check(Permission::QueuesView, &scope(&path))?;
     call.runtime.message_queues().describe(&path)?;
     Ok(json!({ "QueueUrl": names::url(&call.base, &path) }))
 }
@@ -105,6 +132,7 @@ fn urls(call: &Call<'_>, member: &str, mut found: Vec<QueuePath>, most: usize) -
 }
 
 fn list(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
+    call.check(Permission::QueuesView, &Scope::Namespace(call.namespace.clone()))?;
     let (most, after) = page(input)?;
     let prefix = input.text("QueueNamePrefix")?.unwrap_or_default();
     let found = call.runtime.message_queues().list(&call.namespace, prefix, after.as_ref(), most + 1);

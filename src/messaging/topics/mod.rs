@@ -268,7 +268,9 @@ impl Parts {
         let group = Group(keys.map(Change::RemoveDocument).collect());
         self.store.commit(group, Durability::Synced).await?;
         self.topics.write().unwrap_or_else(PoisonError::into_inner).remove(path);
-        lanes.iter().for_each(|lane| lane.close());
+        for lane in &lanes {
+            lane.close();
+        }
         // What this leaves is found at the next start.
         if let Err(error) = self.sweep_topic(&topic, &lanes).await {
             tracing::warn!(topic = %path, %error, "what was on its way from a deleted topic is not removed yet");

@@ -224,7 +224,7 @@ async fn a_subscription_gets_what_its_filter_wants() {
     scene.subscribe_to("function:europe", Filter { attributes: of_europe, ..Filter::default() }).await;
     let publish = async |outcome, region: &str| {
         let attributes = vec![("region".to_owned(), region.to_owned())];
-        scene.topics.publish(&news(), Publication { outcome, attributes, ..says("x") }).await.unwrap().subscriptions
+        scene.topics.publish(&news(), Publication { attributes, outcome, ..says("x") }).await.unwrap().subscriptions
     };
     assert_eq!(publish(Some(OutcomeKind::Failed), "us").await, 1);
     assert_eq!(publish(Some(OutcomeKind::Succeeded), "us").await, 0);

@@ -13,12 +13,13 @@ struct Need {
     is_met: fn(&Grants) -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         import: "tidemill:function/invoke",
         flag: "--allow-function",
         is_met: |grants| !grants.functions.is_empty(),
     },
+    Need { import: "wasi:http/client", flag: "--allow-http", is_met: |grants| !grants.http.is_empty() },
     Need { import: "wasi:http/outgoing-handler", flag: "--allow-http", is_met: |grants| !grants.http.is_empty() },
     Need { import: "wasi:keyvalue/", flag: "--allow-store", is_met: |grants| !grants.key_value.is_empty() },
 ];

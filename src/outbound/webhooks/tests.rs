@@ -79,13 +79,23 @@ async fn addresses_that_are_private_are_refused_before_and_after_they_are_looked
     assert!(matches!(&told, NotSent::Never { why } if why.contains("--allow-private-targets localhost")), "{told:?}");
 }
 
+type Judged = Result<(), No>;
+
+/// When it is worth another try: in so many seconds, where the receiver said so.
+#[derive(Debug, PartialEq, Eq)]
+enum No {
+    Never,
+    Later,
+    After(u64),
+}
+
 #[track_caller]
-fn check(status: u16, retry_after: Option<&str>, expected: Result<(), Option<Option<u64>>>) {
+fn check(status: u16, retry_after: Option<&str>, expected: Judged) {
     let mut headers = HeaderMap::new();
     headers.extend(retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap())));
     let judged = judged(&Answer { status, headers }).map_err(|told| match told {
-        NotSent::Never { .. } => None,
-        NotSent::Retry { after, .. } => Some(after.map(|after| after.as_secs())),
+        NotSent::Never { .. } => No::Never,
+        NotSent::Retry { after, .. } => after.map_or(No::Later, |after| No::After(after.as_secs())),
     });
     assert_eq!(judged, expected, "{status} {retry_after:?}");
 }
@@ -95,11 +105,11 @@ fn what_the_receiver_answers_says_whether_and_when_to_come_again() {
     for status in [200, 204, 299] {
         check(status, None, Ok(()));
     }
-    check(410, None, Err(None));
+    check(410, None, Err(No::Never));
     for status in [301, 302, 307, 400, 401, 404, 500, 502] {
-        check(status, Some("7"), Err(Some(None)));
+        check(status, Some("7"), Err(No::Later));
     }
-    check(429, Some("7"), Err(Some(Some(7))));
-    check(503, Some("120"), Err(Some(Some(120))));
-    check(503, Some("soon"), Err(Some(None)));
+    check(429, Some("7"), Err(No::After(7)));
+    check(503, Some("120"), Err(No::After(120)));
+    check(503, Some("soon"), Err(No::Later));
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod access;
 mod bulk;
 mod calling;
 mod cancelling;
@@ -17,6 +18,7 @@ mod damage;
 mod destinations;
 mod directories;
 mod disk;
+mod engines;
 mod full_queues;
 mod hostile;
 mod invoking;

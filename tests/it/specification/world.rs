@@ -150,7 +150,7 @@ fn invocation(id: InvocationId, function: u8, now: Timestamp, chain: Vec<Invocat
         first_due: now,
         request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
         lineage: Lineage { chain, retry_of: None },
-        policy: Policy { config: config(function), hop_limit: 16, callback: None },
+        policy: Policy { config: config(function), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),

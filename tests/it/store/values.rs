@@ -100,7 +100,7 @@ pub(crate) fn queued(byte: u8, accepted: u8) -> Invocation {
         first_due: at(accepted),
         request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
         lineage: Lineage::default(),
-        policy: Policy { config: AsyncConfig::default(), hop_limit: 16, callback: None },
+        policy: Policy { config: AsyncConfig::default(), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),
@@ -140,5 +140,8 @@ pub(crate) fn version(n: u32) -> Version {
         grants: Grants::default(),
         debug_info: false,
         wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
     }
 }

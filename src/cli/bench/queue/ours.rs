@@ -221,7 +221,7 @@ fn model(payload_bytes: u64, now: Timestamp) -> Invocation {
         first_due: now,
         request: Request { payload: info(payload_bytes), traceparent: None, attributes: Vec::new() },
         lineage: Lineage::default(),
-        policy: Policy { config, hop_limit: bounds::DEFAULT_HOP_LIMIT, callback: None },
+        policy: Policy { config, hop_limit: bounds::DEFAULT_HOP_LIMIT, callback: None, invoker: None },
         priority: Priority::default(),
         spread: 0,
         attempts: Vec::new(),

@@ -3,66 +3,50 @@
 mod request;
 mod response;
 
-use http::Response;
-use tokio::sync::oneshot;
-use wasmtime::component::{Component, Resource};
-use wasmtime_wasi_http::WasiHttpView;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
-use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
+mod wasi_0_2;
+mod wasi_0_3;
 
-use super::{End, Run, link};
+use http::Response;
+use wasmtime::component::Component;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use self::wasi_0_2::Http02;
+use self::wasi_0_3::Http03;
+use super::{End, Run};
 use crate::engine::code::Code;
-use crate::engine::host::{Host, Linkers};
-use crate::engine::meter::Meter;
+use crate::engine::host::Linkers;
 use crate::engine::refused::Refused;
 
 /// An http function, ready to run.
-pub(in crate::engine) struct Http(ProxyPre<Host>);
+pub(in crate::engine) enum Http {
+    Wasi02(Http02),
+    Wasi03(Http03),
+}
 
 /// What the guest sets as its response.
 type Set = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
-/// Found in any version that is compatible with this one.
-const INTERFACE: &str = "wasi:http/incoming-handler@0.2.0";
-
 pub(super) fn is_offered_by(component: &Component) -> bool {
-    component.get_export_index(None, INTERFACE).is_some()
+    wasi_0_2::is_offered_by(component) || wasi_0_3::is_offered_by(component)
 }
 
 impl Http {
+    /// Of a component that offers both, the one that is no experiment.
     pub(super) fn new(linkers: &Linkers, code: &Code) -> Result<Self, Refused> {
-        let wrong = || Refused::WrongSignature {
-            export: INTERFACE.to_owned(),
-            expected: "it must be the interface of `wasi:http`, with `handle: func(request, response-out)`",
-        };
-        let Code::Component(component) = code else { return Err(wrong()) };
-        ProxyPre::new(link(linkers, component)?).map(Self).map_err(|_| wrong())
+        match code {
+            Code::Component(component) if wasi_0_3::is_offered_by(component) && !wasi_0_2::is_offered_by(component) => {
+                Http03::new(linkers, component).map(Self::Wasi03)
+            }
+            Code::Component(component) => Http02::new(linkers, component).map(Self::Wasi02),
+            Code::Core(_) => Err(wasi_0_2::wrong()),
+        }
     }
 
-    /// The guest and the reader of its response go on together: a guest waits while its body is not read. The store
-    /// ends with the guest, and with it whatever of the response the guest never sent.
     pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
-        let Run { mut store, call, meter, .. } = run;
-        let (set, response) = oneshot::channel::<Set>();
-        let mut http = store.data_mut().http();
-        let request = http.new_incoming_request(Scheme::Http, request::build(call))?;
-        let out = http.new_response_outparam(set)?;
-        let guest = self.enter(store, meter, request, out);
-        let ((), response) = futures::future::try_join(guest, response::collect(response, call.result_bytes())).await?;
-        Ok(response::judge(response))
-    }
-
-    async fn enter(
-        &self,
-        mut store: wasmtime::Store<Host>,
-        meter: &Meter,
-        request: Resource<HostIncomingRequest>,
-        out: Resource<HostResponseOutparam>,
-    ) -> wasmtime::Result<()> {
-        let instance = self.0.instantiate_async(&mut store).await?;
-        meter.instantiated();
-        instance.wasi_http_incoming_handler().call_handle(&mut store, request, out).await
+        match self {
+            Self::Wasi02(http) => http.run(run).await,
+            Self::Wasi03(http) => http.run(run).await,
+        }
     }
 }

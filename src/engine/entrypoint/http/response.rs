@@ -1,9 +1,10 @@
 //! An http function's response: read up to its bound, and judged by its status.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -25,13 +26,25 @@ pub(super) enum Collected {
     Unset,
 }
 
+impl Collected {
+    /// The guest gave this error.
+    pub(super) fn error(code: &impl fmt::Debug) -> Self {
+        Self::Broken(format!("the function answered with an error: {code:?}"))
+    }
+}
+
 /// Waits for the response and reads it; an error only where it is too large, which ends the guest too.
 pub(super) async fn collect(response: oneshot::Receiver<Set>, most: usize) -> wasmtime::Result<Collected> {
-    let (head, mut body) = match response.await {
-        Ok(Ok(response)) => response.into_parts(),
-        Ok(Err(code)) => return Ok(Collected::Broken(format!("the function answered with an error: {code:?}"))),
-        Err(_) => return Ok(Collected::Unset),
-    };
+    match response.await {
+        Ok(Ok(response)) => whole(response, most).await,
+        Ok(Err(code)) => Ok(Collected::error(&code)),
+        Err(_) => Ok(Collected::Unset),
+    }
+}
+
+/// Reads a response that has begun.
+pub(super) async fn whole(response: Response<HyperOutgoingBody>, most: usize) -> wasmtime::Result<Collected> {
+    let (head, mut body) = response.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
     Ok(match read(&mut body, most).await? {

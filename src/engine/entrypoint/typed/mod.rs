@@ -46,15 +46,14 @@ mod tests;
 
 use wasmtime::Store;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Val};
+use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, Val};
 
 pub use misfit::Misfit;
 pub use signature::Signature;
 
-use super::{End, Run, link};
+use super::{End, Run, Standing, link};
 use crate::engine::call::Reply;
 use crate::engine::host::{Host, Linkers};
-use crate::engine::meter::Meter;
 use crate::engine::output::TooLarge;
 use crate::engine::refused::Refused;
 use crate::model::entrypoint::ExportName;
@@ -99,9 +98,6 @@ impl Typed {
         let unfit = |why: String| Refused::Unsupported {
             detail: format!("the function `{name}` cannot be called with JSON: {why}"),
         };
-        if ty.async_() {
-            return Err(unfit("it is `async`, and functions with that cannot be called yet".to_owned()));
-        }
         let signature = Signature::of(name.parts().1, &ty).map_err(unfit)?;
         let direct = Direct::of(signature.params(), signature.result());
         let signature = if direct.is_some() { signature.with_bytes_as_they_are() } else { signature };
@@ -124,7 +120,9 @@ impl Typed {
                 return Ok(Err(Failure::new(FailureKind::Permanent, misfit.to_string(), Advice::GiveUp)).into());
             }
         };
-        let returned = self.call(&mut run.store, given, run.meter).await?;
+        let instance = run.component(&self.component).await?;
+        let returned = self.call(run.store, &instance, given).await?;
+        *run.standing = Some(Standing::Component(instance));
         match self.signature.returned(returned)? {
             Returned::Answer(body) if body.len() > run.call.result_bytes() => {
                 Err(TooLarge(run.call.result_bytes()).into())
@@ -139,11 +137,14 @@ impl Typed {
         }
     }
 
-    async fn call(&self, store: &mut Store<Host>, given: Vec<Value>, meter: &Meter) -> wasmtime::Result<Option<Value>> {
-        let instance = self.component.instantiate_async(&mut *store).await?;
-        meter.instantiated();
+    async fn call(
+        &self,
+        store: &mut Store<Host>,
+        instance: &Instance,
+        given: Vec<Value>,
+    ) -> wasmtime::Result<Option<Value>> {
         if let Some(direct) = self.direct {
-            return direct.call(store, Function { instance: &instance, index: &self.function }, &given).await;
+            return direct.call(store, Function { instance, index: &self.function }, &given).await;
         }
         let function = instance.get_func(&mut *store, self.function).ok_or(write::Mismatch)?;
         let params = self.signature.params().iter().zip(given);

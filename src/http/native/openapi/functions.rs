@@ -87,6 +87,7 @@ fn deploy() -> Operation {
         .answers::<FunctionOut>(201, "The function is new")
         .answers::<FunctionOut>(200, "The function has another version; or the same as before, when nothing differs")
         .refuses(400, &["bad_header", "bad_multipart", "bad_json", "bad_range", "bad_entrypoint", "bad_environment"])
+        .refuses(400, &["reuse_not_supported"])
         .refuses(400, &["bad_grant", "bad_destination", "destination_not_found", "destination_not_supported"])
         .refuses(403, &["directory_not_allowed"])
         .refuses(409, &["cycle", "limit_exceeded"])

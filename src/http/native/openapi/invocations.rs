@@ -56,6 +56,14 @@ pub(super) fn invocations() -> Vec<Operation> {
             .takes([p::id()])
             .answers_text("The log")
             .refuses(404, NOT_FOUND),
+        get("/v1/invocations/{id}/coredump", "show_core_dump", "Get the core dump of an attempt that trapped")
+            .told(
+                "Of the latest attempt that left one, where the version was deployed with `core_dump`. It is a module of \
+                 WebAssembly in the core dump format, and holds whatever was in memory.",
+            )
+            .takes([p::id()])
+            .answers_bytes("The core dump, as `application/wasm`")
+            .refuses(404, &["invocation_not_found", "no_core_dump"]),
         get("/v1/invocations/{id}/payload", "show_payload", "Get the payload of an asynchronous invocation")
             .takes([p::id()])
             .answers_bytes("The payload, with the media type that it came with")

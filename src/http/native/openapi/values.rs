@@ -102,6 +102,17 @@ pub(in crate::http::native) fn concurrency() -> ObjectBuilder {
     optional(&bounds::CONCURRENCY, "How many attempts may run at once; the runtime's own limit applies besides")
 }
 
+pub(in crate::http::native) fn fuel() -> ObjectBuilder {
+    optional(
+        &bounds::FUEL,
+        "Fuel that one attempt may use up, about one for each instruction; not counted unless given",
+    )
+}
+
+pub(in crate::http::native) fn reuse() -> ObjectBuilder {
+    optional(&bounds::REUSE, "How many invocations one instance may serve, one after the other; unless given, one")
+}
+
 pub(in crate::http::native) fn runtime_concurrency() -> ObjectBuilder {
     number(&bounds::RUNTIME_CONCURRENCY)
 }

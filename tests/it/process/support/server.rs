@@ -16,6 +16,8 @@ pub(in crate::process) struct Server {
     child: Child,
     address: String,
     http: reqwest::Client,
+    /// What requests show, where the server asks who sends them.
+    token: Option<String>,
     /// `None` once it has been handed on.
     home: Option<Home>,
 }
@@ -74,7 +76,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        let mut server = Self { child, address: String::new(), http, home: Some(home) };
+        let mut server = Self { child, address: String::new(), http, token: None, home: Some(home) };
         server.address = until("the address", async || {
             assert_eq!(server.child.try_wait().unwrap(), None, "it did not start:\n{}", server.log());
             let text = fs::read_to_string(&out).unwrap();
@@ -84,6 +86,22 @@ impl Server {
         .await;
         server.get("/readyz").await.is(200);
         server
+    }
+
+    /// One that asks who sends requests; those of the test are its first account's.
+    pub(in crate::process) async fn asking(arguments: &[&str]) -> Self {
+        Self::with(&[&["--auth"], arguments].concat()).await.administered()
+    }
+
+    /// From now on requests are those of its first account.
+    pub(in crate::process) fn administered(mut self) -> Self {
+        self.token = Some(fs::read_to_string(self.folder().join("tidemill-data/admin.token")).unwrap());
+        self
+    }
+
+    /// The token that requests show.
+    pub(in crate::process) fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
     }
 
     /// Lets the log warn of lines that contain one of these.
@@ -154,7 +172,13 @@ impl Server {
     }
 
     pub(in crate::process) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.url(path))
+        self.request_with(method, path, self.token.as_deref())
+    }
+
+    /// A request that shows this token, or nothing.
+    pub(in crate::process) fn request_with(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {
+        let request = self.http.request(method, self.url(path));
+        token.into_iter().fold(request, RequestBuilder::bearer_auth)
     }
 
     pub(in crate::process) async fn send(&self, request: RequestBuilder) -> Answer {

@@ -1,0 +1,299 @@
+//! Who may pass: every request is somebody's, and needs what its route says. Each dialect has a table of its routes
+//! (`native/rules`); what stands in no table is let in by nothing. Changes are noted in the audit log, also where nobody
+//! is asked.
+//!
+//! Stands in front of the router, and does nothing but look at method and path for a request that changes nothing at a
+//! server that asks nobody who they are.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http_body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service as _;
+
+use super::body;
+use super::native::rules::{Matched, matched, may_change};
+use super::problem::{Fault, Problem};
+use super::sqs;
+use crate::access::{Caller, NotAllowed, Refused};
+use crate::model::access::{Permission, Scope};
+use crate::model::bounds;
+use crate::runtime::{Error, Runtime};
+use crate::signature::{self, Claim, SignatureError};
+
+/// What a request needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: whether the server is alive is nobody's secret.
+    Nothing,
+    /// To be somebody; what is answered depends on who it is.
+    Somebody,
+    /// This permission on that.
+    This(Permission, Scope),
+}
+
+/// Asks who sends a request, and whether it may. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Gate {
+    runtime: Runtime,
+    /// Room for bodies that are read before it is known whether they were signed.
+    bodies: Arc<Semaphore>,
+}
+
+/// A request that may pass.
+struct Admitted {
+    request: Request,
+    note: Option<Note>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Bytes that one permit of [`Gate::bodies`] stands for.
+const UNIT: usize = 1_024;
+/// What stands in front of a token.
+const BEARER: &str = "Bearer ";
+
+impl Gate {
+    pub(super) fn new(runtime: Runtime) -> Self {
+        Self { runtime, bodies: Arc::new(Semaphore::new(bounds::MAX_SIGNED_BODIES_BYTES / UNIT)) }
+    }
+
+    /// Takes a request to its route, if it may pass.
+    pub(super) async fn pass(&self, mut routes: Router, request: Request) -> Result<Response, Infallible> {
+        let (admitted, dialect) = if self.runtime.authenticates() {
+            let dialect = sqs::protocol(request.method(), request.uri(), request.headers());
+            (self.admit(request, dialect.is_some()).await, dialect)
+        } else {
+            (Ok(self.let_in(request)), None)
+        };
+        let Admitted { request, note, _room } = match (admitted, dialect) {
+            (Ok(admitted), _) => admitted,
+            (Err(problem), None) => return Ok(problem.into_response()),
+            (Err(problem), Some(protocol)) => return Ok(sqs::not_let_in(protocol, problem.detail())),
+        };
+        let response = routes.call(request).await?;
+        if let Some(note) = note {
+            note.answered(response.status()).await;
+        }
+        Ok(response)
+    }
+
+    /// For a server that asks nobody.
+    fn let_in(&self, request: Request) -> Admitted {
+        let mut note = None;
+        if may_change(request.method(), request.uri())
+            && let Some(matched) = matched(request.method(), request.uri())
+        {
+            note = self.note(&matched, &Caller::Trusted, request.uri().path());
+        }
+        Admitted { request, note, _room: None }
+    }
+
+    /// Lets a request pass, or says why not. One of SQS `is_sqs`: what it needs stands in its body, and is checked by that
+    /// dialect.
+    async fn admit(&self, request: Request, is_sqs: bool) -> Result<Admitted, Problem> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let matched = matched(&method, &uri);
+        if let Some(matched) = &matched
+            && self.is_public(matched)?
+        {
+            // What everybody may run gets its callers' headers as they are: it may ask for tokens of its own.
+            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
+        }
+        let (caller, request, room) = self.identified(request).await?;
+        let Some(matched) = matched else {
+            if is_sqs {
+                return Ok(Admitted { request: sent_by(caller, request), note: None, _room: room });
+            }
+            return Err(unknown(&caller, &request));
+        };
+        let note = self.note(&matched, &caller, uri.path());
+        match self.check(&matched, &caller).await {
+            Ok(()) => Ok(Admitted { request: sent_by(caller, request), note, _room: room }),
+            Err(problem) => {
+                match note {
+                    Some(note) if matches!(caller, Caller::Account(_)) => note.answered(problem.status()).await,
+                    Some(note) => note.forgotten(), // anybody could fill the log
+                    None => (),
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    fn is_public(&self, matched: &Matched<'_>) -> Result<bool, Problem> {
+        let runs = matched.runs()?;
+        let everyone = |on: Scope| self.runtime.access().everyone_may(Permission::FunctionsInvoke, &on);
+        Ok(matched.is_open() || runs.is_some_and(everyone))
+    }
+
+    async fn check(&self, matched: &Matched<'_>, caller: &Caller) -> Result<(), Problem> {
+        if *caller == Caller::Nobody && !self.runtime.access().anything_for_everyone() {
+            return Err(nobody()); // nothing is looked up for them
+        }
+        match matched.need(&self.runtime).await? {
+            Need::Somebody if *caller == Caller::Nobody => Err(nobody()),
+            Need::Nothing | Need::Somebody => Ok(()),
+            Need::This(permission, on) => Ok(self.runtime.check(caller, permission, &on)?),
+        }
+    }
+
+    /// Who sends it. What showed that is taken out of the request: it is not for the function that gets it.
+    async fn identified(
+        &self,
+        mut request: Request,
+    ) -> Result<(Caller, Request, Option<OwnedSemaphorePermit>), Problem> {
+        let mut shown = request.headers().get_all(AUTHORIZATION).iter();
+        let (first, more) = (shown.next().cloned(), shown.next().is_some());
+        let Some(first) = first else { return Ok((Caller::Nobody, request, None)) };
+        if more {
+            return Err(unauthenticated("there are several `Authorization` headers"));
+        }
+        let text = first.to_str().map_err(|_| unauthenticated("`Authorization` has characters that no text has"))?;
+        if text.get(..BEARER.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER)) {
+            let who = self.runtime.access().bearer(text[BEARER.len()..].trim()).map_err(refused)?;
+            request.headers_mut().remove(AUTHORIZATION);
+            return Ok((Caller::Account(who), request, None));
+        }
+        let claim = Claim::of(request.headers()).map_err(wrong)?;
+        match claim {
+            Some(claim) => self.signed(&claim, request).await,
+            None => {
+                Err(unauthenticated("`Authorization` is neither a bearer token nor a signature that is known here"))
+            }
+        }
+    }
+
+    /// Whoever signed a request. Its body is read for that, but only for a key that there is and a time that fits.
+    async fn signed(
+        &self,
+        claim: &Claim,
+        request: Request,
+    ) -> Result<(Caller, Request, Option<OwnedSemaphorePermit>), Problem> {
+        claim.check_time(self.runtime.now()).map_err(wrong)?;
+        let (who, secret) = self.runtime.access().key(claim.key_id()).await.map_err(refused)?;
+        let (mut head, mut rest) = request.into_parts();
+        let (mut whole, mut room) = (Bytes::new(), None);
+        if claim.covers_body(&head.headers) {
+            room = Some(self.room_for(&rest)?);
+            whole = body::read(rest, bounds::MAX_SIGNED_BODY_BYTES, "signed body").await?;
+            rest = Body::from(whole.clone());
+        }
+        let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
+        let signed = signature::Request { method: head.method.as_str(), path, query, headers: &head.headers };
+        claim.verify(&signed, &secret, &whole).map_err(wrong)?;
+        head.headers.remove(AUTHORIZATION);
+        Ok((Caller::Account(who), Request::from_parts(head, rest), room))
+    }
+
+    fn room_for(&self, body: &Body) -> Result<OwnedSemaphorePermit, Problem> {
+        let most = bounds::MAX_SIGNED_BODY_BYTES as u64;
+        let bytes = body.size_hint().upper().unwrap_or(most).min(most);
+        let units = u32::try_from(bytes.div_ceil(UNIT as u64).max(1)).unwrap_or(u32::MAX);
+        self.bodies.clone().try_acquire_many_owned(units).map_err(|_| {
+            let detail = "too many bodies of signed requests are being read: come again, or use a token";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail.to_owned());
+            problem.retry_after(Some(Duration::from_secs(1)))
+        })
+    }
+
+    fn note(&self, matched: &Matched<'_>, caller: &Caller, path: &str) -> Option<Note> {
+        let who = match caller {
+            Caller::Account(who) => format!("{}/{}", who.namespace, who.name),
+            Caller::Nobody | Caller::Trusted => String::new(),
+        };
+        let on = matched.target(path);
+        matched.is_change().then(|| Note { runtime: self.runtime.clone(), entry: Some((who, matched.action(), on)) })
+    }
+}
+
+/// What is to be noted of a change that is under way. One whose client goes away may have been made: it is noted as
+/// such.
+struct Note {
+    runtime: Runtime,
+    /// Who, what, on what; `None` once it is noted.
+    entry: Option<(String, String, String)>,
+}
+
+/// The status of what nobody waited for.
+const CLIENT_GONE: u16 = 499;
+
+impl Note {
+    async fn answered(mut self, status: StatusCode) {
+        if let Some((who, action, on)) = self.entry.take() {
+            let noted = self.runtime.access().audit().note(who, action, on, status.as_u16()).await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "a change could not be noted in the audit log");
+            }
+        }
+    }
+
+    fn forgotten(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if let Some((who, action, on)) = self.entry.take() {
+            self.runtime.note_behind(who, action, on, CLIENT_GONE);
+        }
+    }
+}
+
+fn sent_by(caller: Caller, mut request: Request) -> Request {
+    request.extensions_mut().insert(caller);
+    request
+}
+
+/// Who sent the request, for what of it depends on that.
+impl FromRequestParts<Runtime> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, runtime: &Runtime) -> Result<Self, Infallible> {
+        let unasked = if runtime.authenticates() { Self::Nobody } else { Self::Trusted };
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or(unasked))
+    }
+}
+
+/// What stands in no table is shown to nobody, and whoever showed nothing is told no more than that.
+fn unknown(caller: &Caller, request: &Request) -> Problem {
+    if *caller == Caller::Nobody {
+        return nobody();
+    }
+    let detail = format!("there is nothing at `{}` for {}", request.uri().path(), request.method());
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+}
+
+fn nobody() -> Problem {
+    Error::NotAllowed(NotAllowed::Unauthenticated).into()
+}
+
+fn refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Expired | Refused::Unknown => unauthenticated(&refused.to_string()),
+        Refused::Unopened(error) => {
+            tracing::error!(%error, "a signature could not be checked");
+            let detail = "the signature cannot be checked: the log has more".to_owned();
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "secret_key_differs", detail).fault(Fault::Platform)
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed as a function")]
+fn wrong(error: SignatureError) -> Problem {
+    unauthenticated(&error.to_string())
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail.to_owned())
+}
