@@ -1,6 +1,7 @@
 //! The native dialect: JSON, problem details, one file per noun.
 
 mod access;
+mod access_json;
 mod async_config;
 pub(super) mod bench;
 mod bulk;

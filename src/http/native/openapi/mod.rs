@@ -20,6 +20,7 @@
 //! `query::json`. A parameter that schemathesis should fill with something that is there has a line in
 //! `tests/openapi/schemathesis.toml`.
 
+mod access;
 mod delivery;
 mod functions;
 mod invocations;
@@ -80,6 +81,7 @@ fn tables() -> Vec<Table> {
         ("deliveries", "What leaves the runtime", delivery::deliveries()),
         ("connections", "How services outside are reached", delivery::connections()),
         ("objects", "The objects that are kept here", delivery::objects()),
+        ("access", "Who may do what, and who has", access::access()),
         ("runtime", "The runtime as a whole", server::server()),
     ]
 }

@@ -170,6 +170,19 @@ pub(super) fn token() -> Parameter {
     query("token", "What the endpoint was sent", values::any_text()).required()
 }
 
+/// `{id}` of a token or a key.
+pub(super) fn credential() -> Parameter {
+    Parameter::new(ParameterIn::Path, "id", "The id of the token or the key", values::any_text()).refused(&["bad_path"])
+}
+
+/// Which role is meant.
+pub(super) fn of_roles() -> [Parameter; 2] {
+    [
+        query("role", "The role", values::any_text()).required().refused(&["bad_role"]),
+        query("on", "What it is on; left out, the account's namespace", values::any_text()).refused(&["bad_scope"]),
+    ]
+}
+
 /// Where the reading of a stream begins.
 pub(super) fn from() -> Parameter {
     let schema = values::any_text().default(Some(json!("earliest")));

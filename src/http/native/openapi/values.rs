@@ -225,6 +225,10 @@ pub(in crate::http::native) fn catch_up_or_null() -> ObjectBuilder {
     word_or_null(CatchUp::ALL.map(CatchUp::as_str))
 }
 
+pub(in crate::http::native) fn audit_result() -> ObjectBuilder {
+    one_of(["done", "refused"])
+}
+
 pub(in crate::http::native) fn outcomes() -> ArrayBuilder {
     ArrayBuilder::new().items(one_of(OutcomeKind::ALL.map(OutcomeKind::as_str)))
 }
