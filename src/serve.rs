@@ -18,7 +18,7 @@ use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
-use crate::http::{Listener, NotBound, Serving, front};
+use crate::http::{Front, Listener, NotBound, Serving, front};
 use crate::key_value::KeyValue;
 use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
@@ -122,17 +122,8 @@ impl Server {
         let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
         let listener = Listener::bind(config.listen, certificate.clone()).await?;
         let (store, cache_dir) = open(config).await?;
-        let max_concurrency = config.concurrency.get().max(bounds::LIVE_CONCURRENCY);
-        let engine = Engine::start(&Settings {
-            cache_dir,
-            concurrency: max_concurrency,
-            fault_injection: config.fault_injection,
-            compiler: Some(compiler(&config.code)),
-            loaded_code_bytes: config.code.loaded_bytes,
-            rest: bounds::REST,
-            wasi_0_3: config.code.wasi_0_3,
-            reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
-        })?;
+        let engine = engine_settings(config, cache_dir);
+        let (max_concurrency, engine) = (engine.concurrency, Engine::start(&engine)?);
         let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
         let live = store.scan().await.map_err(ServeError::unread)?;
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
@@ -183,15 +174,15 @@ impl Server {
             carrier: carrier.clone(),
             delivery_budget: config.delivery_budget,
         };
-        let needs_of_triggers = triggers::Needs {
+        let triggers = Triggers::open(triggers::Needs {
             store: store.clone(),
             registry: registry.clone(),
             clock: clock.clone(),
             tasks: tasks.clone(),
             queues: message_queues.clone(),
             starts: desk.clone(),
-        };
-        let triggers = Triggers::open(needs_of_triggers).await.map_err(ServeError::unread)?;
+        });
+        let triggers = triggers.await.map_err(ServeError::unread)?;
         let dispatch = Dispatch::start(needs, &live);
         let started = clock.now();
         let runtime = Runtime::new(Parts {
@@ -224,16 +215,11 @@ impl Server {
         runtime.join_topics();
         triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
-        if config.authentication == Authentication::Required {
-            first_admin(config, &runtime).await?;
-        }
-        let public_hosts = config.public_hosts.clone();
-        let front = front(runtime.clone(), Serving { bench_endpoints: config.bench_endpoints, public_hosts });
         if let Some(certificate) = certificate {
             let reread = read_again(certificate, tasks.stopping().clone())?;
             tasks.spawn("certificate", OnExit::Ignore, reread);
         }
-        listener.serve(front, &tasks, closing.clone());
+        listener.serve(front_of(config, &runtime).await?, &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
     }
@@ -326,6 +312,28 @@ async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeErro
     file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
     Ok(())
+}
+
+fn engine_settings(config: &Config, cache_dir: Option<std::path::PathBuf>) -> Settings {
+    Settings {
+        cache_dir,
+        concurrency: config.concurrency.get().max(bounds::LIVE_CONCURRENCY),
+        fault_injection: config.fault_injection,
+        compiler: Some(compiler(&config.code)),
+        loaded_code_bytes: config.code.loaded_bytes,
+        rest: bounds::REST,
+        wasi_0_3: config.code.wasi_0_3,
+        reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
+    }
+}
+
+/// What answers requests. Where it asks who sends them, there is somebody who may do everything.
+async fn front_of(config: &Config, runtime: &Runtime) -> Result<Front, ServeError> {
+    if config.authentication == Authentication::Required {
+        first_admin(config, runtime).await?;
+    }
+    let public_hosts = config.public_hosts.clone();
+    Ok(front(runtime.clone(), Serving { bench_endpoints: config.bench_endpoints, public_hosts }))
 }
 
 /// This program, as what compiles.

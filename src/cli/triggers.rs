@@ -65,8 +65,8 @@ pub(super) struct FromQueue {
     #[command(flatten)]
     common: Common,
     /// The queue, in the namespace of the trigger
-    #[arg(long, value_name = "NAME")]
-    queue: QueueName,
+    #[arg(long = "queue", value_name = "NAME")]
+    from: QueueName,
     /// Messages of one invocation at most, 1 to 100 [default: 10, or 1 with `--format body`]
     #[arg(long, value_name = "N")]
     batch_size: Option<u16>,
@@ -200,7 +200,7 @@ impl Of {
     }
 }
 
-impl Queue {
+impl FromQueue {
     fn body(&self) -> Result<Value, Error> {
         if self.batch_window.subsec_nanos() != 0 {
             return Err(Error::Usage("--batch-window counts in whole seconds".to_owned()));
@@ -209,7 +209,7 @@ impl Queue {
             "kind": "queue",
             "function": self.common.function,
             "enabled": !self.common.disabled,
-            "queue": self.queue.as_str(),
+            "queue": self.from.as_str(),
             "batch_size": self.batch_size,
             "batch_window_s": self.batch_window.as_secs(),
             "concurrency": self.concurrency,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
@@ -58,9 +59,17 @@ impl World {
         let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
         let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
         let desk = Arc::new(Desk::new(tasks.clone()));
+        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone()).await.unwrap();
         let core_dumps = CoreDumps::open(None);
-        let worker =
-            Worker::new(registry.clone(), engine, clock.clone(), vault.clone(), core_dumps.clone(), desk.clone());
+        let worker = Worker::new(
+            registry.clone(),
+            engine,
+            clock.clone(),
+            vault.clone(),
+            access.clone(),
+            core_dumps.clone(),
+            desk.clone(),
+        );
         let slots = Slots::new(1, wake.clone());
         let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
         let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
@@ -107,6 +116,8 @@ impl World {
             dispatch,
             worker,
             vault,
+            access,
+            authenticates: false,
             webhooks,
             message_queues: queues,
             streams,

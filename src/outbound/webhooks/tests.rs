@@ -90,26 +90,26 @@ enum No {
 }
 
 #[track_caller]
-fn check(status: u16, retry_after: Option<&str>, expected: Judged) {
+fn check(status: u16, retry_after: Option<&str>, expected: &Judged) {
     let mut headers = HeaderMap::new();
     headers.extend(retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap())));
     let judged = judged(&Answer { status, headers }).map_err(|told| match told {
         NotSent::Never { .. } => No::Never,
         NotSent::Retry { after, .. } => after.map_or(No::Later, |after| No::After(after.as_secs())),
     });
-    assert_eq!(judged, expected, "{status} {retry_after:?}");
+    assert_eq!(&judged, expected, "{status} {retry_after:?}");
 }
 
 #[test]
 fn what_the_receiver_answers_says_whether_and_when_to_come_again() {
     for status in [200, 204, 299] {
-        check(status, None, Ok(()));
+        check(status, None, &Ok(()));
     }
-    check(410, None, Err(No::Never));
+    check(410, None, &Err(No::Never));
     for status in [301, 302, 307, 400, 401, 404, 500, 502] {
-        check(status, Some("7"), Err(No::Later));
+        check(status, Some("7"), &Err(No::Later));
     }
-    check(429, Some("7"), Err(No::After(7)));
-    check(503, Some("120"), Err(No::After(120)));
-    check(503, Some("soon"), Err(No::Later));
+    check(429, Some("7"), &Err(No::After(7)));
+    check(503, Some("120"), &Err(No::After(120)));
+    check(503, Some("soon"), &Err(No::Later));
 }
