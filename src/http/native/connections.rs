@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::async_config::MAX_JSON_BYTES;
-use super::query::{self, Page, Within};
+use super::openapi::values;
+use super::query::{self, Page, Path, Within};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::connection::{Connection, Keys, Nats, S3, Service, Sqs};
@@ -17,9 +19,10 @@ use crate::model::names::SecretName;
 use crate::runtime::Runtime;
 
 /// A service as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-enum Written {
+#[schema(as = ConnectionSettings)]
+pub(super) enum Written {
     Nats {
         url: String,
         user: Option<String>,
@@ -45,16 +48,66 @@ enum Written {
 }
 
 /// The name of a secret, in a form that a key pasted in its place does not have.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(try_from = "Value")]
-struct FromSecret {
+#[schema(as = FromSecret)]
+pub(super) struct FromSecret {
+    #[schema(schema_with = values::name)]
     secret: SecretName,
+}
+
+/// A connection as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(super) struct ConnectionOut {
+    namespace: String,
+    name: String,
+    created_at: String,
+    updated_at: String,
+    #[serde(flatten)]
+    service: ServiceOut,
+}
+
+/// A service as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[schema(as = Service)]
+enum ServiceOut {
+    Nats {
+        url: String,
+        user: Option<String>,
+        password: Option<FromSecret>,
+        token: Option<FromSecret>,
+    },
+    S3 {
+        endpoint: Option<String>,
+        region: String,
+        path_style: bool,
+        access_key_id: String,
+        secret_key: FromSecret,
+        session_token: Option<FromSecret>,
+    },
+    Sqs {
+        endpoint: Option<String>,
+        region: String,
+        access_key_id: String,
+        secret_key: FromSecret,
+        session_token: Option<FromSecret>,
+    },
+}
+
+/// A page of connections.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connections)]
+pub(super) struct ConnectionsOut {
+    connections: Vec<ConnectionOut>,
+    next_cursor: Option<String>,
 }
 
 /// What stands in place of a secret's name. It may be a key, so it is not repeated.
 #[derive(Debug, thiserror::Error)]
 #[error("write `{{\"secret\": \"NAME\"}}`: the name of a secret, and not the key itself")]
-struct NoSecret;
+pub(super) struct NoSecret;
 
 impl TryFrom<Value> for FromSecret {
     type Error = NoSecret;
@@ -86,6 +139,44 @@ impl From<Written> for Service {
     }
 }
 
+impl From<Service> for ServiceOut {
+    fn from(service: Service) -> Self {
+        let named = |secret| FromSecret { secret };
+        match service {
+            Service::Nats(Nats { url, user, password, token }) => {
+                Self::Nats { url, user, password: password.map(named), token: token.map(named) }
+            }
+            Service::S3(S3 { endpoint, region, path_style, keys }) => Self::S3 {
+                endpoint,
+                region,
+                path_style,
+                access_key_id: keys.access_key_id,
+                secret_key: named(keys.secret_key),
+                session_token: keys.session_token.map(named),
+            },
+            Service::Sqs(Sqs { endpoint, region, keys }) => Self::Sqs {
+                endpoint,
+                region,
+                access_key_id: keys.access_key_id,
+                secret_key: named(keys.secret_key),
+                session_token: keys.session_token.map(named),
+            },
+        }
+    }
+}
+
+impl ConnectionOut {
+    fn of(connection: Connection) -> Self {
+        Self {
+            namespace: connection.namespace.to_string(),
+            name: connection.name.to_string(),
+            created_at: connection.created.to_string(),
+            updated_at: connection.updated.to_string(),
+            service: connection.service.into(),
+        }
+    }
+}
+
 pub(super) async fn set(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
@@ -98,28 +189,29 @@ pub(super) async fn set(
     let written: Written = query::json(&body, "connection")?;
     let (connection, is_new) = runtime.set_connection(namespace, name, written.into()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(shown(&connection))).into_response())
+    Ok((status, Json(ConnectionOut::of(connection))).into_response())
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConnectionOut>, Problem> {
     let which: Within = query::query(&uri)?;
-    Ok(Json(shown(&runtime.connection(which.namespace()?, query::parsed(&name)?).await?)))
+    let connection = runtime.connection(which.namespace()?, query::parsed(&name)?).await?;
+    Ok(Json(ConnectionOut::of(connection)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<ConnectionsOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
     let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
     let mut connections = runtime.connections(&namespace, after.as_ref(), limit + 1).await?;
     let goes_on = connections.len() > limit;
     connections.truncate(limit);
-    let next = connections.last().filter(|_| goes_on).map(|last| last.name.to_string());
-    let shown: Vec<_> = connections.iter().map(shown).collect();
-    Ok(Json(json!({ "connections": shown, "next_cursor": next })))
+    let next_cursor = connections.last().filter(|_| goes_on).map(|last| last.name.to_string());
+    let connections = connections.into_iter().map(ConnectionOut::of).collect();
+    Ok(Json(ConnectionsOut { connections, next_cursor }))
 }
 
 pub(super) async fn delete(
@@ -130,42 +222,4 @@ pub(super) async fn delete(
     let which: Within = query::query(&uri)?;
     runtime.remove_connection(which.namespace()?, query::parsed(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn shown(connection: &Connection) -> Value {
-    let secret = |name: &Option<SecretName>| name.as_ref().map(|name| json!({ "secret": name.as_str() }));
-    let mut shown = json!({
-        "namespace": connection.namespace.as_str(),
-        "name": connection.name.as_str(),
-        "kind": connection.service.kind(),
-        "created_at": connection.created.to_string(),
-        "updated_at": connection.updated.to_string(),
-    });
-    let more = match &connection.service {
-        Service::Nats(nats) => json!({
-            "url": nats.url,
-            "user": nats.user,
-            "password": secret(&nats.password),
-            "token": secret(&nats.token),
-        }),
-        Service::S3(S3 { endpoint, region, path_style, keys }) => json!({
-            "endpoint": endpoint,
-            "region": region,
-            "path_style": path_style,
-            "access_key_id": keys.access_key_id,
-            "secret_key": { "secret": keys.secret_key.as_str() },
-            "session_token": secret(&keys.session_token),
-        }),
-        Service::Sqs(Sqs { endpoint, region, keys }) => json!({
-            "endpoint": endpoint,
-            "region": region,
-            "access_key_id": keys.access_key_id,
-            "secret_key": { "secret": keys.secret_key.as_str() },
-            "session_token": secret(&keys.session_token),
-        }),
-    };
-    if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
-        shown.extend(more);
-    }
-    shown
 }

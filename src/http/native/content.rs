@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::query::bad;
 use crate::http::problem::Problem;
@@ -22,10 +23,20 @@ pub(super) fn read(data: Option<String>, data_base64: Option<&str>) -> Result<By
     }
 }
 
-/// Adds `data` or `data_base64` to what is shown.
-pub(super) fn show(data: &Bytes, of: &mut Map<String, Value>) {
-    match std::str::from_utf8(data) {
-        Ok(text) => of.insert("data".to_owned(), text.into()),
-        Err(_) => of.insert("data_base64".to_owned(), BASE64_STANDARD.encode(data).into()),
-    };
+/// What was said, as it is shown: one of the two.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Content {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+}
+
+impl Content {
+    pub(super) fn of(data: &Bytes) -> Self {
+        match std::str::from_utf8(data) {
+            Ok(text) => Self { data: Some(text.to_owned()), data_base64: None },
+            Err(_) => Self { data: None, data_base64: Some(BASE64_STANDARD.encode(data)) },
+        }
+    }
 }

@@ -1,15 +1,14 @@
 //! `/v1/deliveries`: what is on its way out of the runtime, and what was given up.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::error::code;
 use super::invocation_json::InvocationOut;
-use super::query::{self, bad};
+use super::query::{self, Path, bad};
 use crate::http::problem::Problem;
 use crate::model::invocation::{Delivery, Way};
 use crate::model::names::InvocationId;
@@ -42,13 +41,42 @@ pub(super) struct DeliveryOut {
     error: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A delivery among those of other invocations.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedDelivery)]
 struct ListedOut {
     invocation: String,
     namespace: String,
     function: String,
     #[serde(flatten)]
     delivery: DeliveryOut,
+}
+
+/// A page of deliveries.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Deliveries)]
+pub(super) struct DeliveriesOut {
+    deliveries: Vec<ListedOut>,
+    next_cursor: Option<String>,
+}
+
+/// What was done about dead deliveries.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RedrivenDeliveries)]
+pub(super) struct RedrivenOut {
+    /// Invocations whose dead deliveries are tried again.
+    redriven: usize,
+    failed: Vec<FailedOut>,
+    next_cursor: Option<String>,
+}
+
+/// An invocation whose deliveries stay as they are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NotRedriven)]
+struct FailedOut {
+    id: String,
+    code: &'static str,
+    detail: String,
 }
 
 impl DeliveryOut {
@@ -101,24 +129,24 @@ impl Which {
     }
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<DeliveriesOut>, Problem> {
     let which: Which = query::query(&uri)?;
     let page = runtime.deliveries(which.meant()?).await?;
-    let deliveries: Vec<_> = page.deliveries.iter().map(ListedOut::of).collect();
-    Ok(Json(json!({ "deliveries": deliveries, "next_cursor": page.next.map(query::cursor_text) })))
+    let deliveries = page.deliveries.iter().map(ListedOut::of).collect();
+    Ok(Json(DeliveriesOut { deliveries, next_cursor: page.next.map(query::cursor_text) }))
 }
 
 /// `POST /v1/deliveries/redrive`: has the dead ones tried again, so much at a time.
-pub(super) async fn redrive(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn redrive(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<RedrivenOut>, Problem> {
     let which: Which = query::query(&uri)?;
     let redriven = runtime.redeliver_many(which.meant()?).await?;
-    let failed = redriven
-        .failed
-        .iter()
-        .map(|(id, error)| json!({ "id": id.to_string(), "code": code(error), "detail": error.to_string() }));
-    let failed: Vec<_> = failed.collect();
-    let next = redriven.next.map(query::cursor_text);
-    Ok(Json(json!({ "redriven": redriven.done, "failed": failed, "next_cursor": next })))
+    let failed = redriven.failed.iter().map(|(id, error)| FailedOut {
+        id: id.to_string(),
+        code: code(error),
+        detail: error.to_string(),
+    });
+    let failed = failed.collect();
+    Ok(Json(RedrivenOut { redriven: redriven.done, failed, next_cursor: redriven.next.map(query::cursor_text) }))
 }
 
 /// `POST /v1/invocations/{id}/redeliver`.

@@ -1,6 +1,7 @@
 //! The native dialect: JSON, problem details, one file per noun.
 
 mod access;
+mod access_json;
 mod async_config;
 pub(super) mod bench;
 mod bulk;
@@ -31,7 +32,9 @@ mod schema;
 mod secrets;
 mod streams;
 mod topics;
+mod topics_json;
 mod triggers;
+mod triggers_json;
 mod usage_json;
 mod webhooks;
 

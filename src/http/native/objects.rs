@@ -2,17 +2,17 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::query::{self, Within};
+use super::query::{self, Path, Within};
 use crate::delivery::{Content, Object, Place};
 use crate::http::problem::Problem;
-use crate::model::object::ObjectKey;
+use crate::model::object::{BucketName, ObjectKey};
 use crate::runtime::Runtime;
 
 /// Which objects are listed.
@@ -25,23 +25,65 @@ struct Listing {
     cursor: Option<String>,
 }
 
+/// The buckets that there are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Buckets)]
+pub(super) struct BucketsOut {
+    buckets: Vec<BucketOut>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Bucket)]
+struct BucketOut {
+    namespace: String,
+    name: String,
+}
+
+/// A page of objects.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Objects)]
+pub(super) struct ObjectsOut {
+    objects: Vec<ObjectOut>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Object)]
+struct ObjectOut {
+    key: String,
+    bytes: u64,
+    written_at: String,
+    expires_at: Option<String>,
+}
+
+impl ObjectOut {
+    fn of(object: &Object) -> Self {
+        Self {
+            key: object.key.to_string(),
+            bytes: object.bytes,
+            written_at: object.written.to_string(),
+            expires_at: object.expires.map(|at| at.to_string()),
+        }
+    }
+}
+
 fn place(uri: &Uri, bucket: &str, key: &str) -> Result<Place, Problem> {
     let which: Within = query::query(uri)?;
     Ok(Place { namespace: which.namespace()?, bucket: query::parsed(bucket)?, key: query::parsed(key)? })
 }
 
-pub(super) async fn buckets(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn buckets(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<BucketsOut>, Problem> {
     let namespace = query::query::<Within>(&uri)?.namespace()?;
     let buckets = runtime.buckets(&namespace).await?;
-    let shown = buckets.iter().map(|name| json!({ "namespace": namespace.as_str(), "name": name.as_str() }));
-    Ok(Json(json!({ "buckets": shown.collect::<Vec<_>>() })))
+    let shown = |name: &BucketName| BucketOut { namespace: namespace.to_string(), name: name.to_string() };
+    Ok(Json(BucketsOut { buckets: buckets.iter().map(shown).collect() }))
 }
 
 pub(super) async fn list(
     State(runtime): State<Runtime>,
     Path(bucket): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ObjectsOut>, Problem> {
     let listing: Listing = query::query(&uri)?;
     let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
     let after: Option<ObjectKey> = listing.cursor.as_deref().map(query::parsed).transpose()?;
@@ -49,18 +91,8 @@ pub(super) async fn list(
     let mut objects = runtime.objects(&namespace, &bucket, &prefix, after.as_ref(), limit + 1).await?;
     let goes_on = objects.len() > limit;
     objects.truncate(limit);
-    let next = objects.last().filter(|_| goes_on).map(|last| last.key.to_string());
-    let shown: Vec<_> = objects.iter().map(shown).collect();
-    Ok(Json(json!({ "objects": shown, "next_cursor": next })))
-}
-
-fn shown(object: &Object) -> Value {
-    json!({
-        "key": object.key.as_str(),
-        "bytes": object.bytes,
-        "written_at": object.written.to_string(),
-        "expires_at": object.expires.map(|at| at.to_string()),
-    })
+    let next_cursor = objects.last().filter(|_| goes_on).map(|last| last.key.to_string());
+    Ok(Json(ObjectsOut { objects: objects.iter().map(ObjectOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn show(

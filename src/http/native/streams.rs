@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::content;
-use super::query::{self, Page, Within, bad};
+use super::content::{self, Content};
+use super::openapi::values;
+use super::query::{self, Page, Path, Within, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::streams::{NewRecord, ReadFrom, Reading, Record, StreamPath, StreamSettings, StreamView};
@@ -27,22 +28,32 @@ const MAX_SETTINGS_BYTES: usize = 4 * 1_024;
 /// Bytes of a body with records: base64 and the rest of JSON take more than what they say.
 const MAX_RECORDS_BYTES: usize = 2 * bounds::MAX_STREAM_BATCH_BYTES;
 
-#[derive(Deserialize)]
+/// Settings as people write them; what is absent is as usual.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+#[schema(as = StreamSettings)]
+pub(super) struct Settings {
+    #[schema(schema_with = values::stream_retention_s)]
     retention_s: Option<u64>,
+    #[schema(schema_with = values::stream_bytes)]
     max_bytes: Option<u64>,
 }
 
-#[derive(Deserialize)]
+/// Records that are to be appended together, or not at all.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Appending {
+#[schema(as = RecordsToAppend)]
+pub(super) struct Appending {
     records: Vec<Appended>,
 }
 
-#[derive(Deserialize)]
+/// A record that is to be appended: its data as text or as base64.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RecordToAppend)]
 struct Appended {
+    /// What it is recognised by when it is appended again.
+    #[schema(schema_with = values::id_or_null)]
     id: Option<Uuid>,
     key: Option<String>,
     content_type: Option<String>,
@@ -62,12 +73,90 @@ struct Asked {
     wait: Option<String>,
 }
 
+/// A stream as it is answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stream)]
+pub(super) struct StreamOut {
+    namespace: String,
+    name: String,
+    created_at: String,
+    retention_s: u64,
+    max_bytes: u64,
+    /// The place of the oldest record, and of the one that will be appended next.
+    first: u64,
+    next: u64,
+    records: u64,
+    bytes: u64,
+}
+
+/// A page of streams.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Streams)]
+pub(super) struct StreamsOut {
+    streams: Vec<StreamOut>,
+    next_cursor: Option<String>,
+}
+
+/// Where the records stand that were appended.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Places)]
+pub(super) struct PlacesOut {
+    places: Vec<u64>,
+}
+
+/// Records, and where to go on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Records)]
+pub(super) struct RecordsOut {
+    records: Vec<RecordOut>,
+    next: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Record)]
+struct RecordOut {
+    place: u64,
+    at: String,
+    #[schema(schema_with = values::id_or_null)]
+    id: Option<Uuid>,
+    key: Option<String>,
+    content_type: Option<String>,
+    attributes: BTreeMap<String, String>,
+    #[serde(flatten)]
+    content: Content,
+}
+
+impl StreamOut {
+    fn of(stream: &StreamView) -> Self {
+        let StreamView { path, created, settings, extent } = stream;
+        Self {
+            namespace: path.namespace.to_string(),
+            name: path.name.to_string(),
+            created_at: created.to_string(),
+            retention_s: settings.retention_s,
+            max_bytes: settings.max_bytes,
+            first: extent.first,
+            next: extent.next,
+            records: extent.next - extent.first,
+            bytes: extent.bytes,
+        }
+    }
+}
+
+impl RecordOut {
+    fn of(record: Record) -> Self {
+        let Record { place, at, id, key, content_type, attributes, data } = record;
+        let (at, attributes) = (at.to_string(), attributes.into_iter().collect());
+        Self { place, at, id, key, content_type, attributes, content: Content::of(&data) }
+    }
+}
+
 fn path(uri: &Uri, name: &str) -> Result<StreamPath, Problem> {
     let which: Within = query::query(uri)?;
     Ok(StreamPath { namespace: which.namespace()?, name: query::parsed(name)? })
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<StreamsOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let after: Option<StreamName> = listing.cursor.as_deref().map(query::parsed).transpose()?;
@@ -75,9 +164,8 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     let mut streams = runtime.streams(&namespace, after.as_ref(), limit + 1).await?;
     let goes_on = streams.len() > limit;
     streams.truncate(limit);
-    let next = streams.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
-    let shown: Vec<_> = streams.iter().map(shown).collect();
-    Ok(Json(json!({ "streams": shown, "next_cursor": next })))
+    let next_cursor = streams.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
+    Ok(Json(StreamsOut { streams: streams.iter().map(StreamOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn set(
@@ -98,30 +186,15 @@ pub(super) async fn set(
     };
     let is_new = runtime.set_stream(path.clone(), settings).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(shown(&runtime.stream(&path).await?))).into_response())
+    Ok((status, Json(StreamOut::of(&runtime.stream(&path).await?))).into_response())
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(shown(&runtime.stream(&path(&uri, &name)?).await?)))
-}
-
-fn shown(stream: &StreamView) -> Value {
-    let StreamView { path, created, settings, extent } = stream;
-    json!({
-        "namespace": path.namespace.as_str(),
-        "name": path.name.as_str(),
-        "created_at": created.to_string(),
-        "retention_s": settings.retention_s,
-        "max_bytes": settings.max_bytes,
-        "first": extent.first,
-        "next": extent.next,
-        "records": extent.next - extent.first,
-        "bytes": extent.bytes,
-    })
+) -> Result<Json<StreamOut>, Problem> {
+    Ok(Json(StreamOut::of(&runtime.stream(&path(&uri, &name)?).await?)))
 }
 
 pub(super) async fn delete(
@@ -144,7 +217,7 @@ pub(super) async fn append(
     let Appending { records } = query::json(&body, "records")?;
     let records = records.into_iter().map(appended).collect::<Result<Vec<_>, _>>()?;
     let places = runtime.append(&path, records).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "places": places }))).into_response())
+    Ok((StatusCode::CREATED, Json(PlacesOut { places })).into_response())
 }
 
 fn appended(record: Appended) -> Result<NewRecord, Problem> {
@@ -157,7 +230,7 @@ pub(super) async fn read(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RecordsOut>, Problem> {
     let asked: Asked = query::query(&uri)?;
     let path = StreamPath { namespace: query::namespace(asked.namespace.as_deref())?, name: query::parsed(&name)? };
     let wait = asked.wait.as_deref().map(parse_duration).transpose();
@@ -165,8 +238,8 @@ pub(super) async fn read(
     let from = from(asked.from.as_deref().unwrap_or("earliest"))?;
     let most = query::limit(asked.limit)?.min(bounds::MAX_STREAM_BATCH);
     let read = runtime.read_stream(&path, &Reading { from, most, key: asked.key, wait }).await?;
-    let records: Vec<_> = read.records.iter().map(record).collect();
-    Ok(Json(json!({ "records": records, "next": read.next })))
+    let records = read.records.into_iter().map(RecordOut::of).collect();
+    Ok(Json(RecordsOut { records, next: read.next }))
 }
 
 /// Where a read begins. A bare number is a place here, so a time is written out.
@@ -184,18 +257,4 @@ fn from(text: &str) -> Result<ReadFrom, Problem> {
         bad("bad_query", format!("`{text}` does not say from where to read: {ways}"))
     };
     Timestamp::parse(text).map(ReadFrom::Time).map_err(refused)
-}
-
-fn record(record: &Record) -> Value {
-    let attributes: Map<_, _> = record.attributes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut shown = Map::from_iter([
-        ("place".to_owned(), json!(record.place)),
-        ("at".to_owned(), json!(record.at.to_string())),
-        ("id".to_owned(), json!(record.id)),
-        ("key".to_owned(), json!(record.key)),
-        ("content_type".to_owned(), json!(record.content_type)),
-        ("attributes".to_owned(), Value::Object(attributes)),
-    ]);
-    content::show(&record.data, &mut shown);
-    Value::Object(shown)
 }

@@ -1,23 +1,22 @@
 //! `/v1/topics`: make, list, show, delete and publish; subscriptions, their confirmation, and what could not be brought.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::content;
-use super::query::{self, Page, Within, bad};
+use super::query::{self, Page, Path, Within, bad};
+use super::topics_json::{
+    DeadOut, PublicationOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicOut,
+    TopicsOut, WholeTopicOut,
+};
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::messaging::topics::{
-    DeadPublication, Endpoint, Filter, Publication, SubscriptionView, TopicPath, TopicView,
-};
+use crate::messaging::topics::{Endpoint, Filter, Publication, TopicPath};
 use crate::model::bounds;
 use crate::model::names::TopicName;
 use crate::model::outcome::OutcomeKind;
@@ -27,36 +26,6 @@ use crate::runtime::Runtime;
 const MAX_SUBSCRIPTION_BYTES: usize = 64 * 1_024;
 /// Bytes of a body with a publication: base64 and the rest of JSON take more than what they say.
 const MAX_BODY_BYTES: usize = 2 * bounds::MAX_PUBLICATION_BYTES;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Said {
-    id: Option<Uuid>,
-    content_type: Option<String>,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-    outcome: Option<String>,
-    data: Option<String>,
-    data_base64: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subscribing {
-    to: String,
-    #[serde(default)]
-    filter: Wanted,
-    give_up_after_s: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    #[serde(default)]
-    outcomes: Vec<String>,
-    #[serde(default)]
-    attributes: BTreeMap<String, Vec<String>>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,16 +44,15 @@ fn id(text: &str) -> Result<Uuid, Problem> {
         .map_err(|_| bad("bad_name", format!("`{text}` is not the id of a subscription: take one from the list")))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<TopicsOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let after: Option<TopicName> = listing.cursor.as_deref().map(query::parsed).transpose()?;
     let mut topics = runtime.topics(&query::namespace(listing.namespace.as_deref())?, after.as_ref(), limit + 1);
     let goes_on = topics.len() > limit;
     topics.truncate(limit);
-    let next = topics.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
-    let shown: Vec<_> = topics.iter().map(shown).collect();
-    Ok(Json(json!({ "topics": shown, "next_cursor": next })))
+    let next_cursor = topics.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
+    Ok(Json(TopicsOut { topics: topics.iter().map(TopicOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn create(
@@ -95,48 +63,15 @@ pub(super) async fn create(
     let path = path(&uri, &name)?;
     let is_new = runtime.create_topic(path.clone()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(whole(&runtime.topic(&path)?))).into_response())
+    Ok((status, Json(WholeTopicOut::of(&runtime.topic(&path)?))).into_response())
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(whole(&runtime.topic(&path(&uri, &name)?)?)))
-}
-
-/// A topic in a list.
-fn shown(topic: &TopicView) -> Value {
-    json!({
-        "namespace": topic.path.namespace.as_str(),
-        "name": topic.path.name.as_str(),
-        "created_at": topic.created.to_string(),
-        "subscription_count": topic.subscriptions.len(),
-        "pending": topic.subscriptions.iter().map(|it| it.pending).sum::<u64>(),
-        "dead": topic.subscriptions.iter().map(|it| it.dead).sum::<u64>(),
-    })
-}
-
-fn whole(topic: &TopicView) -> Value {
-    let mut shown = shown(topic);
-    shown["subscriptions"] = topic.subscriptions.iter().map(subscription).collect();
-    shown
-}
-
-fn subscription(it: &SubscriptionView) -> Value {
-    let outcomes: Vec<_> = it.filter.outcomes.iter().map(|kind| kind.as_str()).collect();
-    json!({
-        "id": it.id,
-        "to": it.to.to_string(),
-        "status": if it.is_confirmed { "confirmed" } else { "pending_confirmation" },
-        "error": it.error,
-        "filter": { "outcomes": outcomes, "attributes": it.filter.attributes },
-        "give_up_after_s": it.give_up_after_s,
-        "created_at": it.created.to_string(),
-        "pending": it.pending,
-        "dead": it.dead,
-    })
+) -> Result<Json<WholeTopicOut>, Problem> {
+    Ok(Json(WholeTopicOut::of(&runtime.topic(&path(&uri, &name)?)?)))
 }
 
 pub(super) async fn delete(
@@ -166,7 +101,7 @@ pub(super) async fn publish(
         chain: Vec::new(),
     };
     let published = runtime.publish(&path, publication).await?;
-    let told = json!({ "id": published.id, "subscriptions": published.subscriptions });
+    let told = PublishedOut { id: published.id, subscriptions: published.subscriptions };
     Ok((StatusCode::ACCEPTED, Json(told)).into_response())
 }
 
@@ -192,24 +127,24 @@ pub(super) async fn subscribe(
     let to = Endpoint::parse(&to).map_err(crate::runtime::Error::from)?;
     let (made, is_new) = runtime.subscribe(&path, to, filter, give_up_after_s).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(subscription(&made))).into_response())
+    Ok((status, Json(SubscriptionOut::of(&made))).into_response())
 }
 
 pub(super) async fn subscriptions(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SubscriptionsOut>, Problem> {
     let topic = runtime.topic(&path(&uri, &name)?)?;
-    Ok(Json(json!({ "subscriptions": topic.subscriptions.iter().map(subscription).collect::<Vec<_>>() })))
+    Ok(Json(SubscriptionsOut { subscriptions: topic.subscriptions.iter().map(SubscriptionOut::of).collect() }))
 }
 
 pub(super) async fn subscription_of(
     State(runtime): State<Runtime>,
     Path((name, of)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(subscription(&runtime.subscription(&path(&uri, &name)?, id(&of)?)?)))
+) -> Result<Json<SubscriptionOut>, Problem> {
+    Ok(Json(SubscriptionOut::of(&runtime.subscription(&path(&uri, &name)?, id(&of)?)?)))
 }
 
 pub(super) async fn unsubscribe(
@@ -226,17 +161,17 @@ pub(super) async fn confirm(
     State(runtime): State<Runtime>,
     Path((name, of)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SubscriptionOut>, Problem> {
     let Confirming { namespace, token } = query::query(&uri)?;
     let path = TopicPath { namespace: query::namespace(namespace.as_deref())?, name: query::parsed(&name)? };
-    Ok(Json(subscription(&runtime.confirm(&path, id(&of)?, token).await?)))
+    Ok(Json(SubscriptionOut::of(&runtime.confirm(&path, id(&of)?, token).await?)))
 }
 
 pub(super) async fn dead(
     State(runtime): State<Runtime>,
     Path((name, of)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DeadOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
     let cursor = |text: &str| {
@@ -248,34 +183,17 @@ pub(super) async fn dead(
     let mut found = runtime.dead_publications(&path, id(&of)?, after, limit + 1).await?;
     let goes_on = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| goes_on).map(|last| last.number.to_string());
-    Ok(Json(json!({ "publications": found.iter().map(dead_one).collect::<Vec<_>>(), "next_cursor": next })))
-}
-
-fn dead_one(it: &DeadPublication) -> Value {
-    let attributes: Map<_, _> =
-        it.publication.attributes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut shown = Map::from_iter([
-        ("id".to_owned(), json!(it.publication.id)),
-        ("published_at".to_owned(), json!(it.since.to_string())),
-        ("given_up_at".to_owned(), json!(it.given_up.to_string())),
-        ("tries".to_owned(), json!(it.tries)),
-        ("error".to_owned(), json!(it.error)),
-        ("content_type".to_owned(), json!(it.publication.content_type)),
-        ("attributes".to_owned(), Value::Object(attributes)),
-        ("outcome".to_owned(), json!(it.publication.outcome.map(OutcomeKind::as_str))),
-    ]);
-    content::show(&it.publication.body, &mut shown);
-    Value::Object(shown)
+    let next_cursor = found.last().filter(|_| goes_on).map(|last| last.number.to_string());
+    Ok(Json(DeadOut { publications: found.iter().map(PublicationOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn redrive(
     State(runtime): State<Runtime>,
     Path((name, of)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RedrivenOut>, Problem> {
     let redriven = runtime.redrive_publications(&path(&uri, &name)?, id(&of)?).await?;
-    Ok(Json(json!({ "redriven": redriven })))
+    Ok(Json(RedrivenOut { redriven }))
 }
 
 pub(super) async fn purge(

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, Uri};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::query::{self, Within, bad};
 use crate::http::problem::Problem;
@@ -15,7 +15,23 @@ use crate::outbound::SigningKey;
 use crate::runtime::Runtime;
 
 /// Keys are for nobody else's memory.
-type Shown = ([(HeaderName, &'static str); 1], Json<Value>);
+type Shown = ([(HeaderName, &'static str); 1], Json<KeysOut>);
+
+/// What a namespace signs with, the newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookKeys)]
+pub(super) struct KeysOut {
+    keys: Vec<KeyOut>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookKey)]
+struct KeyOut {
+    key: String,
+    created_at: String,
+    /// Until then, where a newer one is there.
+    signs_until: Option<String>,
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,15 +54,10 @@ pub(super) async fn rotate(State(runtime): State<Runtime>, uri: Uri) -> Result<S
 }
 
 fn shown(keys: &[SigningKey]) -> Shown {
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|it| {
-            json!({
-                "key": it.key.expose(),
-                "created_at": it.created.to_string(),
-                "signs_until": it.until.map(|until| until.to_string()),
-            })
-        })
-        .collect();
-    ([(CACHE_CONTROL, "no-store")], Json(json!({ "keys": keys })))
+    let shown = |key: &SigningKey| KeyOut {
+        key: key.key.expose().to_owned(),
+        created_at: key.created.to_string(),
+        signs_until: key.until.map(|until| until.to_string()),
+    };
+    ([(CACHE_CONTROL, "no-store")], Json(KeysOut { keys: keys.iter().map(shown).collect() }))
 }

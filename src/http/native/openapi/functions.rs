@@ -112,7 +112,8 @@ pub(super) fn settings() -> Vec<Operation> {
             .body::<ConfigIn>("The configuration", json!({ "max_retries": 2, "on_failure": "function:describe" }))
             .answers::<ConfigOut>(200, "The configuration that applies now")
             .refuses(400, &["bad_range", "bad_destination", "destination_not_found", "destination_not_supported"])
-            .refuses(400, &["alias_has_no_config"])
+            .refuses(400, &["alias_has_no_config", "bad_name"])
+            .refuses(403, &["destination_not_allowed"])
             .refuses(404, NO_VERSION)
             .refuses(409, &["cycle", "limit_exceeded"]),
         delete(config, "delete_async_config", "Go back to the defaults for asynchronous invocations")
@@ -197,6 +198,7 @@ fn invoke() -> Operation {
         .answers_with(202, accepted)
         .leads_to(202, &["show_invocation", "cancel_invocation", "retry_invocation", "run_invocation_now"])
         .leads_to(202, &["show_log", "show_payload", "show_result", "purge_invocation"])
+        .refuses(403, &["destination_not_allowed"])
         .refuses(404, &["version_not_found"])
         .refuses(409, &["idempotency_key_reused"])
         .refuses(429, &["queue_full_function", "queue_full_function_bytes", "queue_full_namespace"])

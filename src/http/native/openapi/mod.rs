@@ -20,13 +20,17 @@
 //! `query::json`. A parameter that schemathesis should fill with something that is there has a line in
 //! `tests/openapi/schemathesis.toml`.
 
+mod access;
+mod delivery;
 mod functions;
 mod invocations;
 mod message_queues;
+mod messaging;
 mod operation;
 mod parameters;
 mod server;
 mod stores;
+mod triggers;
 pub(in crate::http::native) mod values;
 
 use std::collections::BTreeMap;
@@ -68,8 +72,16 @@ fn tables() -> Vec<Table> {
         ("calls", "Running functions", functions::calls()),
         ("invocations", "What was asked to run, and what has become of it", invocations::invocations()),
         ("message-queues", "Messages that people and functions send each other", message_queues::message_queues()),
+        ("streams", "Records that are kept in order, for whoever reads them", messaging::streams()),
+        ("topics", "What is brought to all who have subscribed", messaging::topics()),
+        ("subscriptions", "Who gets what is published", messaging::subscriptions()),
+        ("triggers", "What invokes functions by itself", triggers::triggers()),
         ("key-value", "Key-value stores", stores::key_value()),
         ("secrets", "What functions are entrusted with", stores::secrets()),
+        ("deliveries", "What leaves the runtime", delivery::deliveries()),
+        ("connections", "How services outside are reached", delivery::connections()),
+        ("objects", "The objects that are kept here", delivery::objects()),
+        ("access", "Who may do what, and who has", access::access()),
         ("runtime", "The runtime as a whole", server::server()),
     ]
 }

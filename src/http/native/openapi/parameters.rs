@@ -31,6 +31,10 @@ impl Parameter {
         Self { refusals, ..self }
     }
 
+    fn required(self) -> Self {
+        Self { built: self.built.required(Required::True), ..self }
+    }
+
     fn example(self, example: impl Into<serde_json::Value>) -> Self {
         Self { built: self.built.example(Some(example.into())), ..self }
     }
@@ -92,6 +96,23 @@ pub(super) fn receipt() -> Parameter {
         .refused(&["bad_receipt", "bad_path"])
 }
 
+/// A bucket.
+pub(super) fn bucket() -> Parameter {
+    Parameter::new(ParameterIn::Path, "bucket", "The bucket's name", values::bucket())
+        .refused(&["bad_name", "bad_path"])
+        .example("results")
+}
+
+/// `{key}` of an object.
+pub(super) fn object_key() -> Parameter {
+    let description =
+        "The object's key: between its slashes, which need not be escaped, letters, digits and `-_.=+@,!()`";
+    let schema = values::any_text().min_length(Some(1)).max_length(Some(1_024));
+    Parameter::new(ParameterIn::Path, "key", description, schema)
+        .refused(&["bad_name", "bad_path"])
+        .example("2026/11/21/echo.json")
+}
+
 fn query(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     Parameter::new(ParameterIn::Query, name, description, schema)
 }
@@ -139,6 +160,40 @@ pub(super) fn prefix() -> Parameter {
     query("prefix", "Only those whose names begin so", values::any_text())
 }
 
+/// `{id}` of a subscription.
+pub(super) fn subscription() -> Parameter {
+    Parameter::new(ParameterIn::Path, "id", "The id of a subscription", values::id()).refused(&["bad_name", "bad_path"])
+}
+
+/// What an endpoint confirms with.
+pub(super) fn token() -> Parameter {
+    query("token", "What the endpoint was sent", values::any_text()).required()
+}
+
+/// `{id}` of a token or a key.
+pub(super) fn credential() -> Parameter {
+    Parameter::new(ParameterIn::Path, "id", "The id of the token or the key", values::any_text()).refused(&["bad_path"])
+}
+
+/// Which role is meant.
+pub(super) fn of_roles() -> [Parameter; 2] {
+    [
+        query("role", "The role", values::any_text()).required().refused(&["bad_role"]),
+        query("on", "What it is on; left out, the account's namespace", values::any_text()).refused(&["bad_scope"]),
+    ]
+}
+
+/// Where the reading of a stream begins.
+pub(super) fn from() -> Parameter {
+    let schema = values::any_text().default(Some(json!("earliest")));
+    query("from", "Where to begin: `earliest`, `latest`, a place, or a time as RFC 3339 has it", schema)
+}
+
+/// Only records with a key.
+pub(super) fn record_key() -> Parameter {
+    query("key", "Only those with this key", values::any_text())
+}
+
 /// How messages are received.
 pub(super) fn of_receives() -> [Parameter; 3] {
     let most = values::number(&(1..=bounds::MAX_RECEIVE as u64)).default(Some(json!(1)));
@@ -155,6 +210,21 @@ pub(super) fn of_receives() -> [Parameter; 3] {
 /// Only those of a function.
 pub(super) fn of_function() -> Parameter {
     query("function", "Only those of this function", values::text(values::NAME)).refused(&["bad_name"])
+}
+
+/// Only deliveries that stand there.
+pub(super) fn delivery_state() -> Parameter {
+    query("state", "Only those that are still to be tried, or were given up", values::one_of(["pending", "dead"]))
+}
+
+/// Only deliveries to somewhere.
+pub(super) fn target() -> Parameter {
+    query("target", "Only those to this destination, as it is written", values::any_text())
+}
+
+/// How long the keys before go on signing.
+pub(super) fn overlap() -> Parameter {
+    query("overlap", "For how long the keys before go on signing; a day unless said", values::text(values::DURATION))
 }
 
 /// Only those with a status.
@@ -202,7 +272,7 @@ pub(super) fn of_calls() -> [Parameter; 2] {
 }
 
 /// What is asked of an invocation that waits in the queue.
-pub(super) fn of_queueing() -> [Parameter; 5] {
+pub(super) fn of_queueing() -> [Parameter; 6] {
     [
         header("Prefer", "`respond-async` leaves the invocation to the queue", values::any_text()),
         header(
@@ -224,6 +294,13 @@ pub(super) fn of_queueing() -> [Parameter; 5] {
             "Tidemill-Priority",
             "How urgent it is among the invocations of its function. Asynchronous only",
             values::priority(),
+        )
+        .refused(&["bad_header", "asynchronous_only"]),
+        header(
+            "Tidemill-Callback-Url",
+            "Where the outcome is told besides its destination: `https://HOST/PATH`, which the operator has allowed. \
+             Asynchronous only",
+            values::text("^https?://[!-~]{1,2040}$"),
         )
         .refused(&["bad_header", "asynchronous_only"]),
     ]

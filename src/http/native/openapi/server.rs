@@ -3,7 +3,7 @@
 use serde_json::json;
 use utoipa::openapi::Content;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Type};
 
 use super::operation::{Operation, get, put};
 use super::{parameters as p, values};
@@ -11,7 +11,7 @@ use crate::http::native::overview::{RuntimeOut, Settings};
 
 pub(super) fn server() -> Vec<Operation> {
     let graph = ResponseBuilder::new()
-        .description("Functions, and where their outcomes lead")
+        .description("Functions, where their outcomes lead, and what invokes them")
         .content("application/json", Content::new(Some(graph())));
     vec![
         get("/v1/graph", "show_graph", "Show which functions lead to which")
@@ -40,14 +40,16 @@ fn any_object() -> Content {
 }
 
 fn graph() -> ObjectBuilder {
-    let function = ObjectBuilder::new().property("namespace", values::any_text()).property("name", values::any_text());
+    let named = ObjectBuilder::new().property("namespace", values::any_text()).property("name", values::any_text());
+    let named = ArrayBuilder::new().items(named.required("namespace").required("name")).build();
+    let ways = ["success", "failure", "redrive", "subscription", "trigger"];
     let edge = ObjectBuilder::new()
         .property("from", values::any_text())
         .property("to", values::any_text())
-        .property("on", values::one_of(["success", "failure"]));
-    ObjectBuilder::new()
-        .property("functions", ArrayBuilder::new().items(function.required("namespace").required("name")))
-        .property("edges", ArrayBuilder::new().items(edge.required("from").required("to")))
-        .required("functions")
-        .required("edges")
+        .property("on", values::one_of(ways))
+        .property("version", values::or_null(Type::Integer))
+        .property("trigger", values::or_null(Type::String));
+    let nodes = ["functions", "queues", "topics", "timers"];
+    let graph = nodes.iter().fold(ObjectBuilder::new(), |it, kind| it.property(*kind, named.clone()).required(*kind));
+    graph.property("edges", ArrayBuilder::new().items(edge.required("from").required("to"))).required("edges")
 }

@@ -8,7 +8,9 @@ use std::ops::RangeInclusive;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
 use crate::model::bounds;
+use crate::model::outcome::OutcomeKind;
 use crate::model::status::Status;
+use crate::model::trigger::{CatchUp, Form};
 
 /// A function, an alias, a store, a secret and what else has a name of its own.
 pub(super) const NAME: &str = "^[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
@@ -31,13 +33,29 @@ pub(super) fn any_text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// An id of an invocation.
-pub(super) fn id() -> ObjectBuilder {
+/// A name.
+pub(in crate::http::native) fn name() -> ObjectBuilder {
+    text(NAME)
+}
+
+/// A bucket of objects.
+pub(super) fn bucket() -> ObjectBuilder {
+    let form = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+    text(form).min_length(Some(3)).max_length(Some(63))
+}
+
+/// An id: a UUID.
+pub(in crate::http::native) fn id() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned())))
 }
 
+/// A UUID, or null.
+pub(in crate::http::native) fn id_or_null() -> ObjectBuilder {
+    id().schema_type(nullable(Type::String))
+}
+
 /// One of these words.
-pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+pub(in crate::http::native) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
 }
 
@@ -53,6 +71,11 @@ pub(super) fn number<N: Copy + Into<u64>>(range: &RangeInclusive<N>) -> ObjectBu
 /// The same, or null: the default.
 fn optional<N: Copy + Into<u64>>(range: &RangeInclusive<N>, description: &str) -> ObjectBuilder {
     number(range).schema_type(nullable(Type::Integer)).description(Some(description))
+}
+
+/// Something of that type, or null.
+pub(super) fn or_null(schema_type: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(nullable(schema_type))
 }
 
 fn nullable(schema_type: Type) -> SchemaType {
@@ -159,6 +182,67 @@ pub(in crate::http::native) fn max_receives() -> ObjectBuilder {
     number(&bounds::QUEUE_MAX_RECEIVES)
 }
 
+pub(in crate::http::native) fn stream_retention_s() -> ObjectBuilder {
+    optional(&bounds::STREAM_RETENTION_S, "Seconds for which records are kept")
+        .default(Some(bounds::DEFAULT_STREAM_RETENTION_S.into()))
+}
+
+pub(in crate::http::native) fn stream_bytes() -> ObjectBuilder {
+    optional(&bounds::STREAM_BYTES, "Bytes that are kept; past them the oldest records go")
+        .default(Some(bounds::DEFAULT_STREAM_BYTES.into()))
+}
+
+pub(in crate::http::native) fn give_up_after_s() -> ObjectBuilder {
+    optional(&bounds::DELIVERY_BUDGET_S, "Seconds for which each publication is tried")
+        .default(Some(bounds::DEFAULT_DELIVERY_BUDGET.as_secs().into()))
+}
+
+pub(in crate::http::native) fn subscription_status() -> ObjectBuilder {
+    one_of(["confirmed", "pending_confirmation"])
+}
+
+pub(in crate::http::native) fn queue() -> ObjectBuilder {
+    text(QUEUE)
+}
+
+pub(in crate::http::native) fn trigger_batch() -> ObjectBuilder {
+    optional(&bounds::TRIGGER_BATCH, "Messages for one invocation at most")
+}
+
+pub(in crate::http::native) fn trigger_window_s() -> ObjectBuilder {
+    optional(&bounds::TRIGGER_WINDOW_S, "Seconds to wait for a batch to fill")
+}
+
+pub(in crate::http::native) fn trigger_concurrency() -> ObjectBuilder {
+    optional(&bounds::TRIGGER_CONCURRENCY, "Batches that are under way at once")
+}
+
+pub(in crate::http::native) fn form_or_null() -> ObjectBuilder {
+    word_or_null(Form::ALL.map(Form::as_str))
+}
+
+pub(in crate::http::native) fn catch_up_or_null() -> ObjectBuilder {
+    word_or_null(CatchUp::ALL.map(CatchUp::as_str))
+}
+
+pub(in crate::http::native) fn audit_result() -> ObjectBuilder {
+    one_of(["done", "refused"])
+}
+
+pub(in crate::http::native) fn outcomes() -> ArrayBuilder {
+    ArrayBuilder::new().items(one_of(OutcomeKind::ALL.map(OutcomeKind::as_str)))
+}
+
+pub(in crate::http::native) fn outcome_or_null() -> ObjectBuilder {
+    word_or_null(OutcomeKind::ALL.map(OutcomeKind::as_str))
+}
+
+/// One of these words, or null.
+fn word_or_null<'a>(words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+    let words = words.into_iter().map(Some).chain([None]);
+    ObjectBuilder::new().schema_type(nullable(Type::String)).enum_values(Some(words))
+}
+
 pub(in crate::http::native) fn bulk_limit() -> ObjectBuilder {
     optional(&(1..=bounds::MAX_BULK as u64), "How many to change at most")
 }
@@ -173,8 +257,7 @@ pub(in crate::http::native) fn statuses() -> ArrayBuilder {
 
 /// Of what was accepted long ago there may be no record any more.
 pub(in crate::http::native) fn status_if_kept() -> ObjectBuilder {
-    let words = Status::ALL.map(|status| Some(status.as_str())).into_iter().chain([None]);
-    ObjectBuilder::new().schema_type(nullable(Type::String)).enum_values(Some(words))
+    word_or_null(Status::ALL.map(Status::as_str))
 }
 
 pub(in crate::http::native) fn priority() -> ObjectBuilder {
