@@ -25,7 +25,7 @@ use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
-use crate::registry::Registry;
+use crate::registry::{Registry, Targets};
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
@@ -110,6 +110,8 @@ pub struct Server {
     pub address: std::net::SocketAddr,
     dispatch: Dispatch,
     engine: Engine,
+    /// The registry asks it, and does not hold it.
+    _targets: Arc<dyn Targets>,
     tasks: Tasks,
     closing: CancellationToken,
     drain: Duration,
@@ -157,7 +159,8 @@ impl Server {
         let services = services(config, &objects, &connections, &clock)?;
         let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
-        registry.ask_about_targets(Arc::new(carrier.clone()));
+        let targets: Arc<dyn Targets> = Arc::new(carrier.clone());
+        registry.ask_about_targets(&targets);
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -182,7 +185,6 @@ impl Server {
         });
         let triggers = triggers.await.map_err(ServeError::unread)?;
         let dispatch = Dispatch::start(needs, &live);
-        let started = clock.now();
         let runtime = Runtime::new(Parts {
             store,
             registry,
@@ -201,11 +203,11 @@ impl Server {
             topics,
             triggers: triggers.clone(),
             slots,
+            started: clock.now(),
             clock,
             tasks: tasks.clone(),
             hop_limit: config.hop_limit,
             max_concurrency,
-            started,
             turns: Turns::default(),
             ready: AtomicBool::new(true),
         });
@@ -216,7 +218,7 @@ impl Server {
         certificate.map_or(Ok(()), |certificate| follow(certificate, &tasks))?;
         listener.serve(front_of(config, &runtime).await?, &tasks, closing.clone());
         tracing::info!(%address, functions = live.functions.len(), "serving");
-        Ok(Self { runtime, address, dispatch, engine, tasks, closing, drain: config.drain })
+        Ok(Self { runtime, address, dispatch, engine, _targets: targets, tasks, closing, drain: config.drain })
     }
 
     /// Waits until the process is asked to stop, by a signal or by a part of it that failed; then stops.

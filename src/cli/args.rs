@@ -53,7 +53,7 @@ pub(super) struct Global {
     pub(super) token_file: Option<PathBuf>,
     /// The token itself. Hidden: what is typed is seen by others on the machine.
     #[arg(long, global = true, hide = true, value_name = "TOKEN", env = "TIDEMILL_TOKEN", hide_env_values = true)]
-    pub(super) token: Option<Token>,
+    pub(super) access_token: Option<Token>,
     /// Certificates of authorities, in PEM, to trust besides the public ones
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,

@@ -54,8 +54,8 @@ fn run(typed: Typed) -> Result<(), Error> {
 
 /// Carries out a command that talks to a server.
 async fn talk(global: Global, command: Remote) -> Result<(), Error> {
-    let Global { server, namespace, token, token_file, ca, json } = global;
-    let token = Token::given(token, token_file.as_deref())?;
+    let Global { server, namespace, access_token, token_file, ca, json } = global;
+    let token = Token::given(access_token, token_file.as_deref())?;
     let client = &Client::of(server, namespace, &Means { token, authority: ca.as_deref() })?;
     let output = Output { json };
     match command {

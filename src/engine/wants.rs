@@ -7,6 +7,7 @@ use wasmparser::{
     CanonicalFunction, CanonicalOption, ComponentType, ComponentTypeSectionReader, Parser, Payload, SectionLimited,
 };
 
+use super::scan;
 use crate::model::grant::needs_grant;
 
 /// A module from outside.
@@ -28,7 +29,8 @@ pub async fn look_at(module: Bytes) -> Outside {
 
 fn read(module: &[u8]) -> Outside {
     let (mut outside, mut depth) = (Outside::default(), 0_usize);
-    if !Parser::is_component(module) {
+    // What is too deep to be looked at is refused by whoever compiles it, and nothing of it is asked here.
+    if !Parser::is_component(module) || scan::outline(module).is_err() {
         return outside;
     }
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroU32;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -237,7 +237,7 @@ impl Registry {
     /// Whether outcomes can be brought there, as far as that can be told now.
     pub async fn target_exists(&self, namespace: &Namespace, to: &Outside, terms: &Terms) -> Result<(), RegistryError> {
         to.check(terms).map_err(RegistryError::Target)?;
-        match self.parts.targets.get() {
+        match self.parts.targets.get().and_then(Weak::upgrade) {
             Some(targets) => {
                 targets.check(TargetAsked { namespace, to, terms }).await.map_err(RegistryError::TargetRefused)
             }

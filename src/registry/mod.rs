@@ -9,7 +9,7 @@ mod edges;
 mod error;
 mod targets;
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
@@ -42,7 +42,8 @@ struct Parts {
     /// Held over check, commit and publication of a change.
     changing: Arc<Mutex<()>>,
     /// Whom to ask about destinations outside; nobody is asked until it is set.
-    targets: OnceLock<Arc<dyn Targets>>,
+    /// Weak, since what is asked leads back here, and a store closes when nobody has it any more.
+    targets: OnceLock<Weak<dyn Targets>>,
 }
 
 impl Registry {
@@ -53,10 +54,10 @@ impl Registry {
         Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing, targets }) }
     }
 
-    /// Has `targets` asked about destinations outside the runtime from now on. Those that were set are not asked about
+    /// Has `targets` asked about destinations outside the runtime from now on, as long as somebody else holds it. Those that were set are not asked about
     /// again.
-    pub fn ask_about_targets(&self, targets: Arc<dyn Targets>) {
-        drop(self.parts.targets.set(targets)); // the first stays
+    pub fn ask_about_targets(&self, targets: &Arc<dyn Targets>) {
+        drop(self.parts.targets.set(Arc::downgrade(targets))); // the first stays
     }
 
     /// The function that has this name.

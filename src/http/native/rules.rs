@@ -94,6 +94,8 @@ const ENTRIES: &[Entry] = &[
     entry("POST", "/v1/invocations/{id}/redeliver", P::FunctionsEdit, On::Invocation),
     entry("POST", "/v1/invocations/{id}/run-now", P::FunctionsEdit, On::Invocation),
     entry("GET", "/v1/invocations/{id}/logs", P::FunctionsView, On::Invocation),
+    // It may hold secrets that the guest had.
+    entry("GET", "/v1/invocations/{id}/coredump", P::FunctionsEdit, On::Invocation),
     entry("GET", "/v1/invocations/{id}/payload", P::FunctionsView, On::Invocation),
     entry("GET", "/v1/invocations/{id}/result", P::InvocationsFollow, On::Invocation),
     entry("GET", "/v1/key-value", P::ValuesView, On::Namespace),

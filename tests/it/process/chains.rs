@@ -121,12 +121,15 @@ async fn the_graph_shows_what_leads_to_what() {
     let names: Vec<_> = graph["functions"].as_array().unwrap().iter().map(|it| id(&it["name"])).collect();
     assert_eq!(names, ["a", "b", "c"]);
     let edges = json!([
-        {"from": "a", "to": "b", "on": "success", "version": null},
-        {"from": "a", "to": "c", "on": "failure", "version": 1},
-        {"from": "b", "to": "c", "on": "success", "version": null},
+        {"from": "a", "to": "b", "on": "success", "version": null, "trigger": null},
+        {"from": "a", "to": "c", "on": "failure", "version": 1, "trigger": null},
+        {"from": "b", "to": "c", "on": "success", "version": null, "trigger": null},
     ]);
     assert_eq!(graph["edges"], edges);
-    assert_eq!(server.get("/v1/graph?namespace=shop").await.is(200).json(), json!({"functions": [], "edges": []}));
+    assert_eq!(
+        server.get("/v1/graph?namespace=shop").await.is(200).json(),
+        json!({"functions": [], "queues": [], "topics": [], "timers": [], "edges": []})
+    );
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn the_examples_print_commands_that_work_as_they_stand() {
         said.push(String::from_utf8(output.stdout).unwrap());
     }
     let graph: serde_json::Value = serde_json::from_str(&said[3]).unwrap();
-    let drawn = json!({"from": "order-total", "to": "describe", "on": "success", "version": null});
+    let drawn = json!({"from": "order-total", "to": "describe", "on": "success", "version": null, "trigger": null});
     assert!(graph["edges"].as_array().unwrap().contains(&drawn), "{graph}");
     assert_eq!(said[0], "hello");
     assert!(said[1].starts_with("HTTP/1.1 202 Accepted"), "{}", said[1]);

@@ -94,7 +94,7 @@ async fn successes_and_failures_arrive_in_queues_streams_and_buckets_in_each_for
 #[tokio::test]
 async fn what_is_published_on_a_topic_goes_to_the_queues_that_are_subscribed() {
     let server = made().await;
-    let subscription = json!({"endpoint": "queue:jobs", "filter": {"outcomes": ["succeeded"]}});
+    let subscription = json!({"to": "queue:jobs", "filter": {"outcomes": ["succeeded"]}});
     server.post("/v1/topics/news/subscriptions", subscription.to_string()).await.is(201);
     let invocation = told(&server, "echo", "topic:news", "record").await;
     check(&parsed(&message(&server).await["body"]), "record", &invocation, "");
@@ -145,7 +145,7 @@ async fn one_that_is_down_delays_none_of_the_other_kinds() {
     for _ in 0..50 {
         server.accept("down", "{}").await;
     }
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     for to in ["queue:jobs", "stream:orders", "object:results"] {
         told(&server, "echo", to, "record").await;
     }

@@ -9,7 +9,13 @@ use super::support::{Answer, Server, prebuilt, until};
 
 const QUEUE: &str = "/v1/functions/echo/queue";
 /// What the log may say of it.
-const TOLD: &[&str] = &["store_full", "could not be written", "could not be removed", "did not end"];
+const TOLD: &[&str] = &[
+    "store_full",
+    "could not be written",
+    "could not be removed",
+    "did not end",
+    "could not be noted in the audit log",
+];
 /// The least that a store can have, and a payload of which that holds some dozens.
 const MAX_DISK: &str = "--max-disk=100663296";
 const PAYLOAD_BYTES: usize = 1_000_000;

@@ -55,8 +55,8 @@ async fn an_address_a_function_and_a_queue_get_what_is_published() {
     let keys = server.get("/v1/webhooks/keys").await.is(200).json();
     assert!(came.is_signed_by(keys["keys"][0]["key"].as_str().unwrap()), "{keys}");
 
-    let received = server.post("/v1/queues/jobs/receive", "{}").await.is(200).json();
-    assert_eq!(received["messages"][0]["body"], "hello", "{received}");
+    let queued = server.post("/v1/queues/jobs/receive", "{}").await.is(200).json();
+    assert_eq!(queued["messages"][0]["body"], "hello", "{queued}");
     let invocations = until("the invocation", async || server.listed("function=echo").await.pop()).await;
     server.settled(&invocations, "succeeded").await;
     assert_eq!(server.get(&format!("/v1/invocations/{invocations}/payload")).await.is(200).body, "hello");

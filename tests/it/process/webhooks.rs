@@ -58,37 +58,37 @@ async fn a_success_is_told_in_each_format_and_signed() {
         let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let headers = [("traceparent", trace), ("content-type", "application/json")];
         let id = server.accept_with("echo", r#"{"order": 7}"#, &headers).await;
-        let received = first(&receiver, &format!("/{format}?a=b")).await;
+        let arrived = first(&receiver, &format!("/{format}?a=b")).await;
         let invocation = rests(&server, &id, "delivered").await;
         assert_eq!((&invocation["status"], &invocation["deliveries"]), (&json!("succeeded"), &json!([])));
-        assert_eq!((received.header("traceparent"), received.header("tidemill-invocation-id")), (trace, id.as_str()));
-        assert_eq!(received.header("host"), format!("127.0.0.1:{}", receiver.port()));
-        assert!(received.header("user-agent").starts_with("tidemill/"));
-        seen.push((received, id, invocation));
+        assert_eq!((arrived.header("traceparent"), arrived.header("tidemill-invocation-id")), (trace, id.as_str()));
+        assert_eq!(arrived.header("host"), format!("127.0.0.1:{}", receiver.port()));
+        assert!(arrived.header("user-agent").starts_with("tidemill/"));
+        seen.push((arrived, id, invocation));
     }
     let key = &keys(&server).await[0];
-    for (received, ..) in &seen {
-        assert!(received.is_signed_by(key), "{received:?}");
+    for (arrived, ..) in &seen {
+        assert!(arrived.is_signed_by(key), "{arrived:?}");
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        assert!(now - received.header("webhook-timestamp").parse::<u64>().unwrap() < 60);
+        assert!(now - arrived.header("webhook-timestamp").parse::<u64>().unwrap() < 60);
     }
     let [record, payload, event, binary] = &seen[..] else { panic!("{seen:?}") };
     check_record(&record.0.json(), &record.1, &record.2);
     assert_eq!(record.0.header("content-type"), "application/json");
     assert_eq!(payload.0.body, br#"{"order": 7}"#);
 
-    let (received, id, invocation) = event;
-    assert_eq!(received.header("content-type"), "application/cloudevents+json; charset=utf-8");
-    let told = received.json();
+    let (arrived, id, invocation) = event;
+    assert_eq!(arrived.header("content-type"), "application/cloudevents+json; charset=utf-8");
+    let told = arrived.json();
     check_record(&told["data"], id, invocation);
     assert_eq!((&told["specversion"], &told["type"]), (&json!("1.0"), &json!("tidemill.invocation.succeeded")));
     assert_eq!(told["source"], "urn:fss:local:default:function:default:echo:1");
-    assert_eq!((&told["id"], &told["subject"]), (&json!(received.header("webhook-id")), &json!(id)));
+    assert_eq!((&told["id"], &told["subject"]), (&json!(arrived.header("webhook-id")), &json!(id)));
     assert_eq!((&told["time"], &told["datacontenttype"]), (&invocation["settled_at"], &json!("application/json")));
 
-    let (received, id, invocation) = binary;
-    check_record(&received.json(), id, invocation);
-    let header = |name| received.header(name);
+    let (arrived, id, invocation) = binary;
+    check_record(&arrived.json(), id, invocation);
+    let header = |name| arrived.header(name);
     assert_eq!((header("content-type"), header("ce-specversion")), ("application/json", "1.0"));
     assert_eq!((header("ce-type"), header("ce-subject")), ("tidemill.invocation.succeeded", id.as_str()));
     assert_eq!(header("ce-source"), "urn:fss:local:default:function:default:echo:1");
@@ -160,8 +160,8 @@ async fn a_receiver_that_is_down_through_two_kills_gets_everything_when_it_is_ba
     }
     let port = down.port();
     drop(down);
-    let ids_of = |received: Vec<Received>| -> BTreeSet<String> {
-        received.iter().map(|it| it.json()["request_context"]["request_id"].as_str().unwrap().to_owned()).collect()
+    let ids_of = |arrived: Vec<Received>| -> BTreeSet<String> {
+        arrived.iter().map(|it| it.json()["request_context"]["request_id"].as_str().unwrap().to_owned()).collect()
     };
     let mut expected = BTreeSet::new();
     let mut told = BTreeSet::new();
@@ -188,9 +188,9 @@ async fn a_receiver_that_is_down_through_two_kills_gets_everything_when_it_is_ba
     until("those to the one that was down", async || Some(()).filter(|()| ids_of(back.seen("/hook")) == expected))
         .await;
     let mut deliveries: BTreeSet<(String, String)> = BTreeSet::new();
-    for received in back.seen("/hook").into_iter().chain(up.seen("/hook")) {
-        let id = received.json()["request_context"]["request_id"].as_str().unwrap().to_owned();
-        deliveries.insert((id, received.header("webhook-id").to_owned()));
+    for arrived in back.seen("/hook").into_iter().chain(up.seen("/hook")) {
+        let id = arrived.json()["request_context"]["request_id"].as_str().unwrap().to_owned();
+        deliveries.insert((id, arrived.header("webhook-id").to_owned()));
     }
     assert_eq!(deliveries.len(), expected.len() + told.len(), "each has one id, however often it came");
     for id in &expected {
@@ -309,8 +309,8 @@ async fn both_keys_sign_while_one_follows_the_other() {
     let both = keys(&server).await;
     assert_eq!((both.len(), &both[1], &rotated["keys"][0]["key"]), (2, &old[0], &json!(both[0])));
     server.accept("echo", "{}").await;
-    let received = first(&receiver, "/hook").await;
-    assert!(both.iter().all(|key| received.is_signed_by(key)));
+    let arrived = first(&receiver, "/hook").await;
+    assert!(both.iter().all(|key| arrived.is_signed_by(key)));
 
     run(&server, &["webhooks", "rotate", "--overlap", "0s"]).await.exits(0);
     let alone = keys(&server).await;

@@ -108,16 +108,16 @@ async fn who_may_not_in_is_told_by_which_connection_and_gets_in_once_the_secret_
     world.set("bus", with_password(&format!("nats://{address}"))).await;
     let nats = NatsDelivery::new(world.connections.clone(), reach(None));
     let sent = message("x");
-    let send = async || nats.send(&world.namespace, "outcomes.a", &by("bus"), &sent).await;
-    let refused = send().await;
+    let post = async || nats.send(&world.namespace, "outcomes.a", &by("bus"), &sent).await;
+    let refused = post().await;
     assert!(!format!("{refused:?}").contains("wrong-password"), "{refused:?}");
     tries_again(refused, &["the connection `bus`", "refuses its user and password"]);
 
     world.set_secret("nats-password", "right-password").await;
-    send().await.unwrap();
+    post().await.unwrap();
     // One that is open is not used any longer than its password is right.
     world.set_secret("nats-password", "wrong-password").await;
-    tries_again(send().await, &["refuses its user and password"]);
+    tries_again(post().await, &["refuses its user and password"]);
 }
 
 #[tokio::test]

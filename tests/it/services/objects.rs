@@ -109,14 +109,14 @@ async fn what_can_be_put_right_is_tried_again_and_says_which_connection_it_was()
     world.set("obs", store.leads_here()).await;
     let objects = delivery(&world, reach(None));
     let sent = message("{}");
-    let send = async |target: &'static str| objects.send(&world.namespace, target, &by("obs"), &sent).await;
+    let put = async |target: &'static str| objects.send(&world.namespace, target, &by("obs"), &sent).await;
 
-    let refused = send("results").await;
+    let refused = put("results").await;
     assert!(!format!("{refused:?}").contains("not-the-key"), "{refused:?}");
     tries_again(refused, &["the connection `obs`", "SignatureDoesNotMatch"]);
     world.set_secret("s3-key", SECRET).await;
-    send("results").await.unwrap();
-    gives_up(send("results/../other").await, &["`../other`"]);
+    put("results").await.unwrap();
+    gives_up(put("results/../other").await, &["`../other`"]);
 
     let elsewhere = objects.send(&world.namespace, "results", &by("gone"), &sent).await;
     tries_again(elsewhere, &["there is no connection `gone`"]);
@@ -124,7 +124,7 @@ async fn what_can_be_put_right_is_tried_again_and_says_which_connection_it_was()
     let shut = shut.send(&world.namespace, "results", &by("obs"), &sent).await;
     tries_again(shut, &["the connection `obs`", "private address"]);
     drop(store);
-    tries_again(send("results").await, &["the connection `obs`"]);
+    tries_again(put("results").await, &["the connection `obs`"]);
 }
 
 #[tokio::test]

@@ -15,11 +15,13 @@ pub(super) fn deliveries() -> Vec<Operation> {
     vec![
         get("/v1/deliveries", "list_deliveries", "List what is on its way out of the runtime, and what was given up")
             .takes(filter())
-            .answers::<DeliveriesOut>(200, "A page of deliveries"),
+            .answers::<DeliveriesOut>(200, "A page of deliveries")
+            .refuses(404, &["function_not_found"]),
         post("/v1/deliveries/redrive", "redrive_deliveries", "Have deliveries that were given up tried again")
             .told("So many at a time: `next_cursor` of the answer is the `cursor` of the next request.")
             .takes(filter())
-            .answers::<RedrivenOut>(200, "What was done"),
+            .answers::<RedrivenOut>(200, "What was done")
+            .refuses(404, &["function_not_found"]),
         post("/v1/invocations/{id}/redeliver", "redeliver", "Have what an invocation could not deliver tried again")
             .takes([p::id()])
             .answers::<InvocationOut>(200, "The invocation")

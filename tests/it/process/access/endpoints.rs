@@ -59,6 +59,7 @@ const ENDPOINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("POST", "/v1/invocations/{id}/redeliver", "/v1/invocations/ID/redeliver", "AE", "AE"),
     ("POST", "/v1/invocations/{id}/run-now", "/v1/invocations/ID/run-now", "AE", "AE"),
     ("GET", "/v1/invocations/{id}/logs", "/v1/invocations/ID/logs", "AEV", "AEV"),
+    ("GET", "/v1/invocations/{id}/coredump", "/v1/invocations/ID/coredump", "AE", "AE"),
     ("GET", "/v1/invocations/{id}/payload", "/v1/invocations/ID/payload", "AEV", "AEV"),
     ("GET", "/v1/invocations/{id}/result", "/v1/invocations/ID/result", "AEIV", "AEIV"),
     ("GET", "/v1/key-value", "/v1/key-value", "AEV", "AEV"),

@@ -112,7 +112,7 @@ async fn whoever_sets_a_destination_must_be_allowed_to_write_there_or_to_use_an_
 
 #[tokio::test]
 async fn a_destination_whose_account_lost_its_role_gets_nothing_more_and_says_why() {
-    let server = Server::in_memory().await;
+    let server = Server::in_memory().await.expecting(&["a delivery is given up"]);
     server.deploy("a", prebuilt("echo")).await;
     server.put("/v1/queues/jobs", "").await.is(201);
     server.put("/v1/accounts/worker", "").await.is(201);
