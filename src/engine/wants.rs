@@ -29,7 +29,7 @@ pub async fn look_at(module: Bytes) -> Outside {
 
 fn read(module: &[u8]) -> Outside {
     let (mut outside, mut depth) = (Outside::default(), 0_usize);
-    // What is too deep to be looked at is refused by whoever compiles it, and nothing of it is asked here.
+    // What is refused for its structure is refused by whoever compiles it, and nothing of it is asked here.
     if !Parser::is_component(module) || scan::outline(module).is_err() {
         return outside;
     }
@@ -48,7 +48,9 @@ fn read(module: &[u8]) -> Outside {
                 outside.wasi_0_3 |= names.any(is_of_0_3);
             }
             Payload::ComponentCanonicalSection(functions) => outside.wasi_0_3 |= any_concurrent(functions),
-            Payload::ComponentTypeSection(types) => outside.wasi_0_3 |= any_async(types),
+            Payload::ComponentTypeSection(types) if is_shallow(module.get(types.range())) => {
+                outside.wasi_0_3 |= any_async(types);
+            }
             _ => (),
         }
     }
@@ -70,6 +72,13 @@ fn any_concurrent(functions: SectionLimited<'_, CanonicalFunction>) -> bool {
         | CanonicalFunction::ResourceRep { .. } => false,
         _ => true,
     })
+}
+
+/// Whether types within types cannot go deep there: reading them is recursion, and this process is not to end by it. Each
+/// level begins with one of two bytes; where too many bytes are like them, what the component does has to tell.
+fn is_shallow(types: Option<&[u8]>) -> bool {
+    const MOST: usize = 256;
+    types.is_some_and(|types| types.iter().filter(|byte| matches!(byte, 0x41 | 0x42)).take(MOST + 1).count() <= MOST)
 }
 
 fn any_async(types: ComponentTypeSectionReader<'_>) -> bool {
