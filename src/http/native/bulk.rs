@@ -112,6 +112,8 @@ impl BulkIn {
         let limit = self.limit.unwrap_or(bounds::MAX_BULK);
         within("limit", limit as u64, &(1..=bounds::MAX_BULK as u64))
             .map_err(|error| bad("bad_range", error.to_string()))?;
+        within("older_than_s", self.older_than_s.unwrap_or_default(), &(0..=i64::MAX.unsigned_abs()))
+            .map_err(|error| bad("bad_range", error.to_string()))?;
         let older = self.older_than_s.map(|seconds| now.minus(Duration::from_secs(seconds)));
         let function = self.function.as_deref();
         let path = |name| query::path(namespace.as_ref().map(Namespace::as_str), name);
