@@ -1,4 +1,7 @@
-//! The composition root: opens, starts, listens, and stops in order. The only file that names everything.
+//! The composition root: opens, starts, listens, and stops in order. It alone names everything; what all the rest stands on
+//! is made in `serve/ground`.
+
+mod ground;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
@@ -11,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, AccessError};
+use crate::access::AccessError;
 use crate::clock::Clock;
 use crate::config::{self, Authentication, Config, Disk, Keep};
 use crate::core_dumps::CoreDumps;
@@ -20,21 +23,20 @@ use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
 use crate::http::{Front, Listener, NotBound, Serving, front};
 use crate::key_value::KeyValue;
-use crate::messaging::queues::{Limits, Queues};
-use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
-use crate::registry::{Registry, Targets};
+use crate::registry::Targets;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::{OnExit, Tasks};
 use crate::tls::{Certificate, UnusableAuthority, UnusableCertificate};
-use crate::triggers::{self, Triggers};
 use crate::vault::{InvalidKey, KeySource, Vault};
-use crate::worker::{Slots, Worker};
+use crate::worker::Slots;
+
+use ground::Ground;
 
 /// The file with the token of the first account.
 const ADMIN_TOKEN: &str = "admin.token";
@@ -123,35 +125,18 @@ impl Server {
         // Before the store is touched.
         let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
         let listener = Listener::bind(config.listen, certificate.clone()).await?;
-        let (store, cache_dir) = open(config).await?;
-        let engine = engine_settings(config, cache_dir);
-        let (max_concurrency, engine) = (engine.concurrency, Engine::start(&engine)?);
-        let (tasks, clock, wake) = (Tasks::default(), Clock::running(config.time_scale), Arc::new(Notify::new()));
-        let live = store.scan().await.map_err(ServeError::unread)?;
-        let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let vault = Vault::open(store.clone(), clock.clone(), key_source(config))?;
+        let ground = Ground::open(config).await?;
+        let (message_queues, streams) = (ground.queues().await?, ground.streams().await?);
+        let desk = Arc::new(Desk::new(ground.tasks.clone()));
+        let core_dumps = CoreDumps::open(core_dumps_folder(config));
+        core_dumps.follow(ground.store.clone(), &ground.tasks);
+        let worker = ground.worker(&core_dumps, &desk);
+        let triggers = ground.triggers(&message_queues, &desk).await?;
+        let Ground { store, live, clock, tasks, engine, max_concurrency, registry, vault, access } = ground;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
-        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone());
-        let access = access.await.map_err(ServeError::unread)?;
-        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default());
-        let message_queues = queues.await.map_err(ServeError::unread)?;
-        message_queues.join(&registry);
-        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(&tasks);
-        let desk = Arc::new(Desk::new(tasks.clone()));
-        let core_dumps = CoreDumps::open(core_dumps_folder(config));
-        core_dumps.follow(store.clone(), &tasks);
-        let worker = Worker::new(
-            registry.clone(),
-            engine.clone(),
-            clock.clone(),
-            vault.clone(),
-            access.clone(),
-            core_dumps.clone(),
-            desk.clone(),
-        );
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
         let (timely, base) = ((clock.clone(), tasks.clone()), base(config, &listener));
@@ -161,6 +146,7 @@ impl Server {
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
         let targets: Arc<dyn Targets> = Arc::new(carrier.clone());
         registry.ask_about_targets(&targets);
+        let wake = Arc::new(Notify::new());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
             store: store.clone(),
@@ -175,15 +161,6 @@ impl Server {
             carrier: carrier.clone(),
             delivery_budget: config.delivery_budget,
         };
-        let triggers = Triggers::open(triggers::Needs {
-            store: store.clone(),
-            registry: registry.clone(),
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            queues: message_queues.clone(),
-            starts: desk.clone(),
-        });
-        let triggers = triggers.await.map_err(ServeError::unread)?;
         let dispatch = Dispatch::start(needs, &live);
         let runtime = Runtime::new(Parts {
             store,

@@ -86,11 +86,11 @@ async fn each_message_is_accepted_once_and_none_is_lost_though_the_server_is_kil
     made(&server, "/v1/queues/jobs", &json!({})).await;
     let off = json!({"kind": "queue", "function": "echo", "queue": "jobs", "format": "body", "concurrency": 4,
                      "enabled": false});
-    made(&server, "/v1/triggers/work", &off).await;
+    made(&server, "/v1/triggers/worker", &off).await;
     for n in 0..MESSAGES {
         send(&server, "jobs", &format!("job {n}")).await;
     }
-    server.post("/v1/triggers/work/enable", "").await.is(200);
+    server.post("/v1/triggers/worker/enable", "").await.is(200);
     for part in 1..=2 {
         brought(&server, "echo", part * MESSAGES / 6).await;
         server = server.killed().await.restarted().await;
@@ -113,12 +113,12 @@ async fn while_a_function_can_take_no_more_its_messages_wait_in_the_queue() {
     put(&server, "/v1/functions/echo/queue", &json!({"paused": true, "max_queued": 2})).await.is(200);
     made(&server, "/v1/queues/jobs", &json!({})).await;
     let trigger = json!({"kind": "queue", "function": "echo", "queue": "jobs", "format": "body"});
-    made(&server, "/v1/triggers/work", &trigger).await;
+    made(&server, "/v1/triggers/worker", &trigger).await;
     for n in 0..5 {
         send(&server, "jobs", &format!("job {n}")).await;
     }
     let error = until("the error", async || {
-        let shown = server.get("/v1/triggers/work").await.is(200).json();
+        let shown = server.get("/v1/triggers/worker").await.is(200).json();
         shown["last_error"]["message"].as_str().map(str::to_owned)
     });
     assert!(error.await.contains("the limit is 2"));
@@ -138,9 +138,9 @@ async fn a_cycle_through_a_queue_and_its_trigger_is_refused_with_its_path() {
         made(&server, &format!("/v1/queues/{queue}"), &json!({})).await;
     }
     server.configure("a", &json!({"on_success": "queue:jobs"})).await.is(200);
-    check_cycle(&put(&server, "/v1/triggers/work", &work("a", "jobs")).await, &["queue:jobs", "a", "queue:jobs"]);
-    server.get("/v1/triggers/work").await.refusal(404, "trigger_not_found", "`work`");
-    made(&server, "/v1/triggers/work", &work("b", "jobs")).await;
+    check_cycle(&put(&server, "/v1/triggers/worker", &work("a", "jobs")).await, &["queue:jobs", "a", "queue:jobs"]);
+    server.get("/v1/triggers/worker").await.refusal(404, "trigger_not_found", "`worker`");
+    made(&server, "/v1/triggers/worker", &work("b", "jobs")).await;
     let back = server.configure("b", &json!({"on_failure": "function:a"})).await;
     check_cycle(&back, &["b", "a", "queue:jobs", "b"]);
 
@@ -155,7 +155,7 @@ async fn a_cycle_through_a_queue_and_its_trigger_is_refused_with_its_path() {
     let graph = server.get("/v1/graph").await.is(200).json();
     let edges: Vec<_> = graph["edges"].as_array().unwrap().iter().map(|edge| edge["on"].as_str().unwrap()).collect();
     assert_eq!(edges, ["success", "redrive", "trigger"], "{graph}");
-    server.delete("/v1/triggers/work").await.is(204);
+    server.delete("/v1/triggers/worker").await.is(204);
     server.configure("b", &json!({"on_failure": "function:a"})).await.is(200);
 }
 
@@ -172,7 +172,7 @@ async fn a_cycle_through_a_topic_is_refused_with_its_path() {
     check_cycle(&subscribe("function:a").await, &["topic:news", "a", "topic:news"]);
     assert!([200, 201].contains(&subscribe("queue:jobs").await.status));
     check_cycle(
-        &put(&server, "/v1/triggers/work", &work("a", "jobs")).await,
+        &put(&server, "/v1/triggers/worker", &work("a", "jobs")).await,
         &["queue:jobs", "a", "topic:news", "queue:jobs"],
     );
     assert!([200, 201].contains(&subscribe("function:b").await.status));
@@ -187,10 +187,11 @@ async fn of_two_writers_who_would_close_a_cycle_through_a_queue_or_a_topic_toget
     made(&server, "/v1/topics/news", &json!({})).await;
     for round in 0..20 {
         let (trigger, to_queue) = (work("a", "jobs"), json!({"on_success": "queue:jobs"}));
-        let (one, other) = tokio::join!(put(&server, "/v1/triggers/work", &trigger), server.configure("a", &to_queue));
+        let (one, other) =
+            tokio::join!(put(&server, "/v1/triggers/worker", &trigger), server.configure("a", &to_queue));
         assert_ne!(one.status == 409, other.status == 409, "round {round}: {} {}", one.text(), other.text());
         server.configure("a", &json!({})).await.is(200);
-        server.delete("/v1/triggers/work").await;
+        server.delete("/v1/triggers/worker").await;
 
         let (subscription, to_topic) = (json!({"to": "function:a"}), json!({"on_success": "topic:news"}));
         let subscribed = server.post("/v1/topics/news/subscriptions", subscription.to_string());
