@@ -4,6 +4,7 @@
 mod body;
 mod exposition;
 mod front;
+mod functiongraph;
 mod gate;
 mod listener;
 mod native;
@@ -51,6 +52,9 @@ pub fn front(runtime: Runtime, serving: Serving) -> Front {
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.
 async fn elsewhere(runtime: State<Runtime>, request: Request) -> Response {
+    if functiongraph::is_meant(request.uri()) {
+        return functiongraph::answer(runtime.0, request).await;
+    }
     match sqs::answer(runtime, request).await {
         Ok(answer) => answer,
         Err(request) => {
