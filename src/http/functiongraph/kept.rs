@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use super::destinations::Sent;
 use super::error::{Code, FssError};
 use super::urn::{LATEST, Urn, Which};
 use crate::model::function::Function;
@@ -58,6 +59,10 @@ pub(super) struct AsyncKept {
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) status_log: bool,
+    /// Where the service would log: `log_group_id` and the like, as they were sent.
+    pub(super) logs: BTreeMap<String, String>,
+    pub(super) on_success: Option<Sent>,
+    pub(super) on_failure: Option<Sent>,
 }
 
 impl Kept {
