@@ -2,6 +2,7 @@
 //! into calls of the [`crate::runtime::Runtime`] and renders what they return; only here are status codes known.
 
 mod body;
+mod dialect;
 mod exposition;
 mod front;
 mod functiongraph;

@@ -121,7 +121,7 @@ pub(super) async fn change<T>(
     if kept != before {
         let text = serde_json::to_string(&kept)
             .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))?;
-        runtime.annotate_function(path.clone(), DIALECT, Some(text)).await?;
+        runtime.annotate_function(path, DIALECT, Some(text)).await?;
     }
     Ok(done)
 }

@@ -27,10 +27,12 @@ mod triggers;
 mod versions;
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
 
+use super::dialect::Named;
+use super::problem::Problem;
 use crate::runtime::Runtime;
 use error::FssError;
 use request::Call;
@@ -47,6 +49,18 @@ type Answer = Result<Response, FssError>;
 /// Whether a request is one of this dialect.
 pub(super) fn is_meant(uri: &Uri) -> bool {
     uri.path().starts_with(PREFIX)
+}
+
+/// The refusal of a request whose sender is not let in.
+pub(super) fn refusal(problem: Problem) -> Response {
+    with_id(FssError::from(problem).into_response())
+}
+
+/// What a request would change.
+pub(super) fn change(method: &Method, uri: &Uri) -> Option<Named> {
+    let Route { operation, places } = routes::route(method, uri).ok()?;
+    let on = places.urn.unwrap_or_else(|| places.project.clone());
+    operation.is_change().then(|| Named { action: routes::action(operation), on })
 }
 
 /// Answers a request of this dialect.
