@@ -45,19 +45,18 @@ struct About {
 impl About {
     fn of(call: &Call) -> Result<Self, FssError> {
         let urn = call.urn()?.clone();
+        if urn.is_alias() {
+            let message = format!(
+                "`{urn}` is an alias, which takes no asynchronous configuration: send the URN of the function or of a version"
+            );
+            return Err(FssError::parameter(message));
+        }
         let subject = match kept::qualifier(&call.runtime, &urn)? {
-            Qualifier::Latest => Subject::Function,
-            Qualifier::Version(number) => {
-                call.runtime.describe(&urn.path, &Qualifier::Version(number))?;
+            qualifier @ Qualifier::Version(number) => {
+                call.runtime.describe(&urn.path, &qualifier)?;
                 Subject::Version(number)
             }
-            Qualifier::Alias(alias) => {
-                let message = format!(
-                    "`{urn}` is the alias `{alias}`: an alias takes no asynchronous configuration, so send the URN of the \
-                     function or of a version"
-                );
-                return Err(FssError::parameter(message));
-            }
+            Qualifier::Latest | Qualifier::Alias(_) => Subject::Function,
         };
         Ok(Self { urn, subject })
     }

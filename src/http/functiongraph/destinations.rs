@@ -140,7 +140,7 @@ pub(super) fn written(runtime: &Runtime, owner: &Namespace, to: &Destination, te
 
 /// The URN of a function that is a destination, as it is called now.
 fn urn_of(runtime: &Runtime, target: &FunctionTarget) -> String {
-    let function = runtime.function_by_id(target.id).ok();
+    let function = runtime.function_by_id(target.id);
     let path = function.as_ref().map_or_else(|| target.path.clone(), |function| function.path.clone());
     let which = match &target.qualifier {
         Qualifier::Latest => Which::Latest,

@@ -28,7 +28,7 @@ mod versions;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::dialect::Named;
