@@ -18,6 +18,12 @@ pub(super) struct Fields {
     members: Map<String, Value>,
 }
 
+impl From<Map<String, Value>> for Fields {
+    fn from(members: Map<String, Value>) -> Self {
+        Self { within: String::new(), members }
+    }
+}
+
 impl Fields {
     /// A body that must be an object.
     pub(super) fn of(body: &[u8]) -> Result<Self, FssError> {

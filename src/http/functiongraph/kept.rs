@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::destinations::Sent;
 use super::error::{Code, FssError};
 use super::urn::{LATEST, Urn, Which};
 use crate::model::function::Function;
@@ -61,6 +62,10 @@ pub(super) struct AsyncKept {
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) status_log: bool,
+    /// Where the service would log: `log_group_id` and the like, as they were sent.
+    pub(super) logs: BTreeMap<String, String>,
+    pub(super) on_success: Option<Sent>,
+    pub(super) on_failure: Option<Sent>,
 }
 
 impl Kept {

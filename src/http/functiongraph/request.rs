@@ -27,6 +27,7 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     urn: Option<Urn>,
+    kind: Option<String>,
     last: Option<String>,
     query: Vec<(String, String)>,
 }
@@ -53,7 +54,8 @@ impl Call {
         runtime.check(&caller, operation.permission(), &on)?;
         let body = body::read(body, operation.body_limit(), "body").await?;
         let query = parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        Ok(Self { runtime, caller, project, headers: head.headers, body, urn, last: places.last, query })
+        let (headers, kind, last) = (head.headers, places.kind, places.last);
+        Ok(Self { runtime, caller, project, headers, body, urn, kind, last, query })
     }
 
     /// The function that the path names.
@@ -80,7 +82,12 @@ impl Call {
         Ok((marker, most.filter(|most| (1..=MAX_ITEMS).contains(most)).unwrap_or(MAX_ITEMS)))
     }
 
-    /// What the path ends with: the name of an alias, or a period.
+    /// The type of the trigger that the path names.
+    pub(super) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    /// What the path ends with: the name of an alias, a period, or the id of a trigger.
     pub(super) fn last(&self) -> &str {
         self.last.as_deref().unwrap_or_default()
     }
