@@ -13,6 +13,9 @@ use super::{Answer, functions};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::model::queue::QueueConfig;
 
+/// The field that says how many instances there may be.
+const NAME: &str = "max_instance_num";
+
 pub(super) fn show(call: &Call) -> Answer {
     let (described, name) = model::asked(call)?;
     Ok(json::ok(&model::shown(&described, &name)))
@@ -56,7 +59,6 @@ pub(super) async fn update_max_instances(call: &Call) -> Answer {
     let path = call.head()?;
     call.runtime.describe(path, &Qualifier::Latest)?;
     let body = call.fields()?;
-    const NAME: &str = "max_instance_num";
     let number = body.integer(NAME)?.ok_or_else(|| missing(Code::INVALID_PARAMETER, NAME))?;
     set_instances(call, path, settings::check_instances(NAME, number)?).await?;
     answer(call, path)

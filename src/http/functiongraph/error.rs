@@ -1,10 +1,11 @@
 //! Errors of this dialect: `{"error_code", "error_msg"}`, and which of the service's codes each of ours has.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use std::time::Duration;
 
 use crate::access::NotAllowed;
 use crate::engine::Refused;

@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::model::entrypoint::Wanted;
 use crate::model::function::{Annotations, Limits, Version};
 use crate::model::grant::Grants;
-use crate::model::names::{FunctionName, FunctionPath, Qualifier};
+use crate::model::names::{FunctionName, FunctionPath, Namespace, Qualifier, TriggerName};
 use crate::registry::{Deployment, RegistryError};
 use crate::runtime::Error;
 
@@ -214,22 +214,27 @@ pub(super) async fn delete(call: &Call) -> Answer {
     Ok(json::nothing())
 }
 
-/// With a function go its triggers; a function that others name as a destination stays.
+/// With a function go its triggers; a function that others lead to stays.
 async fn delete_all(call: &Call, path: &FunctionPath) -> Result<(), FssError> {
-    const TRIGGER: &str = "trigger:";
-    match call.runtime.delete(path.clone(), false).await {
-        Err(Error::Registry(RegistryError::InUse { used_by, .. }))
-            if used_by.iter().all(|name| name.starts_with(TRIGGER)) =>
-        {
-            for name in used_by.iter().filter_map(|name| name.strip_prefix(TRIGGER)) {
-                // A trigger of another namespace is shown with it, and is its own project's to delete.
-                let Ok(name) = name.parse() else { continue };
-                call.runtime.delete_trigger(call.project.clone(), name).await?;
-            }
-            Ok(call.runtime.delete(path.clone(), false).await?)
-        }
-        deleted => Ok(deleted?),
+    let used_by = match call.runtime.delete(path.clone(), false).await {
+        Err(Error::Registry(RegistryError::InUse { used_by, .. })) => used_by,
+        deleted => return Ok(deleted?),
+    };
+    let own: Option<Vec<TriggerName>> = used_by.iter().map(|name| own_trigger(call, name)).collect();
+    for name in own.unwrap_or_default() {
+        call.runtime.delete_trigger(call.project.clone(), name).await?;
     }
+    Ok(call.runtime.delete(path.clone(), false).await?)
+}
+
+/// The trigger of the project that leads to a function, of the names of what does: `trigger:NAMESPACE/NAME`.
+fn own_trigger(call: &Call, name: &str) -> Option<TriggerName> {
+    let name = name.strip_prefix("trigger:")?;
+    let (namespace, name) = match name.split_once('/') {
+        Some((namespace, name)) => (namespace.parse().ok()?, name),
+        None => (Namespace::default(), name),
+    };
+    if namespace == call.project { name.parse().ok() } else { None }
 }
 
 async fn delete_version(call: &Call, urn: &Urn, name: &str) -> Result<(), FssError> {

@@ -12,6 +12,7 @@ use super::json::time;
 use super::kept::{DIALECT, Kept};
 use super::request::Call;
 use super::urn::{LATEST, Urn, Which};
+use crate::model::bounds;
 use crate::model::function::{Function, Version};
 use crate::model::names::Qualifier;
 use crate::model::time::whole_ms;
@@ -73,6 +74,11 @@ impl VersionKept {
     pub(super) fn keep_in(&self, deployment: &mut Deployment) -> Result<(), FssError> {
         let text = serde_json::to_string(self)
             .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))?;
+        if text.len() > bounds::MAX_ANNOTATION_BYTES {
+            let most = bounds::MAX_ANNOTATION_BYTES;
+            let message = format!("the fields together have {} bytes: they may have {most}", text.len());
+            return Err(FssError::parameter(message));
+        }
         deployment.annotations.insert(DIALECT.to_owned(), text);
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::access::Caller;
 /// Megabytes of code that a project may have: what its functions come to at most, each as large as one may be.
 const MAX_CODE_MB: u64 = 20_000;
 
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the operations, which can fail")]
 pub(super) fn list(call: &Call) -> Answer {
     let page = call.runtime.functions(&Caller::Trusted, Some(&call.project), None, usize::MAX);
     let bytes: u64 = page.functions.iter().map(|it| it.version.module_bytes).sum();

@@ -71,7 +71,7 @@ async fn no_instances_disable_a_function_and_any_number_enables_it_again() {
     };
     assert_eq!(set(5).await, 5);
     let queue = server.get(&native("test", "/queue")).await.is(200).json();
-    assert_eq!(queue["settings"]["concurrency"], 5, "{queue}");
+    assert_eq!(queue["config"]["concurrency"], 5, "{queue}");
     assert_eq!(set(0).await, 0);
     invoked(&server, "test", "x").await.refusal(429, "function_disabled", "test");
     assert_eq!(set(-1).await, -1);

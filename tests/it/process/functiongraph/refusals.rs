@@ -59,6 +59,10 @@ fn operations() -> Vec<(Method, &'static str, Value)> {
         (Method::GET, "/functions/{urn}/statistics/{name}", json!({})),
         (Method::GET, "/triggers/{urn}", json!({})),
         (Method::POST, "/triggers/{urn}", trigger),
+        (Method::DELETE, "/triggers/{urn}", json!({})),
+        (Method::GET, "/triggers/{urn}/TIMER/{name}", json!({})),
+        (Method::PUT, "/triggers/{urn}/TIMER/{name}", json!({ "trigger_status": "DISABLED" })),
+        (Method::DELETE, "/triggers/{urn}/{name}/{name}", json!({})),
         (Method::GET, "/quotas", json!({})),
         (Method::POST, "/functions/enable-async-status-logs", json!({})),
         (Method::GET, "/functions/async-status-log-detail", json!({})),
@@ -114,7 +118,7 @@ fn wrong() -> impl Strategy<Value = Wrong> {
         "%00".to_owned(),
         "%ff".to_owned(),
         "x".repeat(300),
-        format!("urn:fss:local:other:function:default:test"),
+        "urn:fss:local:other:function:default:test".to_owned(),
         "::::::::".to_owned(),
         "%2e%2e".to_owned(),
     ];
@@ -204,7 +208,7 @@ async fn a_path_that_is_none_and_a_urn_that_is_none_are_refused_in_the_form_of_t
     refused(&server.get(&path("/functions/test/config")).await, 400, "FSS.1309", "`test`");
     let elsewhere = "/functions/urn:fss:local:other:function:default:test/config";
     refused(&server.get(&path(elsewhere)).await, 400, "FSS.1309", "`other`");
-    let long = format!("/functions/urn:fss:local:{PROJECT}:function:default:test:{}/config", "v".repeat(200));
+    let long = format!("/functions/urn:fss:local:{PROJECT}:function:default:test:{}/config", "v".repeat(201));
     refused(&server.get(&path(&long)).await, 400, "FSS.1309", "269");
 }
 
