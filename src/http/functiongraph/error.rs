@@ -7,6 +7,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use crate::access::NotAllowed;
+use crate::engine::Refused;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::registry::RegistryError;
@@ -192,7 +193,16 @@ impl From<Error> for FssError {
             Error::Registry(RegistryError::VersionUnknown { .. }) => Code::VERSION_UNKNOWN,
             // The service has no cycles, since it does not look; here they are a configuration that is wrong.
             Error::Registry(RegistryError::Cycle(_)) => Code::INVALID_PARAMETER,
-            Error::Registry(RegistryError::Module(_)) => Code::CODE,
+            Error::Disabled(_) => return Self::new(Code::TOO_MANY_REQUESTS, "Function Disabled"),
+            Error::Registry(RegistryError::FunctionExists(_)) => Code::FUNCTION_EXISTS,
+            Error::Registry(RegistryError::Module(refused)) => match refused {
+                Refused::ManyFunctions { .. }
+                | Refused::MissingEntrypoint { .. }
+                | Refused::MissingExport { .. }
+                | Refused::WrongSignature { .. } => Code::HANDLER,
+                Refused::TooLarge { .. } => Code::PACKAGE_SIZE,
+                _ => Code::CODE,
+            },
             Error::Registry(RegistryError::Environment(_)) => Code::USER_DATA,
             Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             _ => return Problem::from(error).into(),

@@ -158,8 +158,9 @@ fn unpacked(package: Bytes, code_type: CodeType, file: &str) -> Result<Bytes, Fs
         let message = format!("the zip has {} files: it may have {MAX_FILES}", archive.len());
         return Err(FssError::new(Code::CODE, message));
     }
-    let is_module = |name: &&str| name.ends_with(".wasm");
-    let mut modules: Vec<String> = archive.file_names().filter(is_module).map(str::to_owned).collect();
+    let names = archive.file_names().collect::<Result<Vec<_>, _>>().map_err(broken)?;
+    let modules = names.into_iter().filter(|name| name.ends_with(".wasm"));
+    let mut modules: Vec<String> = modules.map(std::borrow::Cow::into_owned).collect();
     if modules.len() > 1 {
         let named = format!("{file}.wasm");
         modules.retain(|name| *name == named || name.ends_with(&format!("/{named}")));

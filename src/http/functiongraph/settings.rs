@@ -182,7 +182,8 @@ fn check_handler(name: &str, body: &Fields, or_none: bool) -> Result<(), FssErro
     if (fits && handler.contains('.') && !handler.chars().any(char::is_whitespace)) || (or_none && handler == "-") {
         return Ok(());
     }
-    let message = format!("`{name}` is `{}`: use `FILE.ENTRY`, such as `index.handler`, of 3 to 128 bytes", short(handler));
+    let message =
+        format!("`{name}` is `{}`: use `FILE.ENTRY`, such as `index.handler`, of 3 to 128 bytes", short(handler));
     Err(FssError::parameter(message))
 }
 
