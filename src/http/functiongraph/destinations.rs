@@ -9,9 +9,7 @@ use super::json::Fields;
 use super::kept::{self, Kept};
 use super::urn::{Urn, Which};
 use crate::model::bounds;
-use crate::model::destination::{
-    Destination, DestinationText, FunctionTarget, Outside, OutsideKind, Terms,
-};
+use crate::model::destination::{Destination, DestinationText, FunctionTarget, Outside, OutsideKind, Terms};
 use crate::model::names::{Namespace, Qualifier};
 use crate::runtime::Runtime;
 

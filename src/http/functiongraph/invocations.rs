@@ -32,8 +32,7 @@ const HEADER_LOG_BYTES: usize = 2_000;
 /// Bytes of the log in an answer of the newer form: its end.
 const BODY_LOG_BYTES: usize = 4 * 1_024;
 /// Sizes of memory that a caller may ask for, in megabytes.
-const MEMORY_SIZES: [u64; 15] =
-    [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 8192, 10240];
+const MEMORY_SIZES: [u64; 15] = [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 8192, 10240];
 /// Bytes of a megabyte as the service counts them.
 const MEGABYTE: u64 = 1_024 * 1_024;
 /// What a caller may say of a cancellation.

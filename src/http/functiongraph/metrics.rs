@@ -186,7 +186,9 @@ impl Point {
         let Some((Outcome::Failed(_) | Outcome::Expired, _)) = invocation.outcome() else { return };
         self.failed += 1;
         match invocation.last_failure().map(|failure| failure.kind) {
-            Some(FailureKind::AccessDenied | FailureKind::Interrupted | FailureKind::Load) | None => self.by_system += 1,
+            Some(FailureKind::AccessDenied | FailureKind::Interrupted | FailureKind::Load) | None => {
+                self.by_system += 1
+            }
             Some(_) => self.by_function += 1,
         }
     }

@@ -63,11 +63,6 @@ impl Call {
         self.urn.as_ref().ok_or_else(|| FssError::new(Code::URN, "the path names no function"))
     }
 
-    /// The type of the trigger that the path names.
-    pub(super) fn kind(&self) -> &str {
-        self.kind.as_deref().unwrap_or_default()
-    }
-
     /// The function that the path names, where it is its head that is meant: only that can be changed.
     pub(super) fn head(&self) -> Result<&FunctionPath, FssError> {
         let urn = self.urn()?;
@@ -85,6 +80,11 @@ impl Call {
         let marker = usize::try_from(self.asked_number("marker")?.unwrap_or(0)).unwrap_or(usize::MAX);
         let most = self.asked_number("maxitems")?.and_then(|most| usize::try_from(most).ok());
         Ok((marker, most.filter(|most| (1..=MAX_ITEMS).contains(most)).unwrap_or(MAX_ITEMS)))
+    }
+
+    /// The type of the trigger that the path names.
+    pub(super) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
     }
 
     /// What the path ends with: the name of an alias, a period, or the id of a trigger.
