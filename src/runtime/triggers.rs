@@ -24,12 +24,7 @@ impl Runtime {
     }
 
     /// Makes a trigger where there is none of that name.
-    pub async fn make_trigger(
-        &self,
-        namespace: Namespace,
-        name: TriggerName,
-        wanted: Wanted,
-    ) -> Result<Shown, Error> {
+    pub async fn make_trigger(&self, namespace: Namespace, name: TriggerName, wanted: Wanted) -> Result<Shown, Error> {
         Ok(self.parts.triggers.make(namespace, name, wanted).await?)
     }
 

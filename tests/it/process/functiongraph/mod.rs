@@ -7,6 +7,7 @@ mod code;
 mod configuration;
 mod functions;
 mod refusals;
+mod running;
 mod versions;
 
 use base64::Engine as _;
