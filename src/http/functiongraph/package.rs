@@ -67,11 +67,10 @@ impl CodeType {
 
 /// The module that a request sends or names. Of several in a zip it is the one that the handler's FILE names.
 pub(super) async fn module(call: &Call, body: &Fields, code_type: CodeType, handler: &str) -> Result<Bytes, FssError> {
-    let code = body.object("func_code").map_err(|error| error.as_code(Code::CODE))?.unwrap_or_default();
     let package = match code_type {
-        CodeType::Obs => object(call, body, &code).await?,
+        CodeType::Obs => object(call, body).await?,
         CodeType::Inline | CodeType::Zip | CodeType::Jar => {
-            let text = code.text("file").map_err(|error| error.as_code(Code::CODE))?.unwrap_or_default();
+            let text = code(body, "file")?.unwrap_or_default();
             if text.is_empty() {
                 return Err(missing(Code::CODE_MISSING, "func_code.file"));
             }
@@ -83,10 +82,21 @@ pub(super) async fn module(call: &Call, body: &Fields, code_type: CodeType, hand
     unpacked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
+/// A member of `func_code`. It is tens of megabytes: nothing of it is copied.
+fn code<'a>(body: &'a Fields, name: &str) -> Result<Option<&'a str>, FssError> {
+    let wrong = |what: &str| FssError::new(Code::CODE, format!("`func_code{what}: send {{\"file\": BASE64}}"));
+    let Some(code) = body.value("func_code") else { return Ok(None) };
+    let code = code.as_object().ok_or_else(|| wrong("` is no object"))?;
+    let member = code.get(name).filter(|member| !member.is_null());
+    member.map(|member| member.as_str().ok_or_else(|| wrong(&format!(".{name}` is no string")))).transpose()
+}
+
 async fn decoded(text: String) -> Result<Bytes, FssError> {
     // Tens of megabytes are decoded on a thread that may take its time.
     let decoded = spawn_blocking(move || {
-        let text: String = text.split_ascii_whitespace().collect();
+        // Some encoders break it into lines.
+        let broken = text.contains(|c: char| c.is_ascii_whitespace());
+        let text = if broken { text.split_ascii_whitespace().collect() } else { text };
         STANDARD.decode(text).map(Bytes::from)
     });
     let decoded = decoded.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -103,9 +113,9 @@ fn within(package: Bytes) -> Result<Bytes, FssError> {
 }
 
 /// The object that `code_url` names, of a bucket of this server.
-async fn object(call: &Call, body: &Fields, code: &Fields) -> Result<Bytes, FssError> {
+async fn object(call: &Call, body: &Fields) -> Result<Bytes, FssError> {
     let url = body.text("code_url").map_err(|error| error.as_code(Code::CODE_URL))?;
-    let link = code.text("link").map_err(|error| error.as_code(Code::CODE_URL))?;
+    let link = code(body, "link")?;
     let url = url.or(link).filter(|url| !url.is_empty()).ok_or_else(|| missing(Code::CODE_URL, "code_url"))?;
     let (bucket, key) = place(url)?;
     let scope = Scope::Resource(ResourceKind::Bucket, call.project.clone(), bucket.to_string());
