@@ -12,6 +12,7 @@ use super::json::ok;
 use super::kept;
 use super::request::Call;
 use super::times::seconds;
+use crate::model::bounds;
 use crate::model::invocation::{Invocation, Mode};
 use crate::model::names::{FunctionPath, InvocationId, Qualifier, VersionNumber};
 use crate::model::outcome::{FailedFor, Outcome};
@@ -132,30 +133,31 @@ async fn listed(call: &Call, wanted: Wanted) -> Answer {
             }
         }
     } else {
-        walk(call, &wanted, &mut page).await?;
+        let newest = InvocationId::from_bytes([0xff; 16]);
+        let filter = Filter {
+            function: Some(wanted.path.clone()),
+            since: wanted.begin,
+            after: wanted.end.map(|end| Cursor(end, newest)),
+            ..Filter::default()
+        };
+        walk(call, filter, |invocation| page.take(&wanted, invocation)).await?;
     }
     let next = wanted.marker + page.entries.len() as u64;
     Ok(ok(&json!({ "invocations": page.entries, "count": page.count, "next_marker": next })))
 }
 
-async fn walk(call: &Call, wanted: &Wanted, page: &mut Page) -> Result<(), FssError> {
-    let newest = InvocationId::from_bytes([0xff; 16]);
-    let mut filter = Filter {
-        function: Some(wanted.path.clone()),
-        since: wanted.begin,
-        after: wanted.end.map(|end| Cursor(end, newest)),
-        limit: STRIDE,
-        ..Filter::default()
-    };
-    let mut looked_at = 0;
+/// Shows `each` every invocation that the filter finds, the newest first, within what one request looks at.
+pub(super) async fn walk(call: &Call, filter: Filter, mut each: impl FnMut(&Invocation)) -> Result<(), FssError> {
+    let (mut filter, mut looked_at) = (Filter { limit: STRIDE, ..filter }, 0);
     while looked_at < MAX_LOOKED_AT {
-        let listed = call.runtime.list(filter.clone()).await?;
-        listed.invocations.iter().for_each(|invocation| page.take(wanted, invocation));
-        looked_at += STRIDE.max(listed.invocations.len());
-        if listed.next.is_none() {
+        let page = call.runtime.list(filter.clone()).await?;
+        page.invocations.iter().for_each(&mut each);
+        // One that came out short has looked at many of other functions.
+        looked_at += if page.invocations.len() < STRIDE { bounds::MAX_SCANNED } else { STRIDE };
+        if page.next.is_none() {
             break;
         }
-        filter.after = listed.next;
+        filter.after = page.next;
     }
     Ok(())
 }

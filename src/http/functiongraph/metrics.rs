@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Answer;
 use super::error::{Code, FssError};
+use super::history::walk;
 use super::json::ok;
 use super::kept;
 use super::request::Call;
@@ -21,10 +22,6 @@ use crate::runtime::Filter;
 const PERIOD: std::ops::RangeInclusive<u64> = 1..=30 * 24 * 60;
 /// Points of a list: a longer period has wider ones.
 const MAX_POINTS: u64 = 60;
-/// Invocations that one request looks at: the newest.
-const MAX_LOOKED_AT: usize = 50_000;
-/// Invocations that are read at once.
-const STRIDE: usize = 500;
 /// Milliseconds of a minute.
 const MINUTE: u64 = 60_000;
 
@@ -47,7 +44,7 @@ struct Points {
     width: u64,
     from: u64,
     until: u64,
-    points: BTreeMap<u64, Point>,
+    by_time: BTreeMap<u64, Point>,
     /// When attempts began (+1) and ended (-1).
     changes: Vec<(u64, i64)>,
 }
@@ -77,17 +74,8 @@ async fn measured(call: &Call) -> Result<Points, FssError> {
     };
     let mut points = Points::new(call.runtime.now(), period);
     let since = Some(Timestamp::from_ms(points.from));
-    let mut filter = Filter { function: Some(urn.path.clone()), since, limit: STRIDE, ..Filter::default() };
-    let mut looked_at = 0;
-    while looked_at < MAX_LOOKED_AT {
-        let listed = call.runtime.list(filter.clone()).await?;
-        listed.invocations.iter().for_each(|invocation| points.add(invocation, version));
-        looked_at += STRIDE.max(listed.invocations.len());
-        if listed.next.is_none() {
-            break;
-        }
-        filter.after = listed.next;
-    }
+    let filter = Filter { function: Some(urn.path.clone()), since, ..Filter::default() };
+    walk(call, filter, |invocation| points.add(invocation, version)).await?;
     points.count_what_ran_at_once();
     Ok(points)
 }
@@ -100,7 +88,7 @@ impl Points {
         let count = (minutes * MINUTE).div_ceil(width);
         let from = until.saturating_sub((count - 1) * width);
         let points = (from..=until).step_by(usize::try_from(width).unwrap_or(usize::MAX));
-        Self { width, from, until, points: points.map(|at| (at, Point::default())).collect(), changes: Vec::new() }
+        Self { width, from, until, by_time: points.map(|at| (at, Point::default())).collect(), changes: Vec::new() }
     }
 
     fn add(&mut self, invocation: &Invocation, version: Option<VersionNumber>) {
@@ -135,14 +123,14 @@ impl Points {
 
     fn at(&mut self, at: Timestamp) -> Option<&mut Point> {
         let start = at.as_ms() / self.width * self.width;
-        self.points.get_mut(&start)
+        self.by_time.get_mut(&start)
     }
 
     fn count_what_ran_at_once(&mut self) {
         self.changes.sort_unstable();
         let mut changes = self.changes.iter().peekable();
         let mut running = 0_i64;
-        for (start, point) in &mut self.points {
+        for (start, point) in &mut self.by_time {
             let end = start + self.width;
             while let Some((_, change)) = changes.next_if(|(at, _)| at < start) {
                 running += change;
@@ -176,7 +164,7 @@ impl Points {
 
     /// One value of each point that has it. Times are in milliseconds.
     fn list(&self, of: impl Fn(&Point) -> Option<Value>) -> Value {
-        let points = self.points.range(self.from..=self.until);
+        let points = self.by_time.range(self.from..=self.until);
         points.filter_map(|(at, point)| Some(json!({ "timestamp": at, "value": of(point)? }))).collect()
     }
 }
@@ -185,12 +173,13 @@ impl Point {
     fn add_outcome(&mut self, invocation: &Invocation) {
         let Some((Outcome::Failed(_) | Outcome::Expired, _)) = invocation.outcome() else { return };
         self.failed += 1;
-        match invocation.last_failure().map(|failure| failure.kind) {
+        let of = match invocation.last_failure().map(|failure| failure.kind) {
             Some(FailureKind::AccessDenied | FailureKind::Interrupted | FailureKind::Load) | None => {
-                self.by_system += 1
+                &mut self.by_system
             }
-            Some(_) => self.by_function += 1,
-        }
+            Some(_) => &mut self.by_function,
+        };
+        *of += 1;
     }
 }
 
@@ -218,9 +207,9 @@ mod tests {
     fn a_period_has_a_point_for_each_minute_or_sixty_wider_ones() {
         let now = Timestamp::from_ms(100 * MINUTE + 1);
         let points = Points::new(now, 3);
-        assert_eq!(points.points.keys().copied().collect::<Vec<_>>(), [98, 99, 100].map(|at| at * MINUTE));
+        assert_eq!(points.by_time.keys().copied().collect::<Vec<_>>(), [98, 99, 100].map(|at| at * MINUTE));
         let points = Points::new(Timestamp::from_ms(100_000 * MINUTE), 24 * 60);
-        assert_eq!((points.points.len(), points.width), (60, 24 * MINUTE));
+        assert_eq!((points.by_time.len(), points.width), (60, 24 * MINUTE));
     }
 
     #[test]
@@ -234,7 +223,7 @@ mod tests {
             points.add_attempt(&attempt);
         }
         points.count_what_ran_at_once();
-        let most: Vec<_> = points.points.values().map(|point| point.most_at_once).collect();
+        let most: Vec<_> = points.by_time.values().map(|point| point.most_at_once).collect();
         assert_eq!(most, [1, 2, 1]);
         let durations = points.list(|point| point.least_us.map(milliseconds));
         assert_eq!(durations, json!([{ "timestamp": 2 * MINUTE, "value": 1.0 }]));

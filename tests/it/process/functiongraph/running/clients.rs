@@ -82,7 +82,7 @@ async fn a_chain_over_three_dialects_survives_a_kill_in_its_middle_and_is_drawn(
     server.post(&at("/v1/functions/second/queue/resume"), "").await.is(200);
 
     let queue = server.url(&format!("/{PROJECT}/outcomes"));
-    let said = ran(&python, "queue.py", &[&server.url(""), &queue]).await;
+    let said = ran(&python, "read_queue.py", &[&server.url(""), &queue]).await;
     let messages: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [message] = &messages[..] else { panic!("{said}") };
     assert_eq!(message["request_context"]["request_id"], id.as_str());
