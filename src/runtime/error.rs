@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::access::{AccessError, Denied, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
@@ -68,6 +70,8 @@ pub enum Error {
         answer: Option<Box<Reply>>,
         /// What that took.
         usage: Box<Usage>,
+        /// What it wrote besides.
+        log: Bytes,
     },
     /// Its chain has as many steps as allowed.
     #[error(
