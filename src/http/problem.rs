@@ -63,6 +63,10 @@ impl Problem {
         &self.detail
     }
 
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }
