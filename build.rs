@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(false)
+        .generate_default_stubs(true)
         .btree_map(".")
         .bytes(".")
         .include_file("messages.rs")

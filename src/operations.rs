@@ -208,7 +208,8 @@ impl Operations {
     ) -> Result<Vec<Operation>, StoreError> {
         let chosen: Vec<_> = {
             let kept = self.parts.kept();
-            let of_subject = kept.iter().rev().filter(|(id, of)| *of == subject && after.is_none_or(|after| **id < after));
+            let of_subject =
+                kept.iter().rev().filter(|(id, of)| *of == subject && after.is_none_or(|after| **id < after));
             of_subject.map(|(id, _)| *id).take(limit).collect()
         };
         let mut operations = Vec::with_capacity(chosen.len());

@@ -127,6 +127,13 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Says of a refusal in another form than [`Problem`]'s that it is the caller's fault, so that a connection whose request was
+/// not read to its end is closed.
+pub(super) fn mark_fault(response: &mut Response) {
+    let fault = if response.status().is_client_error() { Fault::Caller } else { Fault::Platform };
+    response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(fault.as_str()));
+}
+
 /// Whole seconds, rounded up: `Retry-After` knows nothing smaller, and too early is of no use.
 fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)

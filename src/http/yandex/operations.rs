@@ -6,7 +6,9 @@ use tonic::{Request, Response, Status};
 
 use super::asked::{Asked, taken};
 use super::proto::operation::operation_service_server::OperationService;
-use super::proto::operation::{self as proto_operation, CancelOperationRequest, GetOperationRequest, operation::Result as Shown};
+use super::proto::operation::{
+    self as proto_operation, CancelOperationRequest, GetOperationRequest, operation::Result as Shown,
+};
 use super::proto::{RpcStatus, any_of, name_of};
 use super::status;
 use crate::access::Caller;
@@ -126,10 +128,7 @@ impl OperationsOf {
 
 #[tonic::async_trait]
 impl OperationService for OperationsOf {
-    async fn get(
-        &self,
-        request: Request<GetOperationRequest>,
-    ) -> Result<Response<proto_operation::Operation>, Status> {
+    async fn get(&self, request: Request<GetOperationRequest>) -> Result<Response<proto_operation::Operation>, Status> {
         let (asked, GetOperationRequest { operation_id }) = taken(request)?;
         Ok(Response::new(shown(self.find(&asked, &operation_id).await?)))
     }

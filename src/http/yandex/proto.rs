@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use prost::{Message, Name};
+use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use prost_types::Any;
 
@@ -18,10 +18,10 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 }
 
+pub(super) use generated::google::rpc::Status as RpcStatus;
 pub(super) use generated::yandex::cloud::serverless::containers::v1 as containers;
 pub(super) use generated::yandex::cloud::serverless::functions::v1 as functions;
-pub(super) use generated::yandex::cloud::{access, endpoint, iam::v1 as iam, operation};
-pub(super) use generated::google::rpc::Status as RpcStatus;
+pub(super) use generated::yandex::cloud::{endpoint, iam::v1 as iam, operation};
 
 /// What stands in front of the name of a message in an `Any`.
 pub(super) const TYPE_URL: &str = "type.googleapis.com/";

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, OneofDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, OneofDescriptor, ReflectMessage as _, Value,
+};
 use regex::Regex;
 
 use super::proto::POOL;
@@ -320,10 +322,7 @@ mod tests {
         check(&request, r"labels: the key is `Big`, and must match `[a-z][-_./\@0-9a-z]*`");
         let request = f::GetFunctionVersionByTagRequest { function_id: "f".into(), tag: String::new() };
         check(&request, "tag is ``, and must match `[a-z][-_0-9a-z]*|[$]latest`");
-        check(
-            &f::ListFunctionsVersionsRequest::default(),
-            "id one of `folder_id`, `function_id` is required",
-        );
+        check(&f::ListFunctionsVersionsRequest::default(), "id one of `folder_id`, `function_id` is required");
     }
 
     #[test]

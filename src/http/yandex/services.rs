@@ -53,6 +53,11 @@ impl Services {
         Self { runtime, routes }
     }
 
+    /// Whether requests have to say who sends them.
+    pub(super) fn asks(&self) -> bool {
+        self.runtime.authenticates()
+    }
+
     /// Answers a call, whose path is `/SERVICE/METHOD`.
     pub(super) async fn call(&self, mut request: Request<Body>, asked: Asked) -> Response<Body> {
         let path = request.uri().path().to_owned();
