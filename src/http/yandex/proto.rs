@@ -21,7 +21,7 @@ mod generated {
 pub(super) use generated::google::rpc::Status as RpcStatus;
 pub(super) use generated::yandex::cloud::serverless::containers::v1 as containers;
 pub(super) use generated::yandex::cloud::serverless::functions::v1 as functions;
-pub(super) use generated::yandex::cloud::{endpoint, iam::v1 as iam, operation};
+pub(super) use generated::yandex::cloud::{access, endpoint, iam::v1 as iam, operation};
 
 /// What stands in front of the name of a message in an `Any`.
 pub(super) const TYPE_URL: &str = "type.googleapis.com/";
