@@ -38,11 +38,11 @@ impl Dialect {
     }
 
     /// The refusal of a request that was not let in, in the dialect's own form.
-    pub(super) fn refusal(self, problem: Problem) -> Response {
+    pub(super) fn refusal(self, uri: &Uri, problem: Problem) -> Response {
         match self {
             Self::FunctionGraph => functiongraph::refusal(problem),
             Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
-            Self::Yandex => yandex::refusal(&problem),
+            Self::Yandex => yandex::refusal(uri, &problem),
         }
     }
 

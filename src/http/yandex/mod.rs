@@ -12,7 +12,9 @@ mod rules;
 mod status;
 
 mod endpoints;
+mod event;
 mod grpc;
+mod invoke;
 mod operations;
 mod rest;
 mod routes;
@@ -24,5 +26,6 @@ mod functions;
 
 pub use endpoints::Places;
 pub use grpc::Grpc;
+pub(super) use invoke::{is_for_everyone, is_function_url};
 pub(super) use rest::{answer, is_meant, refusal};
 pub(super) use services::Services;
