@@ -354,7 +354,8 @@ async fn doors(config: &Config, runtime: &Runtime, places: Places, tasks: &Tasks
         first_admin(config, runtime).await?;
     }
     let public_hosts = config.public_hosts.clone();
-    let serving = Serving { bench_endpoints: config.bench_endpoints, public_hosts, places };
+    let without = config.without.clone();
+    let serving = Serving { bench_endpoints: config.bench_endpoints, without, public_hosts, places };
     Ok(front(runtime.clone(), serving, tasks))
 }
 

@@ -16,6 +16,7 @@ mod connections;
 mod cycles;
 mod damage;
 mod destinations;
+mod dialects;
 mod directories;
 mod disk;
 mod engines;
