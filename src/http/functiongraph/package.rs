@@ -173,8 +173,8 @@ fn unpacked(package: &Bytes, code_type: CodeType, file: &str, limit: usize) -> R
     let modules = names.into_iter().filter(|name| name.ends_with(".wasm"));
     let mut modules: Vec<String> = modules.map(std::borrow::Cow::into_owned).collect();
     if modules.len() > 1 {
-        let named = format!("{file}.wasm");
-        modules.retain(|name| *name == named || name.ends_with(&format!("/{named}")));
+        let wanted = format!("{file}.wasm");
+        modules.retain(|name| *name == wanted || name.ends_with(&format!("/{wanted}")));
     }
     let [module] = &modules[..] else {
         let message = format!(
