@@ -23,6 +23,7 @@ pub mod signature;
 pub mod outbound;
 
 pub mod access;
+pub mod operations;
 
 pub mod engine;
 

@@ -6,13 +6,14 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
 use super::problem::Problem;
-use super::{functiongraph, sqs};
+use super::{functiongraph, sqs, yandex};
 
 /// Such a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     FunctionGraph,
     Sqs(sqs::Protocol),
+    Yandex,
 }
 
 /// A change that the audit log is told of.
@@ -30,14 +31,18 @@ impl Dialect {
         if functiongraph::is_meant(uri) {
             return Some(Self::FunctionGraph);
         }
+        if yandex::is_meant(uri) {
+            return Some(Self::Yandex);
+        }
         sqs::protocol(method, uri, headers).map(Self::Sqs)
     }
 
     /// The refusal of a request that was not let in, in the dialect's own form.
-    pub(super) fn refusal(self, problem: Problem) -> Response {
+    pub(super) fn refusal(self, uri: &Uri, problem: Problem) -> Response {
         match self {
             Self::FunctionGraph => functiongraph::refusal(problem),
             Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
+            Self::Yandex => yandex::refusal(uri, &problem),
         }
     }
 
@@ -46,7 +51,7 @@ impl Dialect {
     pub(super) fn change(self, method: &Method, uri: &Uri) -> Option<Named> {
         match self {
             Self::FunctionGraph => functiongraph::change(method, uri),
-            Self::Sqs(_) => None,
+            Self::Sqs(_) | Self::Yandex => None,
         }
     }
 }

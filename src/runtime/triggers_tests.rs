@@ -29,6 +29,7 @@ use crate::model::queue::{Capacities, Keep, QueueConfig};
 use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
+use crate::operations::Operations;
 use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
@@ -109,6 +110,7 @@ impl World {
             delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         let dispatch = Dispatch::start(needs, &live);
+        let operations = Operations::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
         let runtime = Runtime::new(Parts {
             key_value: KeyValue::new(store.clone(), tasks.clone()),
             store,
@@ -117,6 +119,7 @@ impl World {
             worker,
             vault,
             access,
+            operations,
             authenticates: false,
             webhooks,
             message_queues: queues,
