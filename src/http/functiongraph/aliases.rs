@@ -30,7 +30,7 @@ struct Wanted {
 pub(super) async fn create(call: &Call) -> Answer {
     let path = &call.urn()?.path;
     let body = call.fields()?;
-    let name = body.text("name").map_err(|error| error.as_code(Code::ALIAS))?;
+    let name = body.text("name").map_err(|error| error.coded(Code::ALIAS))?;
     let name = alias(name.ok_or_else(|| missing(Code::ALIAS, "name"))?)?;
     let changing = Changing::begin(&call.runtime, path).await?;
     if changing.function.aliases.contains_key(&name) {
@@ -66,7 +66,7 @@ async fn set(call: &Call, mut changing: Changing<'_>, name: AliasName, body: &Fi
 impl Wanted {
     fn read(call: &Call, changing: &Changing<'_>, name: &AliasName, body: &Fields) -> Result<Self, FssError> {
         let (function, kept) = (&changing.function, &changing.kept);
-        let version = body.text("version").map_err(|error| error.as_code(Code::VERSION))?;
+        let version = body.text("version").map_err(|error| error.coded(Code::VERSION))?;
         let version = version.ok_or_else(|| missing(Code::VERSION, "version"))?;
         let number = existing(call, function, kept, version)?;
         let others = function.aliases.keys().filter(|other| *other != name);
@@ -77,7 +77,7 @@ impl Wanted {
             return Err(FssError::new(Code::VERSION_HAS_ALIAS, message));
         }
         let before = kept.aliases.get(name).cloned().unwrap_or_default();
-        let description = body.text("description").map_err(|error| error.as_code(Code::DESCRIPTION))?;
+        let description = body.text("description").map_err(|error| error.coded(Code::DESCRIPTION))?;
         check_description(description)?;
         let strategy = body.object("additional_version_strategy")?;
         let kept = AliasKept {
@@ -106,12 +106,12 @@ fn weights(
     body: &Fields,
 ) -> Result<Weights, FssError> {
     const NAME: &str = "additional_version_weights";
-    let Some(said) = body.object(NAME).map_err(|error| error.as_code(Code::WEIGHT))? else {
+    let Some(said) = body.object(NAME).map_err(|error| error.coded(Code::WEIGHT))? else {
         return Ok(Weights::new());
     };
     let (mut weights, mut sum) = (Weights::new(), 0_i64);
     for name in said.members().keys() {
-        let weight = said.integer(name).map_err(|error| error.as_code(Code::WEIGHT))?.unwrap_or_default();
+        let weight = said.integer(name).map_err(|error| error.coded(Code::WEIGHT))?.unwrap_or_default();
         sum = sum.saturating_add(weight);
         let part = u8::try_from(weight).ok().filter(|_| (0..=MAX_WEIGHT).contains(&weight) && sum <= MAX_WEIGHT);
         let Some(part) = part else {
@@ -119,7 +119,7 @@ fn weights(
             return Err(FssError::new(Code::WEIGHT, message));
         };
         let other = existing(call, &changing.function, &changing.kept, name)
-            .map_err(|error| error.as_code(Code::OTHER_VERSION))?;
+            .map_err(|error| error.coded(Code::OTHER_VERSION))?;
         if name == own || other == number {
             let message = format!("`{}` is the alias's own version: name another", said.name(name));
             return Err(FssError::new(Code::SAME_VERSION, message));

@@ -14,7 +14,7 @@ use super::Answer;
 use super::destinations::{self, Meant, Sent};
 use super::error::{Code, FssError};
 use super::json::{Fields, nothing, ok};
-use super::kept::{self, AsyncKept, Kept};
+use super::kept::{self, AsyncKept, Changing, Kept};
 use super::request::Call;
 use super::times::{with_blank, with_offset};
 use super::urn::{LATEST, Urn, Which};
@@ -92,16 +92,14 @@ pub(super) async fn set(call: &Call) -> Answer {
     let about = About::of(call)?;
     let sent = call.fields()?;
     let (text, mut said) = meant(call, &sent)?;
-    call.runtime.configure(&call.caller, &about.urn.path, about.subject, text).await?;
+    let mut changing = Changing::begin(&call.runtime, &about.urn.path).await?;
     let now = call.runtime.now();
-    kept::change(&call.runtime, &about.urn.path, |_, kept| {
-        let before = kept.async_configs.get(about.key());
-        said.created = before.map_or(now, |before| before.created);
-        said.modified = now;
-        kept.async_configs.insert(about.key().to_owned(), said);
-        Ok(())
-    })
-    .await?;
+    said.created = changing.kept.async_configs.get(about.key()).map_or(now, |before| before.created);
+    said.modified = now;
+    changing.kept.async_configs.insert(about.key().to_owned(), said);
+    changing.fits()?;
+    call.runtime.configure(&call.caller, &about.urn.path, about.subject, text).await?;
+    changing.save().await?;
     show(call)
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn update(call: &Call) -> Answer {
     let path = call.head()?;
     let head = call.runtime.describe(path, &Qualifier::Latest)?;
     let body = call.fields()?;
-    let name = body.text("func_name").map_err(|error| error.as_code(Code::NAME))?;
+    let name = body.text("func_name").map_err(|error| error.coded(Code::NAME))?;
     let name = name.ok_or_else(|| missing(Code::NAME, "func_name"))?;
     if name != path.name.base() {
         let name: String = name.chars().take(60).collect();

@@ -126,13 +126,13 @@ impl FssError {
     }
 
     /// The same with another code, for a field that has its own.
-    pub(super) fn as_code(self, code: Code) -> Self {
+    pub(super) fn coded(self, code: Code) -> Self {
         Self { code, ..self }
     }
 
     /// The same where a function is run: what is not there has one code then.
     pub(super) fn of_invocation(self) -> Self {
-        if self.code.status == 404 { self.as_code(Code::NOT_FOUND) } else { self }
+        if self.code.status == 404 { self.coded(Code::NOT_FOUND) } else { self }
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -171,7 +171,6 @@ impl From<Problem> for FssError {
             408 => Code::TIMEOUT,
             409 => Code::CONFLICT,
             413 => Code::BODY_SIZE,
-            422 => Code::INVALID_PARAMETER,
             424 => Code::DEPENDENCY,
             429 => Code::TOO_MANY_REQUESTS,
             502 => Code::BAD_GATEWAY,
@@ -192,8 +191,9 @@ impl From<Error> for FssError {
                 Code::ALIAS_UNKNOWN
             }
             Error::Registry(RegistryError::VersionUnknown { .. }) => Code::VERSION_UNKNOWN,
-            // The service has no cycles, since it does not look; here they are a configuration that is wrong.
-            Error::Registry(RegistryError::Cycle(_)) => Code::INVALID_PARAMETER,
+            // The service has no cycles, since it does not look; here they are a configuration that is wrong. What it does
+            // not know to cancel is a parameter that is.
+            Error::Registry(RegistryError::Cycle(_)) | Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             Error::Disabled(_) => return Self::new(Code::TOO_MANY_REQUESTS, "Function Disabled"),
             Error::Registry(RegistryError::FunctionExists(_)) => Code::FUNCTION_EXISTS,
             Error::Registry(RegistryError::Module(refused)) => match refused {
@@ -205,7 +205,6 @@ impl From<Error> for FssError {
                 _ => Code::CODE,
             },
             Error::Registry(RegistryError::Environment(_)) => Code::USER_DATA,
-            Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             _ => return Problem::from(error).into(),
         };
         Self::new(code, error.to_string())

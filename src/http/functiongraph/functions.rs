@@ -20,7 +20,7 @@ use crate::model::entrypoint::Wanted;
 use crate::model::function::{Annotations, Limits, Version};
 use crate::model::grant::Grants;
 use crate::model::names::{FunctionName, FunctionPath, Namespace, Qualifier, TriggerName};
-use crate::registry::{Deployment, RegistryError};
+use crate::registry::{Deployment, RegistryError, Subject};
 use crate::runtime::Error;
 
 /// Functions of a project.
@@ -147,7 +147,7 @@ fn room(call: &Call, path: &FunctionPath) -> Result<bool, FssError> {
 /// The function that `func_name` and `package` name.
 fn named(call: &Call, body: &Fields) -> Result<FunctionPath, FssError> {
     let text = |field: &'static str, code| {
-        let text = body.text(field).map_err(|error| error.as_code(code))?;
+        let text = body.text(field).map_err(|error| error.coded(code))?;
         text.filter(|text| !text.is_empty()).ok_or_else(|| missing(code, field))
     };
     let (name, package) = (text("func_name", Code::NAME)?, text("package", Code::PACKAGE)?);
@@ -176,7 +176,7 @@ pub(super) fn filename(body: &Fields, code_type: CodeType) -> Result<String, Fss
 }
 
 pub(super) fn url(body: &Fields) -> Result<String, FssError> {
-    Ok(body.text("code_url").map_err(|error| error.as_code(Code::CODE_URL))?.unwrap_or_default().to_owned())
+    Ok(body.text("code_url").map_err(|error| error.coded(Code::CODE_URL))?.unwrap_or_default().to_owned())
 }
 
 pub(super) fn list(call: &Call) -> Answer {
@@ -190,11 +190,11 @@ pub(super) fn list(call: &Call) -> Answer {
         .filter(|it| name.is_none_or(|name| it.function.path.name.base().contains(name)))
         .collect();
     let here: Vec<_> = wanted.iter().skip(marker).take(most).map(|it| model::shown(it, LATEST)).collect();
-    Ok(json::ok(&paged("functions", here, marker, wanted.len())))
+    Ok(json::ok(&paged("functions", &here, marker, wanted.len())))
 }
 
 /// A page of a list with its envelope.
-pub(super) fn paged(name: &str, here: Vec<Map<String, Value>>, marker: usize, count: usize) -> Value {
+pub(super) fn paged(name: &str, here: &[Map<String, Value>], marker: usize, count: usize) -> Value {
     let next = marker.min(count) + here.len();
     json!({ name: here, "next_marker": next, "count": count })
 }
@@ -248,9 +248,11 @@ async fn delete_version(call: &Call, urn: &Urn, name: &str) -> Result<(), FssErr
         let message = format!("the alias '{alias}' names the version '{name}': delete the alias first");
         return Err(FssError::new(Code::CONFLICT, message));
     }
-    // The head may be published: it stays then, and is no version by that name any more.
     if !is_published || changing.function.latest != Some(number) {
         call.runtime.delete_version(urn.path.clone(), number).await?;
+    } else if changing.function.version_configs.contains_key(&number) {
+        // It is the head too, which stays, and is no version by that name any more.
+        call.runtime.remove_config(&urn.path, Subject::Version(number)).await?;
     }
     changing.kept.versions.remove(name);
     changing.kept.async_configs.remove(name);

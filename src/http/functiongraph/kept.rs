@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::destinations::Sent;
 use super::error::{Code, FssError};
 use super::urn::{LATEST, Urn, Which};
+use crate::model::bounds;
 use crate::model::function::Function;
 use crate::model::names::{AliasName, FunctionPath, Qualifier, VersionNumber};
 use crate::model::time::Timestamp;
@@ -142,12 +143,29 @@ impl<'a> Changing<'a> {
         Ok(Self { runtime, function, before: kept.clone(), kept, _alone: alone })
     }
 
+    /// Refuses what would be too much to keep. Ask before what goes with it is done.
+    pub(super) fn fits(&self) -> Result<(), FssError> {
+        let (bytes, most) = (self.text()?.len(), bounds::MAX_ANNOTATION_BYTES);
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "what is kept of the function's versions, aliases and asynchronous configurations would have {bytes} bytes, and may \
+             have {most}: send shorter texts, or delete some of them"
+        );
+        Err(FssError::parameter(message))
+    }
+
+    fn text(&self) -> Result<String, FssError> {
+        serde_json::to_string(&self.kept)
+            .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))
+    }
+
     pub(super) async fn save(self) -> Result<(), FssError> {
         if self.kept == self.before {
             return Ok(());
         }
-        let text = serde_json::to_string(&self.kept)
-            .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))?;
+        let text = self.text()?;
         self.runtime.annotate_function(&self.function.path, DIALECT, Some(text)).await?;
         Ok(())
     }

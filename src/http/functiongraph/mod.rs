@@ -47,6 +47,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What every path of this dialect begins with.
 const PREFIX: &str = "/v2/";
 
+/// Characters of what a change is noted to be about: a URN has no more.
+const MAX_NOTED: usize = 269;
+
 /// What a handler gives back.
 type Answer = Result<Response, FssError>;
 
@@ -63,7 +66,8 @@ pub(super) fn refusal(problem: Problem) -> Response {
 /// What a request would change.
 pub(super) fn change(method: &Method, uri: &Uri) -> Option<Named> {
     let Route { operation, places } = routes::route(method, uri).ok()?;
-    let on = places.urn.unwrap_or_else(|| places.project.clone());
+    // It is what somebody sent, and may be anything.
+    let on = places.urn.unwrap_or(places.project).chars().filter(|c| !c.is_control()).take(MAX_NOTED).collect();
     operation.is_change().then(|| Named { action: routes::action(operation), on })
 }
 

@@ -86,7 +86,7 @@ impl VersionKept {
 
 /// SHA-512 of a module, in hexadecimal digits.
 pub(super) async fn sha512(module: bytes::Bytes) -> String {
-    let digest = spawn_blocking(move || Sha512::digest(&module).iter().map(|byte| format!("{byte:02x}")).collect());
+    let digest = spawn_blocking(move || format!("{:x}", Sha512::digest(&module)));
     digest.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 

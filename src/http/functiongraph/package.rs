@@ -37,7 +37,7 @@ pub(super) enum CodeType {
 impl CodeType {
     /// Reads `code_type`.
     pub(super) fn of(body: &Fields) -> Result<Self, FssError> {
-        let text = body.text("code_type").map_err(|error| error.as_code(Code::CODE_TYPE))?;
+        let text = body.text("code_type").map_err(|error| error.coded(Code::CODE_TYPE))?;
         match text.ok_or_else(|| missing(Code::CODE_TYPE, "code_type"))? {
             "inline" => Ok(Self::Inline),
             "zip" => Ok(Self::Zip),
@@ -114,7 +114,7 @@ fn within(package: Bytes) -> Result<Bytes, FssError> {
 
 /// The object that `code_url` names, of a bucket of this server.
 async fn object(call: &Call, body: &Fields) -> Result<Bytes, FssError> {
-    let url = body.text("code_url").map_err(|error| error.as_code(Code::CODE_URL))?;
+    let url = body.text("code_url").map_err(|error| error.coded(Code::CODE_URL))?;
     let link = code(body, "link")?;
     let url = url.or(link).filter(|url| !url.is_empty()).ok_or_else(|| missing(Code::CODE_URL, "code_url"))?;
     let (bucket, key) = place(url)?;

@@ -106,7 +106,7 @@ impl Settings {
         }
         let mut fields = Map::new();
         for (name, kind, code) in FIELDS {
-            kind.check(body, name).map_err(|error| error.as_code(*code))?;
+            kind.check(body, name).map_err(|error| error.coded(*code))?;
             if let Some(value) = body.value(name) {
                 fields.insert((*name).to_owned(), value.clone());
             }
@@ -172,7 +172,7 @@ fn check_runtime_and_handler(body: &Fields) -> Result<(), FssError> {
         );
         return Err(FssError::new(Code::RUNTIME, message));
     }
-    check_handler("handler", body, OTHER_RUNTIMES.contains(&runtime)).map_err(|error| error.as_code(Code::HANDLER))
+    check_handler("handler", body, OTHER_RUNTIMES.contains(&runtime)).map_err(|error| error.coded(Code::HANDLER))
 }
 
 /// `FILE.ENTRY`, or `-` where that may be.
@@ -202,8 +202,8 @@ fn check_numbers(body: &Fields) -> Result<(), FssError> {
 }
 
 fn check_initializer(body: &Fields) -> Result<(), FssError> {
-    check_handler("initializer_handler", body, false).map_err(|error| error.as_code(Code::INITIALIZER))?;
-    within(body, "initializer_timeout", 1..=300).map_err(|error| error.as_code(Code::INITIALIZER_TIME))?;
+    check_handler("initializer_handler", body, false).map_err(|error| error.coded(Code::INITIALIZER))?;
+    within(body, "initializer_timeout", 1..=300).map_err(|error| error.coded(Code::INITIALIZER_TIME))?;
     check_handler("pre_stop_handler", body, false)?;
     within(body, "pre_stop_timeout", 1..=90)
 }
@@ -293,7 +293,7 @@ mod tests {
 
     use super::*;
 
-    fn body(changes: Value) -> Fields {
+    fn body(changes: &Value) -> Fields {
         let mut body = json!({ "runtime": "Custom", "timeout": 3, "handler": "index.handler", "memory_size": 128 });
         for (name, value) in changes.as_object().unwrap() {
             body[name] = value.clone();
@@ -302,48 +302,48 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(changes: Value, expected: Option<Code>) {
-        let read = Settings::read(&body(changes.clone()));
+    fn check(changes: &Value, expected: Option<Code>) {
+        let read = Settings::read(&body(changes));
         assert_eq!(read.as_ref().err().map(|error| error.code), expected, "{changes}: {read:?}");
     }
 
     #[test]
     fn every_rule_of_a_field_has_its_code() {
-        check(json!({}), None);
-        check(json!({ "runtime": "Python3.9" }), None);
-        check(json!({ "runtime": "C#(.NET Core 3.1)" }), None);
-        check(json!({ "runtime": "Node.js18.15", "timeout": 259_200, "memory_size": 4096 }), None);
-        check(json!({ "runtime": "Rust1" }), Some(Code::RUNTIME));
-        check(json!({ "runtime": "Python" }), Some(Code::RUNTIME));
-        check(json!({ "runtime": 3 }), Some(Code::RUNTIME));
-        check(json!({ "runtime": null }), Some(Code::RUNTIME));
-        check(json!({ "timeout": 2 }), Some(Code::TIME));
-        check(json!({ "timeout": 259_201 }), Some(Code::TIME));
-        check(json!({ "timeout": "3" }), Some(Code::TIME));
-        check(json!({ "memory_size": 129 }), Some(Code::MEMORY));
-        check(json!({ "memory_size": 1.5 }), Some(Code::MEMORY));
-        check(json!({ "handler": "index" }), Some(Code::HANDLER));
-        check(json!({ "handler": "-" }), None);
-        check(json!({ "runtime": "Python3.9", "handler": "-" }), Some(Code::HANDLER));
-        check(json!({ "handler": ".a" }), Some(Code::HANDLER));
-        check(json!({ "handler": format!("a.{}", "b".repeat(127)) }), Some(Code::HANDLER));
-        check(json!({ "description": "d".repeat(513) }), Some(Code::DESCRIPTION));
-        check(json!({ "description": 1 }), Some(Code::DESCRIPTION));
-        check(json!({ "user_data": "{\"A\": 1}" }), Some(Code::USER_DATA));
-        check(json!({ "user_data": "[]" }), Some(Code::USER_DATA));
-        check(json!({ "user_data": {} }), Some(Code::USER_DATA));
-        check(json!({ "user_data": json!({ "A": "b".repeat(4_100) }).to_string() }), Some(Code::USER_DATA_SIZE));
+        check(&json!({}), None);
+        check(&json!({ "runtime": "Python3.9" }), None);
+        check(&json!({ "runtime": "C#(.NET Core 3.1)" }), None);
+        check(&json!({ "runtime": "Node.js18.15", "timeout": 259_200, "memory_size": 4096 }), None);
+        check(&json!({ "runtime": "Rust1" }), Some(Code::RUNTIME));
+        check(&json!({ "runtime": "Python" }), Some(Code::RUNTIME));
+        check(&json!({ "runtime": 3 }), Some(Code::RUNTIME));
+        check(&json!({ "runtime": null }), Some(Code::RUNTIME));
+        check(&json!({ "timeout": 2 }), Some(Code::TIME));
+        check(&json!({ "timeout": 259_201 }), Some(Code::TIME));
+        check(&json!({ "timeout": "3" }), Some(Code::TIME));
+        check(&json!({ "memory_size": 129 }), Some(Code::MEMORY));
+        check(&json!({ "memory_size": 1.5 }), Some(Code::MEMORY));
+        check(&json!({ "handler": "index" }), Some(Code::HANDLER));
+        check(&json!({ "handler": "-" }), None);
+        check(&json!({ "runtime": "Python3.9", "handler": "-" }), Some(Code::HANDLER));
+        check(&json!({ "handler": ".a" }), Some(Code::HANDLER));
+        check(&json!({ "handler": format!("a.{}", "b".repeat(127)) }), Some(Code::HANDLER));
+        check(&json!({ "description": "d".repeat(513) }), Some(Code::DESCRIPTION));
+        check(&json!({ "description": 1 }), Some(Code::DESCRIPTION));
+        check(&json!({ "user_data": "{\"A\": 1}" }), Some(Code::USER_DATA));
+        check(&json!({ "user_data": "[]" }), Some(Code::USER_DATA));
+        check(&json!({ "user_data": {} }), Some(Code::USER_DATA));
+        check(&json!({ "user_data": json!({ "A": "b".repeat(4_100) }).to_string() }), Some(Code::USER_DATA_SIZE));
         let many: Map<_, _> = (0..21).map(|n| (format!("N{n}"), "v".into())).collect();
-        check(json!({ "user_data": Value::Object(many).to_string() }), Some(Code::USER_DATA_ITEMS));
-        check(json!({ "initializer_handler": "init" }), Some(Code::INITIALIZER));
-        check(json!({ "initializer_timeout": 301 }), Some(Code::INITIALIZER_TIME));
-        check(json!({ "initializer_timeout": 0 }), Some(Code::INITIALIZER_TIME));
-        check(json!({ "pre_stop_timeout": 91 }), Some(Code::INVALID_PARAMETER));
-        check(json!({ "func_vpc": { "vpc_id": "v" } }), Some(Code::INVALID_PARAMETER));
-        check(json!({ "func_vpc": "v" }), Some(Code::INVALID_PARAMETER));
-        check(json!({ "type": "v3" }), Some(Code::INVALID_PARAMETER));
-        check(json!({ "strategy_config": { "concurrency": -2 } }), Some(Code::INVALID_PARAMETER));
-        check(json!({ "strategy_config": { "concurrency": 0, "concurrent_num": 1 } }), None);
+        check(&json!({ "user_data": Value::Object(many).to_string() }), Some(Code::USER_DATA_ITEMS));
+        check(&json!({ "initializer_handler": "init" }), Some(Code::INITIALIZER));
+        check(&json!({ "initializer_timeout": 301 }), Some(Code::INITIALIZER_TIME));
+        check(&json!({ "initializer_timeout": 0 }), Some(Code::INITIALIZER_TIME));
+        check(&json!({ "pre_stop_timeout": 91 }), Some(Code::INVALID_PARAMETER));
+        check(&json!({ "func_vpc": { "vpc_id": "v" } }), Some(Code::INVALID_PARAMETER));
+        check(&json!({ "func_vpc": "v" }), Some(Code::INVALID_PARAMETER));
+        check(&json!({ "type": "v3" }), Some(Code::INVALID_PARAMETER));
+        check(&json!({ "strategy_config": { "concurrency": -2 } }), Some(Code::INVALID_PARAMETER));
+        check(&json!({ "strategy_config": { "concurrency": 0, "concurrent_num": 1 } }), None);
     }
 
     #[test]
@@ -352,12 +352,12 @@ mod tests {
             "func_vpc": { "vpc_id": "v", "subnet_id": "s", "cidr": "10.0.0.0/8" }, "gpu_memory": 1024,
             "tags": [{ "key": "a", "value": "b" }], "user_data": "{\"A\": \"b\"}", "unheard_of": 1,
         });
-        let settings = Settings::read(&body(sent.clone())).unwrap();
+        let settings = Settings::read(&body(&sent)).unwrap();
         for name in ["func_vpc", "gpu_memory", "tags", "user_data"] {
             assert_eq!(settings.fields[name], sent[name], "{name}");
         }
         assert!(!settings.fields.contains_key("unheard_of"));
         assert_eq!(settings.environment.unwrap()["A"], "b");
-        assert_eq!(Settings::read(&body(json!({}))).unwrap().environment, None);
+        assert_eq!(Settings::read(&body(&json!({}))).unwrap().environment, None);
     }
 }

@@ -23,7 +23,7 @@ const MAX_NAME: usize = 42;
 pub(super) async fn create(call: &Call) -> Answer {
     let path = call.head()?;
     let body = Fields::of_any(&call.body)?;
-    let text = |name: &str, code| body.text(name).map_err(|error| error.as_code(code));
+    let text = |name: &str, code| body.text(name).map_err(|error| error.coded(code));
     let wanted = text("version", Code::VERSION)?.filter(|name| !name.is_empty());
     let description = text("description", Code::DESCRIPTION)?.unwrap_or_default().to_owned();
     check_description(Some(&description))?;
@@ -101,8 +101,8 @@ pub(super) fn list(call: &Call) -> Answer {
         Some(described(model::shown(&version, name), &published.description))
     }));
     let count = all.len();
-    let here = all.into_iter().skip(marker).take(most).collect();
-    Ok(json::ok(&functions::paged("versions", here, marker, count)))
+    let here: Vec<_> = all.into_iter().skip(marker).take(most).collect();
+    Ok(json::ok(&functions::paged("versions", &here, marker, count)))
 }
 
 fn described(mut shown: Map<String, Value>, description: &str) -> Map<String, Value> {

@@ -39,7 +39,7 @@ async fn a_function_that_is_made_here_is_shown_run_and_deleted_in_both_dialects(
     for field in ALWAYS {
         assert!(!made[field].is_null(), "{field} is missing in {made}");
     }
-    let digest: String = Sha512::digest(&module).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = format!("{:x}", Sha512::digest(&module));
     assert_eq!(made["func_urn"], format!("{}:latest", urn("test")));
     assert_eq!(
         (&made["func_name"], &made["package"], &made["namespace"]),

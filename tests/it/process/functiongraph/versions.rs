@@ -108,8 +108,13 @@ async fn a_version_is_deleted_by_its_urn_and_everything_else_stays() {
     server.delete(&version("v1")).await.is(204);
     refused(&server.delete(&version("v1")).await, 404, "FSS.1052", "'v1'");
     refused(&shown(&server, "v1").await, 404, "FSS.1052", "'v1'");
-    // The published head loses its name alone.
+    // The published head loses its name alone, and what was said of it under that name.
+    let config = |name: &str| format!("{}/async-invoke-config", version(name));
+    let retries = async || server.get(&native("test", "")).await.is(200).json()["async_config"]["max_retries"].clone();
+    server.put(&config("v2"), r#"{"max_async_retry_attempts": 3}"#).await.is(200);
+    assert_eq!(retries().await, 3);
     server.delete(&version("v2")).await.is(204);
+    assert_eq!(retries().await, 1);
     assert_eq!(shown(&server, "latest").await.is(200).json()["description"], "second");
     let versions = server.get(&native("test", "/versions")).await.is(200).json();
     assert_eq!(versions["versions"].as_array().unwrap().len(), 1, "{versions}");

@@ -137,6 +137,7 @@ async fn a_destination_that_is_none_is_refused_with_the_member_that_is_wrong() {
         json!({"destination_config": {"on_success": {"destination": "OBS", "param": "bucket"}}}),
         json!({"destination_config": {"on_success": {"param": "{}"}}}),
         json!({"enable_async_status_log": "yes"}),
+        json!({"log_group_id": "x".repeat(70_000)}), // more than can be kept, and so nothing is set
     ] {
         refused(&configure(&server, "f", &config).await, 400, "FSS.0400");
     }
