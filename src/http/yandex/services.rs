@@ -28,6 +28,8 @@ use crate::runtime::Runtime;
 pub(super) const MAX_REQUEST_BYTES: usize = 52_428_800 + 1_024 * 1_024;
 /// How long a call may take, its request included: a client that falls silent keeps nothing for longer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+/// How the library tells that a request is no message.
+const NO_MESSAGE: &str = "failed to decode Protobuf message";
 /// Services that ask nobody who they are: they tell where the others are, and how to become somebody.
 const OPEN: [&str; 2] = ["/yandex.cloud.endpoint.ApiEndpointService/", "/yandex.cloud.iam.v1.IamTokenService/"];
 
@@ -72,7 +74,7 @@ impl Services {
         request.extensions_mut().insert(asked.clone());
         let mut routes = self.routes.clone();
         let response = match tokio::time::timeout(CALL_TIMEOUT, routes.call(request)).await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => read_or_blamed(response),
             Ok(Err(error)) => Status::internal(format!("the call failed: {error}")).into_http(),
             Err(_) => {
                 let seconds = CALL_TIMEOUT.as_secs();
@@ -94,6 +96,16 @@ impl Services {
         };
         let action = path.trim_start_matches('/').rsplit('.').next().unwrap_or_default().to_owned();
         self.runtime.note_behind(who, action, asked.changed(), status::http(code).as_u16());
+    }
+}
+
+/// What is no message at all is its sender's fault, which the library calls ours.
+fn read_or_blamed(response: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() == Code::Internal && status.message().starts_with(NO_MESSAGE) => {
+            Status::invalid_argument(status.message()).into_http()
+        }
+        _ => response,
     }
 }
 
