@@ -178,6 +178,7 @@ impl Server {
             authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
             images,
+            directories: config.directories.clone(),
             key_value,
             core_dumps,
             message_queues,

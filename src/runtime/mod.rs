@@ -34,7 +34,7 @@ pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undo
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
-pub use images::Source;
+pub use images::{Fetched, FileError, ModuleSource, Source};
 pub use invocations::{Accepted, Answered, Ask};
 pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
@@ -87,6 +87,8 @@ pub struct Parts {
     pub webhooks: Webhooks,
     /// Pulls images.
     pub images: Images,
+    /// Directories below which modules may be read, and functions be granted any.
+    pub directories: Vec<std::path::PathBuf>,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// Core dumps of attempts.

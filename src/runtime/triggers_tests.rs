@@ -114,6 +114,7 @@ impl World {
         let images = Images::new(store.clone(), &[], Authentication::None, None).unwrap();
         let runtime = Runtime::new(Parts {
             images,
+            directories: Vec::new(),
             key_value: KeyValue::new(store.clone(), tasks.clone()),
             store,
             registry,

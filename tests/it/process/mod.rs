@@ -32,6 +32,7 @@ mod objects;
 mod openapi;
 mod outbound;
 mod queues;
+mod requests;
 mod restarts;
 mod retries;
 mod secrets;
