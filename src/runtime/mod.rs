@@ -53,6 +53,7 @@ use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
 use crate::oci::Images;
+use crate::operations::Operations;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The service accounts.
     pub access: Access,
+    /// Changes that are asked about until they are done.
+    pub operations: Operations,
     /// Whether requests have to say who sends them.
     pub authenticates: bool,
     /// Sends webhooks, and has the keys that they are signed with.
@@ -132,6 +135,11 @@ impl Runtime {
     /// Whether requests should be sent here.
     pub fn is_ready(&self) -> bool {
         self.parts.ready.load(Ordering::SeqCst)
+    }
+
+    /// Changes that are asked about until they are done.
+    pub fn operations(&self) -> &Operations {
+        &self.parts.operations
     }
 
     /// The time, as it is written into records.

@@ -47,3 +47,4 @@ mod versions;
 mod webhooks;
 mod wrong_changes;
 mod wrong_input;
+mod yandex_containers;
