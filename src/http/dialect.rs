@@ -14,8 +14,6 @@ pub(super) enum Dialect {
     FunctionGraph,
     Sqs(sqs::Protocol),
     Yandex,
-    /// The URL of a function or a container.
-    YandexUrl,
 }
 
 /// A change that the audit log is told of.
@@ -36,19 +34,15 @@ impl Dialect {
         if yandex::is_meant(uri) {
             return Some(Self::Yandex);
         }
-        if yandex::is_url(uri) {
-            return Some(Self::YandexUrl);
-        }
         sqs::protocol(method, uri, headers).map(Self::Sqs)
     }
 
     /// The refusal of a request that was not let in, in the dialect's own form.
-    pub(super) fn refusal(self, problem: Problem) -> Response {
+    pub(super) fn refusal(self, uri: &Uri, problem: Problem) -> Response {
         match self {
             Self::FunctionGraph => functiongraph::refusal(problem),
             Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
-            Self::Yandex => yandex::refusal(&problem),
-            Self::YandexUrl => yandex::refused_call(&problem),
+            Self::Yandex => yandex::refusal(uri, &problem),
         }
     }
 
@@ -57,7 +51,7 @@ impl Dialect {
     pub(super) fn change(self, method: &Method, uri: &Uri) -> Option<Named> {
         match self {
             Self::FunctionGraph => functiongraph::change(method, uri),
-            Self::Sqs(_) | Self::Yandex | Self::YandexUrl => None,
+            Self::Sqs(_) | Self::Yandex => None,
         }
     }
 }

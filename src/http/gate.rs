@@ -25,6 +25,7 @@ use super::body;
 use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
 use super::problem::{Fault, Problem};
+use super::yandex;
 use crate::access::{Caller, NotAllowed, Refused};
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
@@ -71,6 +72,7 @@ impl Gate {
 
     /// Takes a request to its route, if it may pass.
     pub(super) async fn pass(&self, mut routes: Router, request: Request) -> Result<Response, Infallible> {
+        let uri = request.uri().clone();
         let (admitted, dialect) = if self.runtime.authenticates() {
             let dialect = Dialect::of(request.method(), request.uri(), request.headers());
             (self.admit(request, dialect).await, dialect)
@@ -80,7 +82,7 @@ impl Gate {
         let Admitted { request, note, _room } = match (admitted, dialect) {
             (Ok(admitted), _) => admitted,
             (Err(problem), None) => return Ok(problem.into_response()),
-            (Err(problem), Some(dialect)) => return Ok(dialect.refusal(problem)),
+            (Err(problem), Some(dialect)) => return Ok(dialect.refusal(&uri, problem)),
         };
         let response = routes.call(request).await?;
         if let Some(note) = note {
@@ -113,6 +115,9 @@ impl Gate {
             && self.is_public(matched)?
         {
             // What everybody may run gets its callers' headers as they are: it may ask for tokens of its own.
+            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
+        }
+        if matched.is_none() && dialect == Some(Dialect::Yandex) && yandex::is_for_everyone(&self.runtime, &uri) {
             return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
         }
         let (caller, request, room) = self.identified(request, dialect).await?;

@@ -68,9 +68,6 @@ async fn elsewhere(services: yandex::Services, runtime: State<Runtime>, request:
     if yandex::is_meant(request.uri()) {
         return yandex::answer(&services, request).await;
     }
-    if yandex::is_url(request.uri()) {
-        return yandex::call(&runtime.0, request).await;
-    }
     match sqs::answer(runtime, request).await {
         Ok(answer) => answer,
         Err(request) => {

@@ -11,6 +11,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 
 use super::problem::Problem;
+use super::yandex;
 
 /// Whose page asks, in relation to us.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -31,7 +32,7 @@ fn foreign(path: &str, headers: &HeaderMap, hosts: &[String]) -> Option<String> 
     }
     match headers.get(SEC_FETCH_SITE).map(|site| site.to_str().unwrap_or("?")) {
         None | Some("none") => (), // no browser, or a person who typed the address
-        Some("same-origin") if path.starts_with(FUNCTION_URLS) => (),
+        Some("same-origin") if path.starts_with(FUNCTION_URLS) || yandex::is_url(path) => (),
         Some(site) => return Some(format!("requests of web pages ({site}) are refused")),
     }
     let origin = headers.get(ORIGIN)?.to_str().unwrap_or("?");

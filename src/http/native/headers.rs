@@ -98,7 +98,7 @@ fn delay_of(text: &str) -> Result<Duration, Problem> {
 }
 
 /// The invocations that led here, as a function that calls on passes them along.
-pub(super) fn chain(headers: &HeaderMap) -> Result<Vec<InvocationId>, Problem> {
+pub(in crate::http) fn chain(headers: &HeaderMap) -> Result<Vec<InvocationId>, Problem> {
     let text = query::header(headers, CHAIN)?.unwrap_or_default();
     text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(query::parsed).collect()
 }

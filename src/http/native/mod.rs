@@ -13,7 +13,7 @@ mod function_url;
 mod functions;
 mod grants;
 mod graph;
-mod headers;
+pub(super) mod headers;
 mod health;
 mod invocation_json;
 mod invocations;

@@ -12,7 +12,9 @@ mod rules;
 mod status;
 
 mod endpoints;
+mod event;
 mod grpc;
+mod invoke;
 mod operations;
 mod rest;
 mod routes;
@@ -27,4 +29,4 @@ pub use endpoints::Places;
 pub use grpc::Grpc;
 pub(super) use rest::{answer, is_meant, refusal};
 pub(super) use services::Services;
-pub(super) use urls::{call, is_url, refused_call};
+pub(super) use urls::{is_for_everyone, is_url};

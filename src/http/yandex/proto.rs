@@ -7,10 +7,10 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use prost_types::Any;
 
 #[expect(
-    missing_docs,
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    dead_code,
     unreachable_pub,
     reason = "the build script writes it; `proto/` says what it is"
 )]
@@ -33,11 +33,6 @@ pub(super) static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
 });
 
 /// A message as what can hold any.
-pub(super) fn any(message: &impl Name) -> Any {
-    any_of(name_of(message), message.encode_to_vec())
-}
-
-/// The same of a message that is named and encoded already.
 pub(super) fn any_of(name: impl AsRef<str>, value: Vec<u8>) -> Any {
     Any { type_url: format!("{TYPE_URL}{}", name.as_ref()), value }
 }

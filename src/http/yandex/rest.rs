@@ -14,6 +14,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::asked::Asked;
+use super::{invoke, urls};
 use super::routes::{Found, Route, find};
 use super::services::{MAX_REQUEST_BYTES, Services};
 use super::status;
@@ -28,18 +29,22 @@ const PREFIXES: [&str; 5] = ["/functions/v1/", "/containers/v1/", "/operations/"
 /// In front of a message in gRPC: whether it is compressed, and its length.
 const FRAME_HEAD: usize = 5;
 
-/// Whether a request is one of the API.
+/// Whether a request is one of the API, or one to a function's own URL.
 pub(in crate::http) fn is_meant(uri: &Uri) -> bool {
-    PREFIXES.iter().any(|prefix| uri.path().starts_with(prefix))
+    PREFIXES.iter().any(|prefix| uri.path().starts_with(prefix)) || urls::is_url(uri.path())
 }
 
 /// The refusal of a request whose sender is not let in.
-pub(in crate::http) fn refusal(problem: &Problem) -> Response {
-    refused(&status::of_problem(problem))
+pub(in crate::http) fn refusal(uri: &Uri, problem: &Problem) -> Response {
+    if urls::is_url(uri.path()) { invoke::refusal(problem) } else { refused(&status::of_problem(problem)) }
 }
 
-/// Answers a request of the API.
+/// Answers a request of the API, or one to a function's own URL.
 pub(in crate::http) async fn answer(services: &Services, request: Request) -> Response {
+    let request = match urls::answer(services.runtime(), request).await {
+        Ok(response) => return response,
+        Err(request) => request,
+    };
     let answered = handled(services, request).await;
     answered.map_or_else(|status| refused(&status), |json| (StatusCode::OK, axum::Json(json)).into_response())
 }
@@ -129,8 +134,9 @@ fn of_query(descriptor: &MessageDescriptor, query: &str) -> Result<Map<String, V
             _ => Value::String(text.into_owned()),
         };
         if field.is_list() {
-            let list = fields.entry(field.name()).or_insert_with(|| json!([]));
-            list.as_array_mut().map_or((), |list| list.push(value));
+            if let Value::Array(list) = fields.entry(field.name()).or_insert_with(|| json!([])) {
+                list.push(value);
+            }
         } else if fields.insert(field.name().to_owned(), value).is_some() {
             return Err(status::invalid(field.name(), "is there more than once"));
         }

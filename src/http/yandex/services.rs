@@ -53,6 +53,10 @@ impl Services {
         Self { runtime, routes }
     }
 
+    pub(super) const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Whether requests have to say who sends them.
     pub(super) fn asks(&self) -> bool {
         self.runtime.authenticates()

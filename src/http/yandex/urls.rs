@@ -1,54 +1,57 @@
-//! The URLs of functions and containers, `/ID/...`: whose one is, and what stands behind the id.
+//! The URLs of functions and containers, `/ID` and what stands behind it: whose one is. A function has no paths of its own, a
+//! container has all of them.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
-use super::containers;
+use super::{containers, invoke};
 use crate::access::Caller;
 use crate::http::problem::Problem;
+use crate::model::access::{Permission, Scope};
 use crate::model::names::FunctionId;
 use crate::runtime::Runtime;
 
-/// Length of an id as it is written.
-const ID: usize = 36;
+/// Characters of an id as it is written in a URL: other forms of it may be names of namespaces.
+const ID_CHARACTERS: usize = 36;
 
-/// Whether a path begins with the id of something that could be called.
-pub(in crate::http) fn is_url(uri: &Uri) -> bool {
-    split(uri).is_some()
+/// Whether a path begins with an id, as those of URLs do.
+pub(in crate::http) fn is_url(path: &str) -> bool {
+    split(path).is_some()
 }
 
-/// The refusal of a call whose sender is not let in.
-pub(in crate::http) fn refused_call(problem: &Problem) -> Response {
-    containers::refused(problem)
+/// Whether everybody may call what this URL is of, so that what its callers show is for itself.
+pub(in crate::http) fn is_for_everyone(runtime: &Runtime, uri: &Uri) -> bool {
+    let function = split(uri.path()).and_then(|(id, _)| runtime.function_by_id(id));
+    function.is_some_and(|function| {
+        runtime.access().everyone_may(Permission::FunctionsInvoke, &Scope::function(&function.path))
+    })
 }
 
-/// Answers a call.
-pub(in crate::http) async fn call(runtime: &Runtime, request: Request) -> Response {
-    let unasked = if runtime.authenticates() { Caller::Nobody } else { Caller::Trusted };
-    let caller = request.extensions().get::<Caller>().cloned().unwrap_or(unasked);
-    let found = split(request.uri()).and_then(|(id, rest)| Some((runtime.function_by_id(id)?, rest)));
-    match found {
-        Some((function, rest)) if containers::is_container(&function) => {
-            containers::call(runtime, &caller, &function, rest, request).await
-        }
-        _ => {
-            let detail = format!("nothing is called at `{}`", request.uri().path());
-            refused_call(&Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail))
-        }
+/// Answers a call; `None` where the request is none.
+pub(super) async fn answer(runtime: &Runtime, request: Request) -> Result<Response, Request> {
+    let Some((id, rest)) = split(request.uri().path()) else { return Err(request) };
+    let function = runtime.function_by_id(id);
+    if let Some(function) = function.filter(|function| containers::is_container(function)) {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let Ok(rest) = format!("{rest}{query}").parse::<Uri>() else { return Ok(nothing(request.uri())) };
+        let unasked = if runtime.authenticates() { Caller::Nobody } else { Caller::Trusted };
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or(unasked);
+        return Ok(containers::call(runtime, &caller, &function, rest, request).await);
     }
+    Ok(if rest == "/" { invoke::call(runtime, id, request).await } else { nothing(request.uri()) })
 }
 
-/// The id, and path and query behind it as they were sent.
-fn split(uri: &Uri) -> Option<(FunctionId, Uri)> {
-    let path = uri.path().strip_prefix('/')?;
-    let (id, rest) = path.split_at_checked(ID)?;
-    if !(rest.is_empty() || rest.starts_with('/')) {
-        return None;
-    }
+fn nothing(uri: &Uri) -> Response {
+    let detail = format!("there is no container at `{}`", uri.path());
+    invoke::refusal(&Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail))
+}
+
+/// The id, and the path behind it as it was sent.
+fn split(path: &str) -> Option<(FunctionId, &str)> {
+    let (id, rest) = path.strip_prefix('/')?.split_at_checked(ID_CHARACTERS)?;
     let rest = if rest.is_empty() { "/" } else { rest };
-    let rest = uri.query().map_or_else(|| rest.parse(), |query| format!("{rest}?{query}").parse());
-    Some((id.parse().ok()?, rest.ok()?))
+    Some((id.parse().ok()?, rest)).filter(|_| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -57,17 +60,15 @@ mod tests {
 
     #[test]
     fn what_stands_behind_an_id_is_left_as_it_was_sent() {
-        let id = "0197a3b2-0000-7000-8000-000000000001";
-        let read = |rest: &str| split(&format!("/{id}{rest}").parse().unwrap()).map(|(_, rest)| rest.to_string());
-        assert_eq!(read("").as_deref(), Some("/"));
-        assert_eq!(read("/").as_deref(), Some("/"));
-        assert_eq!(read("/a%20b//c?d=e&f").as_deref(), Some("/a%20b//c?d=e&f"));
-        assert_eq!(read("?a=b").as_deref(), Some("/?a=b"));
-        assert_eq!(read("x"), None);
-        for other in
-            ["/", "/v1/functions", "/0197a3b2000070008000000000000001", "/not-an-id-not-an-id-not-an-id-not-an/x"]
-        {
-            assert!(!is_url(&other.parse().unwrap()), "{other}");
+        let id = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
+        let path = |rest: &str| format!("/{id}{rest}");
+        let read = |path: &str| split(path).map(|(_, rest)| rest.to_owned());
+        assert_eq!(read(&path("")).as_deref(), Some("/"));
+        assert_eq!(read(&path("/")).as_deref(), Some("/"));
+        assert_eq!(read(&path("/a%20b//c")).as_deref(), Some("/a%20b//c"));
+        let short = id.replace('-', "");
+        for other in ["/", "/v1/functions", &path("x"), &format!("/{short}"), "/queue-of-somebody-that-is-36-long-xx"] {
+            assert!(!is_url(other), "{other}");
         }
     }
 }

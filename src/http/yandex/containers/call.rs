@@ -134,7 +134,7 @@ fn rendered(reply: Reply) -> Response {
 }
 
 /// A refusal in this dialect's form.
-pub(in crate::http::yandex) fn refused(problem: &Problem) -> Response {
+fn refused(problem: &Problem) -> Response {
     let status = problem.status();
     let kind = if status.is_server_error() { "ServerError" } else { "ClientError" };
     let error = json!({ "errorCode": status.as_u16(), "errorMessage": problem.detail(), "errorType": kind });

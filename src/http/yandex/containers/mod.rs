@@ -36,7 +36,7 @@ use crate::runtime::Runtime;
 use deploy::Order;
 use kept::{DIALECT, Kept};
 
-pub(super) use call::{call, refused};
+pub(super) use call::call;
 pub(super) use kept::is_container;
 
 /// What of a container `Update` may change.
