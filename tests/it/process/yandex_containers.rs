@@ -152,7 +152,7 @@ async fn a_container_is_made_shown_listed_changed_and_removed() {
 #[tokio::test]
 async fn the_revision_that_was_deployed_last_is_active_until_another_is_gone_back_to() {
     let server = server().await;
-    let container = created(&server, "c").await;
+    let container = created(&server, "con").await;
     for greeting in ["one", "two", "three"] {
         let mut asked = revision(&container, &file("hello-http"));
         asked["imageSpec"]["environment"] = json!({"GREETING": greeting});
@@ -191,7 +191,7 @@ async fn a_container_answers_at_its_own_url_now_or_later() {
     let url = format!("/{container}/");
     assert_eq!(server.get(&url).await.is(404).json()["errorCode"], 404, "it has no revision");
     deployed(&server, &revision(&container, &file("hello-http"))).await;
-    assert_eq!(server.get(&url).await.is(200).text(), "hello from tidemill");
+    assert_eq!(server.get(&url).await.is(200).text().trim_end(), "hello from tidemill");
     let request = server.request(Method::PATCH, &format!("/{container}/echo/a%20b?c=d")).body("body");
     let seen = server.send(request).await.is(200).json();
     assert_eq!(
@@ -199,7 +199,7 @@ async fn a_container_answers_at_its_own_url_now_or_later() {
         (&json!("PATCH"), &json!("/echo/a%20b?c=d"), &json!("body"))
     );
     // What a container answers is its answer.
-    assert_eq!(server.get(&format!("/{container}/status/503")).await.is(503).text(), "status 503");
+    assert_eq!(server.get(&format!("/{container}/status/503")).await.is(503).text().trim_end(), "status 503");
     server.get(&format!("/{container}/slow?ms=60000")).await.is(504);
 
     let request = server.request(Method::PUT, &format!("/{container}/echo/later?x=1")).header(ASYNC, "async");
@@ -251,13 +251,13 @@ async fn an_image_of_a_registry_becomes_a_revision() {
     let image = format!("{}/shop/hello:1", registry.address);
     let shown = deployed(&server, &revision(&container, &image)).await;
     assert_eq!(shown["image"], json!({"imageUrl": image, "imageDigest": digest}));
-    assert_eq!(server.get(&format!("/{container}/")).await.is(200).text(), "hello from tidemill");
+    assert_eq!(server.get(&format!("/{container}/")).await.is(200).text().trim_end(), "hello from tidemill");
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_in_the_form_of_the_service() {
     let server = server().await;
-    let container = created(&server, "c").await;
+    let container = created(&server, "con").await;
     let refused = |answer: Answer, status: u16, code: i64, part: &str| {
         let error = answer.is(status).json();
         assert_eq!((&error["code"], &error["details"]), (&json!(code), &json!([])), "{error}");
@@ -300,7 +300,7 @@ async fn what_is_wrong_with_a_request_is_said_in_the_form_of_the_service() {
         let wrong = ended(&server, post(&server, deploy, &revision(&container, &format!("file://{path}"))).await).await;
         assert_eq!(wrong["error"]["code"], 7, "{wrong:#}");
     }
-    refused(post(&server, all, &json!({"folderId": FOLDER, "name": "c"})).await, 409, 6, "c");
+    refused(post(&server, all, &json!({"folderId": FOLDER, "name": "con"})).await, 409, 6, "con");
     for id in ["nothing", "00000000-0000-7000-8000-000000000000"] {
         refused(server.get(&format!("{all}/{id}")).await, 404, 5, id);
         refused(server.delete(&format!("{all}/{id}")).await, 404, 5, id);
