@@ -62,7 +62,8 @@ fn sent(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
 pub(super) fn response(output: &Bytes) -> Result<Reply, String> {
     let (head, body) = parts(output).ok_or("its output has no empty line, which ends the headers")?;
     let (mut status, mut headers) = (None, HeaderMap::new());
-    for line in head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
+    let lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for line in lines.filter(|line| !line.is_empty()) {
         let shown = || String::from_utf8_lossy(&line[..line.len().min(100)]).into_owned();
         let colon = line.iter().position(|byte| *byte == b':').ok_or_else(|| format!("`{}` is no header", shown()))?;
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());

@@ -27,7 +27,7 @@ pub(super) async fn module(layer: Bytes) -> Result<Bytes, String> {
 }
 
 fn unpack(layer: &Bytes) -> Result<Bytes, String> {
-    let archive = if layer.starts_with(GZIP) { gunzip(layer)? } else { layer.clone() };
+    let archive = if layer.starts_with(GZIP) { gunzip(layer, MAX_ARCHIVE)? } else { layer.clone() };
     if archive.starts_with(MODULE) {
         return Ok(archive);
     }
@@ -38,12 +38,12 @@ fn unpack(layer: &Bytes) -> Result<Bytes, String> {
     Ok(module)
 }
 
-fn gunzip(layer: &[u8]) -> Result<Bytes, String> {
+fn gunzip(layer: &[u8], most: usize) -> Result<Bytes, String> {
     let mut unpacked = Vec::new();
-    let read = GzDecoder::new(layer).take(MAX_ARCHIVE as u64 + 1).read_to_end(&mut unpacked);
+    let read = GzDecoder::new(layer).take(most as u64 + 1).read_to_end(&mut unpacked);
     read.map_err(|error| format!("its layer cannot be unpacked: {error}"))?;
-    if unpacked.len() > MAX_ARCHIVE {
-        return Err(format!("its layer has more than {MAX_ARCHIVE} bytes once it is unpacked"));
+    if unpacked.len() > most {
+        return Err(format!("its layer has more than {most} bytes once it is unpacked"));
     }
     Ok(unpacked.into())
 }
@@ -141,9 +141,11 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_archive_that_unpacks_to_too_much_is_refused() {
-        let refused = module(gzip(&vec![0; MAX_ARCHIVE + 1])).await.unwrap_err();
-        assert!(refused.contains("more than"), "{refused}");
+    #[test]
+    fn an_archive_that_unpacks_to_too_much_is_refused() {
+        let packed = gzip(&[0; 2_000]);
+        assert_eq!(gunzip(&packed, 2_000).unwrap().len(), 2_000);
+        let refused = gunzip(&packed, 1_999).unwrap_err();
+        assert!(refused.contains("more than 1999"), "{refused}");
     }
 }
