@@ -485,6 +485,8 @@ pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
 pub const MAX_TRIGGERS: usize = 10_000;
 /// Bytes of a cron expression.
 pub const MAX_CRON_BYTES: usize = 256;
+/// How far apart the times of a timer with a period are, in seconds: up to a year.
+pub const TIMER_PERIOD_S: RangeInclusive<u64> = 1..=366 * 86_400;
 /// Bytes that a timer may give its function each time.
 pub const MAX_TIMER_PAYLOAD_BYTES: usize = 64 * 1_024;
 /// How late a time is noticed that still counts as met; past it, it was missed.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::FileError;
 use crate::access::{AccessError, Denied, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
@@ -73,6 +75,8 @@ pub enum Error {
         answer: Option<Box<Reply>>,
         /// What that took.
         usage: Box<Usage>,
+        /// What it wrote besides.
+        log: Bytes,
     },
     /// The head of an HTTP request is over the limit for what waits in the queue.
     #[error(

@@ -150,7 +150,7 @@ impl World {
 
     async fn timer(&self, cron: &str, zone: &str, catch_up: CatchUp) {
         let schedule = Schedule::new(cron, zone).unwrap();
-        let kind = Kind::Timer(Timer { schedule, catch_up, payload: None });
+        let kind = Kind::Timer(Timer { schedule, catch_up, payload: None, time_member: None });
         let wanted = Wanted { kind, function: "f".parse().unwrap(), enabled: true };
         self.runtime.put_trigger(Namespace::default(), name(), wanted).await.unwrap();
     }

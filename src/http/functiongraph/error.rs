@@ -1,12 +1,14 @@
 //! Errors of this dialect: `{"error_code", "error_msg"}`, and which of the service's codes each of ours has.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use std::time::Duration;
 
 use crate::access::NotAllowed;
+use crate::engine::Refused;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::registry::RegistryError;
@@ -62,10 +64,11 @@ codes! {
     ALIAS = 400 "FSS.1014",
     VERSION = 400 "FSS.1015",
     NOTHING_TO_PUBLISH = 400 "FSS.1016",
-    TOO_MANY_VERSIONS = 400 "FSS.1017",
+    USER_DATA_ITEMS = 400 "FSS.1017",
     USER_DATA_SIZE = 400 "FSS.1018",
     DESCRIPTION = 400 "FSS.1019",
     TOO_MANY_FUNCTIONS = 403 "FSS.1041",
+    TOO_MANY_VERSIONS = 403 "FSS.1042",
     TOO_MANY_ALIASES = 403 "FSS.1043",
     FUNCTION_UNKNOWN = 404 "FSS.1051",
     VERSION_UNKNOWN = 404 "FSS.1052",
@@ -191,7 +194,16 @@ impl From<Error> for FssError {
             Error::Registry(RegistryError::VersionUnknown { .. }) => Code::VERSION_UNKNOWN,
             // The service has no cycles, since it does not look; here they are a configuration that is wrong.
             Error::Registry(RegistryError::Cycle(_)) => Code::INVALID_PARAMETER,
-            Error::Registry(RegistryError::Module(_)) => Code::CODE,
+            Error::Disabled(_) => return Self::new(Code::TOO_MANY_REQUESTS, "Function Disabled"),
+            Error::Registry(RegistryError::FunctionExists(_)) => Code::FUNCTION_EXISTS,
+            Error::Registry(RegistryError::Module(refused)) => match refused {
+                Refused::ManyFunctions { .. }
+                | Refused::MissingEntrypoint { .. }
+                | Refused::MissingExport { .. }
+                | Refused::WrongSignature { .. } => Code::HANDLER,
+                Refused::TooLarge { .. } => Code::PACKAGE_SIZE,
+                _ => Code::CODE,
+            },
             Error::Registry(RegistryError::Environment(_)) => Code::USER_DATA,
             Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             _ => return Problem::from(error).into(),

@@ -14,19 +14,25 @@ mod aliases;
 mod async_config;
 mod code;
 mod configuration;
+mod destinations;
 mod functions;
+mod handler;
 mod history;
 mod invocations;
 mod kept;
 mod metrics;
+mod model;
+mod package;
 mod quotas;
+mod settings;
 mod status_log;
+mod times;
 mod triggers;
 mod versions;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::dialect::Named;
@@ -113,6 +119,10 @@ async fn run(operation: Operation, call: &Call) -> Answer {
         O::ListAsyncConfigs => async_config::list(call),
         O::ListTriggers => triggers::list(call),
         O::CreateTrigger => triggers::create(call).await,
+        O::DeleteTriggers => triggers::delete_all(call).await,
+        O::ShowTrigger => triggers::show(call),
+        O::UpdateTrigger => triggers::update(call).await,
+        O::DeleteTrigger => triggers::delete(call).await,
         O::ShowMetrics => metrics::show(call).await,
         O::ListStatistics => metrics::statistics(call).await,
     }

@@ -311,6 +311,7 @@ fn vault(error: &VaultError) -> Facts {
 fn trigger(error: &TriggerError) -> Facts {
     match error {
         TriggerError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TriggerError::Exists { .. } => caller(S::CONFLICT, "trigger_exists"),
         TriggerError::NotATimer { .. } => caller(S::CONFLICT, "not_a_timer"),
         TriggerError::Payload(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         TriggerError::Queue(error) => message_queue(error),

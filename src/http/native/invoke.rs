@@ -136,8 +136,8 @@ fn with_status(accepted: &Accepted, status: Option<Status>) -> Response {
 /// it counts as a failure; a header then says whose it is.
 pub(super) fn answer(answered: Result<Answered, Error>) -> Response {
     let (id, usage, mut response) = match answered {
-        Ok(Answered { id, reply, usage }) => (id, usage, rendered(reply)),
-        Err(Error::Function { id, failure, answer: Some(reply), usage }) => {
+        Ok(Answered { id, reply, usage, log: _ }) => (id, usage, rendered(reply)),
+        Err(Error::Function { id, failure, answer: Some(reply), usage, log: _ }) => {
             let mut response = rendered(*reply);
             response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(Fault::Function.as_str()));
             tracing::debug!(invocation = %id, kind = failure.kind.as_str(), "an http function answered with a failure");

@@ -20,6 +20,7 @@ mod directories;
 mod disk;
 mod engines;
 mod full_queues;
+mod functiongraph;
 mod hostile;
 mod images;
 mod invoking;

@@ -245,7 +245,7 @@ fn running(operation: Operation) -> Operation {
         .refuses(400, &["bad_header", "bad_range", "payload_misfit"])
         .refuses(404, NOT_FOUND)
         .refuses(413, &["body_too_large"])
-        .refuses(429, &["overloaded", "function_failed"])
+        .refuses(429, &["overloaded", "function_disabled", "function_failed"])
         .refuses(502, &["function_failed"])
         .refuses(503, &["function_failed", "module_not_loaded", "interrupted", "shutting_down"])
         .refuses(504, &["function_failed"])
