@@ -10,6 +10,7 @@ mod gate;
 mod listener;
 mod native;
 mod origin;
+mod passing;
 mod problem;
 mod sqs;
 mod yandex;

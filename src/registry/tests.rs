@@ -53,6 +53,7 @@ pub(super) fn kept(name: &str, to: Option<(OutsideKind, &str)>) -> Vec<Change> {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        cgi: false,
         annotations: BTreeMap::new(),
     };
     vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]

@@ -83,6 +83,7 @@ fn bare(module: Bytes) -> Deployment {
         debug_info: false,
         reuse: None,
         core_dump: false,
+        cgi: false,
         config: None,
         annotations: Annotations::new(),
         always: false,
