@@ -124,6 +124,11 @@ pub fn spread() -> u16 {
     u16::from_be_bytes([bytes[0], bytes[1]])
 }
 
+/// A random number from 0 to 99, evenly but for one in 655.
+pub fn percent() -> u8 {
+    u8::try_from(spread() % 100).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::engine::call::Input;
 use crate::model::bounds;
 use crate::model::destination::{DestinationText, Terms};
-use crate::model::function::Limits;
+use crate::model::function::{Annotations, Limits};
 use crate::model::grant::Grants;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
 use crate::model::place::Priority;
@@ -126,6 +126,8 @@ fn deployment(example: &Example) -> Deployment {
         debug_info: false,
         reuse: None,
         core_dump: false,
+        annotations: Annotations::new(),
+        always: false,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

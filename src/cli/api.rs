@@ -27,6 +27,8 @@ pub(super) struct Function {
     pub(super) created_at: String,
     pub(super) latest: u32,
     pub(super) aliases: BTreeMap<String, u32>,
+    #[serde(default)]
+    pub(super) disabled: bool,
     pub(super) version: Version,
     pub(super) async_config: AsyncConfig,
     #[serde(default)]

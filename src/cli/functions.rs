@@ -1,5 +1,7 @@
 //! `functions`: what is deployed.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use reqwest::{Method, RequestBuilder};
 use serde_json::value::RawValue;
@@ -54,6 +56,19 @@ pub(super) enum Command {
         alias: AliasName,
         /// The number of the version
         version: VersionNumber,
+        /// Send so many of a hundred invocations to another version instead: `3=20`. Repeat it for more
+        #[arg(long = "weight", value_name = "VERSION=PERCENT", value_parser = weight)]
+        weights: Vec<(VersionNumber, u8)>,
+    },
+    /// Refuse invocations of a function; what waits for it waits on
+    Disable {
+        /// The function
+        name: FunctionName,
+    },
+    /// Take invocations of a function again
+    Enable {
+        /// The function
+        name: FunctionName,
     },
     /// Take away a name of a version; the version stays
     Unalias {
@@ -79,9 +94,12 @@ impl Command {
                 output::note(&format!("deleted {name}"));
                 Ok(())
             }
-            Self::Alias { name, alias, version } => {
+            Self::Disable { name } => switched(client, output, &name, "disable").await,
+            Self::Enable { name } => switched(client, output, &name, "enable").await,
+            Self::Alias { name, alias, version, weights } => {
+                let weights: BTreeMap<_, _> = weights.into_iter().collect();
                 let request = client.in_namespace(Method::PUT, &alias_path(&name, &alias));
-                let request = request.json(&serde_json::json!({ "version": version }));
+                let request = request.json(&serde_json::json!({ "version": version, "weights": weights }));
                 output.answer(&client.json(request).await?, |function: &Function| {
                     format!("{}@{alias} is version {version}", function.path())
                 })
@@ -93,6 +111,16 @@ impl Command {
             }
         }
     }
+}
+
+async fn switched(client: &Client, output: Output, name: &FunctionName, way: &str) -> Result<(), Error> {
+    let request = client.in_namespace(Method::POST, &["functions", name.as_str(), way]);
+    output.answer(&client.json(request).await?, |function: &Function| format!("{} is {way}d", function.path()))
+}
+
+fn weight(text: &str) -> Result<(VersionNumber, u8), String> {
+    let parsed = text.split_once('=').and_then(|(version, weight)| Some((version.parse().ok()?, weight.parse().ok()?)));
+    parsed.ok_or_else(|| format!("`{text}` is not VERSION=PERCENT, such as 3=20"))
 }
 
 fn alias_path<'a>(name: &'a FunctionName, alias: &'a AliasName) -> [&'a str; 4] {
@@ -210,6 +238,7 @@ fn text(function: &Function, signature: Option<String>) -> String {
         ("created", function.created_at.clone()),
         ("latest", function.latest.to_string()),
         ("aliases", output::or_dash(aliases.join(", "))),
+        ("disabled", if function.disabled { "yes" } else { "no" }.to_owned()),
         ("version", version.number.to_string()),
         ("deployed", version.created_at.clone()),
         ("digest", version.digest.clone()),

@@ -257,10 +257,11 @@ impl Parts {
     /// Applies the settings of a function's queue as they are now; of one that is gone there are none.
     fn apply_settings(&self, function: FunctionId) {
         let mut line = self.line(); // over the look at them, so that of two changes the later one stays
-        let settings = self.needs.registry.read(|catalogue| catalogue.function(function).map(|it| it.queue.clone()));
-        let settings = settings.unwrap_or_default();
-        line.pause(function, settings.paused);
-        self.needs.slots.limit_function(function, settings.concurrency);
+        let found = self.needs.registry.function_by_id(function);
+        let (paused, concurrency) =
+            found.map_or((false, None), |it| (it.queue.paused || it.disabled, it.queue.concurrency));
+        line.pause(function, paused);
+        self.needs.slots.limit_function(function, concurrency);
     }
 
     fn one_more_settled(&self) {

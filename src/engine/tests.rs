@@ -107,6 +107,7 @@ pub(in crate::engine) fn version() -> Version {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        annotations: std::collections::BTreeMap::new(),
     }
 }
 

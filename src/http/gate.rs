@@ -12,9 +12,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http_body::Body as _;
@@ -22,9 +22,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service as _;
 
 use super::body;
+use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
 use super::problem::{Fault, Problem};
-use super::sqs;
 use crate::access::{Caller, NotAllowed, Refused};
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
@@ -61,6 +61,8 @@ struct Admitted {
 const UNIT: usize = 1_024;
 /// What stands in front of a token.
 const BEARER: &str = "Bearer ";
+/// Where FunctionGraph's clients put a token that they got elsewhere.
+const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 impl Gate {
     pub(super) fn new(runtime: Runtime) -> Self {
@@ -70,15 +72,15 @@ impl Gate {
     /// Takes a request to its route, if it may pass.
     pub(super) async fn pass(&self, mut routes: Router, request: Request) -> Result<Response, Infallible> {
         let (admitted, dialect) = if self.runtime.authenticates() {
-            let dialect = sqs::protocol(request.method(), request.uri(), request.headers());
-            (self.admit(request, dialect.is_some()).await, dialect)
+            let dialect = Dialect::of(request.method(), request.uri(), request.headers());
+            (self.admit(request, dialect).await, dialect)
         } else {
             (Ok(self.let_in(request)), None)
         };
         let Admitted { request, note, _room } = match (admitted, dialect) {
             (Ok(admitted), _) => admitted,
             (Err(problem), None) => return Ok(problem.into_response()),
-            (Err(problem), Some(protocol)) => return Ok(sqs::not_let_in(protocol, problem.detail())),
+            (Err(problem), Some(dialect)) => return Ok(dialect.refusal(problem)),
         };
         let response = routes.call(request).await?;
         if let Some(note) = note {
@@ -90,17 +92,21 @@ impl Gate {
     /// For a server that asks nobody.
     fn let_in(&self, request: Request) -> Admitted {
         let mut note = None;
-        if may_change(request.method(), request.uri())
-            && let Some(matched) = matched(request.method(), request.uri())
-        {
-            note = self.note(&matched, &Caller::Trusted, request.uri().path());
+        let (method, uri) = (request.method(), request.uri());
+        if may_change(method, uri) {
+            note = match matched(method, uri) {
+                Some(matched) => self.note(&matched, &Caller::Trusted, uri.path()),
+                None => {
+                    let dialect = Dialect::of(method, uri, request.headers());
+                    dialect.and_then(|dialect| self.note_of(dialect, &request, &Caller::Trusted))
+                }
+            };
         }
         Admitted { request, note, _room: None }
     }
 
-    /// Lets a request pass, or says why not. One of SQS `is_sqs`: what it needs stands in its body, and is checked by that
-    /// dialect.
-    async fn admit(&self, request: Request, is_sqs: bool) -> Result<Admitted, Problem> {
+    /// Lets a request pass, or says why not. What one of a `dialect` needs is checked there.
+    async fn admit(&self, request: Request, dialect: Option<Dialect>) -> Result<Admitted, Problem> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let matched = matched(&method, &uri);
         if let Some(matched) = &matched
@@ -109,12 +115,13 @@ impl Gate {
             // What everybody may run gets its callers' headers as they are: it may ask for tokens of its own.
             return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
         }
-        let (caller, request, room) = self.identified(request).await?;
+        let (caller, request, room) = self.identified(request, dialect).await?;
         let Some(matched) = matched else {
-            if is_sqs {
-                return Ok(Admitted { request: sent_by(caller, request), note: None, _room: room });
-            }
-            return Err(unknown(&caller, &request));
+            let Some(dialect) = dialect else { return Err(unknown(&caller, &request)) };
+            // What nobody in particular sends is refused there, and would fill the log.
+            let known = matches!(caller, Caller::Account(_));
+            let note = if known { self.note_of(dialect, &request, &caller) } else { None };
+            return Ok(Admitted { request: sent_by(caller, request), note, _room: room });
         };
         let note = self.note(&matched, &caller, uri.path());
         match self.check(&matched, &caller).await {
@@ -151,7 +158,16 @@ impl Gate {
     async fn identified(
         &self,
         mut request: Request,
+        dialect: Option<Dialect>,
     ) -> Result<(Caller, Request, Option<OwnedSemaphorePermit>), Problem> {
+        if dialect == Some(Dialect::FunctionGraph)
+            && let Some(token) = request.headers_mut().remove(AUTH_TOKEN)
+        {
+            let token =
+                token.to_str().map_err(|_| unauthenticated("`X-Auth-Token` has characters that no text has"))?;
+            let who = self.runtime.access().bearer(token.trim()).map_err(refused)?;
+            return Ok((Caller::Account(who), request, None));
+        }
         let mut shown = request.headers().get_all(AUTHORIZATION).iter();
         let (first, more) = (shown.next().cloned(), shown.next().is_some());
         let Some(first) = first else { return Ok((Caller::Nobody, request, None)) };
@@ -206,13 +222,23 @@ impl Gate {
         })
     }
 
+    fn note_of(&self, dialect: Dialect, request: &Request, caller: &Caller) -> Option<Note> {
+        let Named { action, on } = dialect.change(request.method(), request.uri())?;
+        Some(Note { runtime: self.runtime.clone(), entry: Some((sender(caller), action, on)) })
+    }
+
     fn note(&self, matched: &Matched<'_>, caller: &Caller, path: &str) -> Option<Note> {
-        let who = match caller {
-            Caller::Account(who) => format!("{}/{}", who.namespace, who.name),
-            Caller::Nobody | Caller::Trusted => String::new(),
-        };
         let on = matched.target(path);
-        matched.is_change().then(|| Note { runtime: self.runtime.clone(), entry: Some((who, matched.action(), on)) })
+        let entry = Some((sender(caller), matched.action(), on));
+        matched.is_change().then(|| Note { runtime: self.runtime.clone(), entry })
+    }
+}
+
+/// Whom the audit log names.
+fn sender(caller: &Caller) -> String {
+    match caller {
+        Caller::Account(who) => format!("{}/{}", who.namespace, who.name),
+        Caller::Nobody | Caller::Trusted => String::new(),
     }
 }
 

@@ -2,8 +2,10 @@
 //! into calls of the [`crate::runtime::Runtime`] and renders what they return; only here are status codes known.
 
 mod body;
+mod dialect;
 mod exposition;
 mod front;
+mod functiongraph;
 mod gate;
 mod listener;
 mod native;
@@ -51,6 +53,9 @@ pub fn front(runtime: Runtime, serving: Serving) -> Front {
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.
 async fn elsewhere(runtime: State<Runtime>, request: Request) -> Response {
+    if functiongraph::is_meant(request.uri()) {
+        return functiongraph::answer(runtime.0, request).await;
+    }
     match sqs::answer(runtime, request).await {
         Ok(answer) => answer,
         Err(request) => {

@@ -67,6 +67,11 @@ impl Problem {
         self.status
     }
 
+    /// How long to wait before trying again, where that is known.
+    pub(super) const fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     pub(super) fn effect(self, effect: Effect) -> Self {
         Self { effect, ..self }
     }

@@ -137,6 +137,10 @@ pub const MAX_ENVIRONMENT: usize = 128;
 pub const MAX_VERSIONS: u32 = 10_000;
 /// Aliases one function may have.
 pub const MAX_ALIASES: usize = 100;
+/// What a dialect may keep of a function or a version, in bytes of JSON.
+pub const MAX_ANNOTATION_BYTES: usize = 65_536;
+/// Of a hundred invocations of an alias, how many may go to other versions than its own.
+pub const ALIAS_WEIGHTS: RangeInclusive<u32> = 0..=100;
 /// Functions of all namespaces: each costs memory for its settings and its place in the graph.
 pub const MAX_FUNCTIONS: usize = 20_000;
 

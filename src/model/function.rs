@@ -24,8 +24,8 @@ pub struct Function {
     pub path: FunctionPath,
     /// When it was first deployed.
     pub created: Timestamp,
-    /// Its newest version.
-    pub latest: VersionNumber,
+    /// Its newest version; `None` as long as nothing was deployed.
+    pub latest: Option<VersionNumber>,
     /// Movable names for versions.
     pub aliases: BTreeMap<AliasName, VersionNumber>,
     /// The configuration of all versions that have none of their own; `None` where it was never set.
@@ -35,17 +35,49 @@ pub struct Function {
     /// How its queue is kept.
     #[serde(default)]
     pub queue: QueueConfig,
+    /// What dialects keep of it.
+    #[serde(default)]
+    pub annotations: Annotations,
+    /// How many of a hundred invocations of an alias go to which other versions; the rest goes to the alias's own.
+    #[serde(default)]
+    pub weights: BTreeMap<AliasName, Weights>,
+    /// Invocations are refused while this is set; what was accepted before runs.
+    #[serde(default)]
+    pub disabled: bool,
 }
+
+/// What a dialect keeps of a function or version that means nothing to the runtime: by the dialect's name, as JSON of up to
+/// [`bounds::MAX_ANNOTATION_BYTES`].
+pub type Annotations = BTreeMap<String, String>;
+
+/// Of a hundred invocations, how many go to which version.
+pub type Weights = BTreeMap<VersionNumber, u8>;
 
 impl Function {
     /// The version that `qualifier` means now; `None` for an unknown alias. A number is taken as it is.
     #[must_use]
     pub fn resolve(&self, qualifier: &Qualifier) -> Option<VersionNumber> {
         match qualifier {
-            Qualifier::Latest => Some(self.latest),
+            Qualifier::Latest => self.latest,
             Qualifier::Version(number) => Some(*number),
             Qualifier::Alias(alias) => self.aliases.get(alias).copied(),
         }
+    }
+
+    /// The version that an invocation of `qualifier` runs: as [`Self::resolve`], but for aliases with weights, where
+    /// `drawn`, from 0 to 99, decides.
+    #[must_use]
+    pub fn drawn(&self, qualifier: &Qualifier, drawn: u8) -> Option<VersionNumber> {
+        let weights = match qualifier {
+            Qualifier::Alias(alias) => self.weights.get(alias),
+            Qualifier::Latest | Qualifier::Version(_) => None,
+        };
+        let mut passed = 0;
+        let other = weights.into_iter().flatten().find(|(_, weight)| {
+            passed += u32::from(**weight);
+            u32::from(drawn) < passed
+        });
+        other.map(|(number, _)| *number).or_else(|| self.resolve(qualifier))
     }
 
     /// How an asynchronous invocation of `version` is treated: its own configuration, else the function's,
@@ -98,6 +130,9 @@ pub struct Version {
     /// Whether a core dump is kept of an attempt that traps.
     #[serde(default)]
     pub core_dump: bool,
+    /// What dialects keep of it.
+    #[serde(default)]
+    pub annotations: Annotations,
 }
 
 impl Version {

@@ -77,8 +77,12 @@ name! {
     Namespace, "namespace", |text| is_label(text, char::is_ascii_alphanumeric)
 }
 name! {
-    /// A function's name in its namespace: `[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`.
-    FunctionName, "function name", |text| is_label(text, char::is_ascii_alphabetic)
+    /// A function's name in its namespace: `[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`, behind that of its package and a
+    /// dot where it is in one (`shop.resize`): a group as FunctionGraph has them.
+    FunctionName, "function name", |text| match text.split_once('.') {
+        Some((package, name)) => package != DEFAULT_PACKAGE && is_name(package) && is_name(name),
+        None => is_name(text),
+    }
 }
 name! {
     /// A movable name for a version. `latest` is taken: it always is the newest version.
@@ -116,6 +120,39 @@ name! {
 }
 
 const LATEST: &str = "latest";
+
+/// The package of functions that name none.
+pub const DEFAULT_PACKAGE: &str = "default";
+
+fn is_name(text: &str) -> bool {
+    is_label(text, char::is_ascii_alphabetic)
+}
+
+impl FunctionName {
+    /// The name of a function in a package; [`DEFAULT_PACKAGE`] adds nothing to it.
+    ///
+    /// # Errors
+    /// [`InvalidName`] where either is none.
+    pub fn in_package(package: &str, name: &str) -> Result<Self, InvalidName> {
+        match package {
+            _ if name.contains('.') => Err(InvalidName { what: "function name", text: shortened(name.to_owned()) }),
+            DEFAULT_PACKAGE => name.parse(),
+            _ => format!("{package}.{name}").parse(),
+        }
+    }
+
+    /// The package that it is in.
+    #[must_use]
+    pub fn package(&self) -> &str {
+        self.0.split_once('.').map_or(DEFAULT_PACKAGE, |(package, _)| package)
+    }
+
+    /// The name without its package.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.0.split_once('.').map_or(&*self.0, |(_, name)| name)
+    }
+}
 
 fn is_label(text: &str, first: fn(&char) -> bool) -> bool {
     text.len() <= MAX_NAME
@@ -190,7 +227,8 @@ impl FunctionPath {
     /// `urn:fss:local:NAMESPACE:function:PACKAGE:NAME:VERSION`.
     #[must_use]
     pub fn urn(&self, version: &impl fmt::Display) -> String {
-        format!("urn:fss:local:{}:function:default:{}:{version}", self.namespace, self.name)
+        let (package, name) = (self.name.package(), self.name.base());
+        format!("urn:fss:local:{}:function:{package}:{name}:{version}", self.namespace)
     }
 }
 
@@ -364,7 +402,24 @@ mod tests {
         check("a b", false);
         check("ä", false);
         check("a/../b", false);
+        check("shop.resize", true);
+        check("default.resize", false);
+        check(".resize", false);
+        check("shop.", false);
+        check("a.b.c", false);
         check(&"a".repeat(64), false);
+    }
+
+    #[test]
+    fn a_function_in_a_package_says_so_in_its_urn() {
+        let urn = |package: &str, name: &str| {
+            let name = FunctionName::in_package(package, name).unwrap();
+            FunctionPath { namespace: Namespace::default(), name }.urn(&Qualifier::Latest)
+        };
+        assert_eq!(urn("default", "a"), "urn:fss:local:default:function:default:a:latest");
+        assert_eq!(urn("shop", "a"), "urn:fss:local:default:function:shop:a:latest");
+        assert!(FunctionName::in_package("default", "b.a").is_err());
+        assert!(FunctionName::in_package("9", "a").is_err());
     }
 
     #[test]

@@ -203,11 +203,16 @@ impl Catalogue {
         }
     }
 
-    /// Puts a function in place of the one with its id.
+    /// Puts a function in place of the one with its id, which may have had another name.
     pub fn put(&mut self, function: Arc<Function>) {
         self.ids.insert(function.path.clone(), function.id);
         match self.entries.get_mut(&function.id) {
-            Some(entry) => entry.function = function,
+            Some(entry) => {
+                if entry.function.path != function.path {
+                    self.ids.remove(&entry.function.path);
+                }
+                entry.function = function;
+            }
             None => {
                 self.entries.insert(function.id, Entry { function, versions: BTreeMap::new() });
             }
@@ -218,6 +223,13 @@ impl Catalogue {
     pub fn put_version(&mut self, id: FunctionId, version: Arc<Version>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.versions.insert(version.number, version);
+        }
+    }
+
+    /// Removes a version.
+    pub fn remove_version(&mut self, id: FunctionId, number: VersionNumber) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.versions.remove(&number);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::engine::{self, Build, CodeId, Flavor};
 use crate::model::bounds::{self, OutOfRange, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget, Outside, Terms};
 use crate::model::entrypoint::{Entrypoint, Wanted};
-use crate::model::function::{AsyncConfig, Function, Limits, Version};
+use crate::model::function::{Annotations, AsyncConfig, Function, Limits, Version, Weights};
 use crate::model::grant::Grants;
 use crate::model::graph::{Node, Owner};
 use crate::model::names::{
@@ -49,6 +49,10 @@ pub struct Deployment {
     pub core_dump: bool,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
+    /// What dialects keep of the version.
+    pub annotations: Annotations,
+    /// Whether there is to be a new version also when it would be the same as the latest.
+    pub always: bool,
 }
 
 /// An asynchronous configuration as people write it: destinations by name.
@@ -132,22 +136,31 @@ impl Registry {
         self.function(path)
     }
 
-    /// Points an alias at a version, or removes it.
+    /// Points an alias at a version and, with weights, at others, or removes it.
     pub async fn alias(
         &self,
         path: FunctionPath,
         alias: AliasName,
-        to: Option<VersionNumber>,
+        to: Option<(VersionNumber, Weights)>,
     ) -> Result<(), RegistryError> {
         self.update(path, move |registry, function| {
-            let Some(number) = to else {
+            let Some((number, weights)) = to else {
+                function.weights.remove(&alias);
                 return match function.aliases.remove(&alias) {
                     Some(_) => Ok(()),
                     None => Err(unknown(function, Qualifier::Alias(alias))),
                 };
             };
             registry.existing(function, number)?;
-            function.aliases.insert(alias, number);
+            weights.keys().try_for_each(|other| registry.existing(function, *other))?;
+            let sum = weights.values().map(|weight| u32::from(*weight)).sum();
+            within("the sum of the weights", sum, &bounds::ALIAS_WEIGHTS).map_err(RegistryError::Range)?;
+            function.aliases.insert(alias.clone(), number);
+            if weights.is_empty() {
+                function.weights.remove(&alias);
+            } else {
+                function.weights.insert(alias, weights);
+            }
             limited("another alias", function.aliases.len(), bounds::MAX_ALIASES)
         })
         .await
@@ -194,14 +207,12 @@ impl Registry {
 
         let _changing = parts.changing.lock().await;
         let (mut function, latest) = self.proposed(&path, &deployment)?;
-        let number = match &latest {
-            Some(latest) => following(latest.number)?,
-            None => NonZeroU32::MIN,
-        };
+        let number = following(latest.as_ref().map(|latest| latest.number))?;
         let version = Version { wants, wasi_0_3, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
-        let repeated = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
+        let same = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
+        let repeated = same && !deployment.always;
         if !repeated {
-            function.latest = number;
+            function.latest = Some(number);
         }
         parts.store.put_module(digest, deployment.module).await.map_err(RegistryError::Store)?;
         self.keep(function, (!repeated).then_some(version)).await?;
@@ -252,8 +263,11 @@ impl Registry {
         path: &FunctionPath,
         deployment: &Deployment,
     ) -> Result<(Function, Option<Arc<Version>>), RegistryError> {
-        let (mut function, latest) = match self.resolve(path, &Qualifier::Latest) {
-            Ok((function, latest)) => ((*function).clone(), Some(latest)),
+        let (mut function, latest) = match self.function(path) {
+            Ok(function) => {
+                let latest = function.latest.and_then(|number| self.version(function.id, number));
+                ((*function).clone(), latest)
+            }
             Err(_) => (self.new_function(path.clone())?, None),
         };
         if let Some(text) = &deployment.config {
@@ -262,17 +276,20 @@ impl Registry {
         Ok((function, latest))
     }
 
-    fn new_function(&self, path: FunctionPath) -> Result<Function, RegistryError> {
+    pub(super) fn new_function(&self, path: FunctionPath) -> Result<Function, RegistryError> {
         limited("another function", self.read(Catalogue::len) + 1, bounds::MAX_FUNCTIONS)?;
         Ok(Function {
             id: self.parts.clock.function_id(),
             path,
             created: self.parts.clock.now(),
-            latest: NonZeroU32::MIN,
+            latest: None,
             aliases: BTreeMap::new(),
             async_config: None,
             version_configs: BTreeMap::new(),
             queue: QueueConfig::default(),
+            annotations: Annotations::new(),
+            weights: BTreeMap::new(),
+            disabled: false,
         })
     }
 
@@ -323,13 +340,13 @@ impl Registry {
         Err(RegistryError::DestinationUnknown { destination })
     }
 
-    fn existing(&self, function: &Function, number: VersionNumber) -> Result<(), RegistryError> {
+    pub(super) fn existing(&self, function: &Function, number: VersionNumber) -> Result<(), RegistryError> {
         let missing = || unknown(function, Qualifier::Version(number));
         self.version(function.id, number).map(|_| ()).ok_or_else(missing)
     }
 
     /// A change of a function's settings.
-    async fn update(
+    pub(super) async fn update(
         &self,
         path: FunctionPath,
         edit: impl FnOnce(&Self, &mut Function) -> Result<(), RegistryError> + Send + 'static,
@@ -343,7 +360,7 @@ impl Registry {
         .await
     }
 
-    async fn keep(&self, function: Function, version: Option<Version>) -> Result<(), RegistryError> {
+    pub(super) async fn keep(&self, function: Function, version: Option<Version>) -> Result<(), RegistryError> {
         let id = function.id;
         let mut changes = vec![Change::PutFunction(Box::new(function.clone()))];
         changes.extend(version.clone().map(|version| Change::PutVersion(id, Box::new(version))));
@@ -356,14 +373,14 @@ impl Registry {
         self.commit(changes, Box::new(publish)).await
     }
 
-    async fn commit(&self, changes: Vec<Change>, publish: Publish) -> Result<(), RegistryError> {
+    pub(super) async fn commit(&self, changes: Vec<Change>, publish: Publish) -> Result<(), RegistryError> {
         self.parts.store.commit(Group(changes), Durability::Synced).await.map_err(RegistryError::Store)?;
         publish(&mut self.parts.catalogue.write().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 
     /// Sees a change through, also when the caller goes away.
-    async fn change<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, RegistryError>
+    pub(super) async fn change<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T, RegistryError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, RegistryError>> + Send + 'static,
@@ -389,6 +406,7 @@ impl Deployment {
         limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
         limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
         limited("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
+        annotated(&self.annotations)?;
         if let Some(reuse) = self.reuse {
             within("reuse", reuse.get(), &bounds::REUSE).map_err(RegistryError::Range)?;
         }
@@ -417,16 +435,23 @@ impl Deployment {
             reuse: self.reuse,
             wasi_0_3: false,
             core_dump: self.core_dump,
+            annotations: self.annotations.clone(),
         }
     }
 }
 
-fn following(number: VersionNumber) -> Result<VersionNumber, RegistryError> {
+fn following(number: Option<VersionNumber>) -> Result<VersionNumber, RegistryError> {
+    let Some(number) = number else { return Ok(NonZeroU32::MIN) };
     limited("another version", number.get() as usize + 1, bounds::MAX_VERSIONS as usize)?;
     Ok(number.saturating_add(1))
 }
 
-fn limited(what: &'static str, count: usize, limit: usize) -> Result<(), RegistryError> {
+pub(super) fn annotated(annotations: &Annotations) -> Result<(), RegistryError> {
+    let longest = annotations.values().map(String::len).max().unwrap_or_default();
+    limited("the bytes that a dialect keeps", longest, bounds::MAX_ANNOTATION_BYTES)
+}
+
+pub(super) fn limited(what: &'static str, count: usize, limit: usize) -> Result<(), RegistryError> {
     if count <= limit { Ok(()) } else { Err(RegistryError::TooMany { what, limit }) }
 }
 

@@ -85,11 +85,14 @@ mod tests {
             id,
             path: path(name),
             created: Timestamp::from_ms(0),
-            latest: NonZeroU32::MIN,
+            latest: Some(NonZeroU32::MIN),
             aliases: BTreeMap::new(),
             async_config: Some(AsyncConfig { destinations, ..AsyncConfig::default() }),
             version_configs: BTreeMap::new(),
             queue: QueueConfig::default(),
+            annotations: std::collections::BTreeMap::new(),
+            weights: std::collections::BTreeMap::new(),
+            disabled: false,
         };
         let version = Version {
             number: NonZeroU32::MIN,
@@ -106,6 +109,7 @@ mod tests {
             reuse: None,
             wasi_0_3: false,
             core_dump: false,
+            annotations: std::collections::BTreeMap::new(),
         };
         vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
     }

@@ -4,7 +4,7 @@ use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
 use crate::model::graph::Node;
-use crate::model::names::{FunctionPath, Qualifier, SecretName};
+use crate::model::names::{AliasName, FunctionPath, Qualifier, SecretName, VersionNumber};
 use crate::model::retry::InvalidRetry;
 use crate::model::target::InvalidTarget;
 use crate::registry::targets::TargetRefused;
@@ -28,6 +28,9 @@ pub enum RegistryError {
         /// The destination as it was written.
         destination: String,
     },
+    /// There is a function of this name already.
+    #[error("there is a function `{0}` already")]
+    FunctionExists(FunctionPath),
     /// There is no such function.
     #[error("there is no function `{0}`: deploy it first")]
     FunctionUnknown(FunctionPath),
@@ -45,6 +48,14 @@ pub enum RegistryError {
     /// A variable of the environment, or an argument, that no program could be given.
     #[error("`{0}` cannot be told to a program: names are not empty and have no `=`, and nothing has a NUL character")]
     Environment(String),
+    /// The newest version cannot be removed by itself.
+    #[error("version {number} of `{path}` is its newest: deploy another first, or delete the function")]
+    LatestVersion {
+        /// The function.
+        path: FunctionPath,
+        /// The version.
+        number: VersionNumber,
+    },
     /// The process is shutting down or the change panicked.
     #[error("the change was interrupted; it may or may not have taken effect: look, and repeat it if it did not")]
     Interrupted,
@@ -76,6 +87,16 @@ pub enum RegistryError {
         what: &'static str,
         /// How many there may be.
         limit: usize,
+    },
+    /// An alias leads to the version that is to be removed.
+    #[error("the alias `{alias}` leads to version {number} of `{path}`: point it elsewhere first")]
+    VersionAliased {
+        /// The function.
+        path: FunctionPath,
+        /// The version.
+        number: VersionNumber,
+        /// The alias.
+        alias: AliasName,
     },
     /// There is no such version or alias.
     #[error("the function `{path}` has no version or alias `{qualifier}`")]

@@ -7,6 +7,7 @@ mod catalogue;
 mod change;
 mod edges;
 mod error;
+mod identity;
 mod targets;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
@@ -20,11 +21,11 @@ pub use edges::Changing;
 pub use error::RegistryError;
 pub use targets::{Checked, TargetAsked, TargetRefused, Targets};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::engine::{CodeId, Engine, LoadError, Ready};
 use crate::model::function::{Function, Version};
 use crate::model::names::{FunctionId, FunctionPath, Qualifier, VersionNumber};
-use crate::store::{Live, Store};
+use crate::store::{Live, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// The functions of a runtime. Cheap to clone; all clones are the same registry.
@@ -79,11 +80,37 @@ impl Registry {
         Ok((function, version))
     }
 
-    /// The function with this id and the version of it that `qualifier` means now, if both are there.
+    /// The same for one invocation: where an alias has weights, it is drawn which version that is.
+    pub fn resolve_to_run(
+        &self,
+        path: &FunctionPath,
+        qualifier: &Qualifier,
+    ) -> Result<(Arc<Function>, Arc<Version>), RegistryError> {
+        let id = self.function(path)?.id;
+        let unknown = || RegistryError::VersionUnknown { path: path.clone(), qualifier: qualifier.clone() };
+        self.resolve_id(id, qualifier).ok_or_else(unknown)
+    }
+
+    /// The function with this id and the version of it that an invocation of `qualifier` is to run, if both are there.
     pub fn resolve_id(&self, id: FunctionId, qualifier: &Qualifier) -> Option<(Arc<Function>, Arc<Version>)> {
         let function = self.read(|catalogue| catalogue.function(id).cloned())?;
-        let version = self.version(id, function.resolve(qualifier)?)?;
+        let version = self.version(id, function.drawn(qualifier, clock::percent())?)?;
         Some((function, version))
+    }
+
+    /// The function with this id.
+    pub fn function_by_id(&self, id: FunctionId) -> Option<Arc<Function>> {
+        self.read(|catalogue| catalogue.function(id).cloned())
+    }
+
+    /// The bytes of a version's module.
+    pub async fn module(&self, version: &Version) -> Result<Bytes, RegistryError> {
+        let missing = || StoreError::Damaged {
+            what: format!("the module {}", version.digest),
+            detail: "it is not there".to_owned(),
+        };
+        let found = self.parts.store.module(version.digest).await.map_err(RegistryError::Store)?;
+        found.ok_or_else(|| RegistryError::Store(missing()))
     }
 
     /// One version.

@@ -173,7 +173,8 @@ fn not_done(error: Error) -> NotDone {
         | Error::PayloadMisfit(_)
         | Error::TooFarAhead { .. }
         | Error::NotAccepted(NotAccepted::KeyConflict(_)) => NotDone::BadRequest(message),
-        Error::Overloaded { .. }
+        Error::Disabled(_)
+        | Error::Overloaded { .. }
         | Error::NotAccepted(
             NotAccepted::FunctionFull(_)
             | NotAccepted::FunctionBytesFull(_)

@@ -43,6 +43,9 @@ pub enum Error {
     /// An account that is named lacks a role.
     #[error(transparent)]
     Denied(Denied),
+    /// The function takes no invocations.
+    #[error("the function `{0}` is disabled: enable it first")]
+    Disabled(FunctionPath),
     /// A connection could not be set or read.
     #[error(transparent)]
     Connection(#[from] ConnectionError),

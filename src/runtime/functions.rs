@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, Runtime};
 use crate::access::Caller;
-use crate::model::access::{Permission, Scope};
-use crate::model::function::{Function, Version};
+use crate::model::function::{Function, Version, Weights};
 use crate::model::graph::{Named, Node};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::registry::{ConfigText, Deployment, Link, RegistryError, Subject};
@@ -73,18 +72,15 @@ impl Runtime {
         after: Option<&FunctionPath>,
         limit: usize,
     ) -> FunctionPage {
-        let sees = |path: &FunctionPath| {
-            let access = &self.parts.access;
-            *caller == Caller::Trusted
-                || access.allows(caller, Permission::FunctionsView, &Scope::function(path)).is_ok()
-        };
+        let sees = |path: &FunctionPath| self.sees(caller, path);
+        let deployed = |function: &&Arc<Function>| function.latest.is_some();
         self.parts.registry.read(|catalogue| {
-            let mut all = catalogue.functions(namespace, after).filter(|function| sees(&function.path));
+            let mut all = catalogue.functions(namespace, after).filter(|it| sees(&it.path)).filter(deployed);
             let described = |function: &Arc<Function>| {
-                let version = catalogue.version(function.id, function.latest)?.clone();
+                let version = catalogue.version(function.id, function.latest?)?.clone();
                 Some(Described { function: function.clone(), version })
             };
-            let functions: Vec<_> = all.by_ref().take(limit).filter_map(described).collect();
+            let functions: Vec<_> = all.by_ref().filter_map(described).take(limit).collect();
             let last = functions.last().map(|last| last.function.path.clone());
             FunctionPage { next: all.next().and(last), functions }
         })
@@ -109,12 +105,12 @@ impl Runtime {
         deleted.unwrap_or(Err(Error::Registry(RegistryError::Interrupted)))
     }
 
-    /// Points an alias at a version, or removes it where there is none.
+    /// Points an alias at a version, with weights also at others, or removes it where there is none.
     pub async fn alias(
         &self,
         path: &FunctionPath,
         alias: AliasName,
-        to: Option<VersionNumber>,
+        to: Option<(VersionNumber, Weights)>,
     ) -> Result<Described, Error> {
         self.parts.registry.alias(path.clone(), alias, to).await?;
         self.describe(path, &Qualifier::Latest)

@@ -181,7 +181,8 @@ impl Runtime {
         if hop > self.parts.hop_limit {
             return Err(Error::HopLimit { hop, limit: self.parts.hop_limit, chain: ask.chain.clone() });
         }
-        Ok(self.parts.registry.resolve(&ask.path, &ask.qualifier)?)
+        let (function, version) = self.parts.registry.resolve_to_run(&ask.path, &ask.qualifier)?;
+        if function.disabled { Err(Error::Disabled(ask.path.clone())) } else { Ok((function, version)) }
     }
 
     /// A synchronous invocation in the only state it ever waits in: claimed.

@@ -9,6 +9,7 @@ mod deliveries;
 mod desk;
 mod error;
 mod functions;
+mod identity;
 mod invocations;
 mod key_value;
 mod listing;

@@ -21,7 +21,7 @@ use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::model::entrypoint::Entrypoint;
-use crate::model::function::{AsyncConfig, Function, Limits as FunctionLimits, Version};
+use crate::model::function::{Annotations, AsyncConfig, Function, Limits as FunctionLimits, Version};
 use crate::model::grant::Grants;
 use crate::model::invocation::Invocation;
 use crate::model::names::{Digest, FunctionId, FunctionPath, Namespace, TriggerName};
@@ -180,11 +180,14 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         id,
         path: FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() },
         created: Timestamp::from_ms(0),
-        latest: NonZeroU32::MIN,
+        latest: Some(NonZeroU32::MIN),
         aliases: BTreeMap::new(),
         async_config: Some(AsyncConfig { max_event_age: max_age, ..AsyncConfig::default() }),
         version_configs: BTreeMap::new(),
         queue: QueueConfig { paused: true, ..QueueConfig::default() },
+        annotations: Annotations::new(),
+        weights: BTreeMap::new(),
+        disabled: false,
     };
     let version = Version {
         number: NonZeroU32::MIN,
@@ -201,6 +204,7 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        annotations: Annotations::new(),
     };
     let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
     store.commit(Group(changes), Durability::Synced).await.unwrap();

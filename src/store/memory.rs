@@ -207,6 +207,7 @@ impl Kept {
             }),
             Change::PutFunction(function) => drop(self.functions.insert(function.id, *function)),
             Change::PutVersion(id, version) => drop(self.versions.insert((id, version.number), *version)),
+            Change::RemoveVersion(id, number) => drop(self.versions.remove(&(id, number))),
             Change::RemoveFunction(id) => {
                 self.functions.remove(&id);
                 self.versions.retain(|(of, _), _| *of != id);

@@ -151,6 +151,8 @@ pub enum Change {
     PutFunction(Box<Function>),
     /// Writes a version of a function.
     PutVersion(FunctionId, Box<Version>),
+    /// Removes a version of a function.
+    RemoveVersion(FunctionId, VersionNumber),
     /// Removes a function and its versions.
     RemoveFunction(FunctionId),
     /// Notes what an idempotency key was used for.

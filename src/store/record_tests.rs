@@ -15,7 +15,7 @@ use crate::model::grant::Grants;
 use crate::model::invocation::{
     Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target, Way,
 };
-use crate::model::names::{Digest, FunctionId, FunctionPath, InvocationId, Qualifier, VersionNumber};
+use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, InvocationId, Qualifier, VersionNumber};
 use crate::model::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
 use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
@@ -227,8 +227,11 @@ fn function() -> impl Strategy<Value = Function> {
             id,
             path,
             created,
-            latest,
+            latest: created.as_ms().is_multiple_of(3).then_some(latest),
+            weights: aliases.keys().map(|alias: &AliasName| (alias.clone(), [(latest, 7)].into())).collect(),
             aliases,
+            annotations: [("dialect".to_owned(), created.to_string())].into(),
+            disabled: created.as_ms().is_multiple_of(2),
             queue: QueueConfig { paused: created.as_ms() % 2 == 0, ..QueueConfig::default() },
             async_config,
             version_configs,
@@ -263,6 +266,7 @@ fn version() -> impl Strategy<Value = Version> {
             wasi_0_3: limits.fuel.is_some(),
             core_dump: limits.fuel.is_none(),
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
+            annotations: limits.fuel.map(|fuel| ("dialect".to_owned(), fuel.to_string())).into_iter().collect(),
             limits,
             grants: grants(),
         },
@@ -424,11 +428,14 @@ fn old_function() -> Function {
         id: FunctionId::from_bytes([2; 16]),
         path: old_path(),
         created: at(0),
-        latest: n(300),
+        latest: Some(n(300)),
         aliases: BTreeMap::from([("prod".parse().unwrap(), n(299))]),
         async_config: Some(old_config()),
         version_configs: BTreeMap::from([(n(299), AsyncConfig::default())]),
         queue: QueueConfig::default(),
+        annotations: BTreeMap::new(),
+        weights: BTreeMap::new(),
+        disabled: false,
     }
 }
 
@@ -453,5 +460,6 @@ fn old_version() -> Version {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        annotations: std::collections::BTreeMap::new(),
     }
 }

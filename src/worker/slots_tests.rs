@@ -23,6 +23,7 @@ fn version(concurrency: Option<u32>) -> Version {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        annotations: std::collections::BTreeMap::new(),
     }
 }
 

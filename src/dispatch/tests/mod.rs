@@ -22,7 +22,7 @@ use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
 use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
-use crate::model::function::{AsyncConfig, Function};
+use crate::model::function::{Annotations, AsyncConfig, Function};
 use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::model::outcome::Outcome;
@@ -191,11 +191,14 @@ async fn store_with_function() -> Arc<MemoryStore> {
         id: function(1),
         path: path(),
         created: Timestamp::from_ms(0),
-        latest: NonZeroU32::MIN,
+        latest: Some(NonZeroU32::MIN),
         aliases: std::collections::BTreeMap::new(),
         async_config: None,
         version_configs: std::collections::BTreeMap::new(),
         queue: QueueConfig::default(),
+        annotations: Annotations::new(),
+        weights: std::collections::BTreeMap::new(),
+        disabled: false,
     };
     store.commit(Group(vec![Change::PutFunction(Box::new(it))]), Durability::Synced).await.unwrap();
     store

@@ -56,6 +56,7 @@ fn facts(error: &Error) -> Facts {
         Error::Denied(_) | Error::NotAllowed(NotAllowed::Denied(_)) => caller(S::FORBIDDEN, "access_denied"),
         Error::NotAllowed(NotAllowed::Unauthenticated) => caller(S::UNAUTHORIZED, "unauthenticated"),
         Error::Connection(error) => connection(error),
+        Error::Disabled(_) => caller(S::TOO_MANY_REQUESTS, "function_disabled"),
         Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
@@ -148,6 +149,10 @@ fn registry(error: &RegistryError) -> Facts {
         }
         RegistryError::Directory(RefusedDirectory::Outside { .. }) => caller(S::FORBIDDEN, "directory_not_allowed"),
         RegistryError::Environment(_) => caller(S::BAD_REQUEST, "bad_environment"),
+        RegistryError::FunctionExists(_) => caller(S::CONFLICT, "function_exists"),
+        RegistryError::LatestVersion { .. } | RegistryError::VersionAliased { .. } => {
+            caller(S::CONFLICT, "version_in_use")
+        }
         RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),

@@ -22,9 +22,9 @@ use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::entrypoint::Wanted;
-use crate::model::function::{Limits, Space, Version};
+use crate::model::function::{Annotations, Limits, Space, Version, Weights};
 use crate::model::grant::MissingGrant;
-use crate::model::names::{FunctionPath, Namespace, VersionNumber};
+use crate::model::names::{FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::model::time::whole_ms;
 use crate::registry::Deployment;
 use crate::runtime::{Described, Runtime};
@@ -89,6 +89,10 @@ pub(super) struct FunctionOut {
     latest: VersionNumber,
     #[schema(value_type = BTreeMap<String, u32>)]
     aliases: BTreeMap<String, VersionNumber>,
+    /// Of a hundred invocations of an alias, how many go to which other versions; aliases without are left out.
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, u8>>)]
+    weights: BTreeMap<String, Weights>,
+    disabled: bool,
     version: VersionOut,
     async_config: ConfigOut,
     missing_grants: Vec<MissingOut>,
@@ -161,8 +165,10 @@ impl FunctionOut {
             name: function.path.name.to_string(),
             urn: function.path.urn(&version.number),
             created_at: function.created.to_string(),
-            latest: function.latest,
+            latest: function.latest.unwrap_or(version.number),
             aliases: function.aliases.iter().map(|(alias, number)| (alias.to_string(), *number)).collect(),
+            weights: function.weights.iter().map(|(alias, weights)| (alias.to_string(), weights.clone())).collect(),
+            disabled: function.disabled,
             version: VersionOut::of(version),
             async_config: ConfigOut::of(function, version.number),
             missing_grants: version.grants.missing(&version.wants).into_iter().map(MissingOut::of).collect(),
@@ -247,6 +253,8 @@ impl Settings {
             reuse: self.reuse.map(reuse).transpose()?,
             core_dump: self.core_dump,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
+            annotations: Annotations::new(),
+            always: false,
         })
     }
 }
@@ -365,6 +373,10 @@ pub(super) async fn delete(
 pub(super) struct AliasIn {
     #[schema(schema_with = values::version)]
     version: VersionNumber,
+    /// Of a hundred invocations, how many go to which other versions; the rest goes to `version`.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, u8>)]
+    weights: Weights,
 }
 
 pub(super) async fn set_alias(
@@ -376,8 +388,30 @@ pub(super) async fn set_alias(
     let path = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "alias").await?;
     let to: AliasIn = query::json(&body, "alias")?;
-    let described = runtime.alias(&path, query::parsed(&alias)?, Some(to.version)).await?;
+    let described = runtime.alias(&path, query::parsed(&alias)?, Some((to.version, to.weights))).await?;
     Ok(Json(FunctionOut::of(&described)))
+}
+
+pub(super) async fn disable(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<FunctionOut>, Problem> {
+    disabled(&runtime, named(&uri, &name)?, true).await
+}
+
+pub(super) async fn enable(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<FunctionOut>, Problem> {
+    disabled(&runtime, named(&uri, &name)?, false).await
+}
+
+async fn disabled(runtime: &Runtime, path: FunctionPath, disabled: bool) -> Result<Json<FunctionOut>, Problem> {
+    runtime.describe(&path, &Qualifier::Latest)?; // one without a version is not shown here
+    runtime.disable_function(&path, disabled).await?;
+    Ok(Json(FunctionOut::of(&runtime.describe(&path, &Qualifier::Latest)?)))
 }
 
 pub(super) async fn delete_alias(

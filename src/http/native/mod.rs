@@ -57,6 +57,8 @@ pub(super) fn routes() -> Router<Runtime> {
         )
         .route("/v1/functions/{name}/invocations", post(invoke::invoke))
         .route("/v1/functions/{name}/queue", get(queue::show).put(queue::set))
+        .route("/v1/functions/{name}/disable", post(functions::disable))
+        .route("/v1/functions/{name}/enable", post(functions::enable))
         .route("/v1/functions/{name}/queue/pause", post(queue::pause))
         .route("/v1/functions/{name}/queue/resume", post(queue::resume))
         .route("/v1/functions/{name}/dead-letters", get(invocations::dead_letters))

@@ -81,6 +81,8 @@ const ENTRIES: &[Entry] = &[
     entry("POST", "/v1/functions/{name}/invocations", P::FunctionsInvoke, On::Function),
     entry("GET", "/v1/functions/{name}/queue", P::FunctionsView, On::Function),
     entry("PUT", "/v1/functions/{name}/queue", P::FunctionsEdit, On::Function),
+    entry("POST", "/v1/functions/{name}/disable", P::FunctionsEdit, On::Function),
+    entry("POST", "/v1/functions/{name}/enable", P::FunctionsEdit, On::Function),
     entry("POST", "/v1/functions/{name}/queue/pause", P::FunctionsEdit, On::Function),
     entry("POST", "/v1/functions/{name}/queue/resume", P::FunctionsEdit, On::Function),
     entry("GET", "/v1/functions/{name}/dead-letters", P::FunctionsView, On::Function),

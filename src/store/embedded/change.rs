@@ -85,6 +85,7 @@ impl Prepared {
             Change::PutVersion(id, version) => {
                 Self::PutRecord { key: keys::version(id, version.number), record: record::encode(&version) }
             }
+            Change::RemoveVersion(id, number) => Self::RemoveRecord(keys::version(id, number)),
             Change::RemoveFunction(id) => Self::RemoveFunction(id),
             Change::PutKey(key, used) => Self::PutKey(key, used),
             Change::RemoveKey(key) => Self::RemoveKey(key),

@@ -231,7 +231,7 @@ async fn a_module_comes_back(store: impl Store) {
 }
 
 async fn functions_come_back_with_their_versions(store: impl Store) {
-    let renamed = Function { latest: number(300), ..function(1) };
+    let renamed = Function { latest: Some(number(300)), ..function(1) };
     let versions = [1, 2, 300].map(version);
     let puts = versions.iter().map(|v| Change::PutVersion(renamed.id, Box::new(v.clone())));
     commit(&store, [Change::PutFunction(Box::new(function(1)))].into_iter().chain(puts)).await;

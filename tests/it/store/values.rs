@@ -119,11 +119,14 @@ pub(crate) fn function(byte: u8) -> Function {
         id: function_id(byte),
         path: path("f"),
         created: at(0),
-        latest: number(1),
+        latest: Some(number(1)),
         aliases: BTreeMap::new(),
         async_config: None,
         version_configs: BTreeMap::new(),
         queue: QueueConfig::default(),
+        annotations: BTreeMap::new(),
+        weights: BTreeMap::new(),
+        disabled: false,
     }
 }
 
@@ -143,5 +146,6 @@ pub(crate) fn version(n: u32) -> Version {
         reuse: None,
         wasi_0_3: false,
         core_dump: false,
+        annotations: BTreeMap::new(),
     }
 }

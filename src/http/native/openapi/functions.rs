@@ -132,6 +132,15 @@ pub(super) fn settings() -> Vec<Operation> {
             .answers::<QueueOut>(200, "The queue")
             .refuses(400, &["bad_range"])
             .refuses(404, NOT_FOUND),
+        post("/v1/functions/{name}/disable", "disable_function", "Refuse invocations of a function")
+            .told("They get 429 `function_disabled`. What was accepted before waits until it is enabled again.")
+            .takes(named())
+            .answers::<FunctionOut>(200, "The function")
+            .refuses(404, NOT_FOUND),
+        post("/v1/functions/{name}/enable", "enable_function", "Take invocations of a function again")
+            .takes(named())
+            .answers::<FunctionOut>(200, "The function")
+            .refuses(404, NOT_FOUND),
         post("/v1/functions/{name}/queue/pause", "pause_queue", "Take nothing from a function's queue")
             .takes(named())
             .answers::<QueueOut>(200, "The queue")

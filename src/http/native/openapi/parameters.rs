@@ -49,15 +49,16 @@ pub(super) fn name(name: &str, description: &str, example: &str) -> Parameter {
 
 /// `{name}` of a function.
 pub(super) fn function() -> Parameter {
-    name("name", "The function's name", "echo")
+    Parameter::new(ParameterIn::Path, "name", "The function's name", values::text(values::FUNCTION_NAME))
+        .refused(&["bad_name", "bad_path"])
+        .example("echo")
 }
 
 /// A function's path under `/fn`: a name, or `~NAMESPACE` with the name as the next segment.
 pub(super) fn called() -> Parameter {
-    let form = "^[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
     let description = "The function's name. Outside the namespace `default`: `~NAMESPACE`, with the name as the next \
                        segment of the path";
-    Parameter::new(ParameterIn::Path, "name", description, values::text(form))
+    Parameter::new(ParameterIn::Path, "name", description, values::text(values::FUNCTION_NAME))
         .refused(&["bad_name", "bad_path"])
         .example("hello-http")
 }
@@ -209,7 +210,7 @@ pub(super) fn of_receives() -> [Parameter; 3] {
 
 /// Only those of a function.
 pub(super) fn of_function() -> Parameter {
-    query("function", "Only those of this function", values::text(values::NAME)).refused(&["bad_name"])
+    query("function", "Only those of this function", values::text(values::FUNCTION_NAME)).refused(&["bad_name"])
 }
 
 /// Only deliveries that stand there.

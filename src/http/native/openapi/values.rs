@@ -14,6 +14,9 @@ use crate::model::trigger::{CatchUp, Form};
 
 /// A function, an alias, a store, a secret and what else has a name of its own.
 pub(super) const NAME: &str = "^[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
+/// The form of the names of functions, which may be in a package.
+pub(super) const FUNCTION_NAME: &str =
+    "^([A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)?[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 /// A namespace: it may begin with a digit.
 pub(super) const NAMESPACE: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 /// A message queue.

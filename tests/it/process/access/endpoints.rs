@@ -44,6 +44,8 @@ const ENDPOINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("POST", "/v1/functions/{name}/invocations", "/v1/functions/f/invocations", "AEI", "AEI"),
     ("GET", "/v1/functions/{name}/queue", "/v1/functions/f/queue", "AEV", "AEV"),
     ("PUT", "/v1/functions/{name}/queue", "/v1/functions/f/queue", "AE", "AE"),
+    ("POST", "/v1/functions/{name}/disable", "/v1/functions/no/disable", "AE", "AE"),
+    ("POST", "/v1/functions/{name}/enable", "/v1/functions/no/enable", "AE", "AE"),
     ("POST", "/v1/functions/{name}/queue/pause", "/v1/functions/no/queue/pause", "AE", "AE"),
     ("POST", "/v1/functions/{name}/queue/resume", "/v1/functions/no/queue/resume", "AE", "AE"),
     ("GET", "/v1/functions/{name}/dead-letters", "/v1/functions/f/dead-letters", "AEV", "AEV"),

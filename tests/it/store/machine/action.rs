@@ -244,8 +244,9 @@ impl Action {
     fn functions(&self) -> Vec<Change> {
         let n = u8::try_from(self.digit(1, 3)).unwrap();
         let versions = 1..=u32::try_from(self.digit(2, 3)).unwrap();
-        match self.digit(0, 3) {
+        match self.digit(0, 4) {
             0 => vec![Change::RemoveFunction(function_id(n))],
+            1 => versions.map(|v| Change::RemoveVersion(function_id(n), number(v))).collect(),
             _ => std::iter::once(Change::PutFunction(Box::new(function(n))))
                 .chain(versions.map(|v| Change::PutVersion(function_id(n), Box::new(version(v)))))
                 .collect(),

@@ -46,6 +46,7 @@ impl Model {
             }
             Change::PutFunction(function) => drop(self.functions.insert(function.id, (**function).clone())),
             Change::PutVersion(id, version) => drop(self.versions.insert((*id, version.number), (**version).clone())),
+            Change::RemoveVersion(id, number) => drop(self.versions.remove(&(*id, *number))),
             Change::RemoveFunction(id) => {
                 self.functions.remove(id);
                 self.versions.retain(|(of, _), _| of != id);

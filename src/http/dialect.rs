@@ -1,0 +1,52 @@
+//! The dialects that check by themselves what a request needs, because that stands in its body or in names of their own: for
+//! them the gate finds out who sends a request, and they do the rest. The native dialect has a table instead
+//! (`native/rules`).
+
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+
+use super::problem::Problem;
+use super::{functiongraph, sqs};
+
+/// Such a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    FunctionGraph,
+    Sqs(sqs::Protocol),
+}
+
+/// A change that the audit log is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// What is done: the dialect and its own name for it, `functiongraph:create_function`.
+    pub(super) action: String,
+    /// To what, as the request has it.
+    pub(super) on: String,
+}
+
+impl Dialect {
+    /// The one that a request is meant for, as far as its head tells; `None` for the native one.
+    pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
+        if functiongraph::is_meant(uri) {
+            return Some(Self::FunctionGraph);
+        }
+        sqs::protocol(method, uri, headers).map(Self::Sqs)
+    }
+
+    /// The refusal of a request that was not let in, in the dialect's own form.
+    pub(super) fn refusal(self, problem: Problem) -> Response {
+        match self {
+            Self::FunctionGraph => functiongraph::refusal(problem),
+            Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
+        }
+    }
+
+    /// What a request would change, for the audit log; `None` where it changes nothing, or where the dialect says it in
+    /// another way.
+    pub(super) fn change(self, method: &Method, uri: &Uri) -> Option<Named> {
+        match self {
+            Self::FunctionGraph => functiongraph::change(method, uri),
+            Self::Sqs(_) => None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! (part of the skeleton)
+
+use super::Answer;
+use super::request::Call;
+
+pub(super) async fn show(_call: &Call) -> Answer {
+    unimplemented!()
+}
+
+pub(super) async fn update(_call: &Call) -> Answer {
+    unimplemented!()
+}

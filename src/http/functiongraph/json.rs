@@ -1,0 +1,159 @@
+//! JSON in and out. What comes in is read field by field, so that a refusal names the field, what it is and what it should
+//! be; `null` is the same as nothing, as clients of this service have it. What is not known is passed over.
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::error::{Code, FssError};
+
+/// The members of an object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Fields {
+    /// What stands before the names, for refusals: empty, or `func_code.`.
+    within: String,
+    members: Map<String, Value>,
+}
+
+impl Fields {
+    /// A body that must be an object.
+    pub(super) fn of(body: &[u8]) -> Result<Self, FssError> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| FssError::new(Code::NOT_JSON, format!("the body cannot be read as JSON: {error}")))?;
+        match value {
+            Value::Object(members) => Ok(Self { within: String::new(), members }),
+            other => Err(FssError::new(Code::NOT_JSON, format!("the body is {}: send an object", kind(&other)))),
+        }
+    }
+
+    /// A body that may be missing, and says nothing then.
+    pub(super) fn of_any(body: &[u8]) -> Result<Self, FssError> {
+        if body.trim_ascii().is_empty() { Ok(Self::default()) } else { Self::of(body) }
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, FssError> {
+        self.typed(name, "a string", Value::as_str)
+    }
+
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, FssError> {
+        self.typed(name, "an integer", Value::as_i64)
+    }
+
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, FssError> {
+        self.typed(name, "true or false", Value::as_bool)
+    }
+
+    pub(super) fn list(&self, name: &str) -> Result<Option<&Vec<Value>>, FssError> {
+        self.typed(name, "an array", Value::as_array)
+    }
+
+    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, FssError> {
+        let members = self.typed(name, "an object", Value::as_object)?;
+        let within = format!("{}{name}.", self.within);
+        Ok(members.map(|members| Self { within, members: members.clone() }))
+    }
+
+    /// The members themselves.
+    pub(super) fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
+    /// The name of a member, for people.
+    pub(super) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.within)
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        name: &str,
+        what: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, FssError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let refused = || {
+            let message = format!("`{}` is {}: send {what}", self.name(name), shown(value));
+            FssError::parameter(message)
+        };
+        read(value).map(Some).ok_or_else(refused)
+    }
+}
+
+/// Says that something which must be there is not.
+pub(super) fn missing(code: Code, name: &str) -> FssError {
+    FssError::new(code, format!("`{name}` is missing"))
+}
+
+/// An answer of JSON with status 200.
+pub(super) fn ok(value: &impl Serialize) -> Response {
+    answer(StatusCode::OK, value)
+}
+
+/// An answer of JSON.
+pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            let mut response = (status, body).into_response();
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "a bug: an answer is no JSON");
+            FssError::new(Code::INTERNAL, "the runtime has a bug: the log has more").into_response()
+        }
+    }
+}
+
+/// The answer that says nothing: 204.
+pub(super) fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// A value in a refusal: what it is, and a short one itself.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Bool(_) | Value::Number(_) => format!("`{value}`"),
+        Value::String(text) => format!("the string `{}`", text.chars().take(60).collect::<String>()),
+        other => kind(other).to_owned(),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_field_what_it_is_and_what_it_should_be() {
+        let fields = Fields::of(br#"{"a": {"b": "x"}, "c": 1.5, "d": null}"#).unwrap();
+        let inner = fields.object("a").unwrap().unwrap();
+        assert_eq!(inner.integer("b").unwrap_err().message, "`a.b` is the string `x`: send an integer");
+        assert_eq!(fields.integer("c").unwrap_err().message, "`c` is `1.5`: send an integer");
+        assert_eq!(fields.object("c").unwrap_err().message, "`c` is `1.5`: send an object");
+        assert_eq!(fields.text("d"), Ok(None));
+        assert_eq!(fields.text("e"), Ok(None));
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_has_not_the_form_that_is_asked_for() {
+        for body in ["", "[]", "1", "null", "{", "\"a\""] {
+            assert_eq!(Fields::of(body.as_bytes()).unwrap_err().code, Code::NOT_JSON, "{body}");
+        }
+        assert_eq!(Fields::of_any(b" \n"), Ok(Fields::default()));
+    }
+}

@@ -1,0 +1,88 @@
+//! A request of this dialect that has been read: who asks, about which function, and what it sends.
+
+use axum::extract::{FromRequestParts as _, Request};
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use form_urlencoded::parse;
+
+use super::error::{Code, FssError};
+use super::json::Fields;
+use super::routes::{Operation, Places};
+use super::urn::Urn;
+use crate::access::Caller;
+use crate::http::body;
+use crate::model::access::Scope;
+use crate::model::names::Namespace;
+use crate::runtime::Runtime;
+
+/// A request whose sender may ask for this.
+pub(super) struct Call {
+    pub(super) runtime: Runtime,
+    pub(super) caller: Caller,
+    /// The project, which is the namespace.
+    pub(super) project: Namespace,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    urn: Option<Urn>,
+    last: Option<String>,
+    query: Vec<(String, String)>,
+}
+
+impl Call {
+    /// Reads a request. What its sender may not ask for is refused before its body is read.
+    pub(super) async fn read(
+        runtime: Runtime,
+        operation: Operation,
+        places: Places,
+        request: Request,
+    ) -> Result<Self, FssError> {
+        let (mut head, body) = request.into_parts();
+        let Ok(caller) = Caller::from_request_parts(&mut head, &runtime).await;
+        let project = places
+            .project
+            .parse::<Namespace>()
+            .map_err(|error| FssError::parameter(format!("the project of the path is no project: {error}")))?;
+        let urn = places.urn.map(|urn| Urn::of_project(&urn, &project)).transpose()?;
+        let on = match &urn {
+            Some(urn) => Scope::function(&urn.path),
+            None => Scope::Namespace(project.clone()),
+        };
+        runtime.check(&caller, operation.permission(), &on)?;
+        let body = body::read(body, operation.body_limit(), "body").await?;
+        let query = parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        Ok(Self { runtime, caller, project, headers: head.headers, body, urn, last: places.last, query })
+    }
+
+    /// The function that the path names.
+    pub(super) fn urn(&self) -> Result<&Urn, FssError> {
+        self.urn.as_ref().ok_or_else(|| FssError::new(Code::URN, "the path names no function"))
+    }
+
+    /// What the path ends with: the name of an alias, or a period.
+    pub(super) fn last(&self) -> &str {
+        self.last.as_deref().unwrap_or_default()
+    }
+
+    /// The members of the body, which must be an object.
+    pub(super) fn fields(&self) -> Result<Fields, FssError> {
+        Fields::of(&self.body)
+    }
+
+    /// What the query says under this name; nothing where that is empty.
+    pub(super) fn asked(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(its, _)| its == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A number in the query that is not negative.
+    pub(super) fn asked_number(&self, name: &str) -> Result<Option<u64>, FssError> {
+        let Some(text) = self.asked(name) else { return Ok(None) };
+        let wrong = || FssError::new(Code::QUERY, format!("`{name}` is `{text}`: send a number from 0"));
+        text.parse().map(Some).map_err(|_| wrong())
+    }
+
+    /// A header as text; nothing where it is none.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
