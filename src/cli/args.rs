@@ -13,6 +13,7 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
+use super::plan::{Apply, Export, Plan};
 use super::serve::Settings;
 use super::{
     access, async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime,
@@ -135,6 +136,12 @@ pub(super) enum Command {
 pub(super) enum Remote {
     /// Deploy a module as a function, or as a new version of one
     Deploy(Box<Deploy>),
+    /// Show what would change for a server to be as a file describes it
+    Plan(Plan),
+    /// Make a server what a file describes
+    Apply(Apply),
+    /// Describe a server in a file, which `apply` reads
+    Export(Export),
     /// Invoke a function
     Invoke(Invoke),
     /// List, show, name and delete functions

@@ -94,7 +94,9 @@ async fn change(server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Erro
                 // The newest one is known now.
                 _ => server.get(&["functions", &id.name]).await?["latest"].clone(),
             };
-            server.request(put, &["functions", &id.name, "aliases", &id.part]).json(&json!({ "version": version }))
+            server
+                .request(put, &["functions", &id.name, "aliases", &id.part])
+                .json(&json!({ "version": version, "weights": step.after["weights"] }))
         }
         Kind::Connection | Kind::Stream | Kind::Queue | Kind::Function | Kind::Trigger => {
             server.request(put, &[place(id.kind), &id.name]).json(&body(&step.after)?)

@@ -72,9 +72,10 @@ pub(super) fn difference(desired: &Resources, present: &Present, prune: bool, ha
         difference.add(id, present.resources.get(id), settings);
     }
     let is_whole_wanted = |id: &Id| id.whole().is_none_or(|whole| desired.contains_key(&whole));
-    let unwanted = present.resources.iter().filter(|(id, _)| {
-        id.kind != Kind::Limits && !desired.contains_key(*id) && is_whole_wanted(id)
-    });
+    let unwanted = present
+        .resources
+        .iter()
+        .filter(|(id, _)| id.kind != Kind::Limits && !desired.contains_key(*id) && is_whole_wanted(id));
     for (id, settings) in unwanted {
         if prune && (has_accounts || id.kind != Kind::Account) {
             let (before, after) = (settings.clone(), Value::Null);
@@ -106,7 +107,7 @@ impl Difference {
 fn named_version(settings: &Value, id: &Id, present: &Present, deployed: impl Fn(&Id) -> bool) -> Value {
     let Some(whole) = id.whole().filter(|_| settings["version"] == "latest") else { return settings.clone() };
     match present.latest.get(&whole) {
-        Some(latest) if !deployed(&whole) => json!({ "version": latest }),
+        Some(latest) if !deployed(&whole) => json!({ "version": latest, "weights": settings["weights"] }),
         _ => settings.clone(),
     }
 }
@@ -147,7 +148,8 @@ pub(super) fn defaults(kind: Kind) -> Value {
         Kind::Limits => serde_json::to_value(Limits::default()),
         Kind::Subscription => serde_json::to_value(Subscription::default()),
         Kind::Trigger => serde_json::to_value(Trigger::default()),
-        Kind::Account | Kind::Role | Kind::Topic | Kind::Alias => Ok(json!({})),
+        Kind::Alias => Ok(json!({ "weights": {} })),
+        Kind::Account | Kind::Role | Kind::Topic => Ok(json!({})),
     };
     usual.unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use toml::Spanned;
 
 use super::api::to_api;
-use super::file::{Account, Alias, Connection, Destination, File, Function, Grants, Named, Queue, Stream, Topic, Trigger};
+use super::file::{Account, Connection, Destination, File, Function, Grants, Named, Queue, Stream, Topic, Trigger};
 use super::read::{Lines, Wrong, listed, nearest, read};
 use super::resource::{Id, Kind, Resources};
 use super::triggers;
@@ -23,7 +23,7 @@ use crate::model::grant::{DirectoryGrant, FunctionGrant, HttpGrant};
 use crate::model::message_queue::QueueName;
 use crate::model::names::{
     AccountName, AliasName, ConnectionName, FunctionName, Namespace, Qualifier, SecretName, StoreName, StreamName,
-    TopicName, TriggerName,
+    TopicName, TriggerName, VersionNumber,
 };
 
 /// What a file wants.
@@ -72,7 +72,9 @@ fn home(file: &File, lines: &Lines<'_>, own: Option<&Namespace>) -> Result<Names
     let home: Namespace =
         written.get_ref().parse().map_err(|error: <Namespace as FromStr>::Err| wrong(error.to_string()))?;
     match own {
-        Some(own) if *own != home => Err(wrong(format!("the file is for the namespace `{home}`, and `{own}` was asked for"))),
+        Some(own) if *own != home => {
+            Err(wrong(format!("the file is for the namespace `{home}`, and `{own}` was asked for")))
+        }
         _ => Ok(home),
     }
 }
@@ -86,7 +88,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn all(&mut self, file: File) -> Result<(), Wrong> {
-        let File { namespace: _, accounts, connections, streams, queues, topics, functions, containers, triggers } = file;
+        let File { namespace: _, accounts, connections, streams, queues, topics, functions, containers, triggers } =
+            file;
         self.each::<AccountName, _>(Kind::Account, accounts.unwrap_or_default(), Self::account)?;
         self.each::<ConnectionName, _>(Kind::Connection, connections, Self::connection)?;
         self.each::<StreamName, _>(Kind::Stream, streams, |it, id, stream: Stream| it.put(id, &stream))?;
@@ -144,7 +147,10 @@ impl Reader<'_> {
                 None => Scope::Namespace(id.namespace.clone()),
                 Some(on) => Scope::parse(on, &id.namespace).map_err(|error| error.to_string())?,
             };
-            self.put(id.part(Kind::Role, &format!("{role} on {on}")), &json!({ "role": role.as_str(), "on": on.to_string() }))?;
+            self.put(
+                id.part(Kind::Role, &format!("{role} on {on}")),
+                &json!({ "role": role.as_str(), "on": on.to_string() }),
+            )?;
         }
         self.put(id, &json!({}))
     }
@@ -200,11 +206,11 @@ impl Reader<'_> {
         config.service_account.as_deref().map(parsed::<AccountName>).transpose()?;
         for (alias, to) in &function.aliases {
             parsed::<AliasName>(alias)?;
-            let version = match to {
-                Alias::Latest => json!("latest"),
-                Alias::Version(number) => json!(number),
-            };
-            self.put(id.part(Kind::Alias, alias), &json!({ "version": version }))?;
+            let version = to.version.map_or_else(|| json!("latest"), |number| json!(number));
+            for other in to.weights.keys() {
+                parsed::<VersionNumber>(other)?;
+            }
+            self.put(id.part(Kind::Alias, alias), &json!({ "version": version, "weights": to.weights }))?;
         }
         self.put(id.part(Kind::Limits, ""), &function.queue)?;
         self.put(id, &function)
@@ -213,9 +219,10 @@ impl Reader<'_> {
     fn trigger(&mut self, id: Id, trigger: Trigger) -> Result<(), String> {
         let settings = serde_json::to_value(&trigger).map_err(|error| error.to_string())?;
         let own: (&[&str], &[&str]) = match trigger.kind.as_str() {
-            "timer" => {
-                (&["function", "cron"], &["enabled", "time_zone", "catch_up", "payload", "payload_base64", "content_type"])
-            }
+            "timer" => (
+                &["function", "cron"],
+                &["enabled", "time_zone", "catch_up", "payload", "payload_base64", "content_type"],
+            ),
             "queue" => (&["function", "queue"], &["enabled", "batch_size", "batch_window", "concurrency", "format"]),
             other => return Err(unknown("kind", other, &["timer", "queue"])),
         };

@@ -2,7 +2,10 @@
 //! knows no server; what the words mean together is `desired`'s to find out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::Spanned;
 
@@ -253,13 +256,13 @@ pub(super) struct Keep {
     pub(super) bytes: Option<Size>,
 }
 
-/// Which version an alias names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alias {
-    /// The newest one when the file is applied.
-    Latest,
-    /// This one.
-    Version(u32),
+/// Which version an alias names; `3` is short for `{ version = 3 }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Alias {
+    /// `None` for the newest one when the file is applied.
+    pub(super) version: Option<u32>,
+    /// Percent of its calls that go to other versions.
+    pub(super) weights: BTreeMap<String, u8>,
 }
 
 /// What invokes a function by itself. Which keys there are is decided by `kind`.
@@ -445,33 +448,62 @@ enum SecretText {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || serde::de::Error::custom("write `{ secret = \"NAME\" }`: the name of a secret, and no key");
+        let wrong = || Error::custom("write `{ secret = \"NAME\" }`: the name of a secret, and no key");
         let SecretText::Named(mut members) = SecretText::deserialize(deserializer)?;
         let name = members.remove("secret").filter(|_| members.is_empty()).ok_or_else(wrong)?;
         Ok(Self { secret: name })
     }
 }
 
+/// The table that the number of a version is short for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WholeAlias {
+    version: Number,
+    #[serde(default)]
+    weights: BTreeMap<String, u8>,
+}
+
+/// The number of a version, or `latest`, which is none.
+struct Number(Option<u32>);
+
+struct OfAlias;
+
+impl<'de> Visitor<'de> for OfAlias {
+    type Value = Alias;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the number of a version, \"latest\", or a table with `version` and `weights`")
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Alias, E> {
+        let number = u32::try_from(number).ok().filter(|number| *number > 0);
+        let number = number.ok_or_else(|| E::custom("versions are numbered from 1"))?;
+        Ok(Alias { version: Some(number), weights: BTreeMap::new() })
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Alias, E> {
+        if text == "latest" {
+            return Ok(Alias { version: None, weights: BTreeMap::new() });
+        }
+        Err(E::custom(format!("`{text}` is no version: write its number, or \"latest\"")))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Alias, A::Error> {
+        let WholeAlias { version: Number(version), weights } =
+            WholeAlias::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Alias { version, weights })
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Alias::deserialize(deserializer).map(|alias| Self(alias.version))
+    }
+}
+
 impl<'de> Deserialize<'de> for Alias {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OfAlias;
-        impl serde::de::Visitor<'_> for OfAlias {
-            type Value = Alias;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("the number of a version, or \"latest\"")
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Alias, E> {
-                let number = u32::try_from(number).ok().filter(|number| *number > 0);
-                number.map(Alias::Version).ok_or_else(|| E::custom("versions are numbered from 1"))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Alias, E> {
-                let wrong = || E::custom(format!("`{text}` is no version: write its number, or \"latest\""));
-                (text == "latest").then_some(Alias::Latest).ok_or_else(wrong)
-            }
-        }
         deserializer.deserialize_any(OfAlias)
     }
 }

@@ -99,7 +99,8 @@ pub(super) fn ordered(steps: Vec<Step>, mut there: Edges) -> Vec<Step> {
     loop {
         let found = position(&pending, |step| is_possible(step, &pending, &there)).map(|at| pending.remove(at));
         let found = found.or_else(|| {
-            position(&removals, |step| is_needless(&step.id, pending.iter().chain(&removals))).map(|at| removals.remove(at))
+            position(&removals, |step| is_needless(&step.id, pending.iter().chain(&removals)))
+                .map(|at| removals.remove(at))
         });
         let Some(step) = found else { break };
         there.take(&step);

@@ -163,7 +163,8 @@ impl Present {
         for function in server.list("functions").await? {
             let id = server.id(Kind::Function, &function)?;
             for (alias, version) in function["aliases"].as_object().into_iter().flatten() {
-                self.resources.insert(id.part(Kind::Alias, alias), json!({ "version": version }));
+                let weights = function["weights"].get(alias).cloned().unwrap_or_else(|| json!({}));
+                self.resources.insert(id.part(Kind::Alias, alias), json!({ "version": version, "weights": weights }));
             }
             self.latest.insert(id.clone(), function["latest"].as_u64().unwrap_or_default());
             if wanted.limits.as_ref().is_none_or(|wanted| wanted.contains(&id)) {
@@ -179,7 +180,8 @@ impl Present {
     async fn triggers(&mut self, server: &Server<'_>) -> Result<(), Error> {
         for trigger in server.list("triggers").await? {
             let id = server.id(Kind::Trigger, &trigger)?;
-            let read = settings::<Trigger>(&trigger, &TRIGGER).map_err(|error| server.unexpected(&error.to_string()))?;
+            let read =
+                settings::<Trigger>(&trigger, &TRIGGER).map_err(|error| server.unexpected(&error.to_string()))?;
             let whole = triggers::whole(read, server.namespace).map_err(|error| server.unexpected(&error))?;
             self.resources.insert(id, serde_json::to_value(whole).unwrap_or_default());
         }

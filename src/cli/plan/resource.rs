@@ -169,9 +169,7 @@ pub(super) fn edges(id: &Id, settings: &Value) -> Vec<(Node, Node)> {
             let to = to.map(|to| Node::Queue(Named { namespace: id.namespace.clone(), name: to.to_owned() }));
             to.map(|to| (Node::Queue(id.named()), to)).into_iter().collect()
         }
-        Kind::Subscription => {
-            node(id, &id.part).map(|to| (Node::Topic(id.named()), to)).into_iter().collect()
-        }
+        Kind::Subscription => node(id, &id.part).map(|to| (Node::Topic(id.named()), to)).into_iter().collect(),
         Kind::Trigger => {
             let to = text(&settings["function"]).and_then(|name| node(id, &format!("function:{name}")));
             let from = match text(&settings["queue"]) {
@@ -215,7 +213,9 @@ fn targets(id: &Id, to: &str) -> Vec<Id> {
             OutsideKind::Topic => vec![Id::new(Kind::Topic, &id.namespace, &target)],
             OutsideKind::Object | OutsideKind::Webhook => Vec::new(),
         },
-        Ok(DestinationText::Function { .. }) => to.strip_prefix("function:").map(|name| function(id, name)).unwrap_or_default(),
+        Ok(DestinationText::Function { .. }) => {
+            to.strip_prefix("function:").map(|name| function(id, name)).unwrap_or_default()
+        }
         Err(_) => Vec::new(),
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn step(step: &Step) -> String {
         }
         Action::Change => {
             let (before, after) = (lines(&flat(&step.before)), lines(&flat(&step.after)));
+            let [before, after] = [&before, &after].map(|lines| lines.iter().map(String::as_str).collect::<Vec<_>>());
             let mut text = format!("~ {}", step.id);
             for change in TextDiff::from_slices(&before, &after).iter_all_changes() {
                 let sign = match change.tag() {

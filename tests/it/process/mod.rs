@@ -30,6 +30,7 @@ mod new;
 mod objects;
 mod openapi;
 mod outbound;
+mod plan;
 mod queues;
 mod restarts;
 mod retries;
