@@ -121,7 +121,7 @@ async fn after_a_step_that_fails_it_is_said_what_was_done_and_what_was_not() {
 
 #[tokio::test]
 async fn accounts_and_their_roles_are_described_where_the_server_asks_for_them() {
-    let server = Server::asking(&["--store", "memory"]).await;
+    let server = Server::asking(&[]).await;
     let site = Site::new(
         "[accounts.runner]\nroles = [\"functions.invoker\", { role = \"queues.writer\", on = \"queue:jobs\" }]\n\
          [queues.jobs]\n\
