@@ -25,6 +25,7 @@ use crate::http::{Front, Listener, NotBound, Serving, front};
 use crate::key_value::KeyValue;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
+use crate::oci::{Images, UnusableImages};
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Targets;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
@@ -70,6 +71,9 @@ pub enum ServeError {
     /// There is no certificate to show.
     #[error(transparent)]
     Certificate(#[from] UnusableCertificate),
+    /// Images cannot be pulled.
+    #[error(transparent)]
+    Images(#[from] UnusableImages),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -146,6 +150,8 @@ impl Server {
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
         let targets: Arc<dyn Targets> = Arc::new(carrier.clone());
         registry.ask_about_targets(&targets);
+        let private = &config.private_targets;
+        let images = Images::new(store.clone(), private, config.authentication, config.outbound_ca.as_deref())?;
         let wake = Arc::new(Notify::new());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -171,6 +177,7 @@ impl Server {
             access,
             authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
+            images,
             key_value,
             core_dumps,
             message_queues,

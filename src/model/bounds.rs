@@ -89,6 +89,8 @@ pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
 
 /// Largest module that can be deployed: room for a `CPython` build.
 pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Method, path and headers of an HTTP request that waits in the queue, in bytes: they are written at each of its steps.
+pub const MAX_REQUEST_HEAD_BYTES: usize = 16 * 1_024;
 /// Arguments of a command, count and bytes in all.
 pub const MAX_ARGUMENTS: usize = 128;
 /// Bytes of the name of an exported function, that of its interface included.

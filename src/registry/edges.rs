@@ -110,6 +110,7 @@ mod tests {
             wasi_0_3: false,
             core_dump: false,
             annotations: std::collections::BTreeMap::new(),
+            cgi: false,
         };
         vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
     }

@@ -17,6 +17,7 @@ use crate::model::object::{BucketName, ObjectKey};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
+use crate::oci::PullError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::triggers::TriggerError;
@@ -69,6 +70,15 @@ pub enum Error {
         /// What that took.
         usage: Box<Usage>,
     },
+    /// The head of an HTTP request is over the limit for what waits in the queue.
+    #[error(
+        "method, path and headers have {bytes} bytes, and a request that waits may have {}: send less, or wait for the answer",
+        crate::model::bounds::MAX_REQUEST_HEAD_BYTES
+    )]
+    HeadTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// Its chain has as many steps as allowed.
     #[error(
         "this invocation would be step {hop} of its chain, and the limit is {limit}: functions seem to call each other in a circle"
@@ -92,6 +102,9 @@ pub enum Error {
     /// The idempotency key is no text that can be one.
     #[error("an idempotency key has 1 to {} visible ASCII characters", crate::model::bounds::MAX_KEY_BYTES)]
     IdempotencyKey,
+    /// An image could not be pulled.
+    #[error(transparent)]
+    Image(#[from] PullError),
     /// The process is shutting down, or a part of it failed.
     #[error("it was interrupted, and may or may not have been done: look, and repeat it if it was not")]
     Interrupted,

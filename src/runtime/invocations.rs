@@ -199,6 +199,7 @@ impl Runtime {
                 payload: PayloadInfo { bytes: bytes as u64, content_type: ask.content_type.clone() },
                 traceparent: ask.traceparent.clone(),
                 attributes: ask.attributes.clone(),
+                head: None, // nothing of it is run again
             },
             lineage: Lineage { chain: ask.chain.clone(), retry_of: None },
             policy: Policy::once(self.parts.hop_limit),

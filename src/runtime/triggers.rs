@@ -77,7 +77,7 @@ impl Runtime {
             mode: Mode::Async,
             accepted: self.parts.clock.now(),
             first_due: due,
-            request: Request { payload: payload_info, traceparent: None, attributes },
+            request: Request { payload: payload_info, traceparent: None, attributes, head: None },
             lineage: Lineage::default(),
             policy: Policy {
                 config: function.config_of(version.number),

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::config::Authentication;
 use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
@@ -29,6 +30,7 @@ use crate::model::queue::{Capacities, Keep, QueueConfig};
 use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
+use crate::oci::Images;
 use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
@@ -109,7 +111,9 @@ impl World {
             delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         let dispatch = Dispatch::start(needs, &live);
+        let images = Images::new(store.clone(), &[], Authentication::None, None).unwrap();
         let runtime = Runtime::new(Parts {
+            images,
             key_value: KeyValue::new(store.clone(), tasks.clone()),
             store,
             registry,
@@ -205,6 +209,7 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         wasi_0_3: false,
         core_dump: false,
         annotations: Annotations::new(),
+        cgi: false,
     };
     let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
     store.commit(Group(changes), Durability::Synced).await.unwrap();

@@ -15,6 +15,7 @@ use crate::model::access::Role;
 use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
+use crate::oci::PullError;
 use crate::registry::{RegistryError, TargetRefused};
 use crate::runtime::Error;
 use crate::store::StoreError;
@@ -61,6 +62,7 @@ fn facts(error: &Error) -> Facts {
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
+        Error::HeadTooLarge { .. } => caller(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
         // A circle of functions is the functions' doing; the request itself was turned away.
         Error::HopLimit { .. } => (S::LOOP_DETECTED, "hop_limit_exceeded", Effect::None, Fault::Function),
         Error::InvocationUnknown(_) => caller(S::NOT_FOUND, "invocation_not_found"),
@@ -68,6 +70,7 @@ fn facts(error: &Error) -> Facts {
             caller(S::CONFLICT, "idempotency_key_reused")
         }
         Error::IdempotencyKey => caller(S::BAD_REQUEST, "bad_idempotency_key"),
+        Error::Image(error) => image(error),
         Error::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         Error::NoSchema { .. } => caller(S::NOT_FOUND, "no_schema"),
         Error::NotADeadLetter(_) => caller(S::CONFLICT, "not_a_dead_letter"),
@@ -136,6 +139,7 @@ fn function_status(kind: FailureKind) -> S {
 fn registry(error: &RegistryError) -> Facts {
     match error {
         RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
+        RegistryError::NoCgi(_) => caller(S::BAD_REQUEST, "cgi_not_supported"),
         RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
             caller(S::BAD_REQUEST, "bad_range")
         }
@@ -250,6 +254,21 @@ fn object(error: &ObjectError) -> Facts {
         ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
         ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
         ObjectError::Store(error) => store(error),
+    }
+}
+
+/// What a registry does is not the caller's fault, nor the platform's to be woken for: it is told and not logged.
+fn image(error: &PullError) -> Facts {
+    match error {
+        PullError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        PullError::Denied { .. } => caller(S::UNPROCESSABLE_ENTITY, "image_denied"),
+        PullError::NotAllowed { .. } => caller(S::FORBIDDEN, "image_not_allowed"),
+        PullError::NotFound(_) => caller(S::UNPROCESSABLE_ENTITY, "image_not_found"),
+        PullError::Store(error) => store(error),
+        PullError::Digest { .. } | PullError::TooLarge { .. } | PullError::Unusable { .. } => {
+            caller(S::UNPROCESSABLE_ENTITY, "image_refused")
+        }
+        PullError::Unavailable { .. } => caller(S::BAD_GATEWAY, "image_unavailable"),
     }
 }
 

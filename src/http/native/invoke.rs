@@ -36,7 +36,7 @@ struct Which {
 
 /// Whether the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     ForResult,
     ForAcceptance,
 }
@@ -81,7 +81,7 @@ pub(super) async fn invoke(
     }
 }
 
-fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
+pub(super) fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
     let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let respond_async = preferred
         .flat_map(|value| value.split([',', ';']))
@@ -107,7 +107,7 @@ pub(super) struct AcceptedOut {
 }
 
 /// 202 with the id; of what was accepted before under the same key, with what has become of it.
-async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
+pub(super) async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
     if !acceptance.replayed {
         return accepted(acceptance);
     }

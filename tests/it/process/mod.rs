@@ -21,6 +21,7 @@ mod disk;
 mod engines;
 mod full_queues;
 mod hostile;
+mod images;
 mod invoking;
 mod key_value;
 mod listing;

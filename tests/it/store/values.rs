@@ -147,5 +147,6 @@ pub(crate) fn version(n: u32) -> Version {
         wasi_0_3: false,
         core_dump: false,
         annotations: BTreeMap::new(),
+        cgi: false,
     }
 }
