@@ -15,6 +15,7 @@ use super::invoke::Invoke;
 use super::new::New;
 use super::plan::{Apply, Export, Plan};
 use super::serve::Settings;
+use super::yc::Yc;
 use super::{
     access, async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime,
     secrets, store, streams, topics, triggers, webhooks,
@@ -194,6 +195,8 @@ pub(super) enum Remote {
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),
+    /// Command lines of Yandex' `yc`, with its flags and what it prints
+    Yc(Yc),
 }
 
 #[cfg(test)]

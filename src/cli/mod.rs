@@ -40,6 +40,7 @@ mod functions;
 mod invoke;
 mod plan;
 mod triggers;
+mod yc;
 
 mod filter;
 

@@ -81,6 +81,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Topics(command) => command.run(client, output).await,
         Remote::Webhooks(command) => command.run(client, output).await,
         Remote::Triggers(command) => command.run(client, output).await,
+        Remote::Yc(yc) => yc.run(client, output).await,
     }
 }
 

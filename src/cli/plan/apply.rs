@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::api::to_api;
 use super::change::{Action, Step};
-use super::desired::Desired;
+use super::desired::{Desired, Module};
 use super::modules;
 use super::present::{Present, Server};
 use super::resource::{Id, Kind};
@@ -63,19 +63,23 @@ impl Site<'_> {
 
     async fn deployment(&self, server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Error> {
         let usage = |error: reqwest::Error| Error::Usage(innermost(&error));
-        let planned = step.after["module"].as_str().unwrap_or_default();
         let source = self.desired.modules.get(&step.id);
         let source = source.ok_or_else(|| Error::Usage(format!("{} has no module", step.id)))?;
-        let module = modules::bytes(server, &step.id, source, self.folder, planned).await?;
+        let request = server.request(Method::PUT, &["functions", &step.id.name]);
         let mut settings = body(&step.after)?;
-        if let Some(members) = settings.as_object_mut() {
-            members.remove("module");
+        let image = settings.as_object_mut().and_then(|members| members.remove("module")).unwrap_or_default();
+        if let Module::Image { login } = source {
+            settings["source"] = image;
+            if let Some((user, secret)) = login {
+                (settings["source_user"], settings["source_password"]) = (user.as_str().into(), secret.as_str().into());
+            }
+            return Ok(request.json(&settings));
         }
+        let module = modules::bytes(server, step, source, self.folder, self.present.digests.get(&step.id)).await?;
         let settings = Part::text(settings.to_string()).mime_str("application/json").map_err(usage)?;
         let length = module.len() as u64;
         let module = Part::stream_with_length(module, length).mime_str("application/wasm").map_err(usage)?;
-        let form = Form::new().part("settings", settings).part("module", module.file_name("module.wasm"));
-        Ok(server.request(Method::PUT, &["functions", &step.id.name]).multipart(form))
+        Ok(request.multipart(Form::new().part("settings", settings).part("module", module.file_name("module.wasm"))))
     }
 }
 

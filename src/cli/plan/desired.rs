@@ -25,6 +25,7 @@ use crate::model::names::{
     AccountName, AliasName, ConnectionName, FunctionName, Namespace, Qualifier, SecretName, StoreName, StreamName,
     TopicName, TriggerName, VersionNumber,
 };
+use crate::oci::{ImageReference, SCHEME};
 
 /// What a file wants.
 #[derive(Debug)]
@@ -44,8 +45,8 @@ pub(super) struct Desired {
 pub(super) enum Module {
     /// In a file, named from where the description is.
     File(PathBuf),
-    /// In a registry, as `oci://…`.
-    Image(String),
+    /// In a registry, from where the server pulls it: the user, and the secret that is the password.
+    Image { login: Option<(String, String)> },
     /// On the server, in the function that it is of: its digest.
     Stored(String),
 }
@@ -191,10 +192,17 @@ impl Reader<'_> {
     fn function(&mut self, id: Id, mut function: Function) -> Result<(), String> {
         let module = match function.module.as_str() {
             "" => return Err("`module` is missing: name a file, or `oci://HOST/NAME:TAG`".to_owned()),
-            image if image.starts_with("oci://") => Module::Image(image.to_owned()),
+            image if image.starts_with(SCHEME) => {
+                function.module = parsed::<ImageReference>(image)?.to_string();
+                let login = function.registry.take().map(|login| (login.user, login.password.secret));
+                Module::Image { login }
+            }
             digest if digest.starts_with("sha256:") => Module::Stored(digest.to_owned()),
             path => Module::File(path.into()),
         };
+        if function.registry.is_some() {
+            return Err("`registry` is for an image, `oci://...`, and `module` is none".to_owned());
+        }
         self.desired.modules.insert(id.clone(), module);
         let wanted = function.entrypoint.as_deref().map(parsed::<Wanted>).transpose()?;
         function.entrypoint = wanted.map(|wanted| wanted.to_string());

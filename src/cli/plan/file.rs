@@ -36,21 +36,21 @@ pub(super) struct File {
 }
 
 /// A service account.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Account {
     pub(super) roles: Vec<Role>,
 }
 
 /// A role that an account has: on its namespace, unless something else is named.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Role {
     pub(super) role: String,
     pub(super) on: Option<String>,
 }
 
 /// A way to a service outside. Which keys are needed is decided by `kind`.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Connection {
     pub(super) kind: String,
@@ -77,13 +77,13 @@ pub(super) struct Connection {
 }
 
 /// The name of a secret, in a form that a key pasted in its place does not have.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Secret {
     pub(super) secret: String,
 }
 
 /// A stream.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Stream {
     pub(super) retention: Time,
@@ -91,7 +91,7 @@ pub(super) struct Stream {
 }
 
 /// A message queue.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Queue {
     pub(super) visibility: Time,
@@ -106,7 +106,7 @@ pub(super) struct Queue {
 }
 
 /// Where messages go that were received too often.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Redrive {
     pub(super) to: String,
@@ -114,14 +114,14 @@ pub(super) struct Redrive {
 }
 
 /// A topic.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Topic {
     pub(super) subscriptions: Vec<Subscription>,
 }
 
 /// Who gets what is published.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subscription {
     pub(super) to: String,
@@ -132,7 +132,7 @@ pub(super) struct Subscription {
 }
 
 /// What of the publications is wanted.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Filter {
     pub(super) outcomes: Vec<String>,
@@ -140,7 +140,7 @@ pub(super) struct Filter {
 }
 
 /// A function, or a container: a function that answers HTTP.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Function {
     pub(super) module: String,
@@ -158,20 +158,32 @@ pub(super) struct Function {
     pub(super) reuse: Option<u32>,
     pub(super) debug_info: bool,
     pub(super) core_dump: bool,
+    pub(super) cgi: bool,
     #[serde(rename = "space")]
     pub(super) room: Room,
     pub(super) grants: Grants,
     #[serde(rename = "async")]
     pub(super) asynchronous: Asynchronous,
-    /// A thing of its own on the server, so it is no part of what is compared.
+    /// Who pulls an image. The server does not keep it, so it is no part of what is compared.
+    #[serde(skip_serializing)]
+    pub(super) registry: Option<Login>,
+    /// A thing of its own on the server.
     #[serde(skip_serializing)]
     pub(super) queue: Limits,
     #[serde(skip_serializing)]
     pub(super) aliases: BTreeMap<String, Alias>,
 }
 
+/// A user that a registry knows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: Secret,
+}
+
 /// What an attempt may take besides memory.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Room {
     pub(super) table_elements: u32,
@@ -182,7 +194,7 @@ pub(super) struct Room {
 }
 
 /// What a version may reach.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Grants {
     pub(super) http: Vec<String>,
@@ -194,7 +206,7 @@ pub(super) struct Grants {
 }
 
 /// How asynchronous invocations are treated.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Asynchronous {
     pub(super) max_retries: u32,
@@ -210,7 +222,7 @@ pub(super) struct Asynchronous {
 }
 
 /// Where outcomes go; `"queue:jobs"` is short for `{ to = "queue:jobs" }`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Destination {
     pub(super) to: String,
     pub(super) format: Option<String>,
@@ -220,7 +232,7 @@ pub(super) struct Destination {
 }
 
 /// How much may wait for a function, and how long what has settled is kept. Not the pause, unless it is written.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,7 +247,7 @@ pub(super) struct Limits {
 }
 
 /// How long what has settled is kept, by how it ended.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Retention {
     pub(super) succeeded: Keep,
@@ -245,7 +257,7 @@ pub(super) struct Retention {
 }
 
 /// How much of one kind is kept; what is absent is the server's own setting.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Keep {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -257,7 +269,7 @@ pub(super) struct Keep {
 }
 
 /// Which version an alias names; `3` is short for `{ version = 3 }`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Alias {
     /// `None` for the newest one when the file is applied.
     pub(super) version: Option<u32>,
@@ -266,7 +278,7 @@ pub(super) struct Alias {
 }
 
 /// What invokes a function by itself. Which keys there are is decided by `kind`.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Trigger {
     pub(super) kind: String,
@@ -345,9 +357,11 @@ impl Default for Function {
             reuse: None,
             debug_info: false,
             core_dump: false,
+            cgi: false,
             room: Room::default(),
             grants: Grants::default(),
             asynchronous: Asynchronous::default(),
+            registry: None,
             queue: Limits::default(),
             aliases: BTreeMap::new(),
         }

@@ -37,7 +37,7 @@ const QUEUE: [&str; 8] =
     ["visibility", "delay", "retention", "wait", "max_message", "redrive", "content_deduplication", "tags"];
 const SUBSCRIPTION: [&str; 3] = ["to", "filter", "give_up_after"];
 const LIMITS: [&str; 5] = ["paused", "concurrency", "max_queued", "max_queued_bytes", "retention"];
-const FUNCTION: [&str; 14] = [
+const FUNCTION: [&str; 15] = [
     "module",
     "entrypoint",
     "arguments",
@@ -49,6 +49,7 @@ const FUNCTION: [&str; 14] = [
     "reuse",
     "debug_info",
     "core_dump",
+    "cgi",
     "space",
     "grants",
     "async",
@@ -76,6 +77,8 @@ pub(super) struct Present {
     pub(super) resources: Resources,
     /// The newest version of each function.
     pub(super) latest: BTreeMap<Id, u64>,
+    /// The digest of the module of that version.
+    pub(super) digests: BTreeMap<Id, String>,
     /// What subscriptions are called on the server.
     pub(super) subscriptions: BTreeMap<Id, String>,
     /// What leads where.
@@ -166,6 +169,7 @@ impl Present {
                 let weights = function["weights"].get(alias).cloned().unwrap_or_else(|| json!({}));
                 self.resources.insert(id.part(Kind::Alias, alias), json!({ "version": version, "weights": weights }));
             }
+            self.digests.insert(id.clone(), text(&function["version"], "digest").to_owned());
             self.latest.insert(id.clone(), function["latest"].as_u64().unwrap_or_default());
             if wanted.limits.as_ref().is_none_or(|wanted| wanted.contains(&id)) {
                 let queue = server.get(&["functions", &id.name, "queue"]).await?;
@@ -228,8 +232,9 @@ impl Server<'_> {
         let mut config = answer["async_config"].clone();
         if let (Some(members), Some(config)) = (version.as_object_mut(), config.as_object_mut()) {
             config.remove("set");
-            let digest = members.get("digest").cloned().unwrap_or_default();
-            members.insert("module".to_owned(), digest);
+            let image = members.get("source").and_then(|source| source.get("image"));
+            let module = image.or_else(|| members.get("digest")).cloned().unwrap_or_default();
+            members.insert("module".to_owned(), module);
             members.insert("async_config".to_owned(), Value::Object(config.clone()));
         }
         self.read::<Function>(&version, &FUNCTION)
