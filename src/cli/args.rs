@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn documented_command_lines_of_the_cloud_are_understood_behind_yc() {
+        let id = "d4e275oj7jtp";
+        check(&format!("tidemill yc serverless function version get {id}"), true);
+        check(
+            "tidemill yc serverless container revision deploy --container-name c --image i --service-account-id s",
+            true,
+        );
+        check(&format!("tidemill yc serverless container revision get {id} --format json"), true);
+        // As its documentation has it in one place.
+        check(&format!("tidemill yc serverless serverless-container revision get {id}"), true);
+        check("tidemill yc serverless function create --name f --folder-id b1g --labels a=b,c=d", true);
+        check("tidemill yc serverless function get f", true);
+        check("tidemill yc serverless function list --format yaml", true);
+        check("tidemill yc serverless function list --format toml", false);
+        check("tidemill yc serverless function get", false);
+    }
+
+    #[test]
     fn global_flags_may_stand_behind_the_command() {
         check("tidemill functions list --json --server http://host:1 --namespace shop", true);
     }

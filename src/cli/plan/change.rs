@@ -126,7 +126,7 @@ fn agreeing(kind: Kind, mut wanted: Value, before: &Value) -> Value {
         }
         _ => wanted[open].is_null() && !before[open].is_null(),
     };
-    if let Some(members) = wanted.as_object_mut().filter(|_| is_decided) {
+    if let Some(members) = wanted.as_object_mut().filter(|_| is_decided && !before[open].is_null()) {
         members.insert(open.to_owned(), before[open].clone());
     }
     wanted
@@ -152,4 +152,95 @@ pub(super) fn defaults(kind: Kind) -> Value {
         Kind::Account | Kind::Role | Kind::Topic => Ok(json!({})),
     };
     usual.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::plan::desired::desired;
+
+    /// What is there once `text` is applied, as a server would answer: every entrypoint is decided.
+    fn present(text: &str) -> Present {
+        let mut present = Present::default();
+        for (id, mut settings) in desired(text, None).unwrap().resources {
+            if id.kind == Kind::Function {
+                present.latest.insert(id.clone(), 4);
+                settings["entrypoint"] = json!("typed:add");
+            }
+            present.resources.insert(id, settings);
+        }
+        present
+    }
+
+    #[track_caller]
+    fn check(before: &str, after: &str, prune: bool, expected: &[&str]) -> Difference {
+        let wanted = desired(after, None).unwrap();
+        let difference = difference(&wanted.resources, &present(before), prune, wanted.has_accounts);
+        let told = difference.steps.iter().map(|step| format!("{} {}", step.action.as_str(), step.id));
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        difference
+    }
+
+    const A: &str = "[functions.a]\nmodule = \"a.wasm\"\n";
+
+    #[test]
+    fn what_is_there_as_it_is_wanted_is_left_alone() {
+        let all = include_str!("../../../guests/tidemill.toml");
+        let wanted = desired(all, None).unwrap();
+        let mut there = Present::default();
+        there.resources = wanted.resources.clone();
+        let aliases = there.resources.iter_mut().filter(|(id, _)| id.kind == Kind::Alias);
+        aliases.for_each(|(_, settings)| settings["version"] = json!(1));
+        there.latest = wanted.modules.keys().map(|id| (id.clone(), 1)).collect();
+        assert_eq!(difference(&wanted.resources, &there, true, true).steps, []);
+    }
+
+    #[test]
+    fn an_entrypoint_that_the_module_decides_is_no_difference() {
+        check(A, A, true, &[]);
+        check(A, "[functions.a]\nmodule = \"a.wasm\"\nentrypoint = \"add\"\n", true, &[]);
+        check(A, "[functions.a]\nmodule = \"a.wasm\"\nentrypoint = \"sub\"\n", true, &["change function a"]);
+    }
+
+    #[test]
+    fn a_pause_is_left_to_whoever_paused_unless_it_is_written() {
+        let paused = format!("{A}queue.paused = true\n");
+        check(&paused, A, false, &[]);
+        check(&paused, &format!("{A}queue.paused = false\n"), false, &["change limits of function a"]);
+    }
+
+    #[test]
+    fn latest_is_a_number_unless_a_version_is_about_to_come() {
+        let alias = |version: &str| format!("{A}aliases.live = {version}\n");
+        check(&alias("4"), &alias("\"latest\""), false, &[]);
+        check(&alias("3"), &alias("\"latest\""), false, &["change alias live of function a"]);
+        let new = "[functions.a]\nmodule = \"b.wasm\"\naliases.live = \"latest\"\n";
+        let difference = check(&alias("4"), new, false, &["change function a", "change alias live of function a"]);
+        assert!(difference.steps[0].deploys() && difference.steps[1].after["version"] == "latest");
+        let configured = format!("{A}aliases.live = \"latest\"\nasync.max_retries = 7\n");
+        let difference = check(&alias("4"), &configured, false, &["change function a"]);
+        assert!(!difference.steps[0].deploys());
+    }
+
+    #[test]
+    fn what_goes_takes_its_parts_along_and_accounts_go_only_where_the_file_has_some() {
+        let all = format!(
+            "[accounts.x]\nroles = [\"viewer\"]\n[queues.q]\n[topics.t]\nsubscriptions = [{{ to = \"queue:q\" }}]\n{A}aliases.live = 4\n"
+        );
+        let kept = check(&all, "", false, &[]);
+        let left = ["account x", "queue q", "topic t", "function a"].map(str::to_owned);
+        assert_eq!(kept.left.iter().map(Id::to_string).collect::<Vec<_>>(), left);
+        check(&all, "", true, &["remove queue q", "remove topic t", "remove function a"]);
+        let parts = "[accounts.x]\n[queues.q]\n[topics.t]\n[functions.a]\nmodule = \"a.wasm\"\n";
+        check(
+            &all,
+            parts,
+            true,
+            &[
+                "remove role viewer on namespace:default of account x",
+                "remove alias live of function a",
+                "remove subscription queue:q of topic t",
+            ],
+        );
+    }
 }

@@ -154,3 +154,39 @@ impl Deploy {
         Ok(body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::client::Client;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        deploy: Deploy,
+    }
+
+    #[tokio::test]
+    async fn the_documented_flags_become_the_documented_request() {
+        let container = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
+        let typed = [
+            ["--container-id", container],
+            ["--image", "cr.yandex/crpmfvcgnl26/ubuntu:hello"],
+            ["--service-account-id", "editor"],
+            ["--async-service-account-id", "invoker"],
+        ];
+        let client = Client::new("http://127.0.0.1:1".parse().unwrap(), None).unwrap();
+        let cloud = Cloud { client: &client, folder: "shop".to_owned(), json: false };
+        let typed = Typed::try_parse_from(std::iter::once(&"test").chain(typed.as_flattened())).unwrap();
+        let expected = json!({
+            "containerId": container,
+            "resources": { "memory": "134217728", "cores": "1", "coreFraction": "100" },
+            "executionTimeout": "3s",
+            "imageSpec": { "imageUrl": "cr.yandex/crpmfvcgnl26/ubuntu:hello", "environment": {} },
+            "concurrency": "1", "runtime": { "http": {} },
+            "serviceAccountId": "editor", "asyncInvocationConfig": { "serviceAccountId": "invoker" },
+        });
+        assert_eq!(typed.deploy.body(&cloud).await.unwrap(), expected);
+    }
+}

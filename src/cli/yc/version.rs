@@ -221,3 +221,80 @@ impl Asynchronous {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::client::Client;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        create: Create,
+    }
+
+    const FUNCTION: &str = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
+    const VERSION: &str = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b78";
+
+    async fn body(typed: &str) -> Value {
+        let client = Client::new("http://127.0.0.1:1".parse().unwrap(), None).unwrap();
+        let cloud = Cloud { client: &client, folder: "shop".to_owned(), json: false };
+        let typed = Typed::try_parse_from(std::iter::once("test").chain(typed.split(' '))).unwrap();
+        typed.create.body(&cloud).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_documented_flags_become_the_documented_request() {
+        let typed = format!(
+            "--function-id={FUNCTION} --runtime wasm --entrypoint index.handler --memory 128m --execution-timeout 5s \
+             --source-version-id {VERSION} --async-max-retries 3 --async-service-account-id invoker \
+             --async-success-ymq-arn yrn:yc:ymq:ru-central1:shop:done --async-success-sa-id writer \
+             --async-failure-ymq-arn yrn:yc:ymq:ru-central1:shop:failed --async-failure-sa-id writer"
+        );
+        let target = |queue: &str| {
+            let arn = format!("yrn:yc:ymq:ru-central1:shop:{queue}");
+            json!({ "ymqTarget": { "queueArn": arn, "serviceAccountId": "writer" } })
+        };
+        let expected = json!({
+            "functionId": FUNCTION, "runtime": "wasm", "entrypoint": "index.handler",
+            "resources": { "memory": "134217728" }, "executionTimeout": "5s", "environment": {}, "tag": [],
+            "asyncInvocationConfig": {
+                "retriesCount": "3", "successTarget": target("done"), "failureTarget": target("failed"),
+                "serviceAccountId": "invoker",
+            },
+            "versionId": VERSION,
+        });
+        assert_eq!(body(&typed).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_queue_has_an_empty_target_and_what_says_nothing_no_configuration() {
+        let usual = format!("--function-id {FUNCTION} --runtime wasm --entrypoint a.b --source-version-id {VERSION}");
+        assert!(body(&usual).await.get("asyncInvocationConfig").is_none());
+        let retried = body(&format!("{usual} --async-max-retries 2")).await;
+        assert_eq!(retried["asyncInvocationConfig"]["successTarget"], json!({ "emptyTarget": {} }));
+        assert_eq!(retried["asyncInvocationConfig"]["retriesCount"], "2");
+        let more = body(&format!("{usual} --environment A=1,B=2 --environment C=x --tags live,next")).await;
+        assert_eq!(
+            (&more["environment"], &more["tag"]),
+            (&json!({"A": "1", "B": "2", "C": "x"}), &json!(["live", "next"]))
+        );
+    }
+
+    #[test]
+    fn a_version_has_one_function_and_one_source() {
+        let check = |typed: &str, accepted| {
+            let typed = format!("test --runtime wasm --entrypoint a.b {typed}");
+            assert_eq!(Typed::try_parse_from(typed.split(' ')).is_ok(), accepted, "{typed}");
+        };
+        check("--function-name f --source-path a.wasm", true);
+        check("--function-name f --package-bucket-name b --package-object-name a.wasm --package-sha256 00", true);
+        check("--function-name f --function-id 1 --source-path a.wasm", false);
+        check("--source-path a.wasm", false);
+        check("--function-name f", false);
+        check("--function-name f --source-path a.wasm --source-version-id 1", false);
+        check("--function-name f --package-bucket-name b", false);
+        check("--function-name f --source-path a.wasm --async-success-sa-id x", false);
+    }
+}

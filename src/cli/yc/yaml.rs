@@ -71,7 +71,20 @@ fn scalar(value: &Value) -> String {
     let Value::String(text) = value else { return value.to_string() };
     let plain = serde_norway::to_string(text).unwrap_or_default();
     let is_plain = plain.trim_end() == text && Timestamp::parse(text).is_err();
-    if is_plain { text.clone() } else { value.to_string() }
+    if is_plain { text.clone() } else { quoted(value) }
+}
+
+/// A text in double quotes. JSON leaves some characters as they are that YAML does not allow.
+fn quoted(text: &Value) -> String {
+    let mut quoted = String::new();
+    for c in text.to_string().chars() {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') {
+            let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cycles;
 mod everything;
 mod export;
+mod generated;
 mod steps;
 
 use std::fs;
