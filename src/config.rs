@@ -21,6 +21,8 @@ pub const DEFAULT_DRAIN: Duration = Duration::from_secs(25);
 pub struct Config {
     /// Where it listens: a loopback address, unless requests have to say who sends them.
     pub listen: SocketAddr,
+    /// Where it listens for gRPC; `None` for nowhere.
+    pub grpc_listen: Option<SocketAddr>,
     /// Whether they have to.
     pub authentication: Authentication,
     /// Names that clients may call it by, besides its addresses.
@@ -156,6 +158,19 @@ pub enum InvalidConfig {
         "--listen is {0}: without authentication only loopback addresses are allowed, such as {DEFAULT_LISTEN}; ask for it with `--auth`"
     )]
     NotLoopback(SocketAddr),
+    /// `--grpc-listen` would do the same.
+    #[error(
+        "--grpc-listen is {0}: without authentication only loopback addresses are allowed; ask for it with `--auth`, or \
+         switch gRPC off with `none`"
+    )]
+    GrpcNotLoopback(SocketAddr),
+}
+
+/// Where gRPC is where nobody says: beside `listen`, on the next port; on any where that is on any, and nowhere where there
+/// is no next.
+pub fn default_grpc_listen(listen: SocketAddr) -> Option<SocketAddr> {
+    let port = if listen.port() == 0 { 0 } else { listen.port().checked_add(1)? };
+    Some(SocketAddr::new(listen.ip(), port))
 }
 
 impl Config {
@@ -177,6 +192,10 @@ impl Config {
             Err(InvalidConfig::TimeScale(self.time_scale.get()))
         } else if !self.listen.ip().is_loopback() && self.authentication == Authentication::None {
             Err(InvalidConfig::NotLoopback(self.listen))
+        } else if let Some(grpc) = self.grpc_listen.filter(|grpc| !grpc.ip().is_loopback())
+            && self.authentication == Authentication::None
+        {
+            Err(InvalidConfig::GrpcNotLoopback(grpc))
         } else {
             Ok(self)
         }

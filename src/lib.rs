@@ -25,6 +25,7 @@ pub mod outbound;
 pub mod oci;
 
 pub mod access;
+pub mod operations;
 
 pub mod engine;
 

@@ -21,11 +21,12 @@ use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
-use crate::http::{Front, Listener, NotBound, Serving, front};
+use crate::http::{Front, Grpc, Listener, NotBound, Places, Serving, front};
 use crate::key_value::KeyValue;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
 use crate::oci::{Images, UnusableImages};
+use crate::operations::Operations;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Targets;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
@@ -83,6 +84,9 @@ pub enum ServeError {
     /// The key for secrets was given and is none.
     #[error(transparent)]
     Key(#[from] InvalidKey),
+    /// The address for gRPC could not be bound.
+    #[error("{0}, which is where gRPC is: choose another with --grpc-listen, or `none`")]
+    GrpcNotBound(NotBound),
     /// The address could not be bound.
     #[error(transparent)]
     NotBound(#[from] NotBound),
@@ -114,6 +118,8 @@ pub struct Server {
     pub runtime: Runtime,
     /// Where it listens.
     pub address: std::net::SocketAddr,
+    /// Where it listens for gRPC; `None` for nowhere.
+    pub grpc_address: Option<std::net::SocketAddr>,
     dispatch: Dispatch,
     engine: Engine,
     /// The registry asks it, and does not hold it.
@@ -129,6 +135,7 @@ impl Server {
         // Before the store is touched.
         let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
         let listener = Listener::bind(config.listen, certificate.clone()).await?;
+        let grpc_listener = grpc_listener(config, certificate.as_ref()).await?;
         let ground = Ground::open(config).await?;
         let (message_queues, streams) = (ground.queues().await?, ground.streams().await?);
         let desk = Arc::new(Desk::new(ground.tasks.clone()));
@@ -137,14 +144,15 @@ impl Server {
         let worker = ground.worker(&core_dumps, &desk);
         let triggers = ground.triggers(&message_queues, &desk).await?;
         let Ground { store, live, clock, tasks, engine, max_concurrency, registry, vault, access } = ground;
+        let operations = Operations::open(store.clone(), clock.clone(), tasks.clone()).await?;
         let key_value = KeyValue::new(store.clone(), tasks.clone());
         let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(&tasks);
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
-        let (timely, base) = ((clock.clone(), tasks.clone()), base(config, &listener));
-        let topics = Topics::open(store.clone(), timely, message_queues.clone(), ways, base).await?;
+        let (timely, own_url) = ((clock.clone(), tasks.clone()), base(config, &listener));
+        let topics = Topics::open(store.clone(), timely, message_queues.clone(), ways, own_url.clone()).await?;
         let services = services(config, &objects, &connections, &clock)?;
         let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
@@ -175,9 +183,11 @@ impl Server {
             worker,
             vault,
             access,
+            operations,
             authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
             images,
+            directories: config.directories.clone(),
             key_value,
             core_dumps,
             message_queues,
@@ -199,10 +209,26 @@ impl Server {
         runtime.join_topics();
         triggers.begin();
         let (address, closing) = (listener.address(), CancellationToken::new());
+        let grpc_address = grpc_listener.as_ref().map(Listener::address);
         certificate.map_or(Ok(()), |certificate| follow(certificate, &tasks))?;
-        listener.serve(front_of(config, &runtime).await?, &tasks, closing.clone());
+        let places = Places { grpc_port: grpc_address.map(|address| address.port()), base: own_url };
+        let (front, grpc) = doors(config, &runtime, places, &tasks).await?;
+        listener.serve(front, &tasks, closing.clone());
+        if let Some(listener) = grpc_listener {
+            listener.serve_grpc(grpc, &tasks, closing.clone());
+        }
         tracing::info!(%address, functions = live.functions.len(), "serving");
-        Ok(Self { runtime, address, dispatch, engine, _targets: targets, tasks, closing, drain: config.drain })
+        Ok(Self {
+            runtime,
+            address,
+            grpc_address,
+            dispatch,
+            engine,
+            _targets: targets,
+            tasks,
+            closing,
+            drain: config.drain,
+        })
     }
 
     /// Waits until the process is asked to stop, by a signal or by a part of it that failed; then stops.
@@ -320,13 +346,24 @@ fn engine_settings(config: &Config, cache_dir: Option<std::path::PathBuf>) -> Se
     }
 }
 
-/// What answers requests. Where it asks who sends them, there is somebody who may do everything.
-async fn front_of(config: &Config, runtime: &Runtime) -> Result<Front, ServeError> {
+/// Where gRPC is listened for, if anywhere.
+async fn grpc_listener(
+    config: &Config,
+    certificate: Option<&Arc<Certificate>>,
+) -> Result<Option<Listener>, ServeError> {
+    let Some(address) = config.grpc_listen else { return Ok(None) };
+    let bound = Listener::bind(address, certificate.cloned()).await;
+    bound.map(Some).map_err(ServeError::GrpcNotBound)
+}
+
+/// What answers requests, and calls. Where they ask who sends them, there is somebody who may do everything.
+async fn doors(config: &Config, runtime: &Runtime, places: Places, tasks: &Tasks) -> Result<(Front, Grpc), ServeError> {
     if config.authentication == Authentication::Required {
         first_admin(config, runtime).await?;
     }
     let public_hosts = config.public_hosts.clone();
-    Ok(front(runtime.clone(), Serving { bench_endpoints: config.bench_endpoints, public_hosts }))
+    let serving = Serving { bench_endpoints: config.bench_endpoints, public_hosts, places };
+    Ok(front(runtime.clone(), serving, tasks))
 }
 
 /// This program, as what compiles.

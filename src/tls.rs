@@ -44,11 +44,27 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     if added { Ok(()) } else { Err("there is no `BEGIN CERTIFICATE` in it".to_owned()) }
 }
 
+/// What is spoken on a connection once TLS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, as gRPC wants it.
+    Http2,
+}
+
 /// What a server shows of itself, as its files last had it.
 #[derive(Debug)]
 pub struct Certificate {
     files: TlsFiles,
-    shown: RwLock<Arc<ServerConfig>>,
+    shown: RwLock<Shown>,
+}
+
+/// The same for each protocol.
+#[derive(Debug)]
+struct Shown {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
 }
 
 /// The files have no certificate that can be shown.
@@ -72,13 +88,17 @@ impl Certificate {
         Ok(())
     }
 
-    /// What answers a connection.
-    pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner)))
+    /// What answers a connection on which this is to be spoken.
+    pub fn acceptor(&self, protocol: Protocol) -> TlsAcceptor {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(match protocol {
+            Protocol::Http1 => &shown.http1,
+            Protocol::Http2 => &shown.http2,
+        }))
     }
 }
 
-fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, UnusableCertificate> {
+fn read(files: &TlsFiles) -> Result<Shown, UnusableCertificate> {
     let unusable = |why: String| UnusableCertificate { files: files.clone(), why };
     let certificates = std::fs::read(&files.certificate).map_err(|error| unusable(error.to_string()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
@@ -89,6 +109,8 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, UnusableCertificate> {
         .map_err(|error| unusable(error.to_string()))?;
     let config = versions.with_no_client_auth().with_single_cert(certificates, key);
     let mut config = config.map_err(|error| unusable(error.to_string()))?;
+    let mut http2 = config.clone();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    http2.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Shown { http1: Arc::new(config), http2: Arc::new(http2) })
 }

@@ -132,6 +132,11 @@ impl Access {
         self.read(State::has_everyone)
     }
 
+    /// The account of this id.
+    pub fn account_of(&self, id: &str) -> Option<Arc<Account>> {
+        self.read(|state| state.account(id.parse().ok()?).cloned())
+    }
+
     /// Whose token this is.
     pub fn bearer(&self, token: &str) -> Result<Principal, Refused> {
         let now = self.parts.clock.now();

@@ -24,6 +24,9 @@ pub(super) struct Settings {
     /// Where to listen: a loopback address, or any with --auth
     #[arg(long, value_name = "ADDRESS", default_value = config::DEFAULT_LISTEN)]
     listen: SocketAddr,
+    /// Where to listen for gRPC (clients of Yandex Cloud), or `none` [default: the port after that of --listen]
+    #[arg(long, value_name = "ADDRESS|none", value_parser = grpc_listen)]
+    grpc_listen: Option<GrpcListen>,
     /// A name that clients may call it by, besides its addresses and `localhost`; may be given again
     #[arg(long, value_name = "NAME", help_heading = "Who may reach it")]
     public_host: Vec<String>,
@@ -163,6 +166,11 @@ impl Settings {
         let (retention, capacities, code) = (self.keep(), self.capacities(), self.code()?);
         let config = Config {
             listen: self.listen,
+            grpc_listen: match self.grpc_listen {
+                None => config::default_grpc_listen(self.listen),
+                Some(GrpcListen::Nowhere) => None,
+                Some(GrpcListen::At(address)) => Some(address),
+            },
             authentication: if authenticate { Authentication::Required } else { Authentication::None },
             public_hosts: self.public_host,
             tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
@@ -217,6 +225,21 @@ impl Settings {
     }
 }
 
+/// Where gRPC is to be, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GrpcListen {
+    Nowhere,
+    At(SocketAddr),
+}
+
+fn grpc_listen(text: &str) -> Result<GrpcListen, String> {
+    match text.parse() {
+        Ok(address) => Ok(GrpcListen::At(address)),
+        Err(_) if text == "none" => Ok(GrpcListen::Nowhere),
+        Err(error) => Err(format!("{error}: use an address such as 127.0.0.1:8091, or `none`")),
+    }
+}
+
 fn keep(store: Store, data: Option<PathBuf>) -> Result<Keep, Error> {
     match (store, data) {
         (Store::Memory, None) => Ok(Keep::Memory),
@@ -252,7 +275,8 @@ fn start(config: &Config) -> Result<(), Error> {
         let server = Server::start(config).await.map_err(failed)?;
         // Tests and scripts read this line for the port.
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        output::line(&format!("tidemill listens on {scheme}://{}", server.address))?;
+        let grpc = server.grpc_address.map_or(String::new(), |address| format!("\ntidemill answers gRPC on {address}"));
+        output::line(&format!("tidemill listens on {scheme}://{}{grpc}", server.address))?;
         if config.examples {
             let deployed = examples::deploy(&server.runtime).await.map_err(|error| Error::Serve(Box::new(error)))?;
             output::line(&deployed.commands(server.address))?;
@@ -281,6 +305,7 @@ mod tests {
     fn the_defaults_are_those_of_the_configuration() {
         let config = config(&[]).unwrap();
         assert_eq!(config.listen.to_string(), config::DEFAULT_LISTEN);
+        assert_eq!(config.grpc_listen.map(|address| address.to_string()).as_deref(), Some("127.0.0.1:8091"));
         assert_eq!(config.keep, Keep::Sled(config::DEFAULT_DATA.into()));
         assert_eq!(config.concurrency.get(), bounds::DEFAULT_RUNTIME_CONCURRENCY);
         let day = queue::Keep { age: Some(bounds::DEFAULT_RETENTION), ..queue::Keep::default() };
@@ -293,6 +318,7 @@ mod tests {
     fn every_setting_can_be_typed() {
         let typed = [
             ["--listen", "[::1]:0"],
+            ["--grpc-listen", "none"],
             ["--data", "/d"],
             ["--concurrency", "2"],
             ["--hop-limit", "3"],
@@ -323,6 +349,7 @@ mod tests {
             config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
                 .unwrap();
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
+        assert_eq!(config.grpc_listen, None);
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
         let kept = queue::Keep { age: Some(Duration::ZERO), count: Some(4), bytes: Some(5) };
         assert_eq!((config.retention, config.drain), (kept, Duration::from_millis(1_500)));
@@ -356,6 +383,18 @@ mod tests {
         assert!(trying.contains("Only with data that is thrown away"), "{trying}");
     }
 
+    #[test]
+    fn grpc_is_beside_http_unless_it_is_told_otherwise() {
+        let check = |typed: &[&str], expected: &str| {
+            let told = config(typed).unwrap().grpc_listen.map_or("none".to_owned(), |address| address.to_string());
+            assert_eq!(told, expected, "{typed:?}");
+        };
+        check(&["--listen", "127.0.0.1:0"], "127.0.0.1:0");
+        check(&["--listen", "[::1]:9000"], "[::1]:9001");
+        check(&["--listen", "127.0.0.1:65535"], "none");
+        check(&["--grpc-listen", "127.0.0.1:7"], "127.0.0.1:7");
+    }
+
     #[track_caller]
     fn check_refused(typed: &[&str], part: &str) {
         let error = config(typed).unwrap_err();
@@ -366,6 +405,8 @@ mod tests {
     fn what_cannot_be_true_is_refused_with_the_flag() {
         check_refused(&["--listen", "0.0.0.0:80"], "--listen is 0.0.0.0:80");
         check_refused(&["--listen", "localhost"], "--listen");
+        check_refused(&["--grpc-listen", "0.0.0.0:81"], "--grpc-listen is 0.0.0.0:81");
+        check_refused(&["--grpc-listen", "off"], "or `none`");
         check_refused(&["--concurrency", "0"], "--concurrency");
         check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
         check_refused(&["--retention", "31d"], "--retention is");

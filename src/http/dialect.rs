@@ -6,13 +6,16 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 
 use super::problem::Problem;
-use super::{functiongraph, sqs};
+use super::{functiongraph, sqs, yandex};
 
 /// Such a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     FunctionGraph,
     Sqs(sqs::Protocol),
+    Yandex,
+    /// The URL of a function or a container.
+    YandexUrl,
 }
 
 /// A change that the audit log is told of.
@@ -30,6 +33,12 @@ impl Dialect {
         if functiongraph::is_meant(uri) {
             return Some(Self::FunctionGraph);
         }
+        if yandex::is_meant(uri) {
+            return Some(Self::Yandex);
+        }
+        if yandex::is_url(uri) {
+            return Some(Self::YandexUrl);
+        }
         sqs::protocol(method, uri, headers).map(Self::Sqs)
     }
 
@@ -38,6 +47,8 @@ impl Dialect {
         match self {
             Self::FunctionGraph => functiongraph::refusal(problem),
             Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
+            Self::Yandex => yandex::refusal(&problem),
+            Self::YandexUrl => yandex::refused_call(&problem),
         }
     }
 
@@ -46,7 +57,7 @@ impl Dialect {
     pub(super) fn change(self, method: &Method, uri: &Uri) -> Option<Named> {
         match self {
             Self::FunctionGraph => functiongraph::change(method, uri),
-            Self::Sqs(_) => None,
+            Self::Sqs(_) | Self::Yandex | Self::YandexUrl => None,
         }
     }
 }

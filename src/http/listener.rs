@@ -1,5 +1,5 @@
-//! The listener: accepts connections up to a limit and serves HTTP/1.1 on each, over TLS where it has a certificate. A slow or silent client costs
-//! one connection and no more. Knows no paths.
+//! The listener: accepts connections up to a limit and has each served, over TLS where it has a certificate. A slow or silent
+//! client costs one connection and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows no paths.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +13,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::front::Front;
+use super::yandex::Grpc;
 use crate::model::bounds;
 use crate::tasks::{OnExit, Tasks};
 use crate::tls::Certificate;
+pub(super) use crate::tls::Protocol;
 
 /// Pause after an accept that failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the last answers may take once everything else is told to stop.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A bound address.
 pub struct Listener {
@@ -56,9 +58,27 @@ impl Listener {
     pub fn serve(self, front: Front, tasks: &Tasks, closing: CancellationToken) {
         tasks.spawn("listener", OnExit::Ignore, accept(self, front, tasks.clone(), closing));
     }
+
+    /// The same of gRPC.
+    pub fn serve_grpc(self, grpc: Grpc, tasks: &Tasks, closing: CancellationToken) {
+        tasks.spawn("grpc-listener", OnExit::Ignore, accept(self, grpc, tasks.clone(), closing));
+    }
 }
 
-async fn accept(listener: Listener, front: Front, tasks: Tasks, closing: CancellationToken) {
+/// Somebody who speaks a protocol on connections.
+pub(super) trait Serves: Clone + Send + 'static {
+    /// Which, as TLS is told.
+    const PROTOCOL: Protocol;
+
+    /// Serves a connection to its end.
+    fn connection(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        ending: Ending,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+async fn accept<S: Serves>(listener: Listener, front: S, tasks: Tasks, closing: CancellationToken) {
     let Listener { socket, certificate, .. } = listener;
     let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
     loop {
@@ -78,10 +98,11 @@ async fn accept(listener: Listener, front: Front, tasks: Tasks, closing: Cancell
                 let ending = Ending { closing: closing.clone(), stopping };
                 let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
                 if let Some(certificate) = &certificate {
-                    let served = secured(certificate.acceptor(), stream, front.clone(), ending, permit);
+                    let served = secured(certificate.acceptor(S::PROTOCOL), stream, front.clone(), ending, permit);
                     tasks.spawn("connection", OnExit::Ignore, served);
                 } else {
-                    tasks.spawn("connection", OnExit::Ignore, connection(stream, front.clone(), ending, permit));
+                    let served = permitted(stream, front.clone(), ending, permit);
+                    tasks.spawn("connection", OnExit::Ignore, served);
                 }
             }
             Err(error) => {
@@ -93,53 +114,67 @@ async fn accept(listener: Listener, front: Front, tasks: Tasks, closing: Cancell
 }
 
 /// What ends a connection from this side.
-struct Ending {
+pub(super) struct Ending {
     /// No more requests.
-    closing: CancellationToken,
+    pub(super) closing: CancellationToken,
     /// No more of the one it is at: its client may never send the rest of it.
-    stopping: CancellationToken,
+    pub(super) stopping: CancellationToken,
 }
 
 /// A connection over TLS. Whoever does not come to terms in time goes.
-async fn secured(acceptor: TlsAcceptor, stream: TcpStream, front: Front, ending: Ending, permit: OwnedSemaphorePermit) {
+async fn secured(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    front: impl Serves,
+    ending: Ending,
+    permit: OwnedSemaphorePermit,
+) {
     let agreed = tokio::select! {
         agreed = tokio::time::timeout(bounds::HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => agreed,
         () = ending.closing.cancelled() => return,
     };
     match agreed {
-        Ok(Ok(stream)) => connection(stream, front, ending, permit).await,
+        Ok(Ok(stream)) => permitted(stream, front, ending, permit).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn connection(
+async fn permitted(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    front: Front,
+    front: impl Serves,
     ending: Ending,
     _permit: OwnedSemaphorePermit,
 ) {
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(bounds::READ_TIMEOUT)
-        .max_buf_size(bounds::MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), front);
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = ending.closing.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            let stopped = async {
-                ending.stopping.cancelled().await;
-                tokio::time::sleep(LAST_ANSWERS).await;
-            };
-            tokio::select! {
-                ended = served => ended,
-                () = stopped => return,
+    front.connection(stream, ending).await;
+}
+
+impl Serves for Front {
+    const PROTOCOL: Protocol = Protocol::Http1;
+
+    async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ending: Ending) {
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds::READ_TIMEOUT)
+            .max_buf_size(bounds::MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), self);
+        let mut served = std::pin::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = ending.closing.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                let stopped = async {
+                    ending.stopping.cancelled().await;
+                    tokio::time::sleep(LAST_ANSWERS).await;
+                };
+                tokio::select! {
+                    ended = served => ended,
+                    () = stopped => return,
+                }
             }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -10,11 +10,14 @@ mod gate;
 mod listener;
 mod native;
 mod origin;
+mod passing;
 mod problem;
 mod sqs;
+mod yandex;
 
 pub use front::Front;
 pub use listener::{Listener, NotBound};
+pub use yandex::{Grpc, Places};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -22,6 +25,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::runtime::Runtime;
+use crate::tasks::Tasks;
 use problem::{Effect, Fault, Problem};
 
 /// The OpenAPI document of the native API, as `/openapi.json` gives it.
@@ -30,17 +34,22 @@ pub fn openapi() -> &'static str {
 }
 
 /// What of serving can be chosen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Serving {
     /// Whether also what only a bench asks for is answered.
     pub bench_endpoints: bool,
     /// Names in `Host` that mean this server, besides addresses and `localhost`.
     pub public_hosts: Vec<String>,
+    /// Where the server is reached.
+    pub places: Places,
 }
 
-/// Everything that is served.
-pub fn front(runtime: Runtime, serving: Serving) -> Front {
+/// Everything that is served: over HTTP, and over gRPC.
+pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc) {
     let gate = gate::Gate::new(runtime.clone());
+    let services = yandex::Services::new(runtime.clone(), serving.places);
+    let grpc = Grpc::new(runtime.clone(), services.clone(), tasks.clone());
+    let elsewhere = move |runtime: State<Runtime>, request: Request| elsewhere(services.clone(), runtime, request);
     let bench = if serving.bench_endpoints { native::bench::routes() } else { Router::new() };
     let routes = native::routes()
         .merge(bench)
@@ -48,13 +57,19 @@ pub fn front(runtime: Runtime, serving: Serving) -> Front {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime);
-    Front::new(routes, gate, serving.public_hosts)
+    (Front::new(routes, gate, serving.public_hosts), grpc)
 }
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.
-async fn elsewhere(runtime: State<Runtime>, request: Request) -> Response {
+async fn elsewhere(services: yandex::Services, runtime: State<Runtime>, request: Request) -> Response {
     if functiongraph::is_meant(request.uri()) {
         return functiongraph::answer(runtime.0, request).await;
+    }
+    if yandex::is_meant(request.uri()) {
+        return yandex::answer(&services, request).await;
+    }
+    if yandex::is_url(request.uri()) {
+        return yandex::call(&runtime.0, request).await;
     }
     match sqs::answer(runtime, request).await {
         Ok(answer) => answer,

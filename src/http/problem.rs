@@ -63,6 +63,10 @@ impl Problem {
         &self.detail
     }
 
+    pub(super) const fn code(&self) -> &'static str {
+        self.code
+    }
+
     pub(super) const fn status(&self) -> StatusCode {
         self.status
     }
@@ -121,6 +125,13 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Says of a refusal in another form than [`Problem`]'s that it is the caller's fault, so that a connection whose request was
+/// not read to its end is closed.
+pub(super) fn mark_fault(response: &mut Response) {
+    let fault = if response.status().is_client_error() { Fault::Caller } else { Fault::Platform };
+    response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(fault.as_str()));
 }
 
 /// Whole seconds, rounded up: `Retry-After` knows nothing smaller, and too early is of no use.

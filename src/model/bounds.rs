@@ -113,6 +113,10 @@ pub const MAX_CREDENTIALS: usize = 100;
 pub const MAX_CREDENTIAL_AGE: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// Entries of the audit log; the oldest give way.
 pub const MAX_AUDIT_ENTRIES: usize = 20_000;
+/// Operations that are kept, of all dialects that have them; the oldest give way.
+pub const MAX_OPERATIONS: usize = 10_000;
+/// How long an operation can be asked for.
+pub const MAX_OPERATION_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Body of a signed request, in bytes: it has to be in memory before the request is known to be anybody's.
 pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
 /// Bytes of the bodies of signed requests that are in memory at once.

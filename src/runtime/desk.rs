@@ -189,6 +189,7 @@ fn not_done(error: Error) -> NotDone {
         | Error::Connection(_)
         | Error::ConnectionUnknown { .. }
         | Error::Denied(_)
+        | Error::File(_)
         | Error::Image(_)
         | Error::Interrupted
         | Error::InvocationUnknown(_)

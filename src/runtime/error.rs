@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::FileError;
 use crate::access::{AccessError, Denied, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
@@ -58,6 +59,9 @@ pub enum Error {
         /// Which.
         name: ConnectionName,
     },
+    /// A file was not taken as a module.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The function ran and failed.
     #[error("{}: {}", failure.kind.as_str(), failure.message)]
     Function {

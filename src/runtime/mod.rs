@@ -34,7 +34,7 @@ pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undo
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
-pub use images::Source;
+pub use images::{Fetched, FileError, ModuleSource, Source};
 pub use invocations::{Accepted, Answered, Ask};
 pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
@@ -53,6 +53,7 @@ use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
 use crate::oci::Images;
+use crate::operations::Operations;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -81,12 +82,16 @@ pub struct Parts {
     pub vault: Vault,
     /// The service accounts.
     pub access: Access,
+    /// Changes that are asked about until they are done.
+    pub operations: Operations,
     /// Whether requests have to say who sends them.
     pub authenticates: bool,
     /// Sends webhooks, and has the keys that they are signed with.
     pub webhooks: Webhooks,
     /// Pulls images.
     pub images: Images,
+    /// Directories below which modules may be read, and functions be granted any.
+    pub directories: Vec<std::path::PathBuf>,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// Core dumps of attempts.
@@ -130,6 +135,11 @@ impl Runtime {
     /// Whether requests should be sent here.
     pub fn is_ready(&self) -> bool {
         self.parts.ready.load(Ordering::SeqCst)
+    }
+
+    /// Changes that are asked about until they are done.
+    pub fn operations(&self) -> &Operations {
+        &self.parts.operations
     }
 
     /// The time, as it is written into records.

@@ -31,6 +31,7 @@ use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
 use crate::oci::Images;
+use crate::operations::Operations;
 use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::registry::Registry;
 use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
@@ -112,8 +113,10 @@ impl World {
         };
         let dispatch = Dispatch::start(needs, &live);
         let images = Images::new(store.clone(), &[], Authentication::None, None).unwrap();
+        let operations = Operations::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
         let runtime = Runtime::new(Parts {
             images,
+            directories: Vec::new(),
             key_value: KeyValue::new(store.clone(), tasks.clone()),
             store,
             registry,
@@ -121,6 +124,7 @@ impl World {
             worker,
             vault,
             access,
+            operations,
             authenticates: false,
             webhooks,
             message_queues: queues,

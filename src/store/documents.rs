@@ -41,11 +41,13 @@ pub enum Table {
     Trigger = 50,
     /// How far a trigger has come.
     TriggerProgress = 51,
+    /// Operations of the dialects that have them, by time.
+    Operation = 60,
 }
 
 impl Table {
     /// Every table, in the order of their numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Account,
         Self::Credential,
         Self::Audit,
@@ -63,6 +65,7 @@ impl Table {
         Self::WebhookKey,
         Self::Trigger,
         Self::TriggerProgress,
+        Self::Operation,
     ];
 
     /// Whether writing over a document moves something on that was accepted, rather than keeping something new: such is

@@ -17,7 +17,7 @@ use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
 use crate::oci::PullError;
 use crate::registry::{RegistryError, TargetRefused};
-use crate::runtime::Error;
+use crate::runtime::{Error, FileError};
 use crate::store::StoreError;
 use crate::triggers::TriggerError;
 use crate::vault::VaultError;
@@ -59,6 +59,10 @@ fn facts(error: &Error) -> Facts {
         Error::Connection(error) => connection(error),
         Error::Disabled(_) => caller(S::TOO_MANY_REQUESTS, "function_disabled"),
         Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
+        Error::File(FileError::NotAllowed(_)) => caller(S::FORBIDDEN, "file_not_allowed"),
+        Error::File(FileError::TooLarge(_) | FileError::Unreadable { .. }) => {
+            caller(S::UNPROCESSABLE_ENTITY, "file_unreadable")
+        }
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }

@@ -10,10 +10,11 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::headers::{self, Queueing, attributes, chain};
-use super::invoke::{Wait, answer, answered, wait, without_connection_headers};
+use super::invoke::{Wait, answer, answered, wait};
 use super::query::{self, bad};
 use crate::engine::call::{Input, Request};
 use crate::http::body;
+use crate::http::passing::without_connection_headers;
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::names::{FunctionPath, Qualifier};

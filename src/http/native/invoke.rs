@@ -15,6 +15,7 @@ use super::query::{self, Path, bad};
 use super::usage_json::{SERVER_TIMING, server_timing};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;
+use crate::http::passing::{without_connection_headers, without_our_headers};
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::bounds;
 use crate::model::names::VersionNumber;
@@ -173,30 +174,4 @@ fn rendered(reply: Reply) -> Response {
         }
     }
     response
-}
-
-/// What a function cannot say in our name.
-fn without_our_headers(mut headers: HeaderMap) -> HeaderMap {
-    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("tidemill-")).cloned().collect();
-    for name in ours {
-        headers.remove(name);
-    }
-    headers
-}
-
-/// Headers that are between a function and us, or between us and the client, are not passed on.
-pub(super) fn without_connection_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ] {
-        headers.remove(name);
-    }
-    headers
 }

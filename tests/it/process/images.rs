@@ -55,7 +55,7 @@ async fn an_image_is_deployed_by_its_tag_and_by_its_digest_and_runs() {
     assert_eq!((&moved["latest"], &moved["version"]["digest"]), (&json!(2), &json!(digest(&other))));
 
     let told = run(&server, &["deploy", &by_digest, "--name", "typed"]).await.exits(0);
-    assert!(told.out.contains("typed is at version 1"), "{}", told.out);
+    assert!(told.text().contains("typed is at version 1"), "{}", told.text());
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ pub(crate) fn queued(byte: u8, accepted: u8) -> Invocation {
         mode: Mode::Async,
         accepted: at(accepted),
         first_due: at(accepted),
-        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new(), head: None },
         lineage: Lineage::default(),
         policy: Policy { config: AsyncConfig::default(), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),

@@ -1,0 +1,100 @@
+//! The services behind both doors, one implementation each: gRPC's own requests come here as they are, those of REST are
+//! made into the same (`rest`). Here it is looked at whether anybody in particular asks, and changes are noted.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower_service::Service as _;
+
+use super::asked::Asked;
+use super::containers::Containers;
+use super::endpoints::{Endpoints, Places};
+use super::functions::Functions;
+use super::operations::OperationsOf;
+use super::proto::containers::container_service_server::ContainerServiceServer;
+use super::proto::endpoint::api_endpoint_service_server::ApiEndpointServiceServer;
+use super::proto::functions::function_service_server::FunctionServiceServer;
+use super::proto::iam::iam_token_service_server::IamTokenServiceServer;
+use super::proto::operation::operation_service_server::OperationServiceServer;
+use super::status;
+use super::tokens::Tokens;
+use crate::access::{Caller, NotAllowed};
+use crate::runtime::Runtime;
+
+/// Bytes of a request: a version's content and what else it says.
+pub(super) const MAX_REQUEST_BYTES: usize = 52_428_800 + 1_024 * 1_024;
+/// How long a call may take, its request included: a client that falls silent keeps nothing for longer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(300);
+/// Services that ask nobody who they are: they tell where the others are, and how to become somebody.
+const OPEN: [&str; 2] = ["/yandex.cloud.endpoint.ApiEndpointService/", "/yandex.cloud.iam.v1.IamTokenService/"];
+
+/// The services. Cheap to clone.
+#[derive(Clone)]
+pub(in crate::http) struct Services {
+    runtime: Runtime,
+    routes: Routes,
+}
+
+impl Services {
+    /// Everything that this dialect answers.
+    pub(in crate::http) fn new(runtime: Runtime, places: Places) -> Self {
+        let functions = Functions::new(runtime.clone(), places.clone());
+        let containers = Containers::new(runtime.clone(), places.clone());
+        let large = FunctionServiceServer::new(functions).max_decoding_message_size(MAX_REQUEST_BYTES);
+        let routes = Routes::new(large)
+            .add_service(ContainerServiceServer::new(containers))
+            .add_service(OperationServiceServer::new(OperationsOf::new(runtime.clone())))
+            .add_service(ApiEndpointServiceServer::new(Endpoints::new(places)))
+            .add_service(IamTokenServiceServer::new(Tokens::new(runtime.clone())))
+            .prepare();
+        Self { runtime, routes }
+    }
+
+    /// Whether requests have to say who sends them.
+    pub(super) fn asks(&self) -> bool {
+        self.runtime.authenticates()
+    }
+
+    /// Answers a call, whose path is `/SERVICE/METHOD`.
+    pub(super) async fn call(&self, mut request: Request<Body>, asked: Asked) -> Response<Body> {
+        let path = request.uri().path().to_owned();
+        let is_open = OPEN.iter().any(|service| path.starts_with(service));
+        if asked.caller == Caller::Nobody && !is_open {
+            return status::not_allowed(NotAllowed::Unauthenticated).into_http();
+        }
+        request.extensions_mut().insert(asked.clone());
+        let mut routes = self.routes.clone();
+        let response = match tokio::time::timeout(CALL_TIMEOUT, routes.call(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => Status::internal(format!("the call failed: {error}")).into_http(),
+            Err(_) => {
+                let seconds = CALL_TIMEOUT.as_secs();
+                Status::deadline_exceeded(format!("the call took longer than {seconds} s")).into_http()
+            }
+        };
+        if is_change(&path) {
+            self.note(&path, &asked, &response);
+        }
+        response
+    }
+
+    /// Writes a change down, or that it was refused to somebody.
+    fn note(&self, path: &str, asked: &Asked, response: &Response<Body>) {
+        let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());
+        let who = match &asked.caller {
+            Caller::Account(who) => format!("{}/{}", who.namespace, who.name),
+            Caller::Nobody | Caller::Trusted => String::new(),
+        };
+        let action = path.trim_start_matches('/').rsplit('.').next().unwrap_or_default().to_owned();
+        self.runtime.note_behind(who, action, asked.changed(), status::http(code).as_u16());
+    }
+}
+
+/// Whether a method of this path changes something, as its name tells.
+fn is_change(path: &str) -> bool {
+    let method = path.rsplit('/').next().unwrap_or_default();
+    !(method.starts_with("Get") || method.starts_with("List"))
+}
