@@ -49,3 +49,4 @@ mod webhooks;
 mod wrong_changes;
 mod wrong_input;
 mod yandex_containers;
+mod yc;
