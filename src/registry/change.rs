@@ -85,6 +85,13 @@ pub enum Subject {
     Version(VersionNumber),
 }
 
+/// Whose the configuration is that comes with a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Function,
+    Version,
+}
+
 /// What a change does to the catalogue once it is committed.
 type Publish = Box<dyn FnOnce(&mut Catalogue) + Send>;
 
@@ -92,7 +99,20 @@ impl Registry {
     /// Deploys a module: makes a new version of the function, and the function where there is none of that
     /// name. The same deployment again makes no version. Returns whether the function is new.
     pub async fn deploy(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
-        self.change(move |registry| async move { registry.deployed(path, deployment).await }).await
+        let deployed = move |registry: Self| async move { registry.deployed(path, deployment, Whose::Function).await };
+        Ok(self.change(deployed).await?.0)
+    }
+
+    /// Deploys a module as a new version, also when it would be the same as the latest. The configuration that comes with
+    /// it is that version's own. Returns its number.
+    pub async fn deploy_version(
+        &self,
+        path: FunctionPath,
+        deployment: Deployment,
+    ) -> Result<VersionNumber, RegistryError> {
+        let deployment = Deployment { always: true, ..deployment };
+        let deployed = move |registry: Self| async move { registry.deployed(path, deployment, Whose::Version).await };
+        Ok(self.change(deployed).await?.1)
     }
 
     /// Sets the asynchronous configuration of a function or of one version; the one before is replaced whole.
@@ -183,13 +203,18 @@ impl Registry {
         .await
     }
 
-    async fn deployed(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
+    async fn deployed(
+        &self,
+        path: FunctionPath,
+        deployment: Deployment,
+        whose: Whose,
+    ) -> Result<(bool, VersionNumber), RegistryError> {
         deployment.check()?;
         self.secrets_exist(&path, &deployment).await?;
         if let Some(config) = &deployment.config {
             self.targets_exist(&path, config).await?;
         }
-        self.proposed(&path, &deployment)?; // what is refused anyway need not be compiled first
+        self.proposed(&path, &deployment, whose)?; // what is refused anyway need not be compiled first
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
         let digest = digest(deployment.module.clone()).await;
@@ -211,7 +236,7 @@ impl Registry {
         }
 
         let _changing = parts.changing.lock().await;
-        let (mut function, latest) = self.proposed(&path, &deployment)?;
+        let (mut function, latest) = self.proposed(&path, &deployment, whose)?;
         let number = following(latest.as_ref().map(|latest| latest.number))?;
         let version = Version { wants, wasi_0_3, ..deployment.version(number, digest, entrypoint, parts.clock.now()) };
         let same = latest.as_ref().is_some_and(|latest| latest.is_same_but_for_number(&version));
@@ -219,9 +244,10 @@ impl Registry {
         if !repeated {
             function.latest = Some(number);
         }
+        let function_latest = function.latest.unwrap_or(number);
         parts.store.put_module(digest, deployment.module).await.map_err(RegistryError::Store)?;
         self.keep(function, (!repeated).then_some(version)).await?;
-        Ok(latest.is_none())
+        Ok((latest.is_none(), function_latest))
     }
 
     /// A secret that is not there yet is a name written wrongly, more often than not.
@@ -267,6 +293,7 @@ impl Registry {
         &self,
         path: &FunctionPath,
         deployment: &Deployment,
+        whose: Whose,
     ) -> Result<(Function, Option<Arc<Version>>), RegistryError> {
         let (mut function, latest) = match self.function(path) {
             Ok(function) => {
@@ -276,7 +303,14 @@ impl Registry {
             Err(_) => (self.new_function(path.clone())?, None),
         };
         if let Some(text) = &deployment.config {
-            function.async_config = Some(self.checked(&function, text)?);
+            let config = self.checked(&function, text)?;
+            match whose {
+                Whose::Function => function.async_config = Some(config),
+                Whose::Version => {
+                    let number = following(latest.as_ref().map(|latest| latest.number))?;
+                    function.version_configs.insert(number, config);
+                }
+            }
         }
         Ok((function, latest))
     }

@@ -58,6 +58,20 @@ impl Runtime {
         Ok((self.describe(&path, &Qualifier::Latest)?, created))
     }
 
+    /// Deploys a module as a new version whatever the latest is; a configuration that comes with it is that version's own.
+    pub async fn deploy_version(
+        &self,
+        caller: &Caller,
+        path: FunctionPath,
+        deployment: Deployment,
+    ) -> Result<Described, Error> {
+        if let Some(config) = &deployment.config {
+            self.check_config(caller, &path, config)?;
+        }
+        let number = self.parts.registry.deploy_version(path.clone(), deployment).await?;
+        self.describe(&path, &Qualifier::Version(number))
+    }
+
     /// A function and one of its versions.
     pub fn describe(&self, path: &FunctionPath, qualifier: &Qualifier) -> Result<Described, Error> {
         let (function, version) = self.parts.registry.resolve(path, qualifier)?;

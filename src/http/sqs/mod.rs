@@ -28,6 +28,7 @@ use super::problem::Problem;
 use crate::access::Caller;
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
+use crate::model::message_queue::QueuePath;
 use crate::model::names::Namespace;
 use crate::runtime::Runtime;
 use error::SqsError;
@@ -83,6 +84,16 @@ pub(super) async fn answer(State(runtime): State<Runtime>, request: Request) -> 
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     Ok(response)
+}
+
+/// The queue of an ARN, for other dialects that name queues so; or what is wrong with it.
+pub(super) fn queue_of_arn(text: &str) -> Result<QueuePath, String> {
+    names::of_arn(text).map_err(|error| error.message)
+}
+
+/// The ARN of a queue as Yandex Message Queue writes it.
+pub(super) fn yandex_arn(path: &QueuePath) -> String {
+    names::yandex_arn(path)
 }
 
 /// The form of a request of this dialect, as far as its head tells.

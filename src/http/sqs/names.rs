@@ -63,6 +63,11 @@ pub(super) fn of_url(text: &str, namespace: &Namespace) -> Result<QueuePath, Sqs
     }
 }
 
+/// The ARN of a queue as Yandex Message Queue writes it.
+pub(super) fn yandex_arn(path: &QueuePath) -> String {
+    format!("{YANDEX_ARN}ru-central1:{}:{}", path.namespace, path.name)
+}
+
 pub(super) fn arn(path: &QueuePath) -> String {
     format!("{ARN}{}:{}", path.namespace, path.name)
 }

@@ -5,6 +5,7 @@ use prost_types::Timestamp as ProtoTimestamp;
 use tonic::{Request, Response, Status};
 
 use super::asked::{Asked, taken};
+use super::pages::Page;
 use super::proto::operation::operation_service_server::OperationService;
 use super::proto::operation::{
     self as proto_operation, CancelOperationRequest, GetOperationRequest, operation::Result as Shown,
@@ -75,6 +76,20 @@ pub(super) async fn run(
     let work = async move { work.await.map_err(|status| status::failed(&status)) };
     let operation = runtime.operations().run(begun, work).await.map_err(status::unkept)?;
     Ok(Response::new(shown(operation)))
+}
+
+/// A page of operations on `subject`, the newest first, and where the next goes on.
+pub(super) async fn listed(
+    runtime: &Runtime,
+    subject: &str,
+    page: &Page,
+) -> Result<(Vec<Operation>, String), Status> {
+    let after = page.after.as_deref().map(str::parse::<OperationId>).transpose().map_err(|_| Page::wrong())?;
+    let mut found = runtime.operations().of(subject, after, page.size + 1).await.map_err(status::unkept)?;
+    let is_more = found.len() > page.size;
+    found.truncate(page.size);
+    let last = found.last().filter(|_| is_more).map(|last| last.id.to_string());
+    Ok((found, last.unwrap_or_default()))
 }
 
 /// An operation as clients see it.

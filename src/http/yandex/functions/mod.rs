@@ -1,10 +1,25 @@
-//! `FunctionService`: functions and their versions. What the runtime has no use for is kept, and shown again.
+//! `FunctionService`: functions and their versions. `service` has its methods; a noun has a file. What the runtime has no use
+//! for is kept (`kept`) and shown again.
+
+mod asynchronous;
+mod bindings;
+mod change;
+mod deploy;
+mod find;
+mod history;
+mod kept;
+mod read;
+mod scaling;
+mod service;
+mod shown;
+mod source;
+mod tags;
 
 use super::endpoints::Places;
-use super::proto::functions::function_service_server::FunctionService;
 use crate::runtime::Runtime;
 
 /// The service.
+#[derive(Clone)]
 pub(super) struct Functions {
     runtime: Runtime,
     places: Places,
@@ -15,6 +30,3 @@ impl Functions {
         Self { runtime, places }
     }
 }
-
-#[tonic::async_trait]
-impl FunctionService for Functions {}
