@@ -78,13 +78,13 @@ impl Order {
             annotations: kept::annotations(&self.revision)?,
             always: true,
         };
-        match runtime.deploy(caller, path.clone(), component.clone()).await {
-            Ok((described, _)) => Ok(described),
+        match runtime.deploy_version(caller, path.clone(), component.clone()).await {
+            Ok(described) => Ok(described),
             Err(Error::Registry(RegistryError::Module(refused))) => {
                 let entrypoint = Some(Wanted::Entrypoint(Entrypoint::Command));
                 let command = Deployment { entrypoint, arguments: self.arguments, cgi: true, ..component };
-                match runtime.deploy(caller, path.clone(), command).await {
-                    Ok((described, _)) => Ok(described),
+                match runtime.deploy_version(caller, path.clone(), command).await {
+                    Ok(described) => Ok(described),
                     Err(Error::Registry(RegistryError::Module(also))) => Err(invalid(
                         "image_spec.image_url",
                         format!("it is neither a component of `wasi:http` ({refused}) nor a command ({also})"),
@@ -166,14 +166,14 @@ fn limits(revision: &Revision) -> Result<Limits, Status> {
 }
 
 /// The account that asynchronous invocations are for, where it is one of the folder here; the id of another is kept.
-pub(super) fn account(runtime: &Runtime, path: &FunctionPath, revision: &Revision) -> Option<AccountName> {
+fn account(runtime: &Runtime, path: &FunctionPath, revision: &Revision) -> Option<AccountName> {
     let config = revision.async_invocation_config.as_ref()?;
     let account = runtime.access().account_of(&config.service_account_id)?;
     (account.namespace == path.namespace).then(|| account.name.clone())
 }
 
-/// How requests that wait are treated: once, and nobody is told.
-pub(super) fn config(service_account: Option<AccountName>) -> ConfigText {
+/// How requests that wait are treated: once, and nobody is told. It is the revision's own.
+fn config(service_account: Option<AccountName>) -> ConfigText {
     ConfigText {
         retry: RetryPolicy::NEVER,
         max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

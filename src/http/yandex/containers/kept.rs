@@ -34,8 +34,9 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Binding {
     role: String,
+    #[serde(rename = "subject")]
     id: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "subject_type")]
     kind: String,
 }
 

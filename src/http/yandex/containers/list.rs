@@ -3,7 +3,8 @@
 use tonic::Status;
 
 use super::super::asked::Asked;
-use super::super::operations::shown as shown_operation;
+use super::super::operations::{listed, shown as shown_operation};
+use super::super::pages::{Page, filter};
 use super::super::proto::access as a;
 use super::super::proto::containers::{
     ListContainerOperationsRequest, ListContainerOperationsResponse, ListContainersRequest, ListContainersResponse,
@@ -16,8 +17,7 @@ use crate::model::access::{Permission, Scope};
 use crate::model::function::Function;
 use crate::model::names::{FunctionPath, Namespace};
 
-/// Entries of a page where nobody says how many, and the most.
-const USUAL: usize = 100;
+/// Containers that are looked for at once: more than a page has.
 const MOST: usize = 1_000;
 /// Functions that are looked at together.
 const STEP: usize = 500;
@@ -31,12 +31,12 @@ impl Containers {
     ) -> Result<ListContainersResponse, Status> {
         let namespace = folder(&request.folder_id)?;
         asked.check(&self.runtime, Permission::FunctionsView, &Scope::Namespace(namespace.clone()))?;
-        let (most, name) = (size(request.page_size)?, wanted_name(&request.filter)?);
-        let token = request.page_token.as_str();
-        let mut found = self.containers(asked, &namespace, after(&namespace, token)?, |function| {
+        let page = Page::of(request.page_size, &request.page_token)?;
+        let name = filter(&request.filter, "name")?;
+        let mut found = self.containers(asked, &namespace, after(&namespace, &page)?, |function| {
             name.as_deref().is_none_or(|name| self.shown(function).name == name)
         });
-        let next_page_token = cut(&mut found, most, |last| last.path.name.to_string());
+        let next_page_token = cut(&mut found, page.size, |last| last.path.name.to_string());
         Ok(ListContainersResponse { containers: found.iter().map(|it| self.shown(it)).collect(), next_page_token })
     }
 
@@ -66,7 +66,7 @@ impl Containers {
         request: ListContainersRevisionsRequest,
     ) -> Result<ListContainersRevisionsResponse, Status> {
         use list_containers_revisions_request::Id;
-        let most = size(request.page_size)?;
+        let page = Page::of(request.page_size, &request.page_token)?;
         no_filter(&request.filter)?;
         let containers = match request.id {
             Some(Id::ContainerId(id)) => vec![self.find(asked, &id, Permission::FunctionsView)?.0],
@@ -82,8 +82,8 @@ impl Containers {
             let versions = self.runtime.versions(&function.path).map_err(status::status)?;
             all.extend(versions.iter().rev().map(|version| shown::revision(&function, version)));
         }
-        let mut revisions = behind(all, &request.page_token, |revision| &revision.id)?;
-        let next_page_token = cut(&mut revisions, most, |last| last.id.clone());
+        let mut revisions = behind(all, &page, |revision| &revision.id)?;
+        let next_page_token = cut(&mut revisions, page.size, |last| last.id.clone());
         Ok(ListContainersRevisionsResponse { revisions, next_page_token })
     }
 
@@ -94,14 +94,8 @@ impl Containers {
         request: &ListContainerOperationsRequest,
     ) -> Result<ListContainerOperationsResponse, Status> {
         no_filter(&request.filter)?;
-        let most = size(request.page_size)?;
-        let after = match request.page_token.as_str() {
-            "" => None,
-            token => Some(token.parse().map_err(|_| no_token(token))?),
-        };
-        let listed = self.runtime.operations().of(&function.id.to_string(), after, most + 1).await;
-        let mut listed = listed.map_err(status::unkept)?;
-        let next_page_token = cut(&mut listed, most, |last| last.id.to_string());
+        let page = Page::of(request.page_size, &request.page_token)?;
+        let (listed, next_page_token) = listed(&self.runtime, &function.id.to_string(), &page).await?;
         let operations = listed.into_iter().map(shown_operation).collect();
         Ok(ListContainerOperationsResponse { operations, next_page_token })
     }
@@ -112,19 +106,11 @@ pub(super) fn page_of_bindings(
     kept: &Kept,
     request: &a::ListAccessBindingsRequest,
 ) -> Result<a::ListAccessBindingsResponse, Status> {
-    let (most, token) = (size(request.page_size)?, request.page_token.as_str());
-    let before = if token.is_empty() { 0 } else { token.parse().map_err(|_| no_token(token))? };
-    let mut access_bindings: Vec<_> = kept.bindings().skip(before).take(most + 1).collect();
-    let next_page_token = cut(&mut access_bindings, most, |_| before.saturating_add(most).to_string());
+    let page = Page::of(request.page_size, &request.page_token)?;
+    let before = page.after.as_deref().map_or(Ok(0), str::parse::<usize>).map_err(|_| Page::wrong())?;
+    let mut access_bindings: Vec<_> = kept.bindings().skip(before).take(page.size + 1).collect();
+    let next_page_token = cut(&mut access_bindings, page.size, |_| before.saturating_add(page.size).to_string());
     Ok(a::ListAccessBindingsResponse { access_bindings, next_page_token })
-}
-
-fn size(asked: i64) -> Result<usize, Status> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(USUAL),
-        Ok(size) if size <= MOST => Ok(size),
-        _ => Err(invalid("page_size", format!("is {asked}, and must be 0 to {MOST}"))),
-    }
 }
 
 /// Cuts what is behind a page off, and says where to go on.
@@ -137,48 +123,23 @@ fn cut<T>(found: &mut Vec<T>, most: usize, token: impl Fn(&T) -> String) -> Stri
 }
 
 /// Where a page of containers begins.
-fn after(namespace: &Namespace, token: &str) -> Result<Option<FunctionPath>, Status> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let name = token.parse().map_err(|_| no_token(token))?;
-    Ok(Some(FunctionPath { namespace: namespace.clone(), name }))
+fn after(namespace: &Namespace, page: &Page) -> Result<Option<FunctionPath>, Status> {
+    let path = |name: &String| {
+        let name = name.parse().map_err(|_| Page::wrong())?;
+        Ok(FunctionPath { namespace: namespace.clone(), name })
+    };
+    page.after.as_ref().map(path).transpose()
 }
 
-/// What stands behind the entry that a token names.
-fn behind<T>(mut all: Vec<T>, token: &str, name: impl Fn(&T) -> &String) -> Result<Vec<T>, Status> {
-    if token.is_empty() {
-        return Ok(all);
-    }
-    let place = all.iter().position(|entry| name(entry) == token).ok_or_else(|| no_token(token))?;
+/// What stands behind the entry that a page begins behind.
+fn behind<T>(mut all: Vec<T>, page: &Page, name: impl Fn(&T) -> &String) -> Result<Vec<T>, Status> {
+    let Some(after) = &page.after else { return Ok(all) };
+    let place = all.iter().position(|entry| name(entry) == after).ok_or_else(Page::wrong)?;
     Ok(all.split_off(place + 1))
-}
-
-fn no_token(token: &str) -> Status {
-    let told: String = token.chars().take(100).collect();
-    invalid("page_token", format!("is `{told}`: take `next_page_token` as it is"))
-}
-
-/// The name that a filter asks for: `name="..."` is the only one that there is.
-fn wanted_name(filter: &str) -> Result<Option<String>, Status> {
-    if filter.trim().is_empty() {
-        return Ok(None);
-    }
-    let value = filter.trim().strip_prefix("name").map(str::trim_start).and_then(|rest| rest.strip_prefix('='));
-    let value = value.map(str::trim).and_then(|value| {
-        let unquoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-        unquoted('"').or_else(|| unquoted('\'')).or(Some(value).filter(|value| !value.is_empty()))
-    });
-    value.map(|value| Some(value.to_owned())).ok_or_else(|| wrong_filter(filter))
 }
 
 fn no_filter(filter: &str) -> Result<(), Status> {
     if filter.trim().is_empty() { Ok(()) } else { Err(invalid("filter", "is not supported here: leave it out")) }
-}
-
-fn wrong_filter(filter: &str) -> Status {
-    let told: String = filter.chars().take(100).collect();
-    invalid("filter", format!("is `{told}`: write `name=\"NAME\"`"))
 }
 
 #[cfg(test)]
@@ -186,26 +147,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_asks_for_a_name() {
-        let read = |filter: &str| wanted_name(filter).map_err(|status| status.message().to_owned());
-        for filter in ["name=\"a\"", "name = 'a'", " name=a "] {
-            assert_eq!(read(filter), Ok(Some("a".to_owned())), "{filter}");
-        }
-        assert_eq!(read(""), Ok(None));
-        for filter in ["a", "name", "name=", "status=\"x\""] {
-            assert!(read(filter).unwrap_err().contains("write `name="), "{filter}");
-        }
-    }
-
-    #[test]
     fn a_page_ends_where_the_next_begins() {
         let all: Vec<String> = ["a", "b", "c"].map(ToOwned::to_owned).to_vec();
-        let mut first = behind(all.clone(), "", |it| it).unwrap();
+        let page = |token: &str| Page::of(2, token).unwrap();
+        let mut first = behind(all.clone(), &page(""), |it| it).unwrap();
         let token = cut(&mut first, 2, Clone::clone);
         assert_eq!((first.len(), token.as_str()), (2, "b"));
-        let mut rest = behind(all.clone(), &token, |it| it).unwrap();
+        let mut rest = behind(all.clone(), &page(&token), |it| it).unwrap();
         assert_eq!((cut(&mut rest, 2, Clone::clone), rest), (String::new(), vec!["c".to_owned()]));
-        assert!(behind(all, "x", |it| it).is_err());
-        assert!(size(-1).is_err() && size(1_001).is_err() && size(0).is_ok());
+        assert!(behind(all, &page("x"), |it| it).is_err());
     }
 }

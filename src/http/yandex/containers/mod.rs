@@ -32,7 +32,6 @@ use super::status::{self, invalid};
 use crate::model::access::{Permission, Scope};
 use crate::model::function::{Annotations, Function, Version, Weights};
 use crate::model::names::{FunctionName, FunctionPath, Namespace, Qualifier, VersionNumber};
-use crate::registry::Subject;
 use crate::runtime::Runtime;
 use deploy::Order;
 use kept::{DIALECT, Kept};
@@ -126,7 +125,7 @@ impl ContainerService for Containers {
         let wanted = if name.is_empty() { shown::nameless(&Uuid::new_v4().to_string()) } else { name.clone() };
         let path = FunctionPath { namespace, name: named(&wanted)? };
         asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&path))?;
-        asked.changes(path.to_string());
+        asked.changes(format!("container {path}"));
         let kept = Kept::new(description, labels);
         let annotations = Annotations::from([(DIALECT.to_owned(), kept.text()?)]);
         let mut function = self.runtime.create_function(path, annotations).await.map_err(status::status)?;
@@ -145,7 +144,7 @@ impl ContainerService for Containers {
         let UpdateContainerRequest { container_id: id, update_mask, name, description, labels } = request;
         let changes = masked(update_mask)?;
         let (mut function, mut kept) = self.find(&asked, &id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         for field in changes {
             match field.as_str() {
                 "description" => kept.description.clone_from(&description),
@@ -168,7 +167,7 @@ impl ContainerService for Containers {
     async fn delete(&self, request: Request<DeleteContainerRequest>) -> Result<Response<Operation>, Status> {
         let (asked, DeleteContainerRequest { container_id: id }) = taken(request)?;
         let (function, _) = self.find(&asked, &id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         self.runtime.delete(function.path.clone(), false).await.map_err(status::status)?;
         let metadata = DeleteContainerMetadata { container_id: id.clone() };
         let about = About { description: "Delete container", namespace: &function.path.namespace, subject: &id };
@@ -182,9 +181,10 @@ impl ContainerService for Containers {
         let (asked, request) = taken(request)?;
         let id = request.container_id.clone();
         let (function, _) = self.find(&asked, &id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         let order = Order::of(request, &function.path.namespace)?;
-        let metadata = DeployContainerRevisionMetadata::default(); // which it is, is known when it is
+        let next = function.latest.map_or(VersionNumber::MIN, |latest| latest.saturating_add(1));
+        let metadata = DeployContainerRevisionMetadata { container_revision_id: format!("{id}-{next}") };
         let about =
             About { description: "Deploy container revision", namespace: &function.path.namespace, subject: &id };
         let begun = about.begun(&asked, &metadata);
@@ -202,7 +202,7 @@ impl ContainerService for Containers {
     async fn rollback(&self, request: Request<RollbackContainerRequest>) -> Result<Response<Operation>, Status> {
         let (asked, RollbackContainerRequest { container_id: id, revision_id }) = taken(request)?;
         let (function, _) = self.find(&asked, &id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         let (of, version) = self.find_revision(&asked, &revision_id, Permission::FunctionsEdit)?;
         if of.id != function.id {
             return Err(invalid(
@@ -210,10 +210,6 @@ impl ContainerService for Containers {
                 format!("is `{revision_id}`, which is a revision of another container"),
             ));
         }
-        let account = deploy::account(&self.runtime, &function.path, &kept::revision(&version));
-        let config = deploy::config(account);
-        let configured = self.runtime.configure(&asked.caller, &function.path, Subject::Function, config).await;
-        configured.map_err(status::status)?;
         let function = activate(&self.runtime, function, Some(version.number)).await?;
         let metadata = RollbackContainerMetadata { container_id: id.clone(), revision_id };
         let about = About { description: "Rollback container", namespace: &function.path.namespace, subject: &id };
@@ -258,7 +254,7 @@ impl ContainerService for Containers {
     ) -> Result<Response<Operation>, Status> {
         let (asked, a::SetAccessBindingsRequest { resource_id, access_bindings }) = taken(request)?;
         let (function, mut kept) = self.find(&asked, &resource_id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         kept.set_bindings(access_bindings);
         self.bindings_changed(&asked, &function, &kept).await
     }
@@ -269,7 +265,7 @@ impl ContainerService for Containers {
     ) -> Result<Response<Operation>, Status> {
         let (asked, a::UpdateAccessBindingsRequest { resource_id, access_binding_deltas }) = taken(request)?;
         let (function, mut kept) = self.find(&asked, &resource_id, Permission::FunctionsEdit)?;
-        asked.changes(function.path.to_string());
+        asked.changes(format!("container {}", function.path));
         for delta in access_binding_deltas {
             let binding = delta.access_binding.clone().unwrap_or_default();
             match delta.action() {
