@@ -79,11 +79,7 @@ pub(super) async fn run(
 }
 
 /// A page of operations on `subject`, the newest first, and where the next goes on.
-pub(super) async fn listed(
-    runtime: &Runtime,
-    subject: &str,
-    page: &Page,
-) -> Result<(Vec<Operation>, String), Status> {
+pub(super) async fn listed(runtime: &Runtime, subject: &str, page: &Page) -> Result<(Vec<Operation>, String), Status> {
     let after = page.after.as_deref().map(str::parse::<OperationId>).transpose().map_err(|_| Page::wrong())?;
     let mut found = runtime.operations().of(subject, after, page.size + 1).await.map_err(status::unkept)?;
     let is_more = found.len() > page.size;

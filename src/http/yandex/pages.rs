@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn a_page_has_a_hundred_items_unless_told_and_a_thousand_at_most() {
         let page = |size| Page::of(size, "").ok().map(|page| page.size);
-        assert_eq!([page(0), page(7), page(1_000), page(1_001), page(-1)], [Some(100), Some(7), Some(1_000), None, None]);
+        assert_eq!(
+            [page(0), page(7), page(1_000), page(1_001), page(-1)],
+            [Some(100), Some(7), Some(1_000), None, None]
+        );
         assert_eq!(Page::of(1, "x").unwrap().after.as_deref(), Some("x"));
     }
 

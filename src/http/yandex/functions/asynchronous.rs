@@ -60,7 +60,8 @@ impl Functions {
         let named = |field_end: &str| format!("{FIELD}.{field}.ymq_target.{field_end}");
         let path = sqs::queue_of_arn(&queue.queue_arn).map_err(|why| invalid(&named("queue_arn"), why))?;
         if path.namespace != *namespace {
-            let why = format!("`{}` is a queue of `{}`, and the function is of `{namespace}`", path.name, path.namespace);
+            let why =
+                format!("`{}` is a queue of `{}`, and the function is of `{namespace}`", path.name, path.namespace);
             return Err(invalid(&named("queue_arn"), why));
         }
         let to = Outside { kind: OutsideKind::Queue, target: path.name.to_string() };
@@ -100,7 +101,8 @@ pub(super) fn shown(function: &Function, number: VersionNumber) -> Option<f::Asy
     let target = |to: &Option<Destination>, terms: &Terms| {
         let target = match to {
             Some(Destination::Outside(Outside { kind: OutsideKind::Queue, target })) if terms.connection.is_none() => {
-                let path = target.parse().ok().map(|name| QueuePath { namespace: function.path.namespace.clone(), name });
+                let path =
+                    target.parse().ok().map(|name| QueuePath { namespace: function.path.namespace.clone(), name });
                 let queue_arn = path.map(|path| sqs::yandex_arn(&path)).unwrap_or_default();
                 Target::YmqTarget(f::YmqTarget { queue_arn, service_account_id: account(&terms.service_account) })
             }

@@ -4,6 +4,7 @@ use tonic::{Response, Status};
 
 use super::Functions;
 use super::kept::{self, Binding, Kept};
+use crate::access::AccessError;
 use crate::access::EVERYONE;
 use crate::http::yandex::asked::Asked;
 use crate::http::yandex::operations::{About, done};
@@ -14,7 +15,6 @@ use crate::http::yandex::status::{self, invalid};
 use crate::model::access::{Permission, Role, Scope};
 use crate::model::function::Function;
 use crate::runtime::{AccountPath, Error};
-use crate::access::AccessError;
 
 /// Bindings of a function: what is kept of it has a bound.
 const MAX_BINDINGS: usize = 200;
@@ -96,7 +96,9 @@ impl Functions {
                 let taken = self.runtime.revoke(&asked.caller, account, role, Scope::function(&function.path)).await;
                 match taken {
                     // It was taken away in another way meanwhile.
-                    Ok(_) | Err(Error::Access(AccessError::NotGranted { .. } | AccessError::AccountUnknown { .. })) => (),
+                    Ok(_) | Err(Error::Access(AccessError::NotGranted { .. } | AccessError::AccountUnknown { .. })) => {
+                        ()
+                    }
                     Err(error) => return Err(status::status(error)),
                 }
             }

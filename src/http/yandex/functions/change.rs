@@ -81,7 +81,8 @@ impl Functions {
             };
             function = kept::edit(&self.runtime, &function.path, change).await?;
         }
-        let about = About { description: "Update function", namespace: &function.path.namespace, subject: &function_id };
+        let about =
+            About { description: "Update function", namespace: &function.path.namespace, subject: &function_id };
         let begun = about.begun(asked, &f::UpdateFunctionMetadata { function_id: function_id.clone() });
         done(&self.runtime, begun, &self.shown(&function)).await
     }
@@ -143,4 +144,3 @@ impl Functions {
 fn named(name: &str) -> Result<FunctionName, Status> {
     name.parse().map_err(|error| invalid("name", error))
 }
-

@@ -16,10 +16,10 @@ use super::tags::alias;
 use crate::engine::Refused;
 use crate::http::yandex::asked::Asked;
 use crate::http::yandex::operations::{About, ended, run};
+use crate::http::yandex::proto::dynamic;
 use crate::http::yandex::proto::functions as f;
 use crate::http::yandex::proto::functions::create_function_version_request::PackageSource;
 use crate::http::yandex::proto::operation::Operation;
-use crate::http::yandex::proto::dynamic;
 use crate::http::yandex::rules;
 use crate::http::yandex::status::{self, invalid};
 use crate::model::access::Permission;
@@ -120,7 +120,9 @@ impl Functions {
 fn wanted(entrypoint: &str) -> Vec<Option<Wanted>> {
     let entry = match entrypoint.rsplit_once('.') {
         Some((_, entry)) if !entrypoint.contains([':', '#']) => entry,
-        _ => entrypoint.split_once('.').filter(|_| entrypoint.contains([':', '#'])).map_or(entrypoint, |(_, rest)| rest),
+        _ => {
+            entrypoint.split_once('.').filter(|_| entrypoint.contains([':', '#'])).map_or(entrypoint, |(_, rest)| rest)
+        }
     };
     let parsed: Option<Wanted> = entry.parse().ok();
     // A kind that is no usual name of a function is meant as one.
@@ -141,7 +143,10 @@ fn checked(request: &mut f::CreateFunctionVersionRequest) -> Result<Option<Packa
     let source = request.package_source.take();
     let outlined = match &source {
         Some(PackageSource::Content(content)) if content.len() > MAX_CONTENT_BYTES => {
-            return Err(invalid("content", format!("has {} bytes, and must have <={MAX_CONTENT_BYTES}", content.len())));
+            return Err(invalid(
+                "content",
+                format!("has {} bytes, and must have <={MAX_CONTENT_BYTES}", content.len()),
+            ));
         }
         Some(PackageSource::Content(_)) => Some(PackageSource::Content(Bytes::from_static(b"."))),
         other => other.clone(),

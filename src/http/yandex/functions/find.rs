@@ -33,12 +33,7 @@ pub(super) fn folder(id: &str) -> Result<Namespace, Status> {
 
 impl Functions {
     /// The function of an id, for whoever may do this with it.
-    pub(super) fn function(
-        &self,
-        asked: &Asked,
-        id: &str,
-        permission: Permission,
-    ) -> Result<Arc<Function>, Status> {
+    pub(super) fn function(&self, asked: &Asked, id: &str, permission: Permission) -> Result<Arc<Function>, Status> {
         let found = id.parse().ok().and_then(|id| self.runtime.function_by_id(id));
         let unknown = || Status::not_found(format!("there is no function `{}`", told(id)));
         let function = found.filter(|function| !Kept::is_elsewhere(function)).ok_or_else(unknown)?;
@@ -55,9 +50,9 @@ impl Functions {
     ) -> Result<(Arc<Function>, Arc<Version>), Status> {
         let unknown = || Status::not_found(format!("there is no version `{}`", told(id)));
         let (function, number) = parted(id).ok_or_else(unknown)?;
-        let function = self.function(asked, &function.to_string(), permission).map_err(|status| {
-            if status.code() == tonic::Code::NotFound { unknown() } else { status }
-        })?;
+        let function = self
+            .function(asked, &function.to_string(), permission)
+            .map_err(|status| if status.code() == tonic::Code::NotFound { unknown() } else { status })?;
         let described = self.runtime.describe(&function.path, &Qualifier::Version(number)).map_err(|_| unknown())?;
         Ok((described.function, described.version))
     }

@@ -80,7 +80,8 @@ impl Kept {
 
     /// Whether a function is another service's.
     pub(super) fn is_elsewhere(function: &Function) -> bool {
-        function.annotations.get(DIALECT).is_some_and(|text| text.contains("\"container\"")) && Self::of(function).container.is_some()
+        function.annotations.get(DIALECT).is_some_and(|text| text.contains("\"container\""))
+            && Self::of(function).container.is_some()
     }
 
     pub(in crate::http::yandex) fn text(&self) -> String {

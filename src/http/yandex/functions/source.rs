@@ -49,7 +49,9 @@ impl Functions {
         };
         let file = entrypoint.rsplit_once('.').map_or("", |(file, _)| file).to_owned();
         let unpacked = spawn_blocking(move || unpacked(&package, &file, bounds::MAX_MODULE_BYTES)).await;
-        unpacked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())).map_err(|why| invalid(field, why))
+        unpacked
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+            .map_err(|why| invalid(field, why))
     }
 
     /// The code of another version, for whoever may see it.
@@ -110,7 +112,9 @@ fn unpacked(package: &Bytes, file: &str, limit: usize) -> Result<Bytes, String> 
         modules.retain(|name| *name == named || name.ends_with(&format!("/{named}")));
     }
     let [module] = &modules[..] else {
-        return Err("the zip must have one file that ends in .wasm, or one that is called as the entrypoint's file".to_owned());
+        return Err(
+            "the zip must have one file that ends in .wasm, or one that is called as the entrypoint's file".to_owned()
+        );
     };
     // What it says of its size need not be true: no more than a module may have is unpacked.
     let mut bytes = Vec::new();
