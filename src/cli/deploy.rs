@@ -191,7 +191,8 @@ impl Deploy {
     }
 }
 
-async fn read(path: &Path) -> Result<Bytes, Error> {
+/// The bytes of a module, unless they are too many.
+pub(super) async fn read(path: &Path) -> Result<Bytes, Error> {
     let unreadable = |cause| Error::Unreadable { path: path.to_owned(), cause };
     let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
     if size > bounds::MAX_MODULE_BYTES as u64 {

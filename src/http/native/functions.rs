@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -388,6 +389,19 @@ pub(super) async fn show(
     let path = query::path(named.namespace.as_deref(), &name)?;
     let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
+}
+
+/// The bytes of a version's module.
+pub(super) async fn module(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let named: Named = query::query(&uri)?;
+    let path = query::path(named.namespace.as_deref(), &name)?;
+    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
+    let module = runtime.module(&path, &qualifier).await?;
+    Ok(([(CONTENT_TYPE, "application/wasm")], module).into_response())
 }
 
 pub(super) async fn list(

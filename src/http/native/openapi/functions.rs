@@ -42,6 +42,10 @@ pub(super) fn functions() -> Vec<Operation> {
             .takes([p::function(), p::namespace()])
             .answers::<VersionsOut>(200, "Its versions")
             .refuses(404, NOT_FOUND),
+        get("/v1/functions/{name}/module", "download_module", "Download the module of a version, as it was deployed")
+            .takes([p::function(), p::namespace(), p::qualifier()])
+            .answers_bytes("The module")
+            .refuses(404, NO_VERSION),
         get("/v1/functions/{name}/schema", "show_schema", "Show what a function takes and gives, as JSON Schema")
             .takes([p::function(), p::namespace(), p::qualifier()])
             .answers::<SchemaOut>(200, "Its signature")
