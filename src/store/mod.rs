@@ -5,6 +5,7 @@
 //! one group, so no crash can leave a part of them.
 
 pub mod embedded;
+pub mod form;
 pub mod memory;
 
 mod background;

@@ -1,26 +1,29 @@
-//! Documents of this room as bytes: one that says in which form, then the value as `MessagePack` with fields by their
-//! places. A field may be added at the end of a type where it has a default; anything else is another form.
+//! Documents of rooms as bytes: one that says in which form, then the value as `MessagePack` with fields by their places. A
+//! field may be added at the end of a type where it has a default; anything else is another form. Records of the store's
+//! own have a form of their own (`record`).
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::StoreError;
+use super::StoreError;
 
 /// The form that is written.
 const FORM: u8 = 1;
 
 /// The bytes of a value.
-pub(super) fn encode(value: &impl Serialize) -> Bytes {
+///
+/// # Panics
+/// If the value is not plain data.
+pub fn encode(value: &impl Serialize) -> Bytes {
     let mut bytes = vec![FORM];
-    value
-        .serialize(&mut rmp_serde::Serializer::new(&mut bytes))
-        .expect("plain data in memory: neither its form nor the buffer can refuse");
+    let mut serializer = rmp_serde::Serializer::new(&mut bytes);
+    value.serialize(&mut serializer).expect("plain data in memory: neither its form nor the buffer can refuse");
     bytes.into()
 }
 
 /// The value in `bytes`; `what` names it in the error.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl FnOnce() -> String) -> Result<T, StoreError> {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl FnOnce() -> String) -> Result<T, StoreError> {
     let read = match bytes.split_first() {
         Some((&FORM, body)) => rmp_serde::from_slice(body).map_err(|error| error.to_string()),
         Some((&form, _)) => Err(format!("it is in form {form} and this program reads form {FORM}: a newer one may")),
