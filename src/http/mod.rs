@@ -13,6 +13,9 @@ mod origin;
 mod problem;
 mod sqs;
 
+pub(crate) use native::fuzz as fuzz_native;
+pub(crate) use sqs::fuzz as fuzz_sqs;
+
 pub use front::Front;
 pub use listener::{Listener, NotBound};
 

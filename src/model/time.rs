@@ -46,7 +46,7 @@ impl Timestamp {
         if let Ok(ms) = text.parse() {
             return Ok(Self(ms));
         }
-        let invalid = || InvalidTimestamp(text.to_owned());
+        let invalid = || InvalidTimestamp(text.chars().take(50).collect());
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let ms = instant.unix_timestamp_nanos() / 1_000_000;
         u64::try_from(ms).map(Self).map_err(|_| invalid())

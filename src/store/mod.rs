@@ -17,6 +17,8 @@ mod pairs;
 mod record;
 mod sled;
 
+pub(crate) mod fuzz;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

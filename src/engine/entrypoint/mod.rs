@@ -22,6 +22,7 @@ use super::{imports, trap};
 use crate::model::entrypoint::{Entrypoint, ExportName, Wanted};
 use crate::model::outcome::Failure;
 
+pub(super) use typed::fuzz as fuzz_typed;
 pub use typed::{Misfit, Signature};
 
 /// A module with its imports resolved and its entrypoint found, so that a run looks nothing up by name.

@@ -16,6 +16,8 @@ mod input;
 mod messages;
 mod operations;
 
+pub(crate) mod fuzz;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
