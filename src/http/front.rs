@@ -28,11 +28,21 @@ pub struct Front {
     gate: Gate,
     /// Names that mean this server.
     hosts: Arc<[String]>,
+    over_tls: bool,
 }
+
+/// Stands in a request that came over TLS: what is answered with a URL of this server says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OverTls;
 
 impl Front {
     pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>) -> Self {
-        Self { routes, gate, hosts: hosts.into() }
+        Self { routes, gate, hosts: hosts.into(), over_tls: false }
+    }
+
+    /// The same where TLS is spoken.
+    pub(super) fn over_tls(self) -> Self {
+        Self { over_tls: true, ..self }
     }
 
     async fn routed(self, request: Request) -> Result<Response, Infallible> {
@@ -51,7 +61,10 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Front {
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let front = self.clone();
         Box::pin(async move {
-            let request = request.map(Body::new);
+            let mut request = request.map(Body::new);
+            if front.over_tls {
+                request.extensions_mut().insert(OverTls);
+            }
             if request.body().size_hint().upper() == Some(0) {
                 return front.routed(request).await;
             }

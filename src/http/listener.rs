@@ -61,6 +61,7 @@ impl Listener {
 async fn accept(listener: Listener, front: Front, tasks: Tasks, closing: CancellationToken) {
     let Listener { socket, certificate, .. } = listener;
     let connections = Arc::new(Semaphore::new(bounds::MAX_CONNECTIONS));
+    let front = if certificate.is_some() { front.over_tls() } else { front };
     loop {
         // The permit first: who does not fit waits in the kernel's backlog.
         let permit = tokio::select! {
