@@ -6,6 +6,7 @@ mod objects;
 mod queues;
 mod server;
 
+pub(crate) use nats::{NO_NATS, Nats};
 pub(crate) use queues::{NO_MOTO, Queues};
 
 use std::path::Path;
