@@ -18,9 +18,11 @@ use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::NotSent;
+use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::grant::Scheme;
-use crate::outbound::{Allowed, Peer};
+use crate::model::time::Timestamp;
+use crate::outbound::{self, Allowed, Peer};
 use crate::tls::{self, UnusableAuthority};
 
 /// How long it may take until there is a connection.
@@ -36,6 +38,7 @@ pub struct Reach {
     http: reqwest::Client,
     tls: ClientConfig,
     admission: Admission,
+    clock: Clock,
 }
 
 /// Which addresses may be connected to.
@@ -53,6 +56,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// When.
+    pub(super) received: Timestamp,
 }
 
 impl Reach {
@@ -75,7 +80,7 @@ impl Reach {
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
             .build()
             .expect("the settings are the same each time");
-        Ok(Self { http, tls, admission })
+        Ok(Self { http, tls, admission, clock: Clock::system() })
     }
 
     /// What TLS is spoken with.
@@ -109,15 +114,14 @@ impl Reach {
                 break; // what says why stands at its beginning
             }
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        Ok(Answer { status, headers, body: body.freeze(), received: self.clock.now() })
     }
 }
 
 impl Answer {
-    /// How long to wait before the next try, where the service says so in seconds.
+    /// How long to wait before the next try, where the service says so.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        outbound::retry_after(&self.headers, self.received)
     }
 
     /// Whether it was taken.
