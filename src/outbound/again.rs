@@ -25,7 +25,7 @@ mod tests {
 
     #[track_caller]
     fn check(retry_after: &str, date: Option<&str>, seconds: Option<u64>) {
-        let mut headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after.parse().unwrap())]);
+        let mut headers: HeaderMap = [(RETRY_AFTER, retry_after.parse().unwrap())].into_iter().collect();
         headers.extend(date.map(|date| (DATE, date.parse().unwrap())));
         let now = Timestamp::parse("2026-11-22T03:00:00Z").unwrap();
         assert_eq!(super::retry_after(&headers, now), seconds.map(Duration::from_secs), "{retry_after} {date:?}");

@@ -22,7 +22,7 @@ pub(crate) fn request(input: &[u8]) {
         assert_eq!(rule.path(&canonical), canonical, "the path `{path}` is not written in one way");
     }
 
-    let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a.example"))]);
+    let mut headers: HeaderMap = [(HOST, HeaderValue::from_static("a.example"))].into_iter().collect();
     if let Some((name, value)) = header.split_once(':')
         && let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
     {

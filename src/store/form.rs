@@ -10,6 +10,8 @@ use super::StoreError;
 
 /// The form that is written.
 const FORM: u8 = 1;
+/// Levels of values within values that are read: reading is recursion, and what is damaged may seem to go deep.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The bytes of a value.
 ///
@@ -25,7 +27,11 @@ pub fn encode(value: &impl Serialize) -> Bytes {
 /// The value in `bytes`; `what` names it in the error.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: impl FnOnce() -> String) -> Result<T, StoreError> {
     let read = match bytes.split_first() {
-        Some((&FORM, body)) => rmp_serde::from_slice(body).map_err(|error| error.to_string()),
+        Some((&FORM, body)) => {
+            let mut deserializer = rmp_serde::Deserializer::new(body);
+            deserializer.set_max_depth(MAX_DEPTH);
+            T::deserialize(&mut deserializer).map_err(|error| error.to_string())
+        }
         Some((&form, _)) => Err(format!("it is in form {form} and this program reads form {FORM}: a newer one may")),
         None => Err("it is empty".to_owned()),
     };
@@ -39,7 +45,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_what_is_not_says_what_it_is() {
         assert_eq!(decode::<(u8, String)>(&encode(&(7, "a")), String::new).unwrap(), (7, "a".to_owned()));
-        for bytes in [&b""[..], b"\x09\x01", b"\x01\xff"] {
+        let deep = [&[FORM], &b"\x81\xa1x".repeat(1_000)[..]].concat();
+        for bytes in [&b""[..], b"\x09\x01", b"\x01\xff", &deep] {
             let told = decode::<u8>(bytes, || "the connection `a`".to_owned()).unwrap_err().to_string();
             assert!(told.contains("the connection `a`"), "{told}");
         }

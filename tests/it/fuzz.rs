@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tidemill::fuzz::{TARGETS, Target};
@@ -29,7 +29,11 @@ fn fed(target: &Target) -> Result<(), String> {
     let (most, moment) = longer.map_or((MOST, Duration::from_secs(1)), |s| (usize::MAX, Duration::from_secs(s)));
     let (mut dice, begun, mut count) = (Dice(seed.unwrap_or(0x7469_6465_6d69_6c6c)), Instant::now(), 0);
     while count < most && begun.elapsed() < moment {
-        feed(target, &made(&mut dice, &seeds))?;
+        let input = made(&mut dice, &seeds);
+        if longer.is_some() {
+            fs::write(kept(target), &input).unwrap(); // it may end the process
+        }
+        feed(target, &input)?;
         count += 1;
     }
     assert!(count > 50, "the target `{}` takes too long: {count} inputs in {:?}", target.name, begun.elapsed());
@@ -54,10 +58,14 @@ fn said(name: &str) -> Option<u64> {
 
 fn feed(target: &Target, input: &[u8]) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| (target.run)(input))).map_err(|_panic| {
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", target.name));
-        fs::write(&kept, input).unwrap();
-        format!("`{}` fails with what stands in {}", target.name, kept.display())
+        fs::write(kept(target), input).unwrap();
+        format!("`{}` fails with what stands in {}", target.name, kept(target).display())
     })
+}
+
+/// Where an input is kept that a target fails with.
+fn kept(target: &Target) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", target.name))
 }
 
 fn seeds(target: &Target) -> Vec<Vec<u8>> {

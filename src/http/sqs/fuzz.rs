@@ -12,10 +12,8 @@ use super::{TARGET, json, names, query};
 pub(crate) fn request(input: &[u8]) {
     let Some((protocol, body)) = input.split_first() else { return };
     let read = if protocol % 2 == 0 {
-        let headers = HeaderMap::from_iter([(
-            TARGET.parse().expect("a name"),
-            HeaderValue::from_static("AmazonSQS.SendMessage"),
-        )]);
+        let mut headers = HeaderMap::new();
+        headers.insert(TARGET, HeaderValue::from_static("AmazonSQS.SendMessage"));
         json::read(&headers, body)
     } else {
         query::read(&Uri::from_static("/shop/q"), body)
@@ -23,7 +21,7 @@ pub(crate) fn request(input: &[u8]) {
     match read {
         Ok((operation, parameters)) => {
             take(&Input::new(&parameters));
-            // A clients' own words in both forms of an answer.
+            // A client's own words in both forms of an answer.
             drop(json::answer(&parameters));
             drop(query::answer(&operation, &parameters, Uuid::nil()));
             queue(&parameters);
