@@ -44,6 +44,9 @@ pub mod runtime;
 
 pub mod http;
 
+#[doc(hidden)]
+pub mod fuzz;
+
 pub mod examples;
 pub mod serve;
 

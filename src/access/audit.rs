@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::record;
 use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, DocumentKey, DocumentRange, Durability, Group, Store, StoreError, Table};
 
 /// Something that was done, or refused.
@@ -69,7 +69,7 @@ impl Audit {
         let now = parts.clock.now();
         let place = Clock::place_at(now, places.back().copied());
         let entry = AuditEntry { at: now, who, action, on, status };
-        let mut group = vec![Change::PutDocument(key(place), record::encode(&entry))];
+        let mut group = vec![Change::PutDocument(key(place), form::encode(&entry))];
         let too_many = (places.len() + 1).saturating_sub(bounds::MAX_AUDIT_ENTRIES);
         group.extend(places.iter().take(too_many).map(|oldest| Change::RemoveDocument(key(*oldest))));
         parts.store.commit(Group(group), Durability::Written).await?;
@@ -91,7 +91,7 @@ impl Audit {
         let mut entries = Vec::with_capacity(chosen.len());
         for place in chosen {
             if let Some(bytes) = self.parts.store.document(key(place)).await? {
-                entries.push((place, record::decode(&bytes, "an entry of the audit log")?));
+                entries.push((place, form::decode(&bytes, || "an entry of the audit log".to_owned())?));
             }
         }
         Ok(entries)

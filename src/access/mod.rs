@@ -10,7 +10,6 @@ mod caller;
 mod change;
 mod credential;
 mod error;
-mod record;
 mod state;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 
 use super::credential::{self, CredentialKind, Kept};
 use super::error::Refused;
-use super::{EVERYONE, Principal, record};
+use super::{EVERYONE, Principal};
 use crate::model::access::{Binding, Permission, Role, Scope};
 use crate::model::names::{AccountId, AccountName, Namespace};
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{DocumentKey, DocumentRange, Store, StoreError, Table};
 use crate::vault::Vault;
 
@@ -52,7 +53,7 @@ impl Account {
     }
 
     pub(super) fn document(&self) -> (DocumentKey, Bytes) {
-        (DocumentKey::new(Table::Account, self.id.as_bytes().to_vec()), record::encode(self))
+        (DocumentKey::new(Table::Account, self.id.as_bytes().to_vec()), form::encode(self))
     }
 }
 
@@ -84,7 +85,7 @@ impl Held {
 
     pub(super) fn document(&self) -> (DocumentKey, Bytes) {
         let kept = Kept { used: self.used(), ..self.kept.clone() };
-        (credential::document_key(&kept.id), record::encode(&kept))
+        (credential::document_key(&kept.id), form::encode(&kept))
     }
 
     /// The secret of a key.
@@ -108,10 +109,10 @@ impl State {
     pub(super) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let mut state = Self::default();
         for (key, bytes) in all(store, Table::Account).await? {
-            state.put(record::decode(&bytes, &format!("the service account {:02x?}", key.key()))?);
+            state.put(form::decode(&bytes, || format!("the service account {:02x?}", key.key()))?);
         }
         for (_, bytes) in all(store, Table::Credential).await? {
-            let kept: Kept = record::decode(&bytes, "a token or key of a service account")?;
+            let kept: Kept = form::decode(&bytes, || "a token or key of a service account".to_owned())?;
             // One whose account is gone was removed with it; its own removal may have been cut short.
             if state.names.contains_key(&kept.account) {
                 state.hold(kept);

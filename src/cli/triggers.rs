@@ -17,7 +17,7 @@ use super::output::{self, Output};
 use super::units;
 use crate::model::bounds;
 use crate::model::message_queue::QueueName;
-use crate::model::names::TriggerName;
+use crate::model::names::{AccountName, TriggerName};
 use crate::model::reference::FunctionReference;
 use crate::model::trigger::{CatchUp, Form};
 
@@ -117,6 +117,10 @@ struct Common {
     /// Make it switched off
     #[arg(long)]
     disabled: bool,
+    /// The service account that must be allowed to invoke the function, and to receive from the queue, now and each time
+    /// the trigger fires; without one you have to be, now
+    #[arg(long, value_name = "ACCOUNT")]
+    service_account: Option<AccountName>,
 }
 
 /// Which trigger.
@@ -133,6 +137,7 @@ struct Shown {
     kind: String,
     function: String,
     enabled: bool,
+    service_account: Option<String>,
     created_at: String,
     fired: u64,
     last_fired_at: Option<String>,
@@ -210,6 +215,7 @@ impl FromQueue {
             "kind": "queue",
             "function": self.common.function,
             "enabled": !self.common.disabled,
+            "service_account": self.common.service_account,
             "queue": self.from.as_str(),
             "batch_size": self.batch_size,
             "batch_window_s": self.batch_window.as_secs(),
@@ -231,6 +237,7 @@ impl Timer {
             "kind": "timer",
             "function": self.common.function,
             "enabled": !self.common.disabled,
+            "service_account": self.common.service_account,
             "cron": self.cron,
             "time_zone": self.time_zone,
             "catch_up": self.catch_up.as_str(),
@@ -303,6 +310,7 @@ fn text(shown: &Shown) -> String {
         ("invokes", shown.function.clone()),
         ("state", if shown.enabled { "on" } else { "off" }.to_owned()),
     ];
+    rows.extend(shown.service_account.clone().map(|account| ("acts for", account)));
     rows.extend(shown.catch_up.clone().map(|rule| ("catches up with", rule)));
     rows.extend([
         ("created", shown.created_at.clone()),

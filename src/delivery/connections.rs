@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
-use super::{NotSent, form};
+use super::NotSent;
 use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::connection::{Connection, InvalidService, Keys, Service};
 use crate::model::names::{ConnectionName, Namespace, SecretName};
 use crate::model::secret::SecretValue;
+use crate::store::form;
 use crate::store::{Change, DocumentKey, DocumentRange, Durability, Group, Store, StoreError, Table};
 use crate::vault::{Vault, VaultError};
 

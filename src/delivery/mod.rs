@@ -8,7 +8,6 @@
 mod message;
 mod render;
 
-mod form;
 mod xml;
 
 mod reach;

@@ -14,7 +14,9 @@ use reqwest::redirect::Policy;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::NotSent;
-use crate::outbound::{Admission, Allowed};
+use crate::clock::Clock;
+use crate::model::time::Timestamp;
+use crate::outbound::{self, Admission, Allowed};
 use crate::tls::{self, UnusableAuthority};
 
 /// How long it may take until there is a connection.
@@ -30,6 +32,7 @@ pub struct Reach {
     http: reqwest::Client,
     tls: ClientConfig,
     admission: Admission,
+    clock: Clock,
 }
 
 /// What a service answered.
@@ -38,6 +41,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// When.
+    pub(super) received: Timestamp,
 }
 
 impl Reach {
@@ -59,7 +64,7 @@ impl Reach {
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
             .build()
             .expect("the settings are the same each time");
-        Ok(Self { http, tls, admission })
+        Ok(Self { http, tls, admission, clock: Clock::system() })
     }
 
     /// What TLS is spoken with.
@@ -90,15 +95,14 @@ impl Reach {
                 break; // what says why stands at its beginning
             }
         }
-        Ok(Answer { status, headers, body: body.freeze() })
+        Ok(Answer { status, headers, body: body.freeze(), received: self.clock.now() })
     }
 }
 
 impl Answer {
-    /// How long to wait before the next try, where the service says so in seconds.
+    /// How long to wait before the next try, where the service says so.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        outbound::retry_after(&self.headers, self.received)
     }
 
     /// Whether it was taken.

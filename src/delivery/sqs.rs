@@ -293,7 +293,12 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, never: bool, told: &str) {
-        let answer = Answer { status: 400, headers: http::HeaderMap::new(), body: body.to_owned().into() };
+        let answer = Answer {
+            status: 400,
+            headers: http::HeaderMap::new(),
+            body: body.to_owned().into(),
+            received: crate::model::time::Timestamp::default(),
+        };
         let refused = refused(&answer).told;
         assert_eq!((matches!(refused, NotSent::Never { .. }), refused.to_string().as_str()), (never, told));
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Parts;
-use super::deliver::DeliveryFigures;
+use super::deliver::{DeliveryFigures, DeliveryTarget, TargetFigures};
 use crate::model::bounds;
 use crate::model::names::FunctionId;
 
@@ -23,6 +23,8 @@ pub struct Figures {
     pub damaged: usize,
     /// What is brought out of the runtime.
     pub deliveries: DeliveryFigures,
+    /// That of each target.
+    pub delivery_targets: Vec<(DeliveryTarget, TargetFigures)>,
 }
 
 /// Figures of one function.
@@ -93,7 +95,13 @@ impl Parts {
             functions.entry(*function).or_default().oldest_due_age = Some(*age);
         }
         let line = self.line();
-        Figures { functions, in_memory: line.len(), damaged: line.damaged(), deliveries: self.deliveries.figures() }
+        Figures {
+            functions,
+            in_memory: line.len(),
+            damaged: line.damaged(),
+            deliveries: self.deliveries.figures(),
+            delivery_targets: self.deliveries.figures_of_targets(),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use accept::Acceptance;
 pub use asked::CancelAsked;
-pub use deliver::DeliveryFigures;
+pub use deliver::{DeliveryFigures, DeliveryTarget, TargetFigures};
 pub use figures::{Figures, FunctionFigures};
 pub use keys::Keyed;
 pub use refused::{Full, NotAccepted};

@@ -48,6 +48,8 @@ mod run;
 
 mod handle;
 
+pub(crate) mod fuzz;
+
 pub use build::{Build, CodeId, Flavor};
 pub use compile::{Compiled, Told, compile};
 pub use entrypoint::{Misfit, Signature};

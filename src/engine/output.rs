@@ -70,6 +70,11 @@ impl Capture {
         bytes.into()
     }
 
+    /// Whether more was written than there is room for, by a guest that was told so and went on.
+    pub(super) fn overflown(&self) -> Result<(), TooLarge> {
+        if self.past_it == Past::Stop && self.written().dropped > 0 { Err(TooLarge(self.bound)) } else { Ok(()) }
+    }
+
     /// A failure, whose message may tell what was written, without the secrets in it.
     pub(super) fn shown(&self, failure: Failure) -> Failure {
         failure.with_message(|message, is_cut| self.secrets.redacted_text(message, is_cut))

@@ -116,7 +116,7 @@ fn others(callable: &[String]) -> String {
 
 const fn needs(kind: &Entrypoint) -> &'static str {
     match kind {
-        Entrypoint::Command => "`_start` or `wasi:cli/run@0.2`",
+        Entrypoint::Command => "`_start`, `wasi:cli/run@0.2` or `wasi:cli/run@0.3`",
         Entrypoint::Handler => "`tidemill:function/handler@1`, `tidemill:function/handler-async@1` or `handle`",
         Entrypoint::Http => "`wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`",
         Entrypoint::Typed(_) => "a component: name a function of a core module with `raw:`",
@@ -149,7 +149,7 @@ mod tests {
         let refused = Refused::MissingEntrypoint { wanted: None, exports: vec!["memory".into(), "answer".into()] };
         let text = refused.to_string();
         assert!(text.starts_with("this module exports `memory`, `answer`; nothing of that can be called"), "{text}");
-        assert!(text.contains("`command` needs `_start` or `wasi:cli/run@0.2`"), "{text}");
+        assert!(text.contains("`command` needs `_start`, `wasi:cli/run@0.2` or"), "{text}");
         let refused = Refused::MissingEntrypoint { wanted: Some(Entrypoint::Http), exports: vec![] };
         assert!(refused.to_string().contains("of the kind `http` needs `wasi:http/incoming-handler@0.2`"));
     }

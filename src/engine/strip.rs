@@ -7,6 +7,7 @@ use std::ops::Range;
 use wasmparser::BinaryReader;
 
 use super::scan::DEBUG_SECTIONS;
+use crate::model::bounds;
 
 const PREAMBLE: usize = 8;
 const CUSTOM: u8 = 0;
@@ -15,15 +16,19 @@ const INNER: [u8; 2] = [1, 4];
 
 /// The module without debug information, at every level. What cannot be read stays as it is: the validator tells.
 ///
-/// Recursion is bounded where the module was scanned before.
+/// So does what nests deeper than a module may: a scan sees that only up to where the parser gives up.
 pub(super) fn without_debug_info(module: &[u8]) -> Cow<'_, [u8]> {
-    match stripped(module) {
+    within(module, 0)
+}
+
+fn within(module: &[u8], depth: usize) -> Cow<'_, [u8]> {
+    match (depth <= bounds::MAX_MODULE_NESTING).then(|| stripped(module, depth)).flatten() {
         Some(stripped) => Cow::Owned(stripped),
         None => Cow::Borrowed(module),
     }
 }
 
-fn stripped(module: &[u8]) -> Option<Vec<u8>> {
+fn stripped(module: &[u8], depth: usize) -> Option<Vec<u8>> {
     let is_component = *module.get(6)? == 1;
     let mut out = module.get(..PREAMBLE)?.to_vec();
     let mut at = PREAMBLE;
@@ -31,7 +36,7 @@ fn stripped(module: &[u8]) -> Option<Vec<u8>> {
         let section = Section::read(module, at)?;
         let content = &module[section.content.clone()];
         if is_component && INNER.contains(&section.id) {
-            let inner = without_debug_info(content);
+            let inner = within(content, depth + 1);
             out.push(section.id);
             push_number(&mut out, inner.len());
             out.extend_from_slice(&inner);
@@ -94,6 +99,19 @@ mod tests {
         let plain = text("");
         assert_eq!(without_debug_info(&text("line")), plain);
         assert_eq!(without_debug_info(&plain), plain);
+    }
+
+    #[test]
+    fn what_nests_deeper_than_any_module_may_stays_as_it_is() {
+        // Each within the next: far deeper than a thread's stack goes.
+        let mut module = b"\0asm\x0d\0\x01\0".to_vec();
+        for _ in 0..10_000 {
+            let mut outer = b"\0asm\x0d\0\x01\0\x04".to_vec();
+            push_number(&mut outer, module.len());
+            outer.append(&mut module);
+            module = outer;
+        }
+        assert_eq!(without_debug_info(&module), module);
     }
 
     #[test]

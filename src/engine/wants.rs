@@ -23,11 +23,11 @@ pub struct Outside {
 /// Looks at a module.
 pub async fn look_at(module: Bytes) -> Outside {
     // Walks over tens of megabytes.
-    let outside = spawn_blocking(move || read(&module)).await;
+    let outside = spawn_blocking(move || look(&module)).await;
     outside.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-fn read(module: &[u8]) -> Outside {
+pub(super) fn look(module: &[u8]) -> Outside {
     let (mut outside, mut depth) = (Outside::default(), 0_usize);
     // What is refused for its structure is refused by whoever compiles it, and nothing of it is asked here.
     if !Parser::is_component(module) || scan::outline(module).is_err() {
@@ -98,16 +98,16 @@ mod tests {
                  (import "wasi:http/outgoing-handler@0.2.4" (instance))
                  (import "wasi:cli/stdout@0.2.0" (instance)))"#,
         );
-        assert_eq!(read(&component.unwrap()).wants, ["wasi:http/outgoing-handler@0.2.4"]);
+        assert_eq!(look(&component.unwrap()).wants, ["wasi:http/outgoing-handler@0.2.4"]);
         let core = wat::parse_str(r#"(module (import "wasi:keyvalue/store" "get" (func)))"#);
-        assert_eq!(read(&core.unwrap()), Outside::default());
-        assert_eq!(read(b"nonsense"), Outside::default());
+        assert_eq!(look(&core.unwrap()), Outside::default());
+        assert_eq!(look(b"nonsense"), Outside::default());
     }
 
     #[track_caller]
     fn check_0_3(component: &str, expected: bool) {
         let component = wat::parse_str(component).unwrap();
-        assert_eq!(read(&component).wasi_0_3, expected);
+        assert_eq!(look(&component).wasi_0_3, expected);
     }
 
     #[test]

@@ -33,11 +33,21 @@ pub struct Front {
     hosts: Arc<[String]>,
     /// Dialects that are not spoken.
     without: Arc<[config::Dialect]>,
+    over_tls: bool,
 }
+
+/// Stands in a request that came over TLS: what is answered with a URL of this server says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OverTls;
 
 impl Front {
     pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>, without: Vec<config::Dialect>) -> Self {
-        Self { routes, gate, hosts: hosts.into(), without: without.into() }
+        Self { routes, gate, hosts: hosts.into(), without: without.into(), over_tls: false }
+    }
+
+    /// The same where TLS is spoken.
+    pub(super) fn over_tls(self) -> Self {
+        Self { over_tls: true, ..self }
     }
 
     async fn routed(self, request: Request) -> Result<Response, Infallible> {
@@ -67,7 +77,10 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Front {
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         let front = self.clone();
         Box::pin(async move {
-            let request = request.map(Body::new);
+            let mut request = request.map(Body::new);
+            if front.over_tls {
+                request.extensions_mut().insert(OverTls);
+            }
             if request.body().size_hint().upper() == Some(0) {
                 return front.routed(request).await;
             }

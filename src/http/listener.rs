@@ -56,6 +56,7 @@ impl Listener {
     /// Serves `front` until `closing`; connections then finish the request they are at, unless that takes until
     /// all tasks are told to stop.
     pub fn serve(self, front: Front, tasks: &Tasks, closing: CancellationToken) {
+        let front = if self.certificate.is_some() { front.over_tls() } else { front };
         tasks.spawn("listener", OnExit::Ignore, accept(self, front, tasks.clone(), closing));
     }
 

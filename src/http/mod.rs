@@ -15,6 +15,9 @@ mod problem;
 mod sqs;
 mod yandex;
 
+pub(crate) use native::fuzz as fuzz_native;
+pub(crate) use sqs::fuzz as fuzz_sqs;
+
 pub use front::Front;
 pub use listener::{Listener, NotBound};
 pub use yandex::{Grpc, Places};

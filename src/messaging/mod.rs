@@ -1,7 +1,7 @@
 //! Messages that people and functions send each other: built in, and kept on the store. Not the queue of invocations,
 //! which is `dispatch`'s.
 
-mod form;
+mod blob;
 
 pub mod queues;
 pub mod streams;

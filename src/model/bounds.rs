@@ -477,6 +477,8 @@ pub const MAX_DELIVERIES: usize = 128;
 pub const MAX_DELIVERY_BYTES: u32 = 64 * 1_024 * 1_024;
 /// Targets that deliveries are known to wait for; of more, the rest is looked up when some are done.
 pub const MAX_DELIVERY_TARGETS: usize = 100_000;
+/// Targets whose figures are told by name; those of the others are told together.
+pub const MAX_DELIVERY_TARGETS_TOLD: usize = 200;
 /// Time for which the keys before still sign webhooks after a rotation, unless told.
 pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// Range of the same, in seconds; 0 for a key that has got into wrong hands.

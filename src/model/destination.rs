@@ -161,6 +161,9 @@ impl Destinations {
     }
 }
 
+/// Characters of what was written that an error repeats.
+const MAX_TOLD: usize = 200;
+
 /// Why a text is not a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDestination {
@@ -189,17 +192,18 @@ impl FromStr for DestinationText {
         if text.starts_with("https://") || text.starts_with("http://") {
             return Ok(outside(OutsideKind::Webhook, text));
         }
-        let (kind, target) = text.split_once(':').ok_or_else(|| InvalidDestination::Kind(text.to_owned()))?;
+        let told = || text.chars().take(MAX_TOLD).collect();
+        let (kind, target) = text.split_once(':').ok_or_else(|| InvalidDestination::Kind(told()))?;
         if target.is_empty() {
-            return Err(InvalidDestination::Target(text.to_owned()));
+            return Err(InvalidDestination::Target(told()));
         }
         match kind {
-            "function" => function(target).map_err(|source| InvalidDestination::Name { text: text.to_owned(), source }),
+            "function" => function(target).map_err(|source| InvalidDestination::Name { text: told(), source }),
             "object" => Ok(outside(OutsideKind::Object, target)),
             "queue" => Ok(outside(OutsideKind::Queue, target)),
             "stream" => Ok(outside(OutsideKind::Stream, target)),
             "topic" => Ok(outside(OutsideKind::Topic, target)),
-            _ => Err(InvalidDestination::Kind(text.to_owned())),
+            _ => Err(InvalidDestination::Kind(told())),
         }
     }
 }
@@ -299,6 +303,12 @@ mod tests {
         for text in ["b", "functoin:b", "function:", "function:9", "function:a/b/c", "function:a@", ""] {
             let error = text.parse::<DestinationText>().unwrap_err();
             assert!(error.to_string().contains(&format!("`{text}")), "{error}");
+        }
+        for long in
+            ["x".repeat(10_000), format!("function:{}", "é".repeat(10_000)), format!("x:{}", "y".repeat(10_000))]
+        {
+            let error = long.parse::<DestinationText>().unwrap_err().to_string();
+            assert!(error.len() < 1_000, "all of a long text is repeated: {} bytes", error.len());
         }
     }
 }

@@ -135,8 +135,9 @@ impl FromStr for Terms {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut terms = Self::default();
+        let told = |text: &str| text.chars().take(100).collect::<String>();
         for part in text.split(',').filter(|part| !part.is_empty()) {
-            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` has no `=`"))?;
+            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{}` has no `=`", told(part)))?;
             match key {
                 "format" => terms.format = value.parse().map_err(|error: InvalidFormat| error.to_string())?,
                 "service-account" => {
@@ -146,11 +147,12 @@ impl FromStr for Terms {
                     terms.connection = Some(value.parse::<ConnectionName>().map_err(|error| error.to_string())?);
                 }
                 "expires-days" => {
-                    terms.expires_days = value.parse().map_err(|_| format!("`{value}` is no number of days"))?;
+                    terms.expires_days =
+                        value.parse().map_err(|_| format!("`{}` is no number of days", told(value)))?;
                 }
                 _ => {
                     let known = "`format`, `service-account`, `connection` and `expires-days`";
-                    return Err(format!("`{key}` is none of {known}"));
+                    return Err(format!("`{}` is none of {known}", told(key)));
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::macros::format_description;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
@@ -46,10 +46,21 @@ impl Timestamp {
         if let Ok(ms) = text.parse() {
             return Ok(Self(ms));
         }
-        let invalid = || InvalidTimestamp(text.to_owned());
+        let invalid = || InvalidTimestamp(text.chars().take(50).collect());
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let ms = instant.unix_timestamp_nanos() / 1_000_000;
         u64::try_from(ms).map(Self).map_err(|_| invalid())
+    }
+}
+
+impl Timestamp {
+    /// Reads a time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`. The two older forms are not read: whoever sends one
+    /// has not been looked at for thirty years.
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let is_of_form = text.len() == 29 && text.ends_with(" GMT");
+        let instant = OffsetDateTime::parse(text, &Rfc2822).ok().filter(|_| is_of_form)?;
+        u64::try_from(instant.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
 }
 

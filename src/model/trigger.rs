@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{self, OutOfRange, within};
 use super::destination::FunctionTarget;
 use super::message_queue::QueueName;
-use super::names::{InvocationId, Namespace, TriggerId, TriggerName};
+use super::names::{AccountName, InvocationId, Namespace, TriggerId, TriggerName};
 use super::schedule::Schedule;
 use super::time::Timestamp;
 
@@ -31,6 +31,10 @@ pub struct Trigger {
     pub created: Timestamp,
     /// When it was last changed.
     pub updated: Timestamp,
+    /// The service account, of its namespace, that must be allowed to invoke the function, and to take from the queue,
+    /// each time it fires; `None` where nobody is asked then.
+    #[serde(default)]
+    pub service_account: Option<AccountName>,
 }
 
 /// What a trigger watches.
@@ -49,6 +53,15 @@ impl Kind {
         match self {
             Self::Timer(_) => "timer",
             Self::Queue(_) => "queue",
+        }
+    }
+
+    /// The queue that it takes from, if it does.
+    #[must_use]
+    pub const fn queue(&self) -> Option<&QueueName> {
+        match self {
+            Self::Timer(_) => None,
+            Self::Queue(source) => Some(&source.queue),
         }
     }
 }

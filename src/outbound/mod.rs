@@ -6,6 +6,7 @@
 
 mod address;
 mod admission;
+mod again;
 mod allowed;
 mod connect;
 mod failure;
@@ -27,6 +28,7 @@ use tokio_rustls::client::TlsStream;
 
 pub use address::is_public;
 pub use admission::Admission;
+pub use again::retry_after;
 pub use allowed::{Allowed, InvalidAllowed};
 pub use failure::{Cause, NotSent, Unsent};
 pub use peer::Peer;

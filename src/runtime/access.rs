@@ -9,11 +9,13 @@ use super::{Error, Runtime};
 use crate::access::{
     Access, AccessError, Account, AuditEntry, AuditPlace, Caller, Credential, EVERYONE, Made, writing,
 };
-use crate::model::access::{Binding, Permission, Role, Scope};
+use crate::model::access::{Binding, Permission, ResourceKind, Role, Scope};
 use crate::model::destination::{DestinationText, Terms};
+use crate::model::message_queue::{QueueName, QueuePath};
 use crate::model::names::{AccountName, FunctionPath, Namespace};
 use crate::registry::ConfigText;
 use crate::tasks::OnExit;
+use crate::triggers::Acting;
 
 /// The kinds of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +195,38 @@ impl Runtime {
         }
     }
 
+    /// Whether somebody may have a trigger invoke a function: the account that it acts for has to be allowed to, or else
+    /// whoever sets it, and to take from the queue that it watches.
+    pub(super) fn check_trigger(
+        &self,
+        caller: &Caller,
+        namespace: &Namespace,
+        (account, queue, target): (Option<&AccountName>, Option<&QueueName>, &FunctionPath),
+    ) -> Result<(), Error> {
+        if let Some(account) = account {
+            self.may_use(caller, namespace, account)?;
+            let acting = Acting { namespace: namespace.clone(), account: account.clone(), queue: queue.cloned() };
+            return self.check_acting(&acting, target);
+        }
+        let mut needed = needed_to_trigger(namespace, queue, target);
+        needed.try_for_each(|(permission, on)| self.check(caller, permission, &on))
+    }
+
+    /// Whether the account that a trigger acts for still may.
+    pub(super) fn check_acting(&self, acting: &Acting, target: &FunctionPath) -> Result<(), Error> {
+        let Acting { namespace, account, queue } = acting;
+        let mut needed = needed_to_trigger(namespace, queue.as_ref(), target);
+        needed.try_for_each(|(permission, on)| {
+            self.parts.access.may(namespace, account, permission, &on).map_err(Error::Denied)
+        })
+    }
+
+    /// Whether somebody may have messages be sent to a queue: by a redrive policy, or from a topic.
+    pub fn check_sending(&self, caller: &Caller, to: &QueuePath) -> Result<(), Error> {
+        let on = Scope::Resource(ResourceKind::Queue, to.namespace.clone(), to.name.to_string());
+        self.check(caller, Permission::QueuesSend, &on)
+    }
+
     /// What everybody is can be named by nobody: it would say nothing about who is meant.
     fn may_use(&self, caller: &Caller, namespace: &Namespace, account: &AccountName) -> Result<(), Error> {
         if account.as_str() == EVERYONE {
@@ -200,4 +234,17 @@ impl Runtime {
         }
         self.check(caller, Permission::AccountsUse, &Scope::Namespace(namespace.clone()))
     }
+}
+
+/// What a trigger needs: to run the function, and to take from the queue.
+fn needed_to_trigger(
+    namespace: &Namespace,
+    queue: Option<&QueueName>,
+    target: &FunctionPath,
+) -> impl Iterator<Item = (Permission, Scope)> {
+    let takes = queue.map(|queue| {
+        let on = Scope::Resource(ResourceKind::Queue, namespace.clone(), queue.to_string());
+        (Permission::QueuesReceive, on)
+    });
+    [(Permission::FunctionsInvoke, Scope::function(target))].into_iter().chain(takes)
 }

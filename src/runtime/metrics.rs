@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::Runtime;
-use crate::dispatch::{DeliveryFigures, FunctionFigures};
+use crate::dispatch::{DeliveryFigures, DeliveryTarget, FunctionFigures, TargetFigures};
 use crate::model::names::{FunctionId, FunctionPath};
 use crate::model::time::Timestamp;
 use crate::store::{Counts, Vitals};
@@ -24,6 +24,8 @@ pub struct Metrics {
     pub damaged: usize,
     /// What is brought out of the runtime.
     pub deliveries: DeliveryFigures,
+    /// That of each target; a bounded number of them.
+    pub delivery_targets: Vec<(DeliveryTarget, TargetFigures)>,
     /// Attempts that may run at once.
     pub concurrency: NonZeroU32,
     /// When the process started.
@@ -56,6 +58,7 @@ impl Runtime {
             in_memory: figures.in_memory,
             damaged: figures.damaged,
             deliveries: figures.deliveries,
+            delivery_targets: figures.delivery_targets,
             concurrency: parts.slots.concurrency(),
             started: parts.started,
             resident_bytes: telemetry::resident_bytes(),

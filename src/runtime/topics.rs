@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 use super::{Error, Runtime};
+use crate::access::Caller;
 use crate::messaging::topics::{
     DeadPublication, Endpoint, Filter, Publication, Published, SubscriptionView, TopicPath, TopicView,
 };
+use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::graph::{Edges, Named, Node, Owner};
 use crate::model::names::{Namespace, TopicName};
 
@@ -60,11 +62,13 @@ impl Runtime {
     /// Subscribes an endpoint; returns whether it is new.
     pub async fn subscribe(
         &self,
+        caller: &Caller,
         path: &TopicPath,
         to: Endpoint,
         filter: Filter,
         give_up_after_s: Option<u64>,
     ) -> Result<(SubscriptionView, bool), Error> {
+        self.check_endpoint(caller, path, &to)?;
         let (runtime, path) = (self.clone(), path.clone());
         self.led(async move {
             let (registry, topics) = (&runtime.parts.registry, &runtime.parts.topics);
@@ -77,6 +81,17 @@ impl Runtime {
             Ok(subscribed)
         })
         .await
+    }
+
+    /// Whether somebody may have publications be brought to an endpoint: as if they brought them there themselves.
+    fn check_endpoint(&self, caller: &Caller, topic: &TopicPath, to: &Endpoint) -> Result<(), Error> {
+        match leads_to(topic, to) {
+            Some(Node::Function(path)) => self.check(caller, Permission::FunctionsInvoke, &Scope::function(&path)),
+            Some(Node::Queue(Named { namespace, name })) => {
+                self.check(caller, Permission::QueuesSend, &Scope::Resource(ResourceKind::Queue, namespace, name))
+            }
+            Some(Node::Topic(_) | Node::Timer(_)) | None => Ok(()),
+        }
     }
 
     /// A subscription as it stands.

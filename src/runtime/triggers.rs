@@ -3,11 +3,13 @@
 use std::num::NonZeroU32;
 
 use super::{Accepted, Desk, Error, Runtime};
+use crate::access::Caller;
 use crate::clock;
 use crate::dispatch::NotAccepted;
 use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{Namespace, TriggerName};
 use crate::model::place::Priority;
+use crate::model::trigger::Trigger;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::triggers::{NotStarted, Order, Shown, Starting, Starts, Wanted};
@@ -16,15 +18,29 @@ impl Runtime {
     /// Makes a trigger, or changes the one of that name. Returns whether it is new.
     pub async fn put_trigger(
         &self,
+        caller: &Caller,
         namespace: Namespace,
         name: TriggerName,
         wanted: Wanted,
     ) -> Result<(Shown, bool), Error> {
+        self.check_wanted(caller, &namespace, &wanted)?;
         Ok(self.parts.triggers.put(namespace, name, wanted).await?)
     }
 
+    fn check_wanted(&self, caller: &Caller, namespace: &Namespace, wanted: &Wanted) -> Result<(), Error> {
+        let (target, _) = wanted.function.clone().within(namespace);
+        self.check_trigger(caller, namespace, (wanted.service_account.as_ref(), wanted.kind.queue(), &target))
+    }
+
     /// Makes a trigger where there is none of that name.
-    pub async fn make_trigger(&self, namespace: Namespace, name: TriggerName, wanted: Wanted) -> Result<Shown, Error> {
+    pub async fn make_trigger(
+        &self,
+        caller: &Caller,
+        namespace: Namespace,
+        name: TriggerName,
+        wanted: Wanted,
+    ) -> Result<Shown, Error> {
+        self.check_wanted(caller, &namespace, &wanted)?;
         Ok(self.parts.triggers.make(namespace, name, wanted).await?)
     }
 
@@ -39,7 +55,16 @@ impl Runtime {
     }
 
     /// Switches a trigger on or off.
-    pub async fn enable_trigger(&self, namespace: Namespace, name: TriggerName, enabled: bool) -> Result<Shown, Error> {
+    pub async fn enable_trigger(
+        &self,
+        caller: &Caller,
+        namespace: Namespace,
+        name: TriggerName,
+        enabled: bool,
+    ) -> Result<Shown, Error> {
+        if enabled {
+            self.may_fire(caller, &namespace, &name)?;
+        }
         Ok(self.parts.triggers.enable(namespace, name, enabled).await?)
     }
 
@@ -49,7 +74,13 @@ impl Runtime {
     }
 
     /// Fires a timer now, once more than its schedule says, whether or not it is enabled.
-    pub async fn fire_trigger(&self, namespace: Namespace, name: TriggerName) -> Result<Accepted, Error> {
+    pub async fn fire_trigger(
+        &self,
+        caller: &Caller,
+        namespace: Namespace,
+        name: TriggerName,
+    ) -> Result<Accepted, Error> {
+        self.may_fire(caller, &namespace, &name)?;
         let runtime = self.clone();
         let fired = async move {
             let triggers = &runtime.parts.triggers;
@@ -62,10 +93,16 @@ impl Runtime {
         self.parts.tasks.see_through("fire", fired).await.unwrap_or(Err(Error::Interrupted))
     }
 
+    /// Whether somebody may have this trigger invoke: as if they had set it.
+    fn may_fire(&self, caller: &Caller, namespace: &Namespace, name: &TriggerName) -> Result<(), Error> {
+        let Trigger { service_account, kind, target, .. } = self.trigger(namespace, name)?.trigger;
+        self.check_trigger(caller, namespace, (service_account.as_ref(), kind.queue(), &target.path))
+    }
+
     /// Accepts what a trigger starts. Whether the payload fits is not looked at: a message that does not would stay in its
     /// queue for ever; so it is a failure of the invocation, as it is in a chain.
     async fn start(&self, order: Order) -> Result<(crate::model::names::InvocationId, Target), Error> {
-        let Order { id, target, due, payload, content_type, attributes, also } = order;
+        let Order { id, target, due, payload, content_type, attributes, also, acting } = order;
         let unknown =
             || RegistryError::VersionUnknown { path: target.path.clone(), qualifier: target.qualifier.clone() };
         let registry = &self.parts.registry;
@@ -74,6 +111,9 @@ impl Runtime {
             None if registry.read(|all| all.function(target.id).is_some()) => return Err(unknown().into()),
             None => return Err(RegistryError::FunctionUnknown(target.path).into()),
         };
+        if let Some(acting) = &acting {
+            self.check_acting(acting, &function.path)?;
+        }
         let target = Target { function: function.id, path: function.path.clone(), version: Some(version.number) };
         let payload_info = PayloadInfo { bytes: payload.len() as u64, content_type };
         let invocation = Invocation {
@@ -117,7 +157,7 @@ fn not_started(error: &Error) -> NotStarted {
         Error::Registry(RegistryError::FunctionUnknown(path)) => NotStarted::Gone(format!(
             "the function `{path}` that it invokes was deleted: deploy it and make the trigger again, or delete the trigger"
         )),
-        Error::Registry(RegistryError::VersionUnknown { .. }) => NotStarted::Gone(why),
+        Error::Denied(_) | Error::Registry(RegistryError::VersionUnknown { .. }) => NotStarted::Gone(why),
         Error::NotAccepted(NotAccepted::Store(StoreError::Stopped(_) | StoreError::Unknown(_))) => {
             NotStarted::Refused { why, after: None }
         }

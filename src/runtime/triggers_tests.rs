@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::access::Access;
+use crate::access::{Access, Caller};
 use crate::clock::Clock;
 use crate::config::Authentication;
 use crate::core_dumps::CoreDumps;
@@ -151,8 +151,8 @@ impl World {
     async fn timer(&self, cron: &str, zone: &str, catch_up: CatchUp) {
         let schedule = Schedule::new(cron, zone).unwrap();
         let kind = Kind::Timer(Timer { schedule, catch_up, payload: None, time_member: None });
-        let wanted = Wanted { kind, function: "f".parse().unwrap(), enabled: true };
-        self.runtime.put_trigger(Namespace::default(), name(), wanted).await.unwrap();
+        let wanted = Wanted { kind, function: "f".parse().unwrap(), enabled: true, service_account: None };
+        self.runtime.put_trigger(&Caller::Trusted, Namespace::default(), name(), wanted).await.unwrap();
     }
 
     async fn passes(&self, time: Duration) {
@@ -334,10 +334,10 @@ async fn a_timer_that_was_switched_off_misses_nothing_and_begins_with_the_next_t
     let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
     world.timer("0 * * * *", "UTC", CatchUp::All).await;
     world.passes(HOUR).await;
-    let off = world.runtime.enable_trigger(Namespace::default(), name(), false).await.unwrap();
+    let off = world.runtime.enable_trigger(&Caller::Trusted, Namespace::default(), name(), false).await.unwrap();
     assert_eq!(off.next, None);
     world.passes(5 * HOUR).await;
-    let on = world.runtime.enable_trigger(Namespace::default(), name(), true).await.unwrap();
+    let on = world.runtime.enable_trigger(&Caller::Trusted, Namespace::default(), name(), true).await.unwrap();
     assert_eq!(on.next, Some(at("2026-11-21T16:00:00Z")));
     world.passes(HOUR).await;
     assert_eq!(times(&store).await, ["2026-11-21T10:00:00.000Z", "2026-11-21T16:00:00.000Z"]);
@@ -348,7 +348,7 @@ async fn a_timer_that_is_fired_by_hand_fires_once_more_and_its_schedule_stays() 
     let store = store(DAY).await;
     let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
     world.timer("0 * * * *", "UTC", CatchUp::Latest).await;
-    let fired = world.runtime.fire_trigger(Namespace::default(), name()).await.unwrap();
+    let fired = world.runtime.fire_trigger(&Caller::Trusted, Namespace::default(), name()).await.unwrap();
     let payload = store.blob(fired.id, Part::Payload).await.unwrap().unwrap();
     let said: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!((&said["trigger"], &said["scheduled_for"]), (&"nightly".into(), &"2026-11-21T09:30:00.000Z".into()));

@@ -25,7 +25,7 @@ impl PathRule {
         if service == "s3" { Self::EscapedOnce } else { Self::EscapedTwice }
     }
 
-    fn path(self, path: &str) -> String {
+    pub(super) fn path(self, path: &str) -> String {
         match self {
             Self::EscapedTwice => escaped(resolved(path).as_bytes(), true),
             Self::EscapedOnce => escaped(&unescaped(path), true),
@@ -70,7 +70,7 @@ fn values(headers: &HeaderMap, name: &str, rule: PathRule) -> Option<String> {
 }
 
 /// The pairs of a query, escaped in one way, in order.
-fn query(query: &str) -> String {
+pub(super) fn query(query: &str) -> String {
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (escaped(&unescaped(name), false), escaped(&unescaped(value), false))

@@ -10,6 +10,8 @@ mod canonical;
 mod claim;
 mod sign;
 
+pub(crate) mod fuzz;
+
 pub use claim::{CLOCK_SKEW, Claim, SignatureError};
 pub use sign::{Added, Scope, sdk_hmac, sigv4};
 

@@ -5,6 +5,7 @@
 //! one group, so no crash can leave a part of them.
 
 pub mod embedded;
+pub mod form;
 pub mod memory;
 
 mod background;
@@ -15,6 +16,8 @@ mod keys;
 mod pairs;
 mod record;
 mod sled;
+
+pub(crate) mod fuzz;
 
 use std::collections::BTreeMap;
 use std::future::Future;

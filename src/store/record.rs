@@ -9,7 +9,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
+use super::{StoreError, form};
 
 /// The format that is written.
 const FORMAT: u8 = 2;
@@ -35,6 +35,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     match bytes.split_first() {
         Some((&FORMAT, body)) => {
             let mut deserializer = rmp_serde::Deserializer::new(body);
+            deserializer.set_max_depth(form::MAX_DEPTH);
             let value = T::deserialize(&mut deserializer).map_err(|error| error.to_string())?;
             match deserializer.get_ref().len() {
                 0 => Ok(value),

@@ -122,6 +122,7 @@ mod tests {
             enabled: true,
             created: Timestamp::from_ms(0),
             updated: Timestamp::from_ms(0),
+            service_account: None,
         }
     }
 

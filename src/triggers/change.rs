@@ -9,7 +9,7 @@ use super::{TriggerError, Triggers, edges, kept, owner};
 use crate::model::bounds;
 use crate::model::destination::FunctionTarget;
 use crate::model::message_queue::QueuePath;
-use crate::model::names::{Namespace, TriggerName};
+use crate::model::names::{AccountName, Namespace, TriggerName};
 use crate::model::reference::FunctionReference;
 use crate::model::trigger::{Kind, Progress, Trigger};
 use crate::registry::Changing;
@@ -24,6 +24,8 @@ pub struct Wanted {
     pub function: FunctionReference,
     /// Whether it does so from now on.
     pub enabled: bool,
+    /// The account that it acts for.
+    pub service_account: Option<AccountName>,
 }
 
 impl Triggers {
@@ -78,6 +80,7 @@ impl Triggers {
                 target,
                 enabled: wanted.enabled,
                 updated: now,
+                service_account: wanted.service_account,
             };
             let is_new = before.is_none();
             Ok((triggers.replace(&changing, before, trigger).await?, is_new))

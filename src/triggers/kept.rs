@@ -6,17 +6,13 @@
 //! | `Trigger`         | namespace, a zero byte, name | a format byte and a `Trigger`           |
 //! | `TriggerProgress` | the trigger's id, 16 bytes   | a format byte and a `Progress`          |
 
-use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::names::{Namespace, TriggerId, TriggerName};
 use crate::model::time::Timestamp;
 use crate::model::trigger::{Progress, Trigger};
-use crate::store::{Change, DocumentKey, DocumentRange, Store, StoreError, Table};
+use crate::store::{Change, DocumentKey, DocumentRange, Store, StoreError, Table, form};
 
-/// The only format so far: `MessagePack`, fields by their places. New fields go to the end, with a default.
-const FORMAT: u8 = 1;
 /// Triggers that are read at once.
 const PAGE: usize = 500;
 
@@ -31,12 +27,12 @@ fn progress_key(id: TriggerId) -> DocumentKey {
 
 /// Keeps a trigger.
 pub(super) fn put(trigger: &Trigger) -> Change {
-    Change::PutDocument(key(&trigger.namespace, &trigger.name), encoded(trigger))
+    Change::PutDocument(key(&trigger.namespace, &trigger.name), form::encode(trigger))
 }
 
 /// Keeps how far it has come.
 pub(super) fn put_progress(id: TriggerId, progress: &Progress) -> Change {
-    Change::PutDocument(progress_key(id), encoded(progress))
+    Change::PutDocument(progress_key(id), form::encode(progress))
 }
 
 /// Forgets a trigger.
@@ -64,21 +60,6 @@ pub(super) async fn all(store: &dyn Store, now: Timestamp) -> Result<Vec<(Trigge
     }
 }
 
-fn encoded(value: &impl Serialize) -> Bytes {
-    let mut bytes = vec![FORMAT];
-    let mut serializer = rmp_serde::Serializer::new(&mut bytes);
-    value.serialize(&mut serializer).expect("plain data in memory: neither its form nor the buffer can refuse");
-    bytes.into()
-}
-
 fn decoded<T: DeserializeOwned>(bytes: &[u8], key: &DocumentKey) -> Result<T, StoreError> {
-    let damaged = |detail: String| {
-        let what = format!("the trigger under {}", String::from_utf8_lossy(key.key()).replace('\0', "/"));
-        StoreError::Damaged { what, detail }
-    };
-    match bytes.split_first() {
-        Some((&FORMAT, body)) => rmp_serde::from_slice(body).map_err(|error| damaged(error.to_string())),
-        Some((format, _)) => Err(damaged(format!("it is in format {format}, and this program reads format {FORMAT}"))),
-        None => Err(damaged("it is empty".to_owned())),
-    }
+    form::decode(bytes, || format!("the trigger under {}", String::from_utf8_lossy(key.key()).replace('\0', "/")))
 }

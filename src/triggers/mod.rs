@@ -27,7 +27,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use change::Wanted;
 pub use error::TriggerError;
 pub use live::Shown;
-pub use starts::{NotStarted, Order, Starting, Starts};
+pub use starts::{Acting, NotStarted, Order, Starting, Starts};
 
 use crate::clock::Clock;
 use crate::messaging::queues::Queues;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch;
 use super::live::Live;
-use super::starts::{NotStarted, Order};
+use super::starts::{Acting, NotStarted, Order};
 use super::{Needs, keeping};
 use crate::messaging::queues::{Asked, QueueError, Received};
 use crate::model::bounds;
@@ -149,7 +149,8 @@ impl Work<'_> {
         }
         let batch::Rendered { bytes, content_type } = payload;
         let target = trigger.target.clone();
-        let order = Order { id, target, due: now, payload: bytes, content_type, attributes, also };
+        let acting = Acting::of(trigger);
+        let order = Order { id, target, due: now, payload: bytes, content_type, attributes, also, acting };
         match self.needs.starts.start(order).await {
             Ok(()) => {
                 removal.committed();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::model::destination::FunctionTarget;
-use crate::model::names::InvocationId;
+use crate::model::message_queue::QueueName;
+use crate::model::names::{AccountName, InvocationId, Namespace};
 use crate::model::time::Timestamp;
+use crate::model::trigger::Trigger;
 use crate::store::Change;
 
 /// An answer that arrives later. Dropped before, what was asked may or may not be done.
@@ -38,12 +40,33 @@ pub struct Order {
     pub attributes: Vec<(String, String)>,
     /// What else is in the commit.
     pub also: Vec<Change>,
+    /// For whom it is started, where somebody has to be allowed to.
+    pub acting: Option<Acting>,
+}
+
+/// An account that a trigger acts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// Whose account it is, and whose queue.
+    pub namespace: Namespace,
+    /// The account.
+    pub account: AccountName,
+    /// The queue that it takes from.
+    pub queue: Option<QueueName>,
+}
+
+impl Acting {
+    /// Whoever a trigger acts for.
+    pub(super) fn of(trigger: &Trigger) -> Option<Self> {
+        let account = trigger.service_account.clone()?;
+        Some(Self { namespace: trigger.namespace.clone(), account, queue: trigger.kind.queue().cloned() })
+    }
 }
 
 /// Why nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotStarted {
-    /// The function is not there: trying again is pointless.
+    /// The function is not there, or is not to be invoked: trying again is pointless until somebody changes that.
     #[error("{0}")]
     Gone(String),
     /// Not now.

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
-use super::starts::{NotStarted, Order};
+use super::starts::{Acting, NotStarted, Order};
 use super::{Needs, keeping};
 use crate::model::bounds;
 use crate::model::names::InvocationId;
@@ -111,5 +111,6 @@ pub(super) fn order(live: &Live, timer: &Timer, firing: &Firing) -> Order {
             ("tidemill-scheduled-for".to_owned(), at.to_string()),
         ],
         also: vec![keeping(live, &progress)],
+        acting: Acting::of(trigger),
     }
 }

@@ -323,3 +323,31 @@ fn bare() -> (Bare, String) {
     let url = line.trim().strip_prefix("tidemill listens on ").unwrap().to_owned();
     (bare, url)
 }
+
+#[test]
+fn messages_and_deliveries_are_told_with_what_a_long_queue_takes() {
+    let report = &said(&[
+        "messages",
+        "--seconds",
+        "0.2",
+        "--rounds",
+        "1",
+        "--deliveries",
+        "30",
+        "--fill",
+        "500",
+        "--payload",
+        "20",
+    ])[0];
+    let cases = report["cases"].as_array().unwrap();
+    let named: Vec<_> =
+        cases.iter().map(|case| (case["case"].as_str().unwrap(), case["clients"].as_u64().unwrap())).collect();
+    let [cycle, append] = ["send, receive, delete", "stream append"];
+    assert_eq!(named, [(cycle, 1), (cycle, 16), (append, 1), (append, 16)]);
+    for case in cases {
+        check_numbers(case, &["per_second", "p50_us", "p99_us", "server_cpu_us_per_op"]);
+    }
+    assert_eq!((&report["deliveries"]["count"], &report["filled"]["messages"]), (&json!(30), &json!(500)));
+    check_numbers(&report["deliveries"], &["per_second"]);
+    check_numbers(&report["filled"], &["per_second", "rss_before_bytes", "rss_after_bytes", "disk_bytes"]);
+}

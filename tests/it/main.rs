@@ -4,6 +4,7 @@
 
 mod bench;
 mod crash;
+mod fuzz;
 mod layers;
 mod power;
 mod process;

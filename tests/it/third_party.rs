@@ -44,6 +44,19 @@ fn php_runs_a_page_and_ends_with_its_exit_code() {
 }
 
 #[test]
+fn ruby_runs_a_program_and_ends_with_its_exit_code() {
+    let Some(module) = module("ruby-3.2.0.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "ruby", &[]);
+    let program = "puts [RUBY_ENGINE, RUBY_VERSION, (1..100).sum].inspect";
+    assert_eq!(server.invoke("ruby", program, &[]).unwrap().trim(), r#"["ruby", "3.2.0", 5050]"#);
+    let failed = server.invoke("ruby", "warn 'low tide'; exit 3", &[]).unwrap_err();
+    assert!(failed.contains("exit code 3: low tide"), "{failed}");
+    let files = "begin; File.read('/etc/hostname'); rescue SystemCallError => e; puts e.class; end";
+    assert_eq!(server.invoke("ruby", files, &["--async", "--wait"]).unwrap().trim(), "Errno::ENOENT");
+}
+
+#[test]
 fn a_handler_in_javascript_answers_and_says_what_is_wrong() {
     let Some(module) = present("guests/built/greet.wasm", "guests/build") else { return };
     let server = Server::start();
@@ -92,6 +105,23 @@ async fn a_server_written_with_wstd_answers_under_its_own_url_and_as_a_function(
     let body = vec![7; 1 << 20];
     let echoed = client.post(url("/echo")).body(body.clone()).send().await.unwrap();
     assert_eq!(echoed.bytes().await.unwrap(), body);
+}
+
+#[tokio::test]
+async fn the_example_of_the_crate_that_binds_wasi_answers_whatever_it_is_asked() {
+    let Some(module) = module("wasip2-2.0.1-http-proxy.wasm") else { return };
+    let server = Server::start();
+    server.deploy(&module, "proxy", &[]);
+    assert_eq!(server.invoke("proxy", "anything", &[]).unwrap().trim(), "Hello, WASI!");
+    assert_eq!(server.invoke("proxy", "", &["--async", "--wait"]).unwrap().trim(), "Hello, WASI!");
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tidemill::tls::client_config(None).unwrap())
+        .build()
+        .unwrap();
+    for (method, path) in [(reqwest::Method::GET, ""), (reqwest::Method::DELETE, "/a/b?c")] {
+        let answer = client.request(method, format!("{}/fn/proxy{path}", server.url)).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "Hello, WASI!"));
+    }
 }
 
 /// The path of a module that others wrote, if it is here.

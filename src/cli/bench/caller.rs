@@ -69,8 +69,27 @@ impl Caller {
     }
 }
 
+/// Sends a request that is written out, and returns the status and the body of the answer.
+pub(super) async fn exchanged(wire: &mut Wire, request: &[u8]) -> Result<(u16, Vec<u8>), Error> {
+    wire.out.extend_from_slice(request);
+    wire.send().await?;
+    let (answer, length) = head(wire).await?;
+    Ok((answer.status, wire.bytes(length).await?.to_vec()))
+}
+
 /// Reads an answer to its end.
 async fn read(wire: &mut Wire) -> Result<Answer, Error> {
+    let (mut answer, length) = head(wire).await?;
+    let body = wire.bytes(length).await?;
+    answer.bytes += length;
+    if !(200..300).contains(&answer.status) {
+        answer.refusal = body.to_vec();
+    }
+    Ok(answer)
+}
+
+/// Reads an answer up to its body, and says how long that is.
+async fn head(wire: &mut Wire) -> Result<(Answer, usize), Error> {
     let line = wire.line().await?;
     let status = std::str::from_utf8(line).ok().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let status = status.ok_or_else(|| odd("an answer has no status"))?;
@@ -86,13 +105,8 @@ async fn read(wire: &mut Wire) -> Result<Answer, Error> {
         answer.closes |= is_close(line);
         answer.retry_after = answer.retry_after.or_else(|| number(line, "retry-after"));
     }
-    let length = length.ok_or_else(|| odd("an answer does not say its length"))?;
-    let body = wire.bytes(length).await?;
-    answer.bytes += length;
-    if !(200..300).contains(&status) {
-        answer.refusal = body.to_vec();
-    }
-    Ok(answer)
+    let length = length.or((status == 204).then_some(0));
+    Ok((answer, length.ok_or_else(|| odd("an answer does not say its length"))?))
 }
 
 impl Client for Caller {

@@ -29,6 +29,7 @@
 //! | `http`         | `bench http`: and how fast over HTTP?               |
 //! | `peers`        | `bench peers`: and how fast are others?             |
 //! | `invoke`       | `bench invoke`: how fast are functions?             |
+//! | `messages`     | `bench messages`: and messages, and deliveries?     |
 
 mod instant;
 mod random;
@@ -65,6 +66,7 @@ mod queue;
 mod flood;
 mod http;
 mod invoke;
+mod messages;
 mod overload;
 mod peers;
 
@@ -93,6 +95,8 @@ pub(super) enum Command {
     Peers(peers::Peers),
     /// Measure functions called over HTTP, against a server that does nothing else
     Invoke(Box<invoke::Invoke>),
+    /// Measure message queues, streams and deliveries to webhooks over HTTP, and what a long queue holds in memory
+    Messages(messages::Messages),
     /// The server that functions are measured against: runs until it is killed
     #[command(hide = true)]
     BareHttp,
@@ -113,6 +117,7 @@ impl Command {
             Self::Http(http) => http.run(output).await,
             Self::Peers(peers) => peers.run(output).await,
             Self::Invoke(invoke) => invoke.run(output).await,
+            Self::Messages(messages) => messages.run(output).await,
             Self::BareHttp => bare::run().await,
             Self::QueuePart(part) => part.run().await,
         }

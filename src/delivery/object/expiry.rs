@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::local::Place;
-use crate::delivery::form;
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, DocumentKey, DocumentRange, Group, Store, StoreError, Table};
 
 /// What the first byte of a key says: in order of time, or of an object.

@@ -184,7 +184,12 @@ mod tests {
     #[track_caller]
     fn check(status: u16, code: &str, never: bool) {
         let body = format!("<Error><Code>{code}</Code><Message>no &amp; no</Message></Error>").into();
-        let refused = refused(&Answer { status, headers: http::HeaderMap::new(), body });
+        let refused = refused(&Answer {
+            status,
+            headers: http::HeaderMap::new(),
+            body,
+            received: crate::model::time::Timestamp::default(),
+        });
         assert_eq!(matches!(refused, NotSent::Never { .. }), never, "{refused}");
         assert_eq!(refused.to_string(), format!("the object store answers {status} {code}: no & no"));
     }

@@ -178,6 +178,7 @@ async fn written(
         tracing::error!(invocation = %stand.id, %illegal, "a bug: a delivery could not be written");
         return Ok(());
     }
+    let namespace = invocation.target.path.namespace.clone();
     let mut group = vec![stand.remove()];
     let again = Stand::all_of(&invocation).into_iter().find(|again| again.way == stand.way);
     group.extend(again.iter().map(Stand::put));
@@ -185,6 +186,11 @@ async fn written(
     // A power cut may forget that it is to be tried later: it is tried at once then.
     let when = if again.is_some() { Durability::Written } else { Durability::Synced };
     write::commit(parts, stand.id, group, when).await?;
+    parts.deliveries.tally.count(&namespace, delivery, |figures| {
+        figures.tries += 1;
+        figures.delivered += u64::from(end.is_ok());
+        figures.given_up += u64::from(end.is_err() && again.is_none());
+    });
     match end {
         Ok(()) => {
             tracing::debug!(target: "tidemill::ledger", invocation = %stand.id, %to, tries, "delivered");

@@ -7,6 +7,7 @@
 mod attempt;
 mod lanes;
 mod stand;
+mod tally;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
 pub(super) use stand::Stand;
+pub use tally::{DeliveryTarget, TargetFigures};
 
 use super::Parts;
 use super::turn::{LOOK_AGAIN, STORE_PAUSE};
@@ -24,6 +26,7 @@ use crate::model::names::InvocationId;
 use crate::store::{Change, DocumentRange, Durability, Group, Room, StoreError, Table};
 use crate::tasks::OnExit;
 use lanes::{Lanes, Turn};
+use tally::Tally;
 
 /// Locks over the look at an invocation and its change; each is for many.
 const LOCKS: usize = 64;
@@ -59,6 +62,7 @@ pub(super) struct Deliveries {
     tries: AtomicU64,
     delivered: AtomicU64,
     given_up: AtomicU64,
+    tally: Tally,
 }
 
 impl Default for Deliveries {
@@ -72,6 +76,7 @@ impl Default for Deliveries {
             tries: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
+            tally: Tally::default(),
         }
     }
 }
@@ -105,6 +110,10 @@ impl Deliveries {
             delivered: count(&self.delivered),
             given_up: count(&self.given_up),
         }
+    }
+
+    pub(super) fn figures_of_targets(&self) -> Vec<(DeliveryTarget, TargetFigures)> {
+        self.tally.figures()
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes> {

@@ -80,15 +80,7 @@ impl Stand {
 /// What is connected to: deliveries to one server, bucket or queue have one order and one limit, so that a dead one takes
 /// no more of what there is for all, whatever paths and prefixes lead there.
 fn target(namespace: &Namespace, delivery: &Delivery) -> Target {
-    let Outside { kind, target } = &delivery.to;
-    let place = match kind {
-        OutsideKind::Webhook => match target.parse().ok().and_then(|uri| Peer::of(&uri).ok()) {
-            Some(peer) => format!("{}://{}", peer.scheme.as_str(), peer.authority().to_ascii_lowercase()),
-            None => target.clone(),
-        },
-        OutsideKind::Object => target.split('/').next().unwrap_or_default().to_owned(),
-        OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => target.clone(),
-    };
+    let (kind, place) = (delivery.to.kind, place(&delivery.to));
     let connection = delivery.terms.connection.as_ref().map(ConnectionName::as_str).unwrap_or_default();
     let mut digest = Sha256::new();
     for part in [namespace.as_str(), &format!("{kind:?}"), connection, &place] {
@@ -99,6 +91,19 @@ fn target(namespace: &Namespace, delivery: &Delivery) -> Target {
     let mut target = Target::default();
     target.copy_from_slice(&digest[..16]);
     target
+}
+
+/// The server, the bucket, the queue, the stream or the topic.
+pub(super) fn place(to: &Outside) -> String {
+    let Outside { kind, target } = to;
+    match kind {
+        OutsideKind::Webhook => match target.parse().ok().and_then(|uri| Peer::of(&uri).ok()) {
+            Some(peer) => format!("{}://{}", peer.scheme.as_str(), peer.authority().to_ascii_lowercase()),
+            None => target.clone(), // what is set is an address, so there is none
+        },
+        OutsideKind::Object => target.split('/').next().unwrap_or_default().to_owned(),
+        OutsideKind::Queue | OutsideKind::Stream | OutsideKind::Topic => target.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 use wasmtime::component::Component;
 use wasmtime::{AsContextMut, ExternType, InstancePre, Module, ModuleExport};
 use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::p3::bindings::CommandPre as ConcurrentPre;
 
-use super::{End, Run, http, link, link_core};
+use super::{End, Run, done, http, link, link_core};
 use crate::engine::call::Reply;
 use crate::engine::cgi;
 use crate::engine::code::Code;
@@ -18,12 +19,18 @@ use crate::model::outcome::{Advice, Failure, FailureKind};
 /// A program, ready to run.
 pub(in crate::engine) enum Command {
     Component(CommandPre<Host>),
-    Core { module: InstancePre<Host>, start: ModuleExport },
+    /// Of WASI 0.3.
+    Concurrent(ConcurrentPre<Host>),
+    Core {
+        module: InstancePre<Host>,
+        start: ModuleExport,
+    },
 }
 
 const START: &str = "_start";
 /// Found in any version that is compatible with this one.
 const RUN: &str = "wasi:cli/run@0.2.0";
+const RUN_0_3: &str = "wasi:cli/run@0.3.0";
 /// `EX_DATAERR` of `sysexits.h`: the input is wrong, and will be wrong the next time.
 const EX_DATAERR: i32 = 65;
 
@@ -32,7 +39,7 @@ pub(super) fn is_offered_by_core(module: &Module) -> bool {
 }
 
 pub(super) fn is_offered_by_component(component: &Component) -> bool {
-    component.get_export_index(None, RUN).is_some()
+    [RUN, RUN_0_3].iter().any(|run| component.get_export_index(None, run).is_some())
 }
 
 impl Command {
@@ -43,6 +50,11 @@ impl Command {
                 let start =
                     start.ok_or_else(|| wrong(START, "it must be a function that takes and returns nothing"))?;
                 Ok(Self::Core { module: link_core(linkers, module)?, start })
+            }
+            Code::Component(component) if component.get_export_index(None, RUN).is_none() => {
+                ConcurrentPre::new(link(linkers, component)?).map(Self::Concurrent).map_err(|_| {
+                    wrong(RUN_0_3, "it must be the interface of `wasi:cli`, with `run: async func() -> result`")
+                })
             }
             Code::Component(component) => CommandPre::new(link(linkers, component)?)
                 .map(Self::Component)
@@ -55,6 +67,8 @@ impl Command {
             Ok(code) => code,
             Err(error) => trap::exit_code(&error).ok_or(error)?,
         };
+        // One of WASI 0.3 is told that its output is not taken, and ends as it likes.
+        run.stdout.overflown()?;
         let ended = ended(&run, code);
         Ok(match (ended, cgi::request(run.call)) {
             (Ok(reply), Some(_)) => http::judge_output(cgi::response(&reply.body)),
@@ -78,6 +92,16 @@ impl Command {
                 meter.instantiated();
                 let ended = command.wasi_cli_run().call_run(&mut store).await?;
                 Ok(i32::from(ended.is_err()))
+            }
+            Self::Concurrent(command) => {
+                let command = command.instantiate_async(&mut store).await?;
+                meter.instantiated();
+                let entered = store.run_concurrent(async |guest| {
+                    let ended = command.wasi_cli_run().call_run(guest).await?;
+                    done(guest).await;
+                    Ok::<_, wasmtime::Error>(ended)
+                });
+                Ok(i32::from(entered.await??.is_err()))
             }
         }
     }

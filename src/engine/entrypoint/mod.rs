@@ -6,7 +6,9 @@ mod http;
 mod raw;
 mod typed;
 
-use wasmtime::component::{self, Component, InstancePre};
+use std::future::poll_fn;
+
+use wasmtime::component::{self, Accessor, Component, InstancePre};
 use wasmtime::{Module, Store};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
@@ -22,6 +24,7 @@ use super::{imports, trap};
 use crate::model::entrypoint::{Entrypoint, ExportName, Wanted};
 use crate::model::outcome::Failure;
 
+pub(super) use typed::fuzz as fuzz_typed;
 pub use typed::{Misfit, Signature};
 
 /// A module with its imports resolved and its entrypoint found, so that a run looks nothing up by name.
@@ -197,4 +200,9 @@ fn unlinked(missing: Vec<String>, error: &wasmtime::Error) -> Refused {
         return Refused::Unsupported { detail: trap::told(error) };
     }
     Refused::MissingImports { names: missing }
+}
+
+/// Waits until a guest that may do several things at once does nothing any more.
+async fn done(guest: &Accessor<Host>) {
+    poll_fn(|context| guest.poll_no_interesting_tasks(context)).await;
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::{Outside, look_at};
+use crate::model::function::Space;
 
 fn engine_with_0_3() -> Engine {
     Engine::start(&Settings { wasi_0_3: true, ..settings(None) }).unwrap()
@@ -125,4 +126,29 @@ async fn whoever_asks_for_nothing_of_it_runs_in_the_usual_engine_beside_it() {
     let ready = deploy(&engine, guest("prebuilt/hello-http.wasm")).await;
     assert_eq!(body(engine.run(&ready, call("tide")).await), "tide");
     assert_eq!(engine.engines_made(), 1);
+}
+
+#[tokio::test]
+async fn a_command_of_0_3_gets_the_payload_and_all_that_it_writes_is_its_result() {
+    let (engine, module) = (engine_with_0_3(), guest("async/cat.wat"));
+    let version = version_of(&module).await;
+    assert!(version.wasi_0_3);
+    let ready = deploy_for(&engine, module, &version).await;
+    assert_eq!(ready.entrypoint(), Entrypoint::Command);
+    // More than any buffer on the way takes at once.
+    for payload in [String::new(), "tide".to_owned(), "x".repeat(300_000)] {
+        let call = Call { version: Arc::new(version.clone()), ..call(payload.clone()) };
+        assert_eq!(body(engine.run(&ready, call).await), payload);
+    }
+}
+
+#[tokio::test]
+async fn a_command_of_0_3_that_writes_more_than_it_may_fails_as_one_of_0_2_does() {
+    let (engine, module) = (engine_with_0_3(), guest("async/cat.wat"));
+    let version = version_of(&module).await;
+    let space = Space { result_bytes: 1_000, ..Space::default() };
+    let version = Version { limits: Limits { space, ..version.limits }, ..version };
+    let ready = deploy_for(&engine, module, &version).await;
+    let call = Call { version: Arc::new(version), ..call("x".repeat(5_000)) };
+    assert_eq!(failure(engine.run(&ready, call).await).kind, FailureKind::ResponseTooLarge);
 }

@@ -65,8 +65,8 @@ pub(super) async fn create(call: &Call) -> Answer {
     let qualifier = kept::qualifier(&call.runtime, urn)?;
     let function =
         FunctionReference { namespace: Some(urn.path.namespace.clone()), name: urn.path.name.clone(), qualifier };
-    let wanted = Wanted { kind: Kind::Timer(timer), function, enabled };
-    Ok(ok(&written(&call.runtime.make_trigger(call.project.clone(), name, wanted).await?)))
+    let wanted = Wanted { kind: Kind::Timer(timer), function, enabled, service_account: None };
+    Ok(ok(&written(&call.runtime.make_trigger(&call.caller, call.project.clone(), name, wanted).await?)))
 }
 
 pub(super) fn show(call: &Call) -> Answer {
@@ -83,7 +83,7 @@ pub(super) async fn update(call: &Call) -> Answer {
     }
     let enabled = enabled(&sent)?.ok_or_else(|| missing(Code::INVALID_PARAMETER, "trigger_status"))?;
     let Trigger { namespace, name, .. } = shown.trigger;
-    Ok(ok(&written(&call.runtime.enable_trigger(namespace, name, enabled).await?)))
+    Ok(ok(&written(&call.runtime.enable_trigger(&call.caller, namespace, name, enabled).await?)))
 }
 
 pub(super) async fn delete(call: &Call) -> Answer {

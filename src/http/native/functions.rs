@@ -282,7 +282,7 @@ impl Settings {
         }
     }
 
-    fn deployment(self, module: Bytes) -> Result<Deployment, Problem> {
+    pub(super) fn deployment(self, module: Bytes) -> Result<Deployment, Problem> {
         let limits = Limits::new(
             self.memory_bytes.unwrap_or(bounds::DEFAULT_MEMORY_BYTES),
             self.timeout_ms.map_or(bounds::DEFAULT_TIMEOUT, Duration::from_millis),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::message_queues_json::{MessageOut, MessageText, QueueOut, SettingsText};
 use super::openapi::values;
 use super::query::{self, Path, Within};
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::queues::{Asked, Receipt};
@@ -117,6 +118,7 @@ pub(super) async fn show(
 
 pub(super) async fn put(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     body: Body,
@@ -125,6 +127,9 @@ pub(super) async fn put(
     let text = body::read(body, MAX_SETTINGS_BYTES, "settings").await?;
     let text: SettingsText = if text.is_empty() { SettingsText::default() } else { query::json(&text, "settings")? };
     let (settings, tags) = text.read()?;
+    if let Some(redrive) = &settings.redrive {
+        runtime.check_sending(&caller, &QueuePath { name: redrive.to.clone(), ..path.clone() })?;
+    }
     let is_new = runtime.message_queues().put(path.clone(), settings, tags).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(described(&runtime, &path).await?)).into_response())

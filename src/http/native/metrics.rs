@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 use super::overview::room;
+use crate::dispatch::{DeliveryTarget, TargetFigures};
 use crate::http::exposition::{self, Exposition, Kind, Label};
 use crate::messaging::queues::Figures;
 use crate::model::outcome::OutcomeKind;
@@ -55,6 +56,7 @@ fn text(metrics: &Metrics) -> String {
     work(&mut out, metrics);
     queue(&mut out, metrics);
     deliveries(&mut out, metrics);
+    delivery_targets(&mut out, metrics);
     store(&mut out, &metrics.vitals);
     process(&mut out, metrics);
     out.into_text()
@@ -162,6 +164,30 @@ fn deliveries(out: &mut Exposition, metrics: &Metrics) {
     out.counter("tidemill_deliveries_given_up_total", given_up, figures.given_up);
 }
 
+/// A series for each target that something was brought to since the start, up to a bound; what is more is `other`.
+fn delivery_targets(out: &mut Exposition, metrics: &Metrics) {
+    type Figure = fn(&TargetFigures) -> u64;
+    let families: [(&'static str, &str, Figure); 3] = [
+        ("tidemill_delivery_target_tries_total", "Tries at deliveries to a target that have ended", |it| it.tries),
+        ("tidemill_delivery_target_made_total", "Deliveries that were made to a target", |it| it.delivered),
+        ("tidemill_delivery_target_given_up_total", "Deliveries to a target that were given up", |it| it.given_up),
+    ];
+    for (name, help, figure) in families {
+        let mut family = out.family(name, Kind::Counter, help);
+        for (target, figures) in &metrics.delivery_targets {
+            let [namespace, kind, connection, place] = match target {
+                DeliveryTarget::Callbacks => ["", "callback", "", ""],
+                DeliveryTarget::Other => ["", "other", "", ""],
+                DeliveryTarget::This { namespace, kind, connection, place } => {
+                    [namespace.as_str(), *kind, connection.as_str(), place.as_str()]
+                }
+            };
+            let labels = [("namespace", namespace), ("kind", kind), ("connection", connection), ("target", place)];
+            family.sample(&labels, figure(figures));
+        }
+    }
+}
+
 fn store(out: &mut Exposition, vitals: &Vitals) {
     out.counter("tidemill_store_commits_total", "Commits that were answered with success", vitals.commits);
     let took = "From handing a commit over to its answer";
@@ -221,6 +247,7 @@ mod tests {
             in_memory: 0,
             damaged: 0,
             deliveries: crate::dispatch::DeliveryFigures::default(),
+            delivery_targets: Vec::new(),
             concurrency: std::num::NonZeroU32::MIN,
             started: Timestamp::from_ms(1_500),
             resident_bytes: Some(1),

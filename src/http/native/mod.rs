@@ -38,6 +38,8 @@ mod triggers_json;
 mod usage_json;
 mod webhooks;
 
+pub(crate) mod fuzz;
+
 use axum::Router;
 use axum::routing::{any, delete, get, post, put};
 

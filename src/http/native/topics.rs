@@ -14,6 +14,7 @@ use super::topics_json::{
     DeadOut, PublicationOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicOut,
     TopicsOut, WholeTopicOut,
 };
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::topics::{Endpoint, Filter, Publication, TopicPath};
@@ -115,6 +116,7 @@ fn kind(text: &str) -> Result<OutcomeKind, Problem> {
 
 pub(super) async fn subscribe(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     body: Body,
@@ -125,7 +127,7 @@ pub(super) async fn subscribe(
     let outcomes = filter.outcomes.iter().map(|text| kind(text)).collect::<Result<_, _>>()?;
     let filter = Filter { outcomes, attributes: filter.attributes };
     let to = Endpoint::parse(&to).map_err(crate::runtime::Error::from)?;
-    let (made, is_new) = runtime.subscribe(&path, to, filter, give_up_after_s).await?;
+    let (made, is_new) = runtime.subscribe(&caller, &path, to, filter, give_up_after_s).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(SubscriptionOut::of(&made))).into_response())
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::invoke::accepted;
 use super::query::{self, Page, Path, Within};
 use super::triggers_json::{TriggerIn, TriggerOut};
+use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -30,6 +31,7 @@ pub(super) struct TriggersOut {
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     body: Body,
@@ -37,7 +39,7 @@ pub(super) async fn set(
     let (namespace, name) = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "trigger").await?;
     let trigger: TriggerIn = query::json(&body, "trigger")?;
-    let (shown, is_new) = runtime.put_trigger(namespace, name, trigger.meant()?).await?;
+    let (shown, is_new) = runtime.put_trigger(&caller, namespace, name, trigger.meant()?).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(TriggerOut::of(&shown))).into_response())
 }
@@ -62,31 +64,43 @@ pub(super) async fn show(
     Ok(Json(TriggerOut::of(&runtime.trigger(&namespace, &name)?)))
 }
 
-pub(super) async fn enable(state: State<Runtime>, name: Path<String>, uri: Uri) -> Result<Json<TriggerOut>, Problem> {
-    switch(state, name, uri, true).await
+pub(super) async fn enable(
+    state: State<Runtime>,
+    caller: Caller,
+    name: Path<String>,
+    uri: Uri,
+) -> Result<Json<TriggerOut>, Problem> {
+    switch(state, caller, name, uri, true).await
 }
 
-pub(super) async fn disable(state: State<Runtime>, name: Path<String>, uri: Uri) -> Result<Json<TriggerOut>, Problem> {
-    switch(state, name, uri, false).await
+pub(super) async fn disable(
+    state: State<Runtime>,
+    caller: Caller,
+    name: Path<String>,
+    uri: Uri,
+) -> Result<Json<TriggerOut>, Problem> {
+    switch(state, caller, name, uri, false).await
 }
 
 async fn switch(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
     enabled: bool,
 ) -> Result<Json<TriggerOut>, Problem> {
     let (namespace, name) = named(&uri, &name)?;
-    Ok(Json(TriggerOut::of(&runtime.enable_trigger(namespace, name, enabled).await?)))
+    Ok(Json(TriggerOut::of(&runtime.enable_trigger(&caller, namespace, name, enabled).await?)))
 }
 
 pub(super) async fn fire(
     State(runtime): State<Runtime>,
+    caller: Caller,
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let (namespace, name) = named(&uri, &name)?;
-    Ok(accepted(&runtime.fire_trigger(namespace, name).await?))
+    Ok(accepted(&runtime.fire_trigger(&caller, namespace, name).await?))
 }
 
 pub(super) async fn delete(

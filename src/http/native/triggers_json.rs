@@ -32,6 +32,7 @@ pub(super) enum TriggerIn {
 pub(super) struct QueueIn {
     function: String,
     enabled: Option<bool>,
+    service_account: Option<String>,
     #[schema(schema_with = values::queue)]
     queue: String,
     #[schema(schema_with = values::trigger_batch)]
@@ -49,6 +50,7 @@ pub(super) struct QueueIn {
 pub(super) struct TimerIn {
     function: String,
     enabled: Option<bool>,
+    service_account: Option<String>,
     cron: String,
     time_zone: Option<String>,
     #[schema(schema_with = values::catch_up_or_null)]
@@ -85,11 +87,13 @@ impl TriggerIn {
         match self {
             Self::Timer(timer) => {
                 let (function, enabled) = (query::parsed(&timer.function)?, timer.enabled.unwrap_or(true));
-                Ok(Wanted { kind: Kind::Timer(timer.meant()?), function, enabled })
+                let service_account = timer.service_account.as_deref().map(query::parsed).transpose()?;
+                Ok(Wanted { kind: Kind::Timer(timer.meant()?), function, enabled, service_account })
             }
             Self::Queue(queue) => {
                 let (function, enabled) = (query::parsed(&queue.function)?, queue.enabled.unwrap_or(true));
-                Ok(Wanted { kind: Kind::Queue(queue.meant()?), function, enabled })
+                let service_account = queue.service_account.as_deref().map(query::parsed).transpose()?;
+                Ok(Wanted { kind: Kind::Queue(queue.meant()?), function, enabled, service_account })
             }
         }
     }
@@ -179,6 +183,8 @@ pub(super) struct TriggerOut {
     /// The function, as it is written in the namespace.
     function: String,
     enabled: bool,
+    /// The account that it acts for.
+    service_account: Option<String>,
     created_at: String,
     updated_at: String,
     fired: u64,
@@ -224,7 +230,8 @@ enum SettingsOut {
 
 impl TriggerOut {
     pub(super) fn of(shown: &Shown) -> Self {
-        let Trigger { namespace, name, kind, target, enabled, created, updated, .. } = &shown.trigger;
+        let Trigger { id: _, namespace, name, kind, target, enabled, created, updated, service_account } =
+            &shown.trigger;
         let function = Destination::Function(target.clone()).written_in(namespace);
         let progress = &shown.progress;
         let error = progress.error.as_ref();
@@ -233,6 +240,7 @@ impl TriggerOut {
             name: name.to_string(),
             function: function.trim_start_matches("function:").to_owned(),
             enabled: *enabled,
+            service_account: service_account.as_ref().map(ToString::to_string),
             created_at: created.to_string(),
             updated_at: updated.to_string(),
             fired: progress.fired,

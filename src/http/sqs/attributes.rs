@@ -8,7 +8,7 @@ use super::error::SqsError;
 use super::input::number;
 use super::names;
 use crate::messaging::queues::{Described, Figures};
-use crate::model::message_queue::{QueuePath, QueueSettings, Redrive};
+use crate::model::message_queue::{QueueName, QueuePath, QueueSettings, Redrive};
 
 /// Attributes that can be read, those that SQS has and this does not included: those are never set.
 const READABLE: [&str; 22] = [
@@ -87,6 +87,14 @@ impl Wanted {
             }
         }
         Ok(wanted)
+    }
+
+    /// The queue that messages are to be sent to which nobody can take.
+    pub(super) const fn dead_letters_to(&self) -> Option<&QueueName> {
+        match &self.redrive {
+            WantedRedrive::This(redrive) => Some(&redrive.to),
+            WantedRedrive::AsItIs | WantedRedrive::None => None,
+        }
     }
 
     /// Changes what was asked for, and nothing else.

@@ -16,6 +16,8 @@ mod input;
 mod messages;
 mod operations;
 
+pub(crate) mod fuzz;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -128,7 +130,7 @@ async fn handled(
         Protocol::Query => query::read(&head.uri, &body)?,
     };
     let namespace = names::endpoint(&head.uri)?;
-    let call = Call { runtime, namespace, base: names::base(&head.headers), caller, sender };
+    let call = Call { runtime, namespace, base: names::base(head), caller, sender };
     let output = operations::run(&call, &operation, &Input::new(&input)).await?;
     Ok((operation, output))
 }

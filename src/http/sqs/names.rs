@@ -1,8 +1,10 @@
 //! URLs and ARNs of queues. The account in them is the namespace.
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::request::Parts;
+use axum::http::{Uri, header};
 
 use super::error::SqsError;
+use crate::http::front::OverTls;
 use crate::model::message_queue::{QueueName, QueuePath};
 use crate::model::names::Namespace;
 
@@ -12,9 +14,10 @@ const ARN: &str = "arn:aws:sqs:local:";
 const YANDEX_ARN: &str = "yrn:yc:ymq:";
 
 /// Where the client reached us.
-pub(super) fn base(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    format!("http://{host}")
+pub(super) fn base(head: &Parts) -> String {
+    let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = if head.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// The namespace that an endpoint is for, by the path of the request: of `/NAMESPACE`, or of a queue's own.

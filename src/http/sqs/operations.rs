@@ -88,12 +88,22 @@ fn scope(path: &QueuePath) -> Scope {
 async fn create(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
     let path = QueuePath { namespace: call.namespace.clone(), name: names::name(input.required("QueueName")?)? };
     call.check(Permission::QueuesCreate, &scope(&path))?;
-    let wanted = Wanted::read(&input.map("Attributes")?, &path)?;
+    let wanted = wanted(call, &path, input)?;
     let mut tags = input.map("tags")?; // as the JSON protocol spells it in this one place
     tags.extend(input.map("Tags")?);
     let made = call.runtime.message_queues().create(path.clone(), |settings| wanted.apply(settings), tags).await;
     made.map_err(|error| SqsError::from(error).of_attribute())?;
     Ok(json!({ "QueueUrl": names::url(&call.base, &path) }))
+}
+
+/// The attributes that are to be set on a queue. Whoever has it send messages to another has to be allowed to.
+fn wanted(call: &Call<'_>, path: &QueuePath, input: &Input<'_>) -> Result<Wanted, SqsError> {
+    let wanted = Wanted::read(&input.map("Attributes")?, path)?;
+    if let Some(to) = wanted.dead_letters_to() {
+        let to = QueuePath { name: to.clone(), ..path.clone() };
+        call.check(Permission::QueuesSend, &scope(&to))?;
+    }
+    Ok(wanted)
 }
 
 fn queue_url(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
@@ -163,7 +173,7 @@ async fn get_attributes(call: &Call<'_>, path: &QueuePath, input: &Input<'_>) ->
 }
 
 async fn set_attributes(call: &Call<'_>, path: QueuePath, input: &Input<'_>) -> Result<Value, SqsError> {
-    let wanted = Wanted::read(&input.map("Attributes")?, &path)?;
+    let wanted = wanted(call, &path, input)?;
     let set = call.runtime.message_queues().edit(path, |settings, _| wanted.apply(settings)).await;
     set.map_err(|error| SqsError::from(error).of_attribute())?;
     Ok(json!({}))

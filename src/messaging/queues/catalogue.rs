@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
-use super::form::{decode, encode};
 use super::graph::Leading;
 use super::queue::{Queue, Record};
 use super::state::Total;
@@ -16,6 +15,7 @@ use crate::model::bounds;
 use crate::model::message_queue::{QueueName, QueuePath, QueueSettings};
 use crate::model::names::Namespace;
 use crate::model::time::Timestamp;
+use crate::store::form::{decode, encode};
 use crate::store::{Change, Durability, Group, Store, StoreError};
 use crate::tasks::{OnExit, Tasks};
 

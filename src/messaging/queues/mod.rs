@@ -11,7 +11,6 @@
 //! ([`Queues::changes_of_send`], [`Queues::removal_of`]) and tells when they are committed.
 
 mod error;
-mod form;
 mod keys;
 mod message;
 mod state;

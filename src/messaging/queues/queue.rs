@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
-use super::form::decode;
 use super::keys::{self, Number};
 use super::state::{Flight, Held, State, Total};
 use super::{Parts, QueueError};
 use crate::model::message_queue::{QueuePath, QueueSettings};
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
+use crate::store::form::decode;
 
 /// A queue as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::form::{decode, encode};
 use super::head::{Candidate, kept_from, taken};
 use super::keys::{self, Number, Row};
 use super::message::{Message, Past};
@@ -16,6 +15,7 @@ use super::{Parts, QueueError, Queues, Receipt, Received};
 use crate::model::bounds;
 use crate::model::message_queue::{QueuePath, QueueSettings};
 use crate::model::time::Timestamp;
+use crate::store::form::{decode, encode};
 use crate::store::{Change, Durability, Group, StoreError};
 
 /// What a receive asks for.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::form::encode;
 use super::keys::{self, Number};
 use super::queue::{Hands, Queue};
 use super::receive::removal;
@@ -11,6 +10,7 @@ use super::state::Flight;
 use super::{Parts, QueueError, Queues, Receipt};
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
+use crate::store::form::encode;
 use crate::store::{Change, Durability, Group};
 
 /// A removal of messages that somebody else commits: together with changes of his own.

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::form::{decode, encode};
 use super::keys::{self, Number, Row, Trace};
 use super::message::{Message, Past};
 use super::queue::Queue;
@@ -18,6 +17,7 @@ use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
 use crate::model::names::Digest;
 use crate::model::time::Timestamp;
+use crate::store::form::{decode, encode};
 use crate::store::{Change, Durability, Group};
 
 /// A send that somebody else commits: together with changes of his own.

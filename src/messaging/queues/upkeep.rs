@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::form::decode;
 use super::keys::{self, Number};
 use super::message::Message;
 use super::queue::{Hands, Queue};
 use super::receive::removal;
 use super::send::Known;
 use super::{Parts, QueueError};
+use crate::store::form::decode;
 use crate::store::{Change, DocumentKey, DocumentRange, Durability, Group, StoreError, Table};
 
 /// How often it looks, of the runtime's time.

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Record, StreamPath, StreamSettings};
-use crate::messaging::form::{self, blob};
+use crate::messaging::blob;
 use crate::model::names::{Namespace, StreamName};
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{DocumentKey, DocumentRange, StoreError, Table};
 
 /// Ids of records that are remembered in each stream, so that what is appended again is not there twice.

@@ -18,9 +18,9 @@ use super::{
     Extent, NewRecord, ReadFrom, Reading, Record, Records, StreamError, StreamPath, StreamSettings, StreamView,
 };
 use crate::clock::Clock;
-use crate::messaging::form;
 use crate::model::bounds;
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, Durability, Group, Store, StoreError};
 
 /// Appends that stand in line; past them one is refused.
@@ -171,7 +171,7 @@ impl Log {
             places.push(self.lay(&mut end, &mut group, record, at));
         }
         if !group.is_empty() {
-            group.push(Change::PutDocument(head_key(self.id), form::encode(&end.head).into()));
+            group.push(Change::PutDocument(head_key(self.id), form::encode(&end.head)));
             self.store.commit(Group(group), Durability::Synced).await?;
         }
         let extent = end.extent();

@@ -20,10 +20,10 @@ use uuid::Uuid;
 pub use error::StreamError;
 
 use crate::clock::Clock;
-use crate::messaging::form;
 use crate::model::bounds::{self, within};
 use crate::model::names::{Namespace, StreamName};
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, DocumentRange, Durability, Group, Store, StoreError, Table};
 use crate::tasks::{OnExit, Tasks};
 use kept::{KeptStream, all_of, owner, stream_key};
@@ -293,7 +293,7 @@ impl Parts {
         };
         let StreamPath { namespace, name } = path.clone();
         let kept = KeptStream { namespace, name, created, settings };
-        let group = Group(vec![Change::PutDocument(stream_key(id), form::encode(&kept).into())]);
+        let group = Group(vec![Change::PutDocument(stream_key(id), form::encode(&kept))]);
         self.store.commit(group, Durability::Synced).await?;
         if let Some(log) = &before {
             log.set(settings);

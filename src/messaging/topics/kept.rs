@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Endpoint, Filter, Publication, TopicPath};
-use crate::messaging::form;
 use crate::model::names::{Namespace, TopicName};
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{DocumentKey, DocumentRange, StoreError, Table};
 
 const BODY: u8 = 0;

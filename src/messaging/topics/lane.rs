@@ -15,10 +15,10 @@ use uuid::Uuid;
 use super::kept::{self, Confirmation, Dead, KeptSubscription, Lot, Work, subscription_key};
 use super::{Call, Endpoint, Parts, Publication, TopicPath, queue};
 use crate::clock;
-use crate::messaging::form;
 use crate::model::bounds;
 use crate::model::time::Timestamp;
 use crate::outbound::{NotSent, Post};
+use crate::store::form;
 use crate::store::{Change, Durability, Group, StoreError};
 
 /// What of a subscription is looked at together: what waits for another try keeps no more than this from being seen.
@@ -90,7 +90,7 @@ impl Lane {
 
     /// Writes what is kept of it anew.
     pub(super) fn put(&self, kept: &KeptSubscription) -> Change {
-        Change::PutDocument(subscription_key(self.topic, self.id), form::encode(kept).into())
+        Change::PutDocument(subscription_key(self.topic, self.id), form::encode(kept))
     }
 
     /// Brings what is on its way, until it is closed.
@@ -224,7 +224,7 @@ impl Lane {
         let now = parts.clock.now();
         let budget = Duration::from_secs(self.kept().give_up_after_s);
         let (work, again) = after(&work, now, budget, not_sent);
-        let put = Change::PutDocument(self.work().key(number), form::encode(&work).into());
+        let put = Change::PutDocument(self.work().key(number), form::encode(&work));
         if again || self.dead.load(Ordering::Relaxed) >= bounds::MAX_DEAD_PUBLICATIONS {
             parts.store.commit(Group(vec![put]), Durability::Written).await?;
             return Ok(());
@@ -232,7 +232,7 @@ impl Lane {
         let (id, error) = (publication.id, work.error.clone().unwrap_or_default());
         let (topic, subscription, tries) = (&self.path, self.id, work.tries);
         let dead = Dead { publication, work, given_up: now };
-        let dead = Change::PutDocument(self.dead().key(number), form::encode(&dead).into());
+        let dead = Change::PutDocument(self.dead().key(number), form::encode(&dead));
         let group = Group(vec![Change::RemoveDocument(self.work().key(number)), dead]);
         self.dead.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = parts.store.commit(group, Durability::Synced).await {

@@ -31,12 +31,13 @@ pub use publish::Published;
 pub use subscriptions::{DeadPublication, SubscriptionView};
 
 use crate::clock::Clock;
-use crate::messaging::form::{self, blob};
+use crate::messaging::blob;
 use crate::messaging::queues::Queues;
 use crate::model::bounds;
 use crate::model::names::{InvocationId, Namespace, TopicName};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, Durability, Group, Store, StoreError};
 use crate::tasks::{OnExit, Tasks};
 use kept::{KeptTopic, topic_key};

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::kept::{Dead, Lot, Work};
 use super::lane::{Lane, less};
 use super::{Endpoint, Parts, Publication, State, Topic, TopicError, TopicPath, Topics, queue};
-use crate::messaging::form;
 use crate::messaging::queues::PendingSend;
 use crate::model::bounds;
 use crate::model::time::Timestamp;
+use crate::store::form;
 use crate::store::{Change, Durability, Group, StoreError};
 
 /// Ids of publications that a topic remembers, so that what is published again goes to nobody twice.
@@ -139,19 +139,19 @@ impl Parts {
                 }
             }
             if lane.pending.load(Ordering::Relaxed) < bounds::MAX_PENDING_PUBLICATIONS {
-                plan.changes.push(Change::PutDocument(lane.work().key(number), form::encode(&work).into()));
+                plan.changes.push(Change::PutDocument(lane.work().key(number), form::encode(&work)));
                 plan.working.push(lane);
             } else if lane.dead.load(Ordering::Relaxed) < bounds::MAX_DEAD_PUBLICATIONS {
                 work.error = Some("too much was on its way to the endpoint already".to_owned());
                 let dead = Dead { publication: publication.clone(), work, given_up: now };
-                plan.changes.push(Change::PutDocument(lane.dead().key(number), form::encode(&dead).into()));
+                plan.changes.push(Change::PutDocument(lane.dead().key(number), form::encode(&dead)));
                 plan.given_up.push(lane);
             } else {
                 return Err(TopicError::Full { topic: topic.path.clone(), id: lane.id });
             }
         }
         if !plan.working.is_empty() {
-            let body = form::encode(publication).into();
+            let body = form::encode(publication);
             plan.changes.push(Change::PutDocument(Lot::bodies(topic.id).key(number), body));
         }
         Ok(plan)
@@ -167,11 +167,11 @@ impl Parts {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let writing = Writing { number: topic.next_number(now), topic: Arc::clone(topic), id: Uuid::new_v4() };
-        let body = form::encode(&dead.publication).into();
+        let body = form::encode(&dead.publication);
         let group = Group(vec![
             Change::RemoveDocument(lane.dead().key(old)),
             Change::PutDocument(Lot::bodies(topic.id).key(writing.number), body),
-            Change::PutDocument(lane.work().key(writing.number), form::encode(&Work::new(now)).into()),
+            Change::PutDocument(lane.work().key(writing.number), form::encode(&Work::new(now))),
         ]);
         lane.pending.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = self.store.commit(group, Durability::Synced).await {

@@ -26,7 +26,7 @@ pub(super) async fn load(store: &dyn Store) -> Result<BTreeMap<TopicPath, Arc<To
             let Some((id, subscription)) = kept::ids(key) else { continue };
             let Some(subscription) = subscription else {
                 let what = || format!("the topic {id}");
-                let kept: KeptTopic = crate::messaging::form::decode(bytes, what)?;
+                let kept: KeptTopic = crate::store::form::decode(bytes, what)?;
                 let topic = Arc::new(Topic::new(id, kept.path(), kept.created));
                 topics.insert(kept.path(), Arc::clone(&topic));
                 last = Some(topic);

@@ -12,10 +12,9 @@ mod keys;
 mod signature;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::Full;
 use tokio::sync::Mutex;
@@ -23,10 +22,11 @@ use tokio::sync::Mutex;
 pub use keys::SigningKey;
 pub use signature::WebhookKey;
 
-use super::{Allowed, Answer, Cause, NotSent, Outbound, Peer, Unsent};
+use super::{Allowed, Answer, Cause, NotSent, Outbound, Peer, Unsent, retry_after};
 use crate::clock::Clock;
 use crate::model::bounds;
 use crate::model::names::Namespace;
+use crate::model::time::Timestamp;
 use crate::store::Store;
 use crate::vault::Vault;
 
@@ -80,7 +80,7 @@ impl Webhooks {
         self.admit(url)?;
         let request = self.request(namespace, uri(url)?, post).await?;
         match self.parts.outbound.send(request, &self.parts.allowed, bounds::DELIVERY_TRY).await {
-            Ok(answer) => judged(&answer),
+            Ok(answer) => judged(&answer, self.parts.clock.now()),
             Err(Unsent { cause: Cause::PrivateAddress, .. }) => Err(private(&Peer::of(&uri(url)?)?)),
             Err(unsent) => Err(unsent.into()),
         }
@@ -128,16 +128,15 @@ fn uri(url: &str) -> Result<Uri, NotSent> {
 }
 
 /// What an answer means.
-fn judged(answer: &Answer) -> Result<(), NotSent> {
+fn judged(answer: &Answer, now: Timestamp) -> Result<(), NotSent> {
     let status = answer.status;
-    let after = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     match status {
         200..=299 => Ok(()),
         300..=399 => Err(NotSent::retry(format!("it answered {status}, and redirects are not followed"))),
         410 => Err(NotSent::never("it answered 410: the receiver wants no more")),
         429 | 503 => {
             let why = format!("it answered {status}");
-            Err(NotSent::Retry { why, after: after.map(Duration::from_secs) })
+            Err(NotSent::Retry { why, after: retry_after(&answer.headers, now) })
         }
         _ => Err(NotSent::retry(format!("it answered {status}"))),
     }

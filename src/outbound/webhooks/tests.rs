@@ -1,5 +1,9 @@
 //! Keys, and what is sent, without a receiver; `tests/it/process/webhooks.rs` has one.
 
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+
 use super::*;
 use crate::store::memory::MemoryStore;
 use crate::vault::KeySource;
@@ -93,7 +97,8 @@ enum No {
 fn check(status: u16, retry_after: Option<&str>, expected: &Judged) {
     let mut headers = HeaderMap::new();
     headers.extend(retry_after.map(|value| (RETRY_AFTER, value.parse().unwrap())));
-    let judged = judged(&Answer { status, headers }).map_err(|told| match told {
+    let now = Timestamp::parse("2026-11-22T03:00:00Z").unwrap();
+    let judged = judged(&Answer { status, headers }, now).map_err(|told| match told {
         NotSent::Never { .. } => No::Never,
         NotSent::Retry { after, .. } => after.map_or(No::Later, |after| No::After(after.as_secs())),
     });
@@ -111,5 +116,6 @@ fn what_the_receiver_answers_says_whether_and_when_to_come_again() {
     }
     check(429, Some("7"), &Err(No::After(7)));
     check(503, Some("120"), &Err(No::After(120)));
+    check(503, Some("Sun, 22 Nov 2026 03:02:00 GMT"), &Err(No::After(120)));
     check(503, Some("soon"), &Err(No::Later));
 }

@@ -1,13 +1,14 @@
 //! Clients that were written for SQS, unmodified: boto3 in both protocols, the AWS command line, the JavaScript SDK. What
 //! each of them does is a script in `tests/clients`; `tests/clients/fetch` brings the clients themselves.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::support::{Server, prebuilt_path};
+use super::support::{Server, prebuilt_path, run};
 use crate::{skipped, told};
 
 /// How long a script may take, on a machine that is busy with other tests as well.
@@ -28,10 +29,7 @@ async fn boto3_does_the_same_over_the_older_protocol() {
 #[tokio::test]
 async fn the_aws_command_line_does_with_message_queues_what_it_does_with_those_of_sqs() {
     let Some(kept) = kept("python/bin/aws") else { return };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let first = std::iter::once(kept.join("python/bin"));
-    let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap();
-    check(Command::new("bash").arg(script("sqs-cli.sh")).env("PATH", path), &[], 4).await;
+    check(Command::new("bash").arg(script("sqs-cli.sh")).env("PATH", path(&kept)), &[], 4).await;
 }
 
 #[tokio::test]
@@ -49,7 +47,40 @@ async fn the_sdk_of_yandex_does_the_life_of_a_container() {
     let module = format!("file://{}", guests.display());
     let mut command = Command::new(python);
     let command = command.arg(script("yandex-containers.py")).args([server.url(""), grpc, module]);
-    ran(command, 6).await;
+    said(command, 6).await;
+}
+
+#[tokio::test]
+async fn boto3_and_the_aws_command_line_sign_with_keys_that_were_made_here_and_may_what_their_accounts_may() {
+    let (Some(kept), Some(_)) = (kept("python/bin/python"), kept("python/bin/aws")) else { return };
+    let server = Server::asking(&[]).await;
+    let keys = [key(&server, "writer", "queues.writer").await, key(&server, "reader", "queues.reader").await].concat();
+    said(Command::new(kept.join("python/bin/python")).arg(script("sqs-auth.py")).arg(server.url("")).args(&keys), 3)
+        .await;
+    let aws = &mut Command::new("bash");
+    said(aws.arg(script("sqs-auth.sh")).arg(server.url("")).args(&keys).env("PATH", path(&kept)), 3).await;
+    let log = server.log();
+    assert!(keys.iter().skip(1).step_by(2).all(|secret| !log.contains(secret)), "a secret is in the log");
+}
+
+/// Makes an account with a role by the command line, and returns the id and the secret of a key of it.
+async fn key(server: &Server, account: &str, role: &str) -> [String; 2] {
+    let file = server.folder().join("tidemill-data/admin.token");
+    let access = async |arguments: &[&str]| {
+        let signed_in = ["--token-file", file.to_str().unwrap(), "access"];
+        run(server, &[&signed_in[..], arguments].concat()).await.exits(0)
+    };
+    access(&["accounts", "create", account]).await;
+    access(&["grant", account, role]).await;
+    let made = access(&["keys", "create", account, "--json"]).await.json();
+    [&made["id"], &made["secret"]].map(|text| text.as_str().unwrap().to_owned())
+}
+
+/// Where programs are looked for, those of the clients first.
+fn path(kept: &Path) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let first = std::iter::once(kept.join("python/bin"));
+    std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap()
 }
 
 /// Where the clients are, if `what` is there.
@@ -77,14 +108,14 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
 }
 
-/// Runs a script against a server of its own, shows what it says, and checks that it said so many things.
+/// Runs a script against a server of its own that asks nobody.
 async fn check(command: &mut Command, more: &[&Path], says: usize) {
     let server = Server::durable().await;
-    ran(command.arg(server.url("")).args(more), says).await;
+    said(command.arg(server.url("")).args(more), says).await;
 }
 
-/// The same for one that has its arguments.
-async fn ran(command: &mut Command, says: usize) {
+/// Runs a script, shows what it says, and checks that it said so many things.
+async fn said(command: &mut Command, says: usize) {
     let command = command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

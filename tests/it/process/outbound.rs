@@ -261,3 +261,40 @@ async fn a_deployment_names_the_imports_that_need_a_grant_it_lacks() {
     assert!(!text.contains("warning"), "{text}");
     assert_eq!(server.deploy("echo", prebuilt("echo")).await["missing_grants"], json!([]));
 }
+
+#[tokio::test]
+async fn requests_of_wasi_0_3_go_the_same_way_as_others() {
+    let peer = Peer::plain().await;
+    let authority = format!("127.0.0.1:{}", peer.port());
+    let server = Server::with(&["--store", "memory", "--wasi-0.3"]).await;
+    let forward = async |grants: &[String], path: &str| {
+        server
+            .deploy_with(
+                "forward",
+                wat::parse_file(format!("{}/guests/async/forward.wat", env!("CARGO_MANIFEST_DIR"))).unwrap(),
+                &json!({"grants": {"http": grants}}),
+            )
+            .await;
+        server.send(server.request(reqwest::Method::GET, &format!("/fn/forward/{path}"))).await
+    };
+    let here = format!("{authority}/path?query");
+    // By no grant, by one of another port, and by one of anything, which no private address is covered by.
+    for (grant, to, error) in [
+        (None, &*here, "HttpRequestDenied"),
+        (Some("http://127.0.0.1:1"), &here, "HttpRequestDenied"),
+        (Some("http://*:*"), &here, "DestinationIpProhibited"),
+        (Some("http://*:*"), &format!("localhost:{}/", peer.port()), "DestinationIpProhibited"),
+    ] {
+        let refused = forward(&grant.map(str::to_owned).into_iter().collect::<Vec<_>>(), to).await;
+        let problem = refused.problem(502, "function_failed");
+        assert!(problem["detail"].as_str().unwrap().contains(error), "{problem}");
+    }
+    assert_eq!(peer.seen(), [""; 0]);
+
+    let answer = forward(&[format!("http://{authority}")], &here).await.is(200);
+    let [request] = &peer.seen()[..] else { panic!("{:?}", peer.seen()) };
+    assert!(request.starts_with("get /path?query http/1.1\r\n"), "{request}");
+    check_header(request, "host", &[&authority]);
+    check_header(request, "tidemill-chain", &[answer.header("tidemill-invocation-id")]);
+    check_header(request, "tidemill-hop", &["1"]);
+}

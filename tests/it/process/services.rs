@@ -1,12 +1,13 @@
 //! Outcomes that go to services outside and into buckets of this machine, from the invocation to what arrives.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::support::{Server, hostile, prebuilt, run, run_with, until};
-use crate::services::Queues;
+use crate::services::{NO_MOTO, NO_NATS, Nats, Queues};
 use crate::skipped;
 
 /// The server may reach what runs on this machine.
@@ -54,7 +55,7 @@ async fn outcomes_become_objects_of_this_machine_that_are_deleted_when_their_day
 
 #[tokio::test]
 async fn what_a_queue_outside_does_not_take_yet_gets_there_also_when_the_server_is_killed_meanwhile() {
-    let Some(queues) = Queues::start().await else { return skipped(crate::services::NO_MOTO) };
+    let Some(queues) = Queues::start().await else { return skipped(NO_MOTO) };
     let server = Server::with(&OUTWARD).await;
     let connect = [
         "connections",
@@ -129,4 +130,38 @@ async fn a_queue_of_another_server_is_a_queue_of_a_service_outside() {
             assert_eq!(&messages[0]["deduplication_id"], told);
         }
     }
+}
+
+#[tokio::test]
+async fn outcomes_are_in_a_stream_of_nats_once_each_however_often_the_server_is_killed_meanwhile() {
+    const COUNT: usize = 60;
+    let Some(nats) = Nats::start().await else { return skipped(NO_NATS) };
+    let mut server = Server::with(&OUTWARD).await;
+    let url = format!("nats://{}", nats.address);
+    run(&server, &["connections", "set", "nats", "bus", "--url", &url]).await.exits(0);
+    let to = json!({"to": "stream:outcomes.orders", "connection": "bus"});
+    server.deploy_with("a", prebuilt("describe"), &json!({"async_config": {"on_success": to}})).await;
+    let mut ids = BTreeSet::new();
+    for n in 0..COUNT {
+        if n == COUNT / 3 || n == 2 * COUNT / 3 {
+            // First while no stream takes anything, then while some are taken.
+            server = server.killed().await.restarted_with(&OUTWARD).await;
+            nats.make_stream().await;
+        }
+        ids.insert(server.accept("a", json!({"order": n}).to_string()).await);
+    }
+    for id in &ids {
+        delivered(&server, id).await;
+    }
+    let messages = nats.messages().await;
+    let mut known = BTreeSet::new();
+    let told: BTreeSet<_> = messages
+        .iter()
+        .map(|(id, body)| {
+            assert!(known.insert(id.clone()), "the id {id} stands twice");
+            let record: Value = serde_json::from_slice(body).unwrap();
+            record["request_context"]["request_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!((messages.len(), told), (COUNT, ids));
 }

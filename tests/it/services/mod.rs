@@ -7,6 +7,7 @@ mod queues;
 mod registry;
 mod server;
 
+pub(crate) use nats::{NO_NATS, Nats};
 pub(crate) use queues::{NO_MOTO, Queues};
 pub(crate) use registry::{NO_REGISTRY, Registry};
 

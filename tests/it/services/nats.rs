@@ -9,7 +9,7 @@ use async_nats::jetstream::stream::{Config, Stream};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tidemill::delivery::NatsDelivery;
-use tidemill::model::connection::{Nats, Service};
+use tidemill::model::connection::{self, Service};
 
 use super::server::{Server, program};
 use super::{World, by, gives_up, message, reach, tries_again};
@@ -32,13 +32,47 @@ async fn started(folder: TempDir, port: &str, more: &[&str]) -> Option<(Server, 
     Some((server, address))
 }
 
+/// A server with a stream of its own, for tests of the whole runtime.
+pub(crate) struct Nats {
+    _server: Server,
+    /// Where it listens.
+    pub(crate) address: String,
+}
+
+/// Why there is none.
+pub(crate) const NO_NATS: &str = HOW_TO_GET_IT;
+
+impl Nats {
+    pub(crate) async fn start() -> Option<Self> {
+        let (server, address) = started(TempDir::new().unwrap(), "-1", &[]).await?;
+        Some(Self { _server: server, address })
+    }
+
+    /// Makes the stream that takes `outcomes.>`.
+    pub(crate) async fn make_stream(&self) {
+        drop(stream(&self.address).await);
+    }
+
+    /// The messages of the stream, in order: the id that it knows each by, and what it says.
+    pub(crate) async fn messages(&self) -> Vec<(String, Vec<u8>)> {
+        let mut stream = stream(&self.address).await;
+        let count = stream.info().await.unwrap().state.messages;
+        let mut messages = Vec::new();
+        for number in 1..=count {
+            let message = stream.get_raw_message(number).await.unwrap();
+            messages.push((message.headers.get("Nats-Msg-Id").unwrap().as_str().to_owned(), message.payload.to_vec()));
+        }
+        messages
+    }
+}
+
 fn leads_to(url: &str) -> Service {
-    Service::Nats(Nats { url: url.to_owned(), user: None, password: None, token: None })
+    Service::Nats(connection::Nats { url: url.to_owned(), user: None, password: None, token: None })
 }
 
 fn with_password(url: &str) -> Service {
     let password = Some("nats-password".parse().unwrap());
-    Service::Nats(Nats { url: url.to_owned(), user: Some("mill".to_owned()), password, token: None })
+    Service::Nats(connection::Nats { url: url.to_owned(), user: Some("mill".to_owned()), password, token: None })
 }
 
 /// The stream that takes `outcomes.>`.

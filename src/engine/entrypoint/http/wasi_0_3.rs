@@ -1,19 +1,17 @@
 //! `wasi:http` 0.3: the guest returns its response, and goes on until it has sent it. A run ends when both are done, as it
 //! does with 0.2.
 
-use std::future::poll_fn;
-
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri};
-use wasmtime::component::{Accessor, Component};
+use wasmtime::component::Component;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p3::Request as Given;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::response::Collected;
 use super::{request, response};
-use crate::engine::entrypoint::{End, Run, Standing, link};
+use crate::engine::entrypoint::{End, Run, Standing, done, link};
 use crate::engine::host::{Host, Linkers};
 use crate::engine::refused::Refused;
 
@@ -60,11 +58,6 @@ impl Http03 {
         *standing = Some(Standing::Service(instance));
         Ok(response::judge(collected))
     }
-}
-
-/// Waits until the guest does nothing any more.
-async fn done(guest: &Accessor<Host>) {
-    poll_fn(|context| guest.poll_no_interesting_tasks(context)).await;
 }
 
 /// The request with its address whole: 0.3 reads the authority from there and not from the headers.

@@ -41,6 +41,9 @@ mod signature;
 mod direct;
 mod dynamic;
 
+mod dice;
+pub(in crate::engine) mod fuzz;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,15 @@
 //! Random types, values and payloads: what is written is read as it was, also after a journey through a real component,
 //! and a schema accepts what is read and nothing else.
 
-mod dice;
 mod examples;
 mod journeys;
 mod schemas;
+mod values;
 
-use dice::{Dice, shape, value};
 use proptest::prelude::*;
+use values::value;
 
+use super::dice::{Dice, shape};
 use super::read::Reader;
 use super::shape::{Case, Field, Int, Shape};
 use super::value::Value;

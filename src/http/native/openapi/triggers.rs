@@ -28,7 +28,10 @@ pub(super) fn triggers() -> Vec<Operation> {
             .body::<TriggerIn>("The trigger", example)
             .answers::<TriggerOut>(201, "The trigger is new")
             .answers::<TriggerOut>(200, "The trigger is as told")
-            .refuses(400, &["bad_trigger", "bad_schedule", "bad_payload", "bad_range", "destination_not_found"])
+            .refuses(
+                400,
+                &["bad_trigger", "bad_schedule", "bad_payload", "bad_range", "destination_not_found", "everyone"],
+            )
             .refuses(404, &["function_not_found", "version_not_found", "queue_not_found"])
             .refuses(409, &["cycle", "limit_exceeded"]),
         delete(trigger, "delete_trigger", "Delete a trigger")

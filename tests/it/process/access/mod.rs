@@ -1,9 +1,10 @@
-//! Who may do what: every endpoint with every role, accounts that configurations name, requests that are signed, what
+//! Who may do what: every endpoint with every role, accounts that configurations name, what leads somewhere by itself, requests that are signed, what
 //! everybody may, TLS, and that nothing secret is told.
 
 mod accounts;
 mod endpoints;
 mod named;
+mod reached;
 mod secured;
 mod signed;
 

@@ -139,6 +139,7 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     }
     let [writer, reader] = [&keys[0], &keys[1]].map(|(id, secret)| Key { id, secret });
     let named = serde_json::json!({"QueueName": "jobs"});
+    server.put("/v1/queues/dead", "").await.is(201);
     let denied = |answer: &Answer| {
         assert_eq!(answer.status, 403, "{}", answer.text());
         assert_eq!(answer.json()["__type"], "com.amazonaws.sqs#AccessDeniedException", "{}", answer.text());
@@ -151,6 +152,15 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     sqs(&server, writer, "SendMessage", &message).await.is(200);
     let of = serde_json::json!({"QueueUrl": url});
     denied(&sqs(&server, writer, "ReceiveMessage", &of).await);
+    // Whoever may make one queue alone does not reach another by way of a redrive policy.
+    account(&server, "maker", &[("queues.writer", "queue:own")]).await;
+    let made = server.post("/v1/accounts/maker/keys", "").await.is(201).json();
+    let maker = Key { id: made["id"].as_str().unwrap(), secret: made["secret"].as_str().unwrap() };
+    let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:local:default:dead","maxReceiveCount":1}"#;
+    let redriving = serde_json::json!({"QueueName": "own", "Attributes": {"RedrivePolicy": policy}});
+    denied(&sqs(&server, maker, "CreateQueue", &redriving).await);
+    super::grant(&server, "maker", "queues.writer", "queue:dead").await.is(200);
+    sqs(&server, maker, "CreateQueue", &redriving).await.is(200);
     denied(&sqs(&server, writer, "DeleteQueue", &of).await);
     let received = sqs(&server, reader, "ReceiveMessage", &of).await.is(200).json();
     assert_eq!(received["Messages"][0]["Body"], "hello");
