@@ -193,7 +193,7 @@ impl Log {
         let kept = KeptRecord { at, before: end.head.total, id, key, content_type, attributes, data };
         let bytes = form::encode(&kept);
         end.head = Head { next: place + 1, total: end.head.total + bytes.len() as u64, last: at };
-        group.push(Change::PutDocument(record_key(self.id, place), bytes.into()));
+        group.push(Change::PutDocument(record_key(self.id, place), bytes));
         if let Some(id) = id {
             end.recent.push_back((place, id));
             end.by_id.insert(id, place);

@@ -254,7 +254,7 @@ impl Parts {
         let (id, created) = (Uuid::new_v4(), self.clock.now());
         let TopicPath { namespace, name } = path.clone();
         let kept = form::encode(&KeptTopic { namespace, name, created });
-        let group = Group(vec![Change::PutDocument(topic_key(id), kept.into())]);
+        let group = Group(vec![Change::PutDocument(topic_key(id), kept)]);
         self.store.commit(group, Durability::Synced).await?;
         let topic = Arc::new(Topic::new(id, path.clone(), created));
         self.topics.write().unwrap_or_else(PoisonError::into_inner).insert(path, topic);
