@@ -10,7 +10,6 @@ use prost_types::Any;
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    dead_code,
     unreachable_pub,
     reason = "the build script writes it; `proto/` says what it is"
 )]
