@@ -10,6 +10,7 @@ use prost_types::Any;
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    dead_code,
     unreachable_pub,
     reason = "the build script writes it; `proto/` says what it is"
 )]
