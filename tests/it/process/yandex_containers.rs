@@ -309,9 +309,9 @@ async fn what_is_wrong_with_a_request_is_said_in_the_form_of_the_service() {
         let rollback = post(&server, &format!("{all}/{id}:rollback"), &json!({"revisionId": "x"})).await;
         refused(rollback, 404, 5, id);
     }
-    let rollback =
-        post(&server, &format!("{all}/{container}:rollback"), &json!({"revisionId": format!("{container}-9")}));
-    refused(rollback.await, 404, 5, "there is no revision");
+    let missing = json!({"revisionId": format!("{container}-9")});
+    let rollback = post(&server, &format!("{all}/{container}:rollback"), &missing).await;
+    refused(rollback, 404, 5, "there is no revision");
     refused(server.get("/containers/v1/revisions").await, 400, 3, "folder_id");
     refused(server.get(&format!("{all}?folderId={FOLDER}&pageSize=-1")).await, 400, 3, "page_size");
     refused(server.get(&format!("{all}?folderId={FOLDER}&pageToken=!")).await, 400, 3, "page_token");
