@@ -235,7 +235,8 @@ impl Reader<'_> {
             other => return Err(unknown("kind", other, &["timer", "queue"])),
         };
         keys(&settings, &trigger.kind, own.0, own.1)?;
-        self.put(id.clone(), &triggers::whole(trigger, &id.namespace)?)
+        let whole = triggers::whole(trigger, &id.namespace)?;
+        self.put(id, &whole)
     }
 }
 

@@ -12,6 +12,7 @@ use super::present::{Present, Server};
 use super::resource::Id;
 use crate::cli::deploy;
 use crate::cli::error::Error;
+use crate::model::names::Digest;
 
 /// Puts into the settings of each function which module it is to have: an image by its name, anything else by its digest.
 /// Paths are read from `folder`.
@@ -62,8 +63,7 @@ pub(super) async fn download(server: &Server<'_>, function: &str) -> Result<Byte
 
 /// `sha256:…`.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", Digest::from_bytes(Sha256::digest(bytes).into()))
 }
 
 fn stored(id: &Id, digest: &str, there: Option<&String>) -> Result<String, Error> {

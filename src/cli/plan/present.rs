@@ -222,7 +222,7 @@ impl Server<'_> {
 
     /// The settings in an answer, with nothing left out.
     fn read<T: DeserializeOwned + Serialize>(&self, answer: &Value, keys: &[&str]) -> Result<Value, Error> {
-        let read = settings::<T>(answer, keys).and_then(|settings| serde_json::to_value(settings));
+        let read = settings::<T>(answer, keys).and_then(serde_json::to_value);
         read.map_err(|error| self.unexpected(&error.to_string()))
     }
 
