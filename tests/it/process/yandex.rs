@@ -195,7 +195,7 @@ async fn a_function_lives_its_whole_life_over_rest() {
     assert_eq!(listed["operations"].as_array().unwrap().len(), 2);
     // It is a function like any other.
     let native = server.get("/v1/functions/resize?namespace=b1gfolder").await.is(200).json();
-    assert_eq!(native["version"], 1);
+    assert_eq!(native["version"]["version"], 1);
 
     let answer = server.post(&format!("/{id}?a=1"), "hello").await.is(201);
     assert_eq!((answer.text().as_str(), answer.header("x-made-by")), ("made", "wasm"));
