@@ -25,6 +25,8 @@ pub struct Config {
     pub grpc_listen: Option<SocketAddr>,
     /// Whether they have to.
     pub authentication: Authentication,
+    /// Dialects that it does not speak.
+    pub without: Vec<Dialect>,
     /// Names that clients may call it by, besides its addresses.
     pub public_hosts: Vec<String>,
     /// What it shows to clients over TLS; `None` for plain HTTP.
@@ -63,6 +65,35 @@ pub struct Config {
     pub bench_endpoints: bool,
     /// How modules are compiled and their code kept.
     pub code: Code,
+}
+
+/// An API that clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Tidemill's own, `/v1`, with the functions' URLs below `/fn`.
+    Native,
+    /// Huawei's FunctionGraph, `/v2`.
+    FunctionGraph,
+    /// Queues as AWS has them: POST to paths of one or two segments.
+    Sqs,
+    /// Yandex Cloud Functions and Serverless Containers: REST, gRPC, and URLs that begin with an id.
+    Yandex,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Native, Self::FunctionGraph, Self::Sqs, Self::Yandex];
+
+    /// What it is called on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::FunctionGraph => "functiongraph",
+            Self::Sqs => "sqs",
+            Self::Yandex => "yandex",
+        }
+    }
 }
 
 /// Whether a server asks who sends requests.

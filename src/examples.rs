@@ -128,6 +128,7 @@ fn deployment(example: &Example) -> Deployment {
         core_dump: false,
         annotations: Annotations::new(),
         always: false,
+        cgi: false,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

@@ -22,6 +22,8 @@ pub mod signature;
 
 pub mod outbound;
 
+pub mod oci;
+
 pub mod access;
 pub mod operations;
 

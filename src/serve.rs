@@ -25,6 +25,7 @@ use crate::http::{Front, Grpc, Listener, NotBound, Places, Serving, front};
 use crate::key_value::KeyValue;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
+use crate::oci::{Images, UnusableImages};
 use crate::operations::Operations;
 use crate::outbound::{Allowed, InvalidAllowed, Outbound, Webhooks};
 use crate::registry::Targets;
@@ -71,6 +72,9 @@ pub enum ServeError {
     /// There is no certificate to show.
     #[error(transparent)]
     Certificate(#[from] UnusableCertificate),
+    /// Images cannot be pulled.
+    #[error(transparent)]
+    Images(#[from] UnusableImages),
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -154,6 +158,8 @@ impl Server {
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
         let targets: Arc<dyn Targets> = Arc::new(carrier.clone());
         registry.ask_about_targets(&targets);
+        let private = &config.private_targets;
+        let images = Images::new(store.clone(), private, config.authentication, config.outbound_ca.as_deref())?;
         let wake = Arc::new(Notify::new());
         let slots = Slots::new(config.concurrency.get(), wake.clone());
         let needs = Needs {
@@ -180,6 +186,8 @@ impl Server {
             operations,
             authenticates: config.authentication == Authentication::Required,
             webhooks: carrier.webhooks().clone(),
+            images,
+            directories: config.directories.clone(),
             key_value,
             core_dumps,
             message_queues,
@@ -354,7 +362,8 @@ async fn doors(config: &Config, runtime: &Runtime, places: Places, tasks: &Tasks
         first_admin(config, runtime).await?;
     }
     let public_hosts = config.public_hosts.clone();
-    let serving = Serving { bench_endpoints: config.bench_endpoints, public_hosts, places };
+    let without = config.without.clone();
+    let serving = Serving { bench_endpoints: config.bench_endpoints, without, public_hosts, places };
     Ok(front(runtime.clone(), serving, tasks))
 }
 

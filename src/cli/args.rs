@@ -13,7 +13,9 @@ use super::error::exit;
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
+use super::plan::{Apply, Export, Plan};
 use super::serve::Settings;
+use super::yc::Yc;
 use super::{
     access, async_config, bench, connections, deliveries, functions, invocations, kv, objects, queue, queues, runtime,
     secrets, store, streams, topics, triggers, webhooks,
@@ -135,6 +137,12 @@ pub(super) enum Command {
 pub(super) enum Remote {
     /// Deploy a module as a function, or as a new version of one
     Deploy(Box<Deploy>),
+    /// Show what would change for a server to be as a file describes it
+    Plan(Plan),
+    /// Make a server what a file describes
+    Apply(Apply),
+    /// Describe a server in a file, which `apply` reads
+    Export(Export),
     /// Invoke a function
     Invoke(Invoke),
     /// List, show, name and delete functions
@@ -187,6 +195,8 @@ pub(super) enum Remote {
     /// Show the server as a whole, and change what runs at once
     #[command(subcommand)]
     Runtime(runtime::Command),
+    /// Command lines of Yandex' `yc`, with its flags and what it prints
+    Yc(Yc),
 }
 
 #[cfg(test)]
@@ -275,6 +285,24 @@ mod tests {
         check("tidemill new --lang c ../order", false);
         check("tidemill new --lang c 2nd", false);
         check("tidemill new --lang c order-", false);
+    }
+
+    #[test]
+    fn documented_command_lines_of_the_cloud_are_understood_behind_yc() {
+        let id = "d4e275oj7jtp";
+        check(&format!("tidemill yc serverless function version get {id}"), true);
+        check(
+            "tidemill yc serverless container revision deploy --container-name c --image i --service-account-id s",
+            true,
+        );
+        check(&format!("tidemill yc serverless container revision get {id} --format json"), true);
+        // As its documentation has it in one place.
+        check(&format!("tidemill yc serverless serverless-container revision get {id}"), true);
+        check("tidemill yc serverless function create --name f --folder-id b1g --labels a=b,c=d", true);
+        check("tidemill yc serverless function get f", true);
+        check("tidemill yc serverless function list --format yaml", true);
+        check("tidemill yc serverless function list --format toml", false);
+        check("tidemill yc serverless function get", false);
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Client {
         self.server.socket().ok_or_else(|| Error::Usage(format!("{} is not the address of a socket", self.server)))
     }
 
+    /// The namespace that was named.
+    pub(super) fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
     /// A request to `/v1/` and `segments`.
     pub(super) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
         let segments: Vec<_> = std::iter::once("v1").chain(segments.iter().copied()).collect();
@@ -216,7 +221,8 @@ impl Client {
         Error::Lost { server: self.server.to_string(), cause: innermost(error) }
     }
 
-    fn unexpected(&self, what: String) -> Error {
+    /// An answer that no server of this version gives.
+    pub(super) fn unexpected(&self, what: String) -> Error {
         Error::Unexpected { server: self.server.to_string(), what }
     }
 

@@ -1,7 +1,9 @@
-//! `deploy`: a module and its settings go up in one request; a new version comes back.
+//! `deploy`: a module and its settings go up in one request, or the name of an image that the server pulls; a new version
+//! comes back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,16 +23,25 @@ use super::units;
 use super::variable::{self, Variable};
 use crate::model::bounds;
 use crate::model::entrypoint::Wanted;
-use crate::model::names::FunctionName;
+use crate::model::names::{FunctionName, SecretName};
 use crate::model::time::whole_ms;
+use crate::oci::{ImageReference, InvalidReference, SCHEME};
 
 #[derive(Debug, Args)]
 pub(super) struct Deploy {
-    /// The module: a core module or a component, as `.wasm`
-    file: PathBuf,
+    /// The module: a core module or a component, as `.wasm`; or an image of a registry, which the server pulls:
+    /// `oci://HOST/REPOSITORY:TAG`, or `@sha256:DIGEST`
+    #[arg(value_name = "FILE")]
+    module: Module,
     /// What to call the function; one of that name gets a new version
     #[arg(long)]
     name: FunctionName,
+    /// The user that the image's registry knows
+    #[arg(long, value_name = "USER", requires = "registry_password")]
+    registry_user: Option<String>,
+    /// The secret that is that user's password or token (`tidemill secrets set`)
+    #[arg(long, value_name = "SECRET", requires = "registry_user")]
+    registry_password: Option<SecretName>,
     /// What in the module is called: `command`, `handler`, `http`, or the name of an exported function, such as `add` or
     /// `pkg:name/interface#add` [default: what the module offers]
     #[arg(long)]
@@ -68,10 +79,21 @@ pub(super) struct Deploy {
     /// WebAssembly read (`invocations core-dump ID`). It holds whatever the function had in memory, its secrets too
     #[arg(long)]
     core_dump: bool,
+    /// Have a command answer HTTP requests under `/fn/NAME` as CGI has it (RFC 3875): method, path and headers are in its
+    /// environment, the body is on standard input, and its output begins with `Status:` and headers, and an empty line
+    #[arg(long)]
+    cgi: bool,
     #[command(flatten)]
     grants: grants::GrantFlags,
     #[command(flatten)]
     async_config: Flags,
+}
+
+/// Where the module is.
+#[derive(Clone, Debug)]
+enum Module {
+    File(PathBuf),
+    Image(ImageReference),
 }
 
 /// The settings as the API reads them; what is absent is the server's to choose.
@@ -97,19 +119,50 @@ struct Settings {
     reuse: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     core_dump: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cgi: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     grants: Option<grants::Body>,
     #[serde(skip_serializing_if = "Option::is_none")]
     async_config: Option<async_config::Body>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_password: Option<String>,
+}
+
+impl FromStr for Module {
+    type Err = InvalidReference;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReference> {
+        if text.starts_with(SCHEME) { text.parse().map(Self::Image) } else { Ok(Self::File(text.into())) }
+    }
 }
 
 impl Deploy {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
-        let module = read(&self.file).await?;
+        let settings = self.settings()?;
+        let request = client.in_namespace(Method::PUT, &["functions", self.name.as_str()]);
+        let file = match &self.module {
+            Module::File(_) if self.registry_user.is_some() => {
+                return Err(Error::Usage(
+                    "--registry-user is for an image, `oci://...`, and this is a file".to_owned(),
+                ));
+            }
+            Module::File(file) => file,
+            Module::Image(_) => {
+                // The server pulls it: nothing is sent whose progress could be shown.
+                let answer = Upload::new(0).watch(client.json(request.json(&settings))).await;
+                let (answer, took) = answer;
+                return output.answer(&answer?, |function| text(function, took));
+            }
+        };
+        let module = read(file).await?;
         let upload = Upload::new(module.len() as u64);
-        let form = form(&upload, module, &self.settings()?)?;
-        let request = client.in_namespace(Method::PUT, &["functions", self.name.as_str()]).multipart(form);
-        let (answer, took) = upload.watch(client.json(request)).await;
+        let form = form(&upload, module, &settings)?;
+        let (answer, took) = upload.watch(client.json(request.multipart(form))).await;
         output.answer(&answer?, |function| text(function, took))
     }
 
@@ -125,13 +178,21 @@ impl Deploy {
             debug_info: self.debug_info,
             reuse: self.reuse,
             core_dump: self.core_dump,
+            cgi: self.cgi,
             grants: self.grants.given()?,
             async_config: self.async_config.given()?,
+            source: match &self.module {
+                Module::Image(reference) => Some(reference.to_string()),
+                Module::File(_) => None,
+            },
+            source_user: self.registry_user.clone(),
+            source_password: self.registry_password.as_ref().map(ToString::to_string),
         })
     }
 }
 
-async fn read(path: &Path) -> Result<Bytes, Error> {
+/// The bytes of a module, unless they are too many.
+pub(super) async fn read(path: &Path) -> Result<Bytes, Error> {
     let unreadable = |cause| Error::Unreadable { path: path.to_owned(), cause };
     let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
     if size > bounds::MAX_MODULE_BYTES as u64 {

@@ -24,6 +24,8 @@ pub mod exit {
     pub const REFUSED: u8 = 4;
     /// A store is damaged.
     pub const DAMAGED: u8 = 5;
+    /// `plan` found that something would change. The number is that of [`DAMAGED`], which no plan ends with.
+    pub const WOULD_CHANGE: u8 = 5;
     /// Interrupted by Ctrl-C: 128 and the signal's number, as shells have it.
     pub const INTERRUPTED: u8 = 130;
 
@@ -35,7 +37,7 @@ Exit codes:
   2    usage: an argument makes no sense, or a file cannot be read or written
   3    the server cannot be reached
   4    the server said no, or had no outcome in time; it or a store could not be opened
-  5    a store is damaged
+  5    a store is damaged, or a plan would change something
   130  interrupted";
 }
 
@@ -54,12 +56,22 @@ pub(super) enum Error {
     /// The function ran and did not succeed.
     #[error("the function failed: {message}")]
     FunctionFailed { message: String, invocation: Option<String> },
+    /// What a file describes would lead in a circle.
+    #[error("nothing was changed: what the file describes leads in a circle: {0}")]
+    Cycle(String),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
     /// The connection broke after it was made.
     #[error("the connection to {server} was lost, so what was asked may or may not have been done: {cause}")]
     Lost { server: String, cause: String },
+    /// A step of a plan could not be taken.
+    #[error("{id} could not be done, and what comes after it was not tried")]
+    NotApplied {
+        id: String,
+        #[source]
+        cause: Box<Error>,
+    },
     /// Some of many could not be done.
     #[error("{failed} could not be done")]
     NotAll { failed: u64 },
@@ -102,6 +114,9 @@ pub(super) enum Error {
     /// What was typed makes no sense, in a way that only this command knows.
     #[error("{0}")]
     Usage(String),
+    /// A plan is not empty, which it has said.
+    #[error("something would change")]
+    WouldChange,
 }
 
 impl Error {
@@ -111,8 +126,11 @@ impl Error {
             Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
             Self::Damaged(_) | Self::Store(StoreError::Damaged { .. }) => exit::DAMAGED,
             Self::Interrupted => exit::INTERRUPTED,
+            Self::NotApplied { cause, .. } => cause.exit_code(),
+            Self::WouldChange => exit::WOULD_CHANGE,
             Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
             Self::Bench(_)
+            | Self::Cycle(_)
             | Self::NotAll { .. }
             | Self::NotSettled { .. }
             | Self::Refused(_)
@@ -131,7 +149,7 @@ impl Error {
 
     /// What to tell the person who asked; `None` where there is nothing to tell.
     pub(super) fn report(&self) -> Option<String> {
-        if self.exit_code() == exit::DONE || matches!(self, Self::Interrupted | Self::Told) {
+        if self.exit_code() == exit::DONE || matches!(self, Self::Interrupted | Self::Told | Self::WouldChange) {
             return None;
         }
         let mut text = format!("error: {self}");
@@ -155,11 +173,13 @@ impl Error {
             Self::NotSettled { id, .. } => {
                 vec![format!("it goes on without you: `tidemill invocations show {id} --wait` waits again")]
             }
+            Self::NotApplied { cause, .. } => cause.hints(),
             Self::Refused(problem) => hints_of(problem),
             Self::Unexpected { .. } => vec!["is a Tidemill server of this version at that address?".to_owned()],
             Self::Unreachable { .. } => vec!["is it running? start it with `tidemill serve`".to_owned()],
             Self::Bench(_)
             | Self::Broken(_)
+            | Self::Cycle(_)
             | Self::Damaged(_)
             | Self::FunctionFailed { invocation: None, .. }
             | Self::Interrupted
@@ -173,7 +193,8 @@ impl Error {
             | Self::Uncompiled(_)
             | Self::Unreadable { .. }
             | Self::Unwritable { .. }
-            | Self::Usage(_) => Vec::new(),
+            | Self::Usage(_)
+            | Self::WouldChange => Vec::new(),
         }
     }
 }

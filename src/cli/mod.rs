@@ -1,6 +1,7 @@
 //! The command line: what was typed goes in, requests to a server go out, and the answers come back as tables
 //! or JSON. Talks to a server over HTTP only; but `serve` becomes a server itself, `store` works on the files of
-//! one that is not running, `compile` is what a server runs to have a module compiled, and `new` makes a folder.
+//! one that is not running, `compile` is what a server runs to have a module compiled, `new` makes a folder, and `plan`,
+//! `apply` and `export` read and write a file that describes a server.
 //!
 //! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
 //! a file uses those declared above it.
@@ -37,7 +38,9 @@ mod webhooks;
 mod deploy;
 mod functions;
 mod invoke;
+mod plan;
 mod triggers;
+mod yc;
 
 mod filter;
 

@@ -60,16 +60,19 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
     let output = Output { json };
     match command {
         Remote::Access(command) => command.run(client, output).await,
+        Remote::Apply(apply) => apply.run(client, output).await,
         Remote::AsyncConfig(command) => command.run(client, output).await,
         Remote::Connections(command) => command.run(client, output).await,
         Remote::Deliveries(command) => command.run(client, output).await,
         Remote::Deploy(deploy) => deploy.run(client, output).await,
+        Remote::Export(export) => export.run(client, output).await,
         Remote::Functions(command) => command.run(client, output).await,
         Remote::Graph(show) => show.run(client, output).await,
         Remote::Invocations(command) => command.run(client, output).await,
         Remote::Invoke(invoke) => invoke.run(client, output).await,
         Remote::Kv(command) => command.run(client, output).await,
         Remote::Objects(command) => command.run(client, output).await,
+        Remote::Plan(plan) => plan.run(client, output).await,
         Remote::Queue(command) => command.run(client, output).await,
         Remote::Queues(command) => command.run(client, output).await,
         Remote::Runtime(command) => command.run(client, output).await,
@@ -78,6 +81,7 @@ async fn talk(global: Global, command: Remote) -> Result<(), Error> {
         Remote::Topics(command) => command.run(client, output).await,
         Remote::Webhooks(command) => command.run(client, output).await,
         Remote::Triggers(command) => command.run(client, output).await,
+        Remote::Yc(yc) => yc.run(client, output).await,
     }
 }
 

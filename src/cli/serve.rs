@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::error::Error;
 use super::{compile, output, units};
-use crate::config::{self, Authentication, Code, Config, Disk, Keep, TlsFiles};
+use crate::config::{self, Authentication, Code, Config, Dialect, Disk, Keep, TlsFiles};
 use crate::examples;
 use crate::model::bounds;
 use crate::model::queue::{self, Capacities, Capacity};
@@ -27,6 +27,9 @@ pub(super) struct Settings {
     /// Where to listen for gRPC (clients of Yandex Cloud), or `none` [default: the port after that of --listen]
     #[arg(long, value_name = "ADDRESS|none", value_parser = grpc_listen)]
     grpc_listen: Option<GrpcListen>,
+    /// A dialect that it is not to speak: `native`, `functiongraph`, `sqs` or `yandex`; may be given again
+    #[arg(long, value_name = "DIALECT", value_parser = dialect, value_delimiter = ',')]
+    without: Vec<Dialect>,
     /// A name that clients may call it by, besides its addresses and `localhost`; may be given again
     #[arg(long, value_name = "NAME", help_heading = "Who may reach it")]
     public_host: Vec<String>,
@@ -167,11 +170,13 @@ impl Settings {
         let config = Config {
             listen: self.listen,
             grpc_listen: match self.grpc_listen {
+                _ if self.without.contains(&Dialect::Yandex) => None,
                 None => config::default_grpc_listen(self.listen),
                 Some(GrpcListen::Nowhere) => None,
                 Some(GrpcListen::At(address)) => Some(address),
             },
             authentication: if authenticate { Authentication::Required } else { Authentication::None },
+            without: self.without,
             public_hosts: self.public_host,
             tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             keep: keep(self.store, self.data)?,
@@ -223,6 +228,11 @@ impl Settings {
             all,
         }
     }
+}
+
+fn dialect(text: &str) -> Result<Dialect, String> {
+    let names = || Dialect::ALL.map(Dialect::as_str).join("`, `");
+    Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == text).ok_or_else(|| format!("use `{}`", names()))
 }
 
 /// Where gRPC is to be, as it is typed.
@@ -319,6 +329,7 @@ mod tests {
         let typed = [
             ["--listen", "[::1]:0"],
             ["--grpc-listen", "none"],
+            ["--without", "sqs,native"],
             ["--data", "/d"],
             ["--concurrency", "2"],
             ["--hop-limit", "3"],
@@ -349,7 +360,7 @@ mod tests {
             config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
                 .unwrap();
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
-        assert_eq!(config.grpc_listen, None);
+        assert_eq!((config.grpc_listen, config.without), (None, vec![Dialect::Sqs, Dialect::Native]));
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
         let kept = queue::Keep { age: Some(Duration::ZERO), count: Some(4), bytes: Some(5) };
         assert_eq!((config.retention, config.drain), (kept, Duration::from_millis(1_500)));
@@ -407,6 +418,7 @@ mod tests {
         check_refused(&["--listen", "localhost"], "--listen");
         check_refused(&["--grpc-listen", "0.0.0.0:81"], "--grpc-listen is 0.0.0.0:81");
         check_refused(&["--grpc-listen", "off"], "or `none`");
+        check_refused(&["--without", "soap"], "`functiongraph`");
         check_refused(&["--concurrency", "0"], "--concurrency");
         check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
         check_refused(&["--retention", "31d"], "--retention is");

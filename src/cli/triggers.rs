@@ -85,7 +85,8 @@ pub(super) struct FromQueue {
 pub(super) struct Timer {
     #[command(flatten)]
     common: Common,
-    /// When: minute, hour, day of month, month and day of week, such as `30 2 * * *`; a sixth field in front is the second
+    /// When: minute, hour, day of month, month and day of week, such as `30 2 * * *`; a sixth field in front is the second.
+    /// Or how often: `@every 90s`, `@every 1h30m`
     #[arg(long, value_name = "EXPRESSION", allow_hyphen_values = true)]
     cron: String,
     /// The time zone of that, such as `Europe/Berlin`

@@ -2,8 +2,7 @@
 //! are not followed, and what comes back is bounded in size and time.
 
 use std::error::Error;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +10,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request};
 use reqwest::Url;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::NotSent;
-use crate::model::bounds;
-use crate::model::grant::Scheme;
-use crate::outbound::{Allowed, Peer};
+use crate::outbound::{Admission, Allowed};
 use crate::tls::{self, UnusableAuthority};
 
 /// How long it may take until there is a connection.
@@ -36,15 +30,6 @@ pub struct Reach {
     http: reqwest::Client,
     tls: ClientConfig,
     admission: Admission,
-}
-
-/// Which addresses may be connected to.
-#[derive(Clone)]
-struct Admission {
-    /// What the operator allows besides public ones.
-    allowed: Arc<Allowed>,
-    /// Names that are looked up at once: each takes a thread for as long as the system's resolver wants.
-    lookups: Arc<Semaphore>,
 }
 
 /// What a service answered.
@@ -63,8 +48,7 @@ impl Reach {
     /// When these settings are none of a client, which is a mistake in here.
     pub fn new(allowed: Allowed, authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
         let tls = tls::client_config(authority)?;
-        let admission =
-            Admission { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) };
+        let admission = Admission::new(allowed);
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .dns_resolver(Arc::new(admission.clone()))
@@ -93,11 +77,8 @@ impl Reach {
         let (parts, body) = request.into_parts();
         let url = parts.uri.to_string();
         let url = Url::parse(&url).map_err(|error| NotSent::never(format!("`{url}` is no address: {error}")))?;
-        // An address in place of a name is not resolved, so nobody else looks at it. It is what it becomes that counts:
-        // `2130706433` and `127.1` are addresses too.
-        if let Some((host, address)) = url.host_str().and_then(|host| Some((host, literal(host)?))) {
-            self.admission.admit(host, address).map_err(|error| NotSent::retry(error.to_string()))?;
-        }
+        let host = url.host_str().unwrap_or_default();
+        self.admission.admit_literal(host).map_err(|error| NotSent::retry(error.to_string()))?;
         let sent = self.http.request(parts.method, url).headers(parts.headers).body(body).send();
         let mut response = sent.await.map_err(unanswered)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -126,53 +107,6 @@ impl Answer {
     }
 }
 
-impl Admission {
-    fn admit(&self, host: &str, address: IpAddr) -> io::Result<()> {
-        // What is allowed does not depend on the scheme or the port.
-        let peer = Peer { scheme: Scheme::Https, host: host.to_owned(), port: Scheme::Https.port() };
-        if self.allowed.permits(&peer, address) {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("{address} is a private address, and the server was not told to allow it")))
-    }
-
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        if let Some(address) = literal(host) {
-            self.admit(host, address)?;
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let _permit = self.lookups.acquire().await.map_err(io::Error::other)?;
-        let found = timeout(CONNECT, tokio::net::lookup_host((host, port))).await;
-        let found = found.map_err(|_elapsed| io::Error::other(format!("`{host}` was not resolved in time")))?;
-        let found: Vec<_> =
-            found.map_err(|error| io::Error::other(format!("`{host}` cannot be resolved: {error}")))?.collect();
-        let admitted: Vec<_> = found.iter().filter(|address| self.admit(host, address.ip()).is_ok()).copied().collect();
-        match (found.first(), admitted.is_empty()) {
-            (None, _) => Err(io::Error::other(format!("`{host}` has no address"))),
-            (Some(first), true) => {
-                Err(self.admit(host, first.ip()).err().unwrap_or_else(|| io::Error::other("no address")))
-            }
-            (Some(_), false) => Ok(admitted),
-        }
-    }
-}
-
-impl Resolve for Admission {
-    fn resolve(&self, name: Name) -> Resolving {
-        let admission = self.clone();
-        Box::pin(async move {
-            // The port is that of the request, whatever stands here.
-            let found = Self::resolve(&admission, name.as_str(), 0).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-/// The address that stands in place of a name.
-fn literal(host: &str) -> Option<IpAddr> {
-    host.trim_matches(['[', ']']).parse().ok()
-}
-
 /// Says the innermost cause: what is around it says again that something was sent.
 fn unanswered(error: reqwest::Error) -> NotSent {
     let error = error.without_url();
@@ -185,6 +119,8 @@ fn unanswered(error: reqwest::Error) -> NotSent {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
     use crate::delivery::tests::everywhere;
 

@@ -52,7 +52,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -189,8 +188,10 @@ impl Dispatch {
     /// Keeps the record of a synchronous invocation that has ended. The write is not waited for, unless so many
     /// are waiting that this is what bounds them.
     pub async fn keep_record(&self, invocation: Invocation, log: Bytes) {
-        if let Err(SendError(record)) = self.parts.records.send(Record { invocation, log }).await {
-            records::write(&self.parts, [record]).await; // the runtime is stopping
+        match self.parts.records.reserve().await {
+            Ok(place) => place.send(Record { invocation, log }),
+            // The runtime is stopping.
+            Err(_) => Box::pin(records::write(&self.parts, [Record { invocation, log }])).await,
         }
     }
 

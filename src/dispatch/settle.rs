@@ -48,6 +48,7 @@ pub(super) fn next(
             payload,
             traceparent: invocation.request.traceparent.clone(),
             attributes: vec![("tidemill-edge".to_owned(), edge.as_str().to_owned())],
+            head: None,
         },
         lineage: Lineage { chain: lengthened(invocation), retry_of: None },
         policy: Policy { config, hop_limit: invocation.policy.hop_limit, callback: None, invoker },

@@ -12,7 +12,7 @@ use super::deliver::Stand;
 use super::settle::Payloads;
 use super::turn::{Hold, STORE_PAUSE};
 use super::write::{Written, wanted, write};
-use crate::engine::call::{Input, Ran};
+use crate::engine::call::{Input, Ran, Request};
 use crate::model::function::Version;
 use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo, State};
 use crate::model::names::InvocationId;
@@ -234,12 +234,21 @@ async fn run_guest(
     cut: &CancellationToken,
 ) -> (Event, Option<Ran>) {
     tokio::select! {
-        ran = parts.needs.worker.attempt(&slot, invocation, version, Input::Payload(payload)) => {
+        ran = parts.needs.worker.attempt(&slot, invocation, version, input(invocation, version, payload)) => {
             let end = ran.end.as_ref().map(|_| ()).map_err(Clone::clone);
             (Event::Ended(end), Some(ran))
         }
         () = cut.cancelled() => (Event::Cancelled, None),
         () = parts.give_back.cancelled() => (Event::GivenBack, None),
+    }
+}
+
+/// What a version is run with: the whole HTTP request, where it is one and the version answers such.
+fn input(invocation: &Invocation, version: &Version, payload: Bytes) -> Input {
+    let head = invocation.request.head.as_ref().filter(|_| version.answers_requests());
+    match head.and_then(|head| Request::again(head, payload.clone())) {
+        Some(request) => Input::Request(Box::new(request)),
+        None => Input::Payload(payload),
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::asks::Asks;
 use crate::model::function::Version;
+use crate::model::invocation::RequestHead;
 use crate::model::names::Namespace;
 use crate::model::outcome::Failure;
 use crate::model::secret::Entrusted;
@@ -71,6 +72,29 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its whole body.
     pub body: Bytes,
+}
+
+impl Request {
+    /// What of it is kept beside its body, when it waits in the queue.
+    pub fn head(&self) -> RequestHead {
+        let target = self.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        RequestHead { method: self.method.as_str().to_owned(), target, headers: headers.collect() }
+    }
+
+    /// The request of which `head` was kept; `None` where it is no head of one.
+    pub fn again(head: &RequestHead, body: Bytes) -> Option<Self> {
+        let header = |(name, value): &(String, Vec<u8>)| {
+            Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::from_bytes(value).ok()?))
+        };
+        let mut headers = HeaderMap::new();
+        for kept in &head.headers {
+            let (name, value) = header(kept)?;
+            headers.append(name, value);
+        }
+        let (method, uri) = (head.method.parse().ok()?, head.target.parse().ok()?);
+        Some(Self { method, uri, headers, body })
+    }
 }
 
 /// What every kind of guest is told about the invocation it serves. Plain text: the engine makes nothing of it.

@@ -52,11 +52,13 @@ impl Guests {
     }
 
     /// Runs `work` on the guests' threads. It ends early when the engine stops, or when the handle is dropped.
+    ///
+    /// What a guest's run needs is large: boxed at once, it is moved once and not with each step of the way.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> AbortOnDropHandle<T> {
-        let running = self.running.token();
+        let (running, work) = (self.running.token(), Box::pin(work));
         AbortOnDropHandle::new(self.handle.spawn(async move {
             let _running = running;
             work.await

@@ -94,12 +94,15 @@ impl Engine {
     {
         let code = code.into();
         let compiler = &self.0.compiler;
-        let load = async {
-            if let Some(ready) = compiler.recall(code, entrypoint.clone()).await {
-                return Ok(ready);
-            }
-            let module = module.await.map_err(LoadError::Module)?;
-            Ok(compiler.prepare(code, module, Some(Wanted::Entrypoint(entrypoint.clone()))).await?)
+        // What is usually there already is waited for in a place of its own size, so that no run carries that place along.
+        let load = || {
+            Box::pin(async {
+                if let Some(ready) = compiler.recall(code, entrypoint.clone()).await {
+                    return Ok(ready);
+                }
+                let module = module.await.map_err(LoadError::Module)?;
+                Ok(compiler.prepare(code, module, Some(Wanted::Entrypoint(entrypoint.clone()))).await?)
+            })
         };
         self.0.shelf.get((code, entrypoint.clone()), load).await
     }

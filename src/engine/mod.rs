@@ -32,6 +32,7 @@ mod engines;
 mod seal;
 mod wants;
 
+mod cgi;
 mod code;
 mod disk;
 mod imports;

@@ -114,12 +114,15 @@ impl Shelf {
 
     /// The module, from here or from `load`. Of those who ask at once one loads and the others wait; if it fails or
     /// is dropped, the next one loads.
-    pub(super) async fn get<E>(&self, key: Key, load: impl Future<Output = Result<Ready, E>>) -> Result<Ready, E> {
+    pub(super) async fn get<E, L>(&self, key: Key, load: impl FnOnce() -> L) -> Result<Ready, E>
+    where
+        L: Future<Output = Result<Ready, E>>,
+    {
         let place = self.place(&key);
         if let Some(ready) = place.get() {
             return Ok(ready.clone());
         }
-        let ready = place.get_or_try_init(|| load).await?.clone();
+        let ready = place.get_or_try_init(load).await?.clone();
         self.count(&key, &place, &ready);
         Ok(ready)
     }

@@ -108,6 +108,7 @@ pub(in crate::engine) fn version() -> Version {
         wasi_0_3: false,
         core_dump: false,
         annotations: std::collections::BTreeMap::new(),
+        cgi: false,
     }
 }
 

@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::problem::Problem;
 use super::{functiongraph, sqs, yandex};
+use crate::config;
 
 /// Such a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,19 @@ impl Dialect {
             return Some(Self::Yandex);
         }
         sqs::protocol(method, uri, headers).map(Self::Sqs)
+    }
+
+    /// What the dialect of a request is called where dialects are switched off; `None` for what is nobody's, such as
+    /// whether the server is alive.
+    pub(super) fn named(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<config::Dialect> {
+        let path = uri.path();
+        match Self::of(method, uri, headers) {
+            Some(Self::FunctionGraph) => Some(config::Dialect::FunctionGraph),
+            Some(Self::Sqs(_)) => Some(config::Dialect::Sqs),
+            Some(Self::Yandex) => Some(config::Dialect::Yandex),
+            None if path.starts_with("/v1/") || path.starts_with("/fn/") => Some(config::Dialect::Native),
+            None => None,
+        }
     }
 
     /// The refusal of a request that was not let in, in the dialect's own form.

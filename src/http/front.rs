@@ -11,15 +11,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, EXPECT, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::Rest;
+use super::dialect::Dialect;
 use super::gate::Gate;
 use super::origin;
-use super::problem::{FAULT_HEADER, Fault};
+use super::problem::{FAULT_HEADER, Fault, Problem};
+use crate::config;
 
 /// The routes with what stands in front of them. Cheap to clone.
 #[derive(Clone)]
@@ -28,18 +31,31 @@ pub struct Front {
     gate: Gate,
     /// Names that mean this server.
     hosts: Arc<[String]>,
+    /// Dialects that are not spoken.
+    without: Arc<[config::Dialect]>,
 }
 
 impl Front {
-    pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>) -> Self {
-        Self { routes, gate, hosts: hosts.into() }
+    pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>, without: Vec<config::Dialect>) -> Self {
+        Self { routes, gate, hosts: hosts.into(), without: without.into() }
     }
 
     async fn routed(self, request: Request) -> Result<Response, Infallible> {
-        match origin::refusal(&request, &self.hosts) {
+        match origin::refusal(&request, &self.hosts).or_else(|| self.not_spoken(&request)) {
             Some(refusal) => Ok(refusal.into_response()),
             None => self.gate.pass(self.routes, request).await,
         }
+    }
+
+    fn not_spoken(&self, request: &Request) -> Option<Problem> {
+        if self.without.is_empty() {
+            return None;
+        }
+        let dialect = Dialect::named(request.method(), request.uri(), request.headers())?;
+        self.without.contains(&dialect).then(|| {
+            let detail = format!("this server was started with `--without {}`", dialect.as_str());
+            Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http_body::Body as _;
@@ -93,17 +93,15 @@ impl Gate {
 
     /// For a server that asks nobody.
     fn let_in(&self, request: Request) -> Admitted {
-        let mut note = None;
         let (method, uri) = (request.method(), request.uri());
-        if may_change(method, uri) {
-            note = match matched(method, uri) {
-                Some(matched) => self.note(&matched, &Caller::Trusted, uri.path()),
-                None => {
-                    let dialect = Dialect::of(method, uri, request.headers());
-                    dialect.and_then(|dialect| self.note_of(dialect, &request, &Caller::Trusted))
-                }
-            };
-        }
+        let note = if may_change(method, uri) {
+            matched(method, uri).and_then(|matched| self.note(&matched, &Caller::Trusted, uri.path()))
+        } else if *method == Method::GET || *method == Method::HEAD {
+            None
+        } else {
+            let dialect = Dialect::of(method, uri, request.headers());
+            dialect.and_then(|dialect| self.note_of(dialect, &request, &Caller::Trusted))
+        };
         Admitted { request, note, _room: None }
     }
 

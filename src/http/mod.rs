@@ -10,6 +10,7 @@ mod gate;
 mod listener;
 mod native;
 mod origin;
+mod passing;
 mod problem;
 mod sqs;
 mod yandex;
@@ -23,6 +24,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::config;
 use crate::runtime::Runtime;
 use crate::tasks::Tasks;
 use problem::{Effect, Fault, Problem};
@@ -37,6 +39,8 @@ pub fn openapi() -> &'static str {
 pub struct Serving {
     /// Whether also what only a bench asks for is answered.
     pub bench_endpoints: bool,
+    /// Dialects that are not spoken.
+    pub without: Vec<config::Dialect>,
     /// Names in `Host` that mean this server, besides addresses and `localhost`.
     pub public_hosts: Vec<String>,
     /// Where the server is reached.
@@ -56,7 +60,7 @@ pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime);
-    (Front::new(routes, gate, serving.public_hosts), grpc)
+    (Front::new(routes, gate, serving.public_hosts, serving.without), grpc)
 }
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.

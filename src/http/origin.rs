@@ -32,7 +32,7 @@ fn foreign(path: &str, headers: &HeaderMap, hosts: &[String]) -> Option<String> 
     }
     match headers.get(SEC_FETCH_SITE).map(|site| site.to_str().unwrap_or("?")) {
         None | Some("none") => (), // no browser, or a person who typed the address
-        Some("same-origin") if path.starts_with(FUNCTION_URLS) || yandex::is_function_url(path) => (),
+        Some("same-origin") if path.starts_with(FUNCTION_URLS) || yandex::is_url(path) => (),
         Some(site) => return Some(format!("requests of web pages ({site}) are refused")),
     }
     let origin = headers.get(ORIGIN)?.to_str().unwrap_or("?");

@@ -89,6 +89,8 @@ pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
 
 /// Largest module that can be deployed: room for a `CPython` build.
 pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
+/// Method, path and headers of an HTTP request that waits in the queue, in bytes: they are written at each of its steps.
+pub const MAX_REQUEST_HEAD_BYTES: usize = 16 * 1_024;
 /// Arguments of a command, count and bytes in all.
 pub const MAX_ARGUMENTS: usize = 128;
 /// Bytes of the name of an exported function, that of its interface included.
@@ -483,6 +485,8 @@ pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
 pub const MAX_TRIGGERS: usize = 10_000;
 /// Bytes of a cron expression.
 pub const MAX_CRON_BYTES: usize = 256;
+/// How far apart the times of a timer with a period are, in seconds: up to a year.
+pub const TIMER_PERIOD_S: RangeInclusive<u64> = 1..=366 * 86_400;
 /// Bytes that a timer may give its function each time.
 pub const MAX_TIMER_PAYLOAD_BYTES: usize = 64 * 1_024;
 /// How late a time is noticed that still counts as met; past it, it was missed.

@@ -133,9 +133,23 @@ pub struct Version {
     /// What dialects keep of it.
     #[serde(default)]
     pub annotations: Annotations,
+    /// Whether it is a command that answers HTTP requests as CGI has it.
+    #[serde(default)]
+    pub cgi: bool,
 }
 
 impl Version {
+    /// Whether it is run with an HTTP request where there is one, and answers with a response; all others are run with
+    /// the body alone.
+    #[must_use]
+    pub fn answers_requests(&self) -> bool {
+        match self.entrypoint {
+            Entrypoint::Http => true,
+            Entrypoint::Command => self.cgi,
+            Entrypoint::Handler | Entrypoint::Typed(_) | Entrypoint::Raw(_) => false,
+        }
+    }
+
     /// Whether deploying `other` on top of this one would change nothing but the number.
     #[must_use]
     pub fn is_same_but_for_number(&self, other: &Self) -> bool {

@@ -83,6 +83,30 @@ pub struct Request {
     pub traceparent: Option<String>,
     /// Header-like pairs that the function is told.
     pub attributes: Vec<(String, String)>,
+    /// The head of the HTTP request that it is, where it is one; the payload is its body. A function that answers
+    /// requests gets all of it at each attempt.
+    #[serde(default)]
+    pub head: Option<RequestHead>,
+}
+
+/// The head of an HTTP request. Up to [`bounds::MAX_REQUEST_HEAD_BYTES`], for the record is written at every step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestHead {
+    /// Its method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// Its headers, each value as the bytes that were sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl RequestHead {
+    /// How much of it there is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.method.len() + self.target.len() + headers.sum::<usize>()
+    }
 }
 
 /// Facts about a payload or a result.

@@ -27,7 +27,7 @@ fn invocation(max_retries: u32, max_age_s: u64, outside: bool) -> Invocation {
         mode: Mode::Async,
         accepted: at(0),
         first_due: at(0),
-        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new(), head: None },
         lineage: Lineage::default(),
         policy: Policy {
             config: AsyncConfig {

@@ -1,7 +1,10 @@
-//! When a timer fires: a cron expression in a time zone. Pure; knows no clock.
+//! When a timer fires: a cron expression in a time zone, or a period. Pure; knows no clock.
 //!
-//! Five fields (minute, hour, day of month, month, day of week), or six with the second in front, or a name such as
-//! `@hourly`. Of a day's change of the clock the rule is that of the usual crons:
+//! A period is `@every 90s`, `@every 1h30m`: counted from 1970, so that it means the same times wherever it is asked, and no
+//! day's change of the clock moves it.
+//!
+//! An expression has five fields (minute, hour, day of month, month, day of week), or six with the second in front, or is a
+//! name such as `@hourly`. Of a day's change of the clock the rule is that of the usual crons:
 //!
 //! - A time at a fixed hour and minute (`30 2 * * *`) is met once a day. Where the clock skips it, it is met at the first
 //!   instant behind the gap (03:00); where the clock shows it twice, it is met the first time.
@@ -9,23 +12,36 @@
 //!   that it shows twice are met twice. So they stay as far apart as they are on any other day.
 
 use std::fmt;
+use std::time::Duration;
 
-use chrono::{DateTime, TimeZone as _};
+use chrono::{DateTime, SecondsFormat, TimeZone as _};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::time::Timestamp;
+use super::time::{Timestamp, parse_duration};
 
-/// A cron expression in a time zone. One that exists can be met.
+/// What stands in front of a period.
+const EVERY: &str = "@every ";
+
+/// A cron expression in a time zone, or a period. One that exists can be met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(String, String)", into = "(String, String)")]
 pub struct Schedule {
     text: String,
     zone: Tz,
-    cron: Box<Cron>,
+    rule: Rule,
+}
+
+/// Which times those are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Rule {
+    /// Those that an expression is met at.
+    Cron(Box<Cron>),
+    /// Every so many seconds, never none.
+    Every(u64),
 }
 
 /// Why a schedule cannot be.
@@ -41,6 +57,9 @@ pub enum InvalidSchedule {
         /// What is wrong with it.
         why: String,
     },
+    /// It is no period.
+    #[error("`{0}` is not a period: write whole seconds, up to 366 days, such as `@every 90s` or `@every 1h30m`")]
+    Every(String),
     /// No such day comes.
     #[error("the cron expression `{0}` is never met: no day has that date")]
     Never(String),
@@ -62,12 +81,17 @@ impl Schedule {
             return Err(InvalidSchedule::TooLong(text.len()));
         }
         let zone = zone.parse().map_err(|_| InvalidSchedule::Zone(zone.chars().take(100).collect()))?;
+        let text = text.trim();
+        if let Some(period) = text.strip_prefix(EVERY) {
+            let rule = period_s(period).map(Rule::Every).ok_or_else(|| InvalidSchedule::Every(text.to_owned()))?;
+            return Ok(Self { text: text.to_owned(), zone, rule });
+        }
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
         let cron = parser.parse(text).map_err(|error| {
             let why = error.to_string().trim_end_matches('.').to_owned();
             InvalidSchedule::Cron { text: text.to_owned(), why }
         })?;
-        let schedule = Self { text: text.trim().to_owned(), zone, cron: Box::new(cron) };
+        let schedule = Self { text: text.to_owned(), zone, rule: Rule::Cron(Box::new(cron)) };
         match schedule.after(Timestamp::from_ms(0)) {
             Some(_) => Ok(schedule),
             None => Err(InvalidSchedule::Never(schedule.text)),
@@ -89,10 +113,24 @@ impl Schedule {
     /// The first time behind `instant`; `None` where time as it is counted here has ended before.
     #[must_use]
     pub fn after(&self, instant: Timestamp) -> Option<Timestamp> {
-        let second = i64::try_from(instant.as_ms() / 1_000).ok()?;
-        let from = self.zone.timestamp_opt(second, 0).single()?;
-        let next: DateTime<Tz> = self.cron.find_next_occurrence(&from, false).ok()?;
-        u64::try_from(next.timestamp()).ok()?.checked_mul(1_000).map(Timestamp::from_ms)
+        let second = instant.as_ms() / 1_000;
+        let next = match &self.rule {
+            Rule::Every(period) => (second / period).checked_add(1)?.checked_mul(*period)?,
+            Rule::Cron(cron) => {
+                let from = self.zone.timestamp_opt(i64::try_from(second).ok()?, 0).single()?;
+                let next: DateTime<Tz> = cron.find_next_occurrence(&from, false).ok()?;
+                u64::try_from(next.timestamp()).ok()?
+            }
+        };
+        next.checked_mul(1_000).map(Timestamp::from_ms)
+    }
+
+    /// A time as the clock on the wall there shows it: RFC 3339 with whole seconds and the offset.
+    #[must_use]
+    pub fn on_the_wall(&self, instant: Timestamp) -> String {
+        let second = i64::try_from(instant.as_ms() / 1_000).ok();
+        let local = second.and_then(|second| self.zone.timestamp_opt(second, 0).single());
+        local.map_or_else(|| instant.to_string(), |local| local.to_rfc3339_opts(SecondsFormat::Secs, false))
     }
 
     /// The times behind `from`, up to `to`, in their order.
@@ -113,6 +151,21 @@ impl Schedule {
             width *= 4;
         }
     }
+}
+
+/// The seconds of `90s`, `1h30m`.
+fn period_s(text: &str) -> Option<u64> {
+    let mut period = Duration::ZERO;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len() - digits);
+        let (part, more) = rest.split_at(digits + unit);
+        period = period.checked_add(parse_duration(part).ok()?)?;
+        rest = more;
+    }
+    let whole = period.subsec_nanos() == 0 && bounds::TIMER_PERIOD_S.contains(&period.as_secs());
+    whole.then_some(period.as_secs())
 }
 
 impl TryFrom<(String, String)> for Schedule {
@@ -202,7 +255,30 @@ mod tests {
     }
 
     #[test]
+    fn a_period_is_met_every_time_it_has_passed_since_1970() {
+        let quarter = ["03-29T00:15", "03-29T00:30", "03-29T00:45", "03-29T01:00", "03-29T01:15"];
+        check("@every 15m", "Europe/Berlin", "2026-03-29T00:00:00Z", "2026-03-29T01:20:00Z", &quarter);
+        let schedule = Schedule::new("@every 1h30m", "UTC").unwrap();
+        assert_eq!(schedule.after(at("0")), Some(at("5400000")));
+        assert_eq!(schedule.after(at("5400000")), Some(at("10800000")));
+        assert_eq!(Schedule::new(" @every 7s ", "UTC").unwrap().text(), "@every 7s");
+        for text in ["@every ", "@every 0s", "@every 1500ms", "@every x", "@every 5", "@every 3m2", "@every 367d"] {
+            refused(text, "UTC", "is not a");
+        }
+        refused("@every 99999999999999999999d", "UTC", "is not a period");
+    }
+
+    #[test]
+    fn a_time_is_told_as_the_clock_on_the_wall_shows_it() {
+        let schedule = Schedule::new("@hourly", "Europe/Berlin").unwrap();
+        assert_eq!(schedule.on_the_wall(at("2026-07-01T08:00:00.250Z")), "2026-07-01T10:00:00+02:00");
+        assert_eq!(Schedule::new("@hourly", "UTC").unwrap().on_the_wall(at("0")), "1970-01-01T00:00:00+00:00");
+    }
+
+    #[test]
     fn it_is_read_back_as_it_was_written() {
+        let every = Schedule::new("@every 90s", "UTC").unwrap();
+        assert_eq!(rmp_serde::from_slice::<Schedule>(&rmp_serde::to_vec(&every).unwrap()).unwrap(), every);
         let schedule = Schedule::new("30 2 * * *", "Europe/Berlin").unwrap();
         let bytes = rmp_serde::to_vec(&schedule).unwrap();
         assert_eq!(rmp_serde::from_slice::<Schedule>(&bytes).unwrap(), schedule);

@@ -62,6 +62,9 @@ pub struct Timer {
     pub catch_up: CatchUp,
     /// What the function is given; `None` for a description of the firing.
     pub payload: Option<Payload>,
+    /// The member of that payload, a JSON object then, which tells the time that it fires for.
+    #[serde(default)]
+    pub time_member: Option<String>,
 }
 
 /// What a timer gives its function each time.
@@ -72,6 +75,17 @@ pub struct Payload {
     pub bytes: Vec<u8>,
     /// Their media type; empty when nobody said.
     pub content_type: String,
+}
+
+impl Payload {
+    /// The same with `time` in that member, where there is one to be told in.
+    #[must_use]
+    pub fn telling(self, member: Option<&str>, time: &str) -> Self {
+        let Some(member) = member else { return self };
+        let Ok(mut object) = serde_json::from_slice::<serde_json::Map<_, _>>(&self.bytes) else { return self };
+        object.insert(member.to_owned(), time.into());
+        Self { bytes: serde_json::Value::Object(object).to_string().into_bytes(), ..self }
+    }
 }
 
 /// Invokes with the messages of a queue.
@@ -317,8 +331,30 @@ mod tests {
             schedule: Schedule::new("30 2 * * *", "Europe/Berlin").unwrap(),
             catch_up: CatchUp::All,
             payload: Some(Payload { bytes: vec![0, 159, 255], content_type: "application/octet-stream".to_owned() }),
+            time_member: Some("time".to_owned()),
         });
         let bytes = rmp_serde::to_vec(&timer).unwrap();
         assert_eq!(rmp_serde::from_slice::<Kind>(&bytes).unwrap(), timer);
+    }
+
+    #[test]
+    fn a_timer_from_before_there_were_members_for_times_is_still_read() {
+        let before = (Schedule::new("@hourly", "UTC").unwrap(), CatchUp::Latest, None::<Payload>);
+        let timer: Timer = rmp_serde::from_slice(&rmp_serde::to_vec(&before).unwrap()).unwrap();
+        assert_eq!((timer.time_member, timer.schedule.text()), (None, "@hourly"));
+    }
+
+    #[track_caller]
+    fn told(bytes: &[u8], member: Option<&str>, expected: &[u8]) {
+        let payload = Payload { bytes: bytes.to_vec(), content_type: String::new() };
+        assert_eq!(payload.telling(member, "09:00").bytes, expected);
+    }
+
+    #[test]
+    fn a_payload_tells_the_time_in_the_member_that_is_for_it() {
+        told(br#"{"a":1,"time":""}"#, Some("time"), br#"{"a":1,"time":"09:00"}"#);
+        told(br#"{"a":1}"#, Some("time"), br#"{"a":1,"time":"09:00"}"#);
+        told(br#"{"a":1}"#, None, br#"{"a":1}"#);
+        told(b"[1]", Some("time"), b"[1]");
     }
 }

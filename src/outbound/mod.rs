@@ -5,6 +5,7 @@
 //! of itself asks the operator ([`Allowed`]). Redirects are nobody's here.
 
 mod address;
+mod admission;
 mod allowed;
 mod connect;
 mod failure;
@@ -25,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use address::is_public;
+pub use admission::Admission;
 pub use allowed::{Allowed, InvalidAllowed};
 pub use failure::{Cause, NotSent, Unsent};
 pub use peer::Peer;

@@ -47,6 +47,8 @@ pub struct Deployment {
     pub reuse: Option<NonZeroU32>,
     /// Whether a core dump is kept of an attempt that traps.
     pub core_dump: bool,
+    /// Whether it is a command that answers HTTP requests as CGI has it.
+    pub cgi: bool,
     /// A configuration to set with it, in the same commit.
     pub config: Option<ConfigText>,
     /// What dialects keep of the version.
@@ -228,6 +230,9 @@ impl Registry {
             .map_err(RegistryError::Module)?;
         if deployment.reuse.is_some() && entrypoint == Entrypoint::Command {
             return Err(RegistryError::CannotReuse);
+        }
+        if deployment.cgi && entrypoint != Entrypoint::Command {
+            return Err(RegistryError::NoCgi(entrypoint));
         }
 
         let _changing = parts.changing.lock().await;
@@ -470,6 +475,7 @@ impl Deployment {
             wasi_0_3: false,
             core_dump: self.core_dump,
             annotations: self.annotations.clone(),
+            cgi: self.cgi,
         }
     }
 }

@@ -48,78 +48,20 @@ impl Changing {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::num::NonZeroU32;
-    use std::sync::Arc;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::engine::{Engine, Settings};
-    use crate::model::destination::{Destination, Destinations, Outside, OutsideKind};
-    use crate::model::entrypoint::Entrypoint;
-    use crate::model::function::{AsyncConfig, Function, Limits, Version};
-    use crate::model::grant::Grants;
-    use crate::model::graph::{Named, Node};
-    use crate::model::names::{Digest, FunctionId, FunctionPath};
-    use crate::model::queue::QueueConfig;
-    use crate::model::time::Timestamp;
-    use crate::registry::{ConfigText, Subject};
-    use crate::store::memory::MemoryStore;
-    use crate::store::{Change, Durability, Group, Store};
-    use crate::tasks::Tasks;
 
-    fn path(name: &str) -> FunctionPath {
-        FunctionPath { namespace: "default".parse().unwrap(), name: name.parse().unwrap() }
-    }
+    use crate::model::destination::OutsideKind;
+
+    use crate::model::function::AsyncConfig;
+
+    use crate::model::graph::{Named, Node};
+
+    use crate::registry::tests::{kept, path, registry};
+    use crate::registry::{ConfigText, Subject};
 
     fn named(name: &str) -> Named {
         Named { namespace: "default".parse().unwrap(), name: name.to_owned() }
-    }
-
-    /// A function that is kept, with where its successes go.
-    fn kept(name: &str, to: Option<(OutsideKind, &str)>) -> Vec<Change> {
-        let id = FunctionId::new(Timestamp::from_ms(0), [name.as_bytes()[0]; 10]);
-        let on_success = to.map(|(kind, target)| Destination::Outside(Outside { kind, target: target.to_owned() }));
-        let destinations = Destinations { on_success, ..Destinations::default() };
-        let function = Function {
-            id,
-            path: path(name),
-            created: Timestamp::from_ms(0),
-            latest: Some(NonZeroU32::MIN),
-            aliases: BTreeMap::new(),
-            async_config: Some(AsyncConfig { destinations, ..AsyncConfig::default() }),
-            version_configs: BTreeMap::new(),
-            queue: QueueConfig::default(),
-            annotations: std::collections::BTreeMap::new(),
-            weights: std::collections::BTreeMap::new(),
-            disabled: false,
-        };
-        let version = Version {
-            number: NonZeroU32::MIN,
-            created: Timestamp::from_ms(0),
-            digest: Digest::from_bytes([0; 32]),
-            module_bytes: 0,
-            entrypoint: Entrypoint::Command,
-            arguments: Vec::new(),
-            environment: BTreeMap::new(),
-            limits: Limits::default(),
-            grants: Grants::default(),
-            debug_info: false,
-            wants: Vec::new(),
-            reuse: None,
-            wasi_0_3: false,
-            core_dump: false,
-            annotations: std::collections::BTreeMap::new(),
-        };
-        vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
-    }
-
-    async fn registry(functions: Vec<Vec<Change>>) -> Registry {
-        let store = Arc::new(MemoryStore::default());
-        store.commit(Group(functions.concat()), Durability::Synced).await.unwrap();
-        let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
-        let live = store.scan().await.unwrap();
-        Registry::open(store, engine, Clock::starting_at(Timestamp::from_ms(0)), Tasks::default(), &live)
     }
 
     fn function(name: &str) -> Node {

@@ -3,6 +3,7 @@
 use crate::engine::{Refused, RefusedDirectory};
 use crate::model::bounds::OutOfRange;
 use crate::model::destination::InvalidDestination;
+use crate::model::entrypoint::Entrypoint;
 use crate::model::graph::Node;
 use crate::model::names::{AliasName, FunctionPath, Qualifier, SecretName, VersionNumber};
 use crate::model::retry::InvalidRetry;
@@ -62,6 +63,9 @@ pub enum RegistryError {
     /// The module cannot run here.
     #[error(transparent)]
     Module(Refused),
+    /// CGI was asked of what is no program.
+    #[error("its entrypoint is `{0}`, and CGI is for commands: leave out `cgi`")]
+    NoCgi(Entrypoint),
     /// A number is out of its range.
     #[error(transparent)]
     Range(OutOfRange),

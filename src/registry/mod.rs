@@ -141,3 +141,6 @@ impl Registry {
         self.parts.engine.load(CodeId::of(version), &version.entrypoint, module).await
     }
 }
+
+#[cfg(test)]
+mod tests;

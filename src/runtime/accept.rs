@@ -11,9 +11,10 @@ use crate::clock::{self, Clock};
 use crate::dispatch::{Acceptance, Keyed, NotAccepted};
 use crate::engine::call::Input;
 use crate::model::bounds;
+use crate::model::bounds::MAX_REQUEST_HEAD_BYTES;
 use crate::model::destination::{Outside, Terms};
 use crate::model::function::{Function, Version};
-use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
+use crate::model::invocation::{Invocation, Lineage, Mode, PayloadInfo, Policy, Request, RequestHead, State, Target};
 use crate::model::names::{Digest, FunctionId, InvocationId, Qualifier};
 use crate::model::place::Priority;
 use crate::model::time::When;
@@ -43,12 +44,18 @@ impl Runtime {
             self.parts.registry.target_exists(&ask.path.namespace, callback, &Terms::default()).await?;
         }
         let Ask { input, content_type, traceparent, attributes, chain, when, priority, callback, .. } = ask;
-        let payload = match input {
-            Input::Payload(payload) => payload,
-            Input::Request(request) => request.body,
+        let (payload, head) = match input {
+            Input::Payload(payload) => (payload, None),
+            Input::Request(request) => {
+                let head = request.head();
+                (request.body, Some(head))
+            }
         };
+        if let Some(bytes) = head.as_ref().map(RequestHead::bytes).filter(|bytes| *bytes > MAX_REQUEST_HEAD_BYTES) {
+            return Err(Error::HeadTooLarge { bytes });
+        }
         let info = PayloadInfo { bytes: payload.len() as u64, content_type };
-        let request = Request { payload: info, traceparent, attributes };
+        let request = Request { payload: info, traceparent, attributes, head };
         let lineage = Lineage { chain, retry_of: None };
         let order = Order { request, lineage, payload, when, priority, keyed, callback, in_place_of: None };
         self.enqueue(&function, &version, order).await
@@ -144,6 +151,8 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     if !(1..=bounds::MAX_KEY_BYTES).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::IdempotencyKey);
     }
+    // Of a request, headers are left out: what stands between says other things each time.
+    let head = if let Input::Request(request) = &ask.input { Some(request.head()) } else { None };
     let payload = ask.input.bytes();
     let when = match ask.when {
         When::Now => String::new(),
@@ -156,10 +165,10 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     let named = attributes.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let parts = [qualifier.as_bytes(), payload, ask.content_type.as_bytes(), when.as_bytes()];
     let callback = ask.callback.as_ref().map(|to| [b"callback".as_slice(), to.target.as_bytes()]);
+    let sent = head.as_ref().map(|head| [b"request".as_slice(), head.method.as_bytes(), head.target.as_bytes()]);
+    let further = named.chain(callback.into_iter().flatten()).chain(sent.into_iter().flatten());
     let mut digest = Sha256::new_with_prefix(function.as_bytes());
-    for part in
-        parts.into_iter().chain([ask.priority.as_str().as_bytes()]).chain(named).chain(callback.into_iter().flatten())
-    {
+    for part in parts.into_iter().chain([ask.priority.as_str().as_bytes()]).chain(further) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }

@@ -168,7 +168,8 @@ fn not_done(error: Error) -> NotDone {
         Error::Registry(RegistryError::FunctionUnknown(_) | RegistryError::VersionUnknown { .. }) => {
             NotDone::NotFound(message)
         }
-        Error::IdempotencyConflict { .. }
+        Error::HeadTooLarge { .. }
+        | Error::IdempotencyConflict { .. }
         | Error::IdempotencyKey
         | Error::PayloadMisfit(_)
         | Error::TooFarAhead { .. }
@@ -188,6 +189,8 @@ fn not_done(error: Error) -> NotDone {
         | Error::Connection(_)
         | Error::ConnectionUnknown { .. }
         | Error::Denied(_)
+        | Error::File(_)
+        | Error::Image(_)
         | Error::Interrupted
         | Error::InvocationUnknown(_)
         | Error::KeyValue(_)

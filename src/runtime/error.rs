@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::FileError;
 use crate::access::{AccessError, Denied, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
@@ -17,6 +20,7 @@ use crate::model::object::{BucketName, ObjectKey};
 use crate::model::outcome::{Advice, Failure};
 use crate::model::status::Status;
 use crate::model::usage::Usage;
+use crate::oci::PullError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::triggers::TriggerError;
@@ -57,6 +61,9 @@ pub enum Error {
         /// Which.
         name: ConnectionName,
     },
+    /// A file was not taken as a module.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The function ran and failed.
     #[error("{}: {}", failure.kind.as_str(), failure.message)]
     Function {
@@ -68,6 +75,17 @@ pub enum Error {
         answer: Option<Box<Reply>>,
         /// What that took.
         usage: Box<Usage>,
+        /// What it wrote besides.
+        log: Bytes,
+    },
+    /// The head of an HTTP request is over the limit for what waits in the queue.
+    #[error(
+        "method, path and headers have {bytes} bytes, and a request that waits may have {}: send less, or wait for the answer",
+        crate::model::bounds::MAX_REQUEST_HEAD_BYTES
+    )]
+    HeadTooLarge {
+        /// Its size.
+        bytes: usize,
     },
     /// Its chain has as many steps as allowed.
     #[error(
@@ -92,6 +110,9 @@ pub enum Error {
     /// The idempotency key is no text that can be one.
     #[error("an idempotency key has 1 to {} visible ASCII characters", crate::model::bounds::MAX_KEY_BYTES)]
     IdempotencyKey,
+    /// An image could not be pulled.
+    #[error(transparent)]
+    Image(#[from] PullError),
     /// The process is shutting down, or a part of it failed.
     #[error("it was interrupted, and may or may not have been done: look, and repeat it if it was not")]
     Interrupted,

@@ -76,6 +76,8 @@ pub struct Answered {
     pub reply: Reply,
     /// What that took.
     pub usage: Usage,
+    /// What it wrote besides.
+    pub log: Bytes,
 }
 
 impl Runtime {
@@ -103,11 +105,13 @@ impl Runtime {
             let content_type = reply.content_type.clone();
             invocation.result = Some(PayloadInfo { bytes: reply.body.len() as u64, content_type });
         }
+        let log = ran.log.clone();
         self.parts.dispatch.keep_record(invocation, ran.log).await;
         match ran.end {
-            Ok(reply) => Ok(Answered { id, reply, usage }),
+            Ok(reply) => Ok(Answered { id, reply, usage, log }),
             Err(failure) => {
-                Err(Error::Function { id, failure, answer: ran.answer.map(Box::new), usage: Box::new(usage) })
+                let (answer, usage) = (ran.answer.map(Box::new), Box::new(usage));
+                Err(Error::Function { id, failure, answer, usage, log })
             }
         }
     }
@@ -199,6 +203,7 @@ impl Runtime {
                 payload: PayloadInfo { bytes: bytes as u64, content_type: ask.content_type.clone() },
                 traceparent: ask.traceparent.clone(),
                 attributes: ask.attributes.clone(),
+                head: None, // nothing of it is run again
             },
             lineage: Lineage { chain: ask.chain.clone(), retry_of: None },
             policy: Policy::once(self.parts.hop_limit),

@@ -10,6 +10,7 @@ mod desk;
 mod error;
 mod functions;
 mod identity;
+mod images;
 mod invocations;
 mod key_value;
 mod listing;
@@ -33,6 +34,7 @@ pub use deliveries::{DeliveryFilter, DeliveryPage, DeliveryState, Redriven, Undo
 pub use desk::Desk;
 pub use error::Error;
 pub use functions::{Described, FunctionPage, GraphView};
+pub use images::{Fetched, FileError, ModuleSource, Source};
 pub use invocations::{Accepted, Answered, Ask};
 pub use listing::{Filter, InvocationPage};
 pub use metrics::{FunctionMetrics, Metrics};
@@ -50,6 +52,7 @@ use crate::messaging::queues::Queues;
 use crate::messaging::streams::Streams;
 use crate::messaging::topics::Topics;
 use crate::model::time::Timestamp;
+use crate::oci::Images;
 use crate::operations::Operations;
 use crate::outbound::Webhooks;
 use crate::registry::Registry;
@@ -85,6 +88,10 @@ pub struct Parts {
     pub authenticates: bool,
     /// Sends webhooks, and has the keys that they are signed with.
     pub webhooks: Webhooks,
+    /// Pulls images.
+    pub images: Images,
+    /// Directories below which modules may be read, and functions be granted any.
+    pub directories: Vec<std::path::PathBuf>,
     /// The key-value stores.
     pub key_value: KeyValue,
     /// Core dumps of attempts.

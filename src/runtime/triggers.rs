@@ -23,6 +23,11 @@ impl Runtime {
         Ok(self.parts.triggers.put(namespace, name, wanted).await?)
     }
 
+    /// Makes a trigger where there is none of that name.
+    pub async fn make_trigger(&self, namespace: Namespace, name: TriggerName, wanted: Wanted) -> Result<Shown, Error> {
+        Ok(self.parts.triggers.make(namespace, name, wanted).await?)
+    }
+
     /// A trigger.
     pub fn trigger(&self, namespace: &Namespace, name: &TriggerName) -> Result<Shown, Error> {
         Ok(self.parts.triggers.show(namespace, name)?)
@@ -77,7 +82,7 @@ impl Runtime {
             mode: Mode::Async,
             accepted: self.parts.clock.now(),
             first_due: due,
-            request: Request { payload: payload_info, traceparent: None, attributes },
+            request: Request { payload: payload_info, traceparent: None, attributes, head: None },
             lineage: Lineage::default(),
             policy: Policy {
                 config: function.config_of(version.number),

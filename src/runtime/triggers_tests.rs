@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::access::Access;
 use crate::clock::Clock;
+use crate::config::Authentication;
 use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
@@ -29,6 +30,7 @@ use crate::model::queue::{Capacities, Keep, QueueConfig};
 use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
+use crate::oci::Images;
 use crate::operations::Operations;
 use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::registry::Registry;
@@ -110,8 +112,11 @@ impl World {
             delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
         };
         let dispatch = Dispatch::start(needs, &live);
+        let images = Images::new(store.clone(), &[], Authentication::None, None).unwrap();
         let operations = Operations::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
         let runtime = Runtime::new(Parts {
+            images,
+            directories: Vec::new(),
             key_value: KeyValue::new(store.clone(), tasks.clone()),
             store,
             registry,
@@ -145,7 +150,7 @@ impl World {
 
     async fn timer(&self, cron: &str, zone: &str, catch_up: CatchUp) {
         let schedule = Schedule::new(cron, zone).unwrap();
-        let kind = Kind::Timer(Timer { schedule, catch_up, payload: None });
+        let kind = Kind::Timer(Timer { schedule, catch_up, payload: None, time_member: None });
         let wanted = Wanted { kind, function: "f".parse().unwrap(), enabled: true };
         self.runtime.put_trigger(Namespace::default(), name(), wanted).await.unwrap();
     }
@@ -208,6 +213,7 @@ async fn store(max_age: Duration) -> Arc<MemoryStore> {
         wasi_0_3: false,
         core_dump: false,
         annotations: Annotations::new(),
+        cgi: false,
     };
     let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
     store.commit(Group(changes), Durability::Synced).await.unwrap();

@@ -13,7 +13,8 @@ use crate::model::destination::{Destination, Destinations, Format, FunctionTarge
 use crate::model::function::{AsyncConfig, Entrypoint, Function, Limits, Space, Version};
 use crate::model::grant::Grants;
 use crate::model::invocation::{
-    Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, State, Target, Way,
+    Attempt, AttemptEnd, Delivery, Invocation, Lease, Lineage, Mode, PayloadInfo, Policy, Request, RequestHead, State,
+    Target, Way,
 };
 use crate::model::names::{AliasName, Digest, FunctionId, FunctionPath, InvocationId, Qualifier, VersionNumber};
 use crate::model::outcome::{Advice, FailedFor, Failure, FailureKind, Outcome};
@@ -187,8 +188,10 @@ fn invocation() -> impl Strategy<Value = Invocation> {
         path,
         version,
     });
-    let request = (payload(), option::of(any::<String>()), vec(any::<(String, String)>(), 0..3))
-        .prop_map(|(payload, traceparent, attributes)| Request { payload, traceparent, attributes });
+    let head = (any::<String>(), any::<String>(), vec(any::<(String, Vec<u8>)>(), 0..3))
+        .prop_map(|(method, target, headers)| RequestHead { method, target, headers });
+    let request = (payload(), option::of(any::<String>()), vec(any::<(String, String)>(), 0..3), option::of(head))
+        .prop_map(|(payload, traceparent, attributes, head)| Request { payload, traceparent, attributes, head });
     let lineage = (vec(invocation_id(), 0..4), option::of(invocation_id()))
         .prop_map(|(chain, retry_of)| Lineage { chain, retry_of });
     let policy = (config(), any::<u32>(), option::of(outside())).prop_map(|(config, hop_limit, callback)| Policy {
@@ -265,6 +268,7 @@ fn version() -> impl Strategy<Value = Version> {
             reuse: limits.concurrency,
             wasi_0_3: limits.fuel.is_some(),
             core_dump: limits.fuel.is_none(),
+            cgi: false,
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             annotations: limits.fuel.map(|fuel| ("dialect".to_owned(), fuel.to_string())).into_iter().collect(),
             limits,
@@ -401,6 +405,7 @@ fn old_invocation() -> Invocation {
             payload: PayloadInfo { bytes: 70_000, content_type: "application/json".to_owned() },
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
             attributes: vec![("color".to_owned(), "blue".to_owned())],
+            head: None,
         },
         lineage: Lineage {
             chain: vec![InvocationId::from_bytes([4; 16]), InvocationId::from_bytes([5; 16])],
@@ -461,5 +466,6 @@ fn old_version() -> Version {
         wasi_0_3: false,
         core_dump: false,
         annotations: std::collections::BTreeMap::new(),
+        cgi: false,
     }
 }

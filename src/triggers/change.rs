@@ -35,7 +35,22 @@ impl Triggers {
         name: TriggerName,
         wanted: Wanted,
     ) -> Result<(Shown, bool), TriggerError> {
-        self.see_through(|triggers| async move {
+        self.set(namespace, name, wanted, false).await
+    }
+
+    /// Makes a trigger, where there is none of that name.
+    pub async fn make(&self, namespace: Namespace, name: TriggerName, wanted: Wanted) -> Result<Shown, TriggerError> {
+        Ok(self.set(namespace, name, wanted, true).await?.0)
+    }
+
+    async fn set(
+        &self,
+        namespace: Namespace,
+        name: TriggerName,
+        wanted: Wanted,
+        only_new: bool,
+    ) -> Result<(Shown, bool), TriggerError> {
+        self.see_through(move |triggers| async move {
             let needs = &triggers.parts.needs;
             check(&wanted.kind)?;
             let changing = needs.registry.changing().await;
@@ -46,6 +61,9 @@ impl Triggers {
             }
             let target = FunctionTarget { id: function.id, path, qualifier };
             let before = triggers.live(&namespace, &name).ok();
+            if only_new && before.is_some() {
+                return Err(TriggerError::Exists { namespace, name });
+            }
             if before.is_none() && triggers.read(std::collections::BTreeMap::len) >= bounds::MAX_TRIGGERS {
                 return Err(TriggerError::TooMany);
             }

@@ -10,6 +10,14 @@ use crate::store::StoreError;
 /// Why a trigger was not found, made or fired. Unless it is a store's `Unknown`, nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TriggerError {
+    /// There is one of this name already.
+    #[error("there is a trigger `{name}` in the namespace `{namespace}` already: use another name")]
+    Exists {
+        /// Whose it is.
+        namespace: Namespace,
+        /// Which.
+        name: TriggerName,
+    },
     /// The process is shutting down, or the change panicked.
     #[error("the change was interrupted; it may or may not have taken effect: look, and repeat it if it did not")]
     Interrupted,

@@ -97,7 +97,9 @@ pub(super) fn order(live: &Live, timer: &Timer, firing: &Firing) -> Order {
         });
         Payload { bytes: said.to_string().into_bytes(), content_type: "application/json".to_owned() }
     };
-    let Payload { bytes, content_type } = timer.payload.clone().unwrap_or_else(described);
+    let payload = timer.payload.clone();
+    let payload = payload.map(|it| it.telling(timer.time_member.as_deref(), &timer.schedule.on_the_wall(at)));
+    let Payload { bytes, content_type } = payload.unwrap_or_else(described);
     Order {
         id,
         target: trigger.target.clone(),

@@ -65,7 +65,7 @@ impl Worker {
             Err(error) => return not_started(&error),
         };
         let loaded_us = whole_us(asked.elapsed());
-        let secrets = match self.secrets(invocation, version).await {
+        let secrets = match Box::pin(self.secrets(invocation, version)).await {
             Ok(secrets) => secrets,
             Err(failure) => return not_run(failure),
         };
@@ -73,7 +73,7 @@ impl Worker {
         let call = Call { input, identity, version: Arc::clone(version), secrets, desk: Arc::clone(&self.desk) };
         let mut ran = self.engine.run(&ready, call).await;
         if let Some(dump) = ran.core_dump.take() {
-            self.dumps.keep(invocation.id, dump).await;
+            Box::pin(self.dumps.keep(invocation.id, dump)).await;
         }
         Ran { usage: Usage { loaded_us, ..ran.usage }, ..ran }
     }

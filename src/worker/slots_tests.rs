@@ -24,6 +24,7 @@ fn version(concurrency: Option<u32>) -> Version {
         wasi_0_3: false,
         core_dump: false,
         annotations: std::collections::BTreeMap::new(),
+        cgi: false,
     }
 }
 

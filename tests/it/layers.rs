@@ -28,6 +28,7 @@ const PLACES: [Place; 7] = [
             ("http/", "what an error is in HTTP is decided here"),
             ("cli/client.rs", "reads the answers of a server"),
             ("engine/call.rs", "the status that a guest answered with"),
+            ("engine/cgi.rs", "the status that a program answered with"),
             ("engine/entrypoint/http/", "the guest's own HTTP"),
             ("engine/tests.rs", "the guest's own HTTP"),
             ("engine/tests/http.rs", "the guest's own HTTP"),

@@ -139,7 +139,7 @@ impl World {
             mode: Mode::Async,
             accepted: self.clock.now(),
             first_due: due,
-            request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+            request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new(), head: None },
             lineage: Lineage::default(),
             policy: Policy {
                 config: AsyncConfig { max_event_age, ..AsyncConfig::default() },

@@ -1,11 +1,13 @@
-//! Programs: the payload is standard input, the result standard output, a failure an exit code.
+//! Programs: the payload is standard input, the result standard output, a failure an exit code. One that answers requests
+//! is judged by the status of its response too.
 
 use wasmtime::component::Component;
 use wasmtime::{AsContextMut, ExternType, InstancePre, Module, ModuleExport};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
-use super::{End, Run, link, link_core};
+use super::{End, Run, http, link, link_core};
 use crate::engine::call::Reply;
+use crate::engine::cgi;
 use crate::engine::code::Code;
 use crate::engine::host::{Host, Linkers};
 use crate::engine::meter::Meter;
@@ -53,7 +55,11 @@ impl Command {
             Ok(code) => code,
             Err(error) => trap::exit_code(&error).ok_or(error)?,
         };
-        Ok(ended(&run, code).into())
+        let ended = ended(&run, code);
+        Ok(match (ended, cgi::request(run.call)) {
+            (Ok(reply), Some(_)) => http::judge_output(cgi::response(&reply.body)),
+            (ended, _) => ended.into(),
+        })
     }
 
     /// Returns what a program that returns would have given as its exit code.

@@ -113,13 +113,16 @@ impl Target {
     }
 
     /// Runs it, in a fresh instance unless one is standing.
+    ///
+    /// Each in a box of its own size: unboxed, everybody's run would be as large as the largest, several times over, since
+    /// whatever it is handed on through keeps a place for it twice.
     pub(super) async fn run(&self, run: Run<'_>) -> wasmtime::Result<End> {
         match self {
-            Self::Command(command) => command.run(run).await,
-            Self::Handler(handler) => handler.run(run).await,
-            Self::Http(http) => http.run(run).await,
-            Self::Typed(typed) => typed.run(run).await,
-            Self::Raw(raw) => raw.run(run).await,
+            Self::Command(command) => Box::pin(command.run(run)).await,
+            Self::Handler(handler) => Box::pin(handler.run(run)).await,
+            Self::Http(http) => Box::pin(http.run(run)).await,
+            Self::Typed(typed) => Box::pin(typed.run(run)).await,
+            Self::Raw(raw) => Box::pin(raw.run(run)).await,
         }
     }
 }

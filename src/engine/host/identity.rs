@@ -9,8 +9,15 @@ use crate::model::function::Version;
 use crate::model::secret::Entrusted;
 
 /// A command's environment: what its version says, and besides who it is; the latter cannot be overridden.
-pub(super) fn environment(identity: &Identity, version: &Version, secrets: &Entrusted) -> Vec<(String, String)> {
-    let mut environment: BTreeMap<_, _> = version.environment.clone();
+/// What it finds of a request gives way to what its operator has set: a header must not take the place of a secret.
+pub(super) fn environment(
+    identity: &Identity,
+    version: &Version,
+    secrets: &Entrusted,
+    request: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    let mut environment: BTreeMap<_, _> = request.into_iter().collect();
+    environment.extend(version.environment.clone());
     for (variable, value) in secrets.variables() {
         environment.insert(variable.to_owned(), value.to_owned());
     }

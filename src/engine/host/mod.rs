@@ -30,6 +30,7 @@ use inward::Inward;
 
 use super::build::Flavor;
 use super::call::{Call, Identity};
+use super::cgi;
 use super::limits::Limits;
 use super::meter::Meter;
 use super::output::Capture;
@@ -57,6 +58,8 @@ struct Surroundings {
     version: Arc<Version>,
     secrets: Entrusted,
     stdio: Stdio,
+    /// What a program finds of a request that it is to answer.
+    request: Vec<(String, String)>,
     /// Those with its directories, where it has any.
     directories: Option<WasiCtxBuilder>,
 }
@@ -80,7 +83,8 @@ impl Host {
         let directories = directories::shown(outward, call).await?;
         let log = stdio.stderr.clone();
         let (identity, version) = (Arc::clone(&call.identity), Arc::clone(&call.version));
-        let surroundings = Surroundings { identity, version, secrets: call.secrets.clone(), stdio, directories };
+        let (secrets, request) = (call.secrets.clone(), cgi::request(call).map(cgi::variables).unwrap_or_default());
+        let surroundings = Surroundings { identity, version, secrets, stdio, request, directories };
         Ok(Self {
             outgoing: outgoing::Outgoing::of(call, Arc::clone(&outward.outbound), log.clone()),
             inward: Some(Inward::of(call)),
@@ -152,11 +156,11 @@ fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
 
 fn around(surroundings: Option<Surroundings>) -> WasiCtxBuilder {
     let mut wasi = WasiCtxBuilder::new();
-    if let Some(Surroundings { identity, version, secrets, stdio, directories }) = surroundings {
+    if let Some(Surroundings { identity, version, secrets, stdio, request, directories }) = surroundings {
         wasi = directories.unwrap_or(wasi);
         wasi.arg(&identity.function)
             .args(&version.arguments)
-            .envs(&identity::environment(&identity, &version, &secrets))
+            .envs(&identity::environment(&identity, &version, &secrets, request))
             .stdin(MemoryInputPipe::new(stdio.stdin))
             .stdout(stdio.stdout)
             .stderr(stdio.stderr);

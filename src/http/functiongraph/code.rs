@@ -1,12 +1,84 @@
-//! (part of the skeleton)
+//! `F/code`: show, update.
 
-use super::Answer;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use tokio::task::spawn_blocking;
+
+use super::error::{Code, FssError};
+use super::json;
+use super::model::{self, VersionKept};
+use super::package::{self, CodeType};
 use super::request::Call;
+use super::urn::LATEST;
+use super::{Answer, aliases, functions};
+use crate::model::names::{FunctionPath, Qualifier};
+use crate::registry::Deployment;
+use crate::runtime::Described;
 
-pub(super) async fn show(_call: &Call) -> Answer {
-    unimplemented!()
+/// What of a function is shown with its code.
+const SHOWN: [&str; 15] = [
+    "func_urn",
+    "func_name",
+    "domain_id",
+    "runtime",
+    "code_type",
+    "code_url",
+    "code_filename",
+    "code_size",
+    "digest",
+    "last_modified",
+    "depend_list",
+    "depend_version_list",
+    "strategy_config",
+    "dependencies",
+    "version",
+];
+
+pub(super) async fn show(call: &Call) -> Answer {
+    let (described, name) = model::asked(call)?;
+    Ok(json::ok(&shown(call, &described, &name).await?))
 }
 
-pub(super) async fn update(_call: &Call) -> Answer {
-    unimplemented!()
+pub(super) async fn update(call: &Call) -> Answer {
+    let path = call.head()?;
+    let head = call.runtime.describe(path, &Qualifier::Latest)?;
+    let body = call.fields()?;
+    let code_type = CodeType::of(&body)?;
+    let before = VersionKept::of(&head.version);
+    let handler = before.handler().to_owned();
+    let module = package::module(call, &body, code_type, &handler).await?;
+    let mut deployment = functions::again(&head.version, module.clone());
+    deployment.entrypoint = functions::wanted(&handler, &module).await?;
+    let mut kept = VersionKept {
+        code_type: code_type.as_str().to_owned(),
+        code_filename: functions::filename(&body, code_type)?,
+        code_url: functions::url(&body)?,
+        sha512: model::sha512(module).await,
+        ..before
+    };
+    if let Some(list) = body.list("depend_version_list")? {
+        kept.fields.insert("depend_version_list".to_owned(), Value::from(list.clone()));
+    }
+    kept.keep_in(&mut deployment)?;
+    deployed(call, path, deployment).await?;
+    let described = call.runtime.describe(path, &Qualifier::Latest)?;
+    Ok(json::ok(&shown(call, &described, LATEST).await?))
+}
+
+/// Makes a new head, which the aliases of `latest` then name.
+pub(super) async fn deployed(call: &Call, path: &FunctionPath, deployment: Deployment) -> Result<(), FssError> {
+    call.runtime.deploy(&call.caller, path.clone(), deployment).await?;
+    aliases::follow(&call.runtime, path).await
+}
+
+async fn shown(call: &Call, described: &Described, name: &str) -> Result<Map<String, Value>, FssError> {
+    let number = Qualifier::Version(described.version.number);
+    let module = call.runtime.module(&described.function.path, &number).await?;
+    let encoded = spawn_blocking(move || STANDARD.encode(module)).await;
+    let file = encoded.map_err(|error| FssError::new(Code::INTERNAL, format!("the code was not encoded: {error}")))?;
+    let all = model::shown(described, name);
+    let mut shown: Map<_, _> = all.into_iter().filter(|(name, _)| SHOWN.contains(&name.as_str())).collect();
+    shown.insert("func_code".to_owned(), json!({ "file": file, "link": "" }));
+    Ok(shown)
 }

@@ -1,12 +1,14 @@
 //! Errors of this dialect: `{"error_code", "error_msg"}`, and which of the service's codes each of ours has.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use std::time::Duration;
 
 use crate::access::NotAllowed;
+use crate::engine::Refused;
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::registry::RegistryError;
@@ -62,10 +64,11 @@ codes! {
     ALIAS = 400 "FSS.1014",
     VERSION = 400 "FSS.1015",
     NOTHING_TO_PUBLISH = 400 "FSS.1016",
-    TOO_MANY_VERSIONS = 400 "FSS.1017",
+    USER_DATA_ITEMS = 400 "FSS.1017",
     USER_DATA_SIZE = 400 "FSS.1018",
     DESCRIPTION = 400 "FSS.1019",
     TOO_MANY_FUNCTIONS = 403 "FSS.1041",
+    TOO_MANY_VERSIONS = 403 "FSS.1042",
     TOO_MANY_ALIASES = 403 "FSS.1043",
     FUNCTION_UNKNOWN = 404 "FSS.1051",
     VERSION_UNKNOWN = 404 "FSS.1052",
@@ -123,13 +126,13 @@ impl FssError {
     }
 
     /// The same with another code, for a field that has its own.
-    pub(super) fn as_code(self, code: Code) -> Self {
+    pub(super) fn coded(self, code: Code) -> Self {
         Self { code, ..self }
     }
 
     /// The same where a function is run: what is not there has one code then.
     pub(super) fn of_invocation(self) -> Self {
-        if self.code.status == 404 { self.as_code(Code::NOT_FOUND) } else { self }
+        if self.code.status == 404 { self.coded(Code::NOT_FOUND) } else { self }
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -168,7 +171,6 @@ impl From<Problem> for FssError {
             408 => Code::TIMEOUT,
             409 => Code::CONFLICT,
             413 => Code::BODY_SIZE,
-            422 => Code::INVALID_PARAMETER,
             424 => Code::DEPENDENCY,
             429 => Code::TOO_MANY_REQUESTS,
             502 => Code::BAD_GATEWAY,
@@ -189,11 +191,20 @@ impl From<Error> for FssError {
                 Code::ALIAS_UNKNOWN
             }
             Error::Registry(RegistryError::VersionUnknown { .. }) => Code::VERSION_UNKNOWN,
-            // The service has no cycles, since it does not look; here they are a configuration that is wrong.
-            Error::Registry(RegistryError::Cycle(_)) => Code::INVALID_PARAMETER,
-            Error::Registry(RegistryError::Module(_)) => Code::CODE,
+            // The service has no cycles, since it does not look; here they are a configuration that is wrong. What it does
+            // not know to cancel is a parameter that is.
+            Error::Registry(RegistryError::Cycle(_)) | Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
+            Error::Disabled(_) => return Self::new(Code::TOO_MANY_REQUESTS, "Function Disabled"),
+            Error::Registry(RegistryError::FunctionExists(_)) => Code::FUNCTION_EXISTS,
+            Error::Registry(RegistryError::Module(refused)) => match refused {
+                Refused::ManyFunctions { .. }
+                | Refused::MissingEntrypoint { .. }
+                | Refused::MissingExport { .. }
+                | Refused::WrongSignature { .. } => Code::HANDLER,
+                Refused::TooLarge { .. } => Code::PACKAGE_SIZE,
+                _ => Code::CODE,
+            },
             Error::Registry(RegistryError::Environment(_)) => Code::USER_DATA,
-            Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             _ => return Problem::from(error).into(),
         };
         Self::new(code, error.to_string())

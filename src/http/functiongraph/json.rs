@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::{Code, FssError};
+use crate::model::time::Timestamp;
 
 /// The members of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +16,12 @@ pub(super) struct Fields {
     /// What stands before the names, for refusals: empty, or `func_code.`.
     within: String,
     members: Map<String, Value>,
+}
+
+impl From<Map<String, Value>> for Fields {
+    fn from(members: Map<String, Value>) -> Self {
+        Self { within: String::new(), members }
+    }
 }
 
 impl Fields {
@@ -87,6 +94,12 @@ impl Fields {
 /// Says that something which must be there is not.
 pub(super) fn missing(code: Code, name: &str) -> FssError {
     FssError::new(code, format!("`{name}` is missing"))
+}
+
+/// An instant, in whole seconds and UTC: `2026-01-02T03:04:05Z`.
+pub(super) fn time(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 /// An answer of JSON with status 200.

@@ -5,12 +5,15 @@
 //! published version but a number means the runtime's own: a function deployed elsewhere has versions, too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
+use super::destinations::Sent;
 use super::error::{Code, FssError};
 use super::urn::{LATEST, Urn, Which};
+use crate::model::bounds;
 use crate::model::function::Function;
 use crate::model::names::{AliasName, FunctionPath, Qualifier, VersionNumber};
 use crate::model::time::Timestamp;
@@ -47,6 +50,8 @@ pub(super) struct Published {
 pub(super) struct AliasKept {
     pub(super) description: String,
     pub(super) modified: Timestamp,
+    /// It was set on `latest`, and so moves with the head.
+    pub(super) follows: bool,
     /// `additional_version_strategy` as it was sent.
     pub(super) strategy: Option<serde_json::Value>,
 }
@@ -58,6 +63,10 @@ pub(super) struct AsyncKept {
     pub(super) created: Timestamp,
     pub(super) modified: Timestamp,
     pub(super) status_log: bool,
+    /// Where the service would log: `log_group_id` and the like, as they were sent.
+    pub(super) logs: BTreeMap<String, String>,
+    pub(super) on_success: Option<Sent>,
+    pub(super) on_failure: Option<Sent>,
 }
 
 impl Kept {
@@ -70,13 +79,24 @@ impl Kept {
         })
     }
 
+    /// The published name of a version, or its number: what stays the same when the head moves on.
+    pub(super) fn fixed_name_of(&self, number: VersionNumber) -> String {
+        let published = self.versions.iter().find(|(_, published)| published.number == number);
+        published.map_or_else(|| number.to_string(), |(name, _)| name.clone())
+    }
+
+    /// Whether an alias moves with the head.
+    pub(super) fn follows(&self, alias: &AliasName) -> bool {
+        self.aliases.get(alias).is_some_and(|alias| alias.follows)
+    }
+
     /// What a version is called here: its published name, `latest` for the head, or its number.
     pub(super) fn name_of(&self, function: &Function, number: VersionNumber) -> String {
-        match self.versions.iter().find(|(_, published)| published.number == number) {
-            Some((name, _)) => name.clone(),
-            None if function.latest == Some(number) => LATEST.to_owned(),
-            None => number.to_string(),
+        let is_published = self.versions.values().any(|published| published.number == number);
+        if function.latest == Some(number) && !is_published {
+            return LATEST.to_owned();
         }
+        self.fixed_name_of(number)
     }
 
     /// The version that is called so; `None` where there is none.
@@ -92,13 +112,62 @@ impl Kept {
 /// What a URN means to the runtime. The function is there; whether the version is, is the runtime's to say.
 pub(super) fn qualifier(runtime: &Runtime, urn: &Urn) -> Result<Qualifier, FssError> {
     let function = runtime.function(&urn.path)?;
+    let kept = Kept::of(&function);
     match &urn.which {
         Which::Whole | Which::Latest => Ok(Qualifier::Latest),
+        // Somebody may have deployed elsewhere since: the runtime's alias stays behind then.
+        Which::Alias(alias) if kept.follows(alias) && !function.weights.contains_key(alias) => Ok(Qualifier::Latest),
         Which::Alias(alias) => Ok(Qualifier::Alias(alias.clone())),
-        Which::Version(name) => match Kept::of(&function).number_of(&function, name) {
+        Which::Version(name) => match kept.number_of(&function, name) {
             Some(number) => Ok(Qualifier::Version(number)),
             None => Err(no_version(&urn.path, name)),
         },
+    }
+}
+
+/// A change of what is kept, alone until it is saved or dropped.
+pub(super) struct Changing<'a> {
+    runtime: &'a Runtime,
+    /// The function as it was when the change began.
+    pub(super) function: Arc<Function>,
+    pub(super) kept: Kept,
+    before: Kept,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl<'a> Changing<'a> {
+    pub(super) async fn begin(runtime: &'a Runtime, path: &FunctionPath) -> Result<Self, FssError> {
+        let alone = CHANGING.lock().await;
+        let function = runtime.function(path)?;
+        let kept = Kept::of(&function);
+        Ok(Self { runtime, function, before: kept.clone(), kept, _alone: alone })
+    }
+
+    /// Refuses what would be too much to keep. Ask before what goes with it is done.
+    pub(super) fn fits(&self) -> Result<(), FssError> {
+        let (bytes, most) = (self.text()?.len(), bounds::MAX_ANNOTATION_BYTES);
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "what is kept of the function's versions, aliases and asynchronous configurations would have {bytes} bytes, and may \
+             have {most}: send shorter texts, or delete some of them"
+        );
+        Err(FssError::parameter(message))
+    }
+
+    fn text(&self) -> Result<String, FssError> {
+        serde_json::to_string(&self.kept)
+            .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))
+    }
+
+    pub(super) async fn save(self) -> Result<(), FssError> {
+        if self.kept == self.before {
+            return Ok(());
+        }
+        let text = self.text()?;
+        self.runtime.annotate_function(&self.function.path, DIALECT, Some(text)).await?;
+        Ok(())
     }
 }
 
@@ -108,16 +177,9 @@ pub(super) async fn change<T>(
     path: &FunctionPath,
     change: impl FnOnce(&Function, &mut Kept) -> Result<T, FssError>,
 ) -> Result<T, FssError> {
-    let _changing = CHANGING.lock().await;
-    let function = runtime.function(path)?;
-    let before = Kept::of(&function);
-    let mut kept = before.clone();
-    let done = change(&function, &mut kept)?;
-    if kept != before {
-        let text = serde_json::to_string(&kept)
-            .map_err(|error| FssError::new(Code::INTERNAL, format!("what is kept is no JSON: {error}")))?;
-        runtime.annotate_function(path, DIALECT, Some(text)).await?;
-    }
+    let mut changing = Changing::begin(runtime, path).await?;
+    let done = change(&changing.function, &mut changing.kept)?;
+    changing.save().await?;
     Ok(done)
 }
 

@@ -14,19 +14,25 @@ mod aliases;
 mod async_config;
 mod code;
 mod configuration;
+mod destinations;
 mod functions;
+mod handler;
 mod history;
 mod invocations;
 mod kept;
 mod metrics;
+mod model;
+mod package;
 mod quotas;
+mod settings;
 mod status_log;
+mod times;
 mod triggers;
 mod versions;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::dialect::Named;
@@ -40,6 +46,9 @@ use routes::{Operation, Route};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What every path of this dialect begins with.
 const PREFIX: &str = "/v2/";
+
+/// Characters of what a change is noted to be about: a URN has no more.
+const MAX_NOTED: usize = 269;
 
 /// What a handler gives back.
 type Answer = Result<Response, FssError>;
@@ -57,7 +66,8 @@ pub(super) fn refusal(problem: Problem) -> Response {
 /// What a request would change.
 pub(super) fn change(method: &Method, uri: &Uri) -> Option<Named> {
     let Route { operation, places } = routes::route(method, uri).ok()?;
-    let on = places.urn.unwrap_or_else(|| places.project.clone());
+    // It is what somebody sent, and may be anything.
+    let on = places.urn.unwrap_or(places.project).chars().filter(|c| !c.is_control()).take(MAX_NOTED).collect();
     operation.is_change().then(|| Named { action: routes::action(operation), on })
 }
 
@@ -113,6 +123,10 @@ async fn run(operation: Operation, call: &Call) -> Answer {
         O::ListAsyncConfigs => async_config::list(call),
         O::ListTriggers => triggers::list(call),
         O::CreateTrigger => triggers::create(call).await,
+        O::DeleteTriggers => triggers::delete_all(call).await,
+        O::ShowTrigger => triggers::show(call),
+        O::UpdateTrigger => triggers::update(call).await,
+        O::DeleteTrigger => triggers::delete(call).await,
         O::ShowMetrics => metrics::show(call).await,
         O::ListStatistics => metrics::statistics(call).await,
     }

@@ -8,12 +8,15 @@ use form_urlencoded::parse;
 use super::error::{Code, FssError};
 use super::json::Fields;
 use super::routes::{Operation, Places};
-use super::urn::Urn;
+use super::urn::{Urn, Which};
 use crate::access::Caller;
 use crate::http::body;
 use crate::model::access::Scope;
-use crate::model::names::Namespace;
+use crate::model::names::{FunctionPath, Namespace};
 use crate::runtime::Runtime;
+
+/// Entries of one page of functions or versions.
+const MAX_ITEMS: usize = 400;
 
 /// A request whose sender may ask for this.
 pub(super) struct Call {
@@ -24,6 +27,7 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     urn: Option<Urn>,
+    kind: Option<String>,
     last: Option<String>,
     query: Vec<(String, String)>,
 }
@@ -50,7 +54,8 @@ impl Call {
         runtime.check(&caller, operation.permission(), &on)?;
         let body = body::read(body, operation.body_limit(), "body").await?;
         let query = parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        Ok(Self { runtime, caller, project, headers: head.headers, body, urn, last: places.last, query })
+        let (headers, kind, last) = (head.headers, places.kind, places.last);
+        Ok(Self { runtime, caller, project, headers, body, urn, kind, last, query })
     }
 
     /// The function that the path names.
@@ -58,7 +63,31 @@ impl Call {
         self.urn.as_ref().ok_or_else(|| FssError::new(Code::URN, "the path names no function"))
     }
 
-    /// What the path ends with: the name of an alias, or a period.
+    /// The function that the path names, where it is its head that is meant: only that can be changed.
+    pub(super) fn head(&self) -> Result<&FunctionPath, FssError> {
+        let urn = self.urn()?;
+        match &urn.which {
+            Which::Whole | Which::Latest => Ok(&urn.path),
+            Which::Version(_) | Which::Alias(_) => {
+                let message = format!("`{urn}` names a version: only `latest` can be changed and published");
+                Err(FssError::parameter(message))
+            }
+        }
+    }
+
+    /// Where a list is to begin, and how many of it are asked for: as many as there may be unless told.
+    pub(super) fn page(&self) -> Result<(usize, usize), FssError> {
+        let marker = usize::try_from(self.asked_number("marker")?.unwrap_or(0)).unwrap_or(usize::MAX);
+        let most = self.asked_number("maxitems")?.and_then(|most| usize::try_from(most).ok());
+        Ok((marker, most.filter(|most| (1..=MAX_ITEMS).contains(most)).unwrap_or(MAX_ITEMS)))
+    }
+
+    /// The type of the trigger that the path names.
+    pub(super) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    /// What the path ends with: the name of an alias, a period, or the id of a trigger.
     pub(super) fn last(&self) -> &str {
         self.last.as_deref().unwrap_or_default()
     }

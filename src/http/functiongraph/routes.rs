@@ -47,6 +47,10 @@ pub(super) enum Operation {
     ListAsyncConfigs,
     ListTriggers,
     CreateTrigger,
+    DeleteTriggers,
+    ShowTrigger,
+    UpdateTrigger,
+    DeleteTrigger,
     ShowMetrics,
     ListStatistics,
 }
@@ -95,6 +99,10 @@ static ENTRIES: &[Entry] = &[
     entry(Method::GET, "functions/{urn}/statistics/{period}", Operation::ListStatistics),
     entry(Method::GET, "triggers/{urn}", Operation::ListTriggers),
     entry(Method::POST, "triggers/{urn}", Operation::CreateTrigger),
+    entry(Method::DELETE, "triggers/{urn}", Operation::DeleteTriggers),
+    entry(Method::GET, "triggers/{urn}/{kind}/{id}", Operation::ShowTrigger),
+    entry(Method::PUT, "triggers/{urn}/{kind}/{id}", Operation::UpdateTrigger),
+    entry(Method::DELETE, "triggers/{urn}/{kind}/{id}", Operation::DeleteTrigger),
     entry(Method::GET, "quotas", Operation::ListQuotas),
 ];
 
@@ -115,6 +123,7 @@ impl Operation {
             | Self::ShowAsyncConfig
             | Self::ListAsyncConfigs
             | Self::ListTriggers
+            | Self::ShowTrigger
             | Self::ShowMetrics
             | Self::ListStatistics => P::FunctionsView,
             Self::Invoke | Self::InvokeAsync => P::FunctionsInvoke,
@@ -131,7 +140,10 @@ impl Operation {
             | Self::CancelInvocation
             | Self::SetAsyncConfig
             | Self::DeleteAsyncConfig
-            | Self::CreateTrigger => P::FunctionsEdit,
+            | Self::CreateTrigger
+            | Self::DeleteTriggers
+            | Self::UpdateTrigger
+            | Self::DeleteTrigger => P::FunctionsEdit,
         }
     }
 
@@ -168,7 +180,9 @@ impl Operation {
 pub(super) struct Places {
     pub(super) project: String,
     pub(super) urn: Option<String>,
-    /// The name of an alias, or a period.
+    /// The type of a trigger.
+    pub(super) kind: Option<String>,
+    /// The name of an alias, a period, or the id of a trigger.
     pub(super) last: Option<String>,
 }
 
@@ -211,7 +225,8 @@ fn fitting(pattern: &str, segments: &[String]) -> Option<Places> {
         match part {
             _ if part == segment => (),
             "{urn}" if !segment.is_empty() => places.urn = Some(segment.clone()),
-            "{name}" | "{period}" if !segment.is_empty() => places.last = Some(segment.clone()),
+            "{kind}" if !segment.is_empty() => places.kind = Some(segment.clone()),
+            "{name}" | "{period}" | "{id}" if !segment.is_empty() => places.last = Some(segment.clone()),
             _ => return None,
         }
     }

@@ -15,8 +15,9 @@ use crate::model::access::Role;
 use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::model::target::InvalidTarget;
+use crate::oci::PullError;
 use crate::registry::{RegistryError, TargetRefused};
-use crate::runtime::Error;
+use crate::runtime::{Error, FileError};
 use crate::store::StoreError;
 use crate::triggers::TriggerError;
 use crate::vault::VaultError;
@@ -58,9 +59,14 @@ fn facts(error: &Error) -> Facts {
         Error::Connection(error) => connection(error),
         Error::Disabled(_) => caller(S::TOO_MANY_REQUESTS, "function_disabled"),
         Error::ConnectionUnknown { .. } => caller(S::NOT_FOUND, "connection_not_found"),
+        Error::File(FileError::NotAllowed(_)) => caller(S::FORBIDDEN, "file_not_allowed"),
+        Error::File(FileError::TooLarge(_) | FileError::Unreadable { .. }) => {
+            caller(S::UNPROCESSABLE_ENTITY, "file_unreadable")
+        }
         Error::Function { failure, .. } => {
             (function_status(failure.kind), "function_failed", Effect::Unknown, Fault::Function)
         }
+        Error::HeadTooLarge { .. } => caller(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
         // A circle of functions is the functions' doing; the request itself was turned away.
         Error::HopLimit { .. } => (S::LOOP_DETECTED, "hop_limit_exceeded", Effect::None, Fault::Function),
         Error::InvocationUnknown(_) => caller(S::NOT_FOUND, "invocation_not_found"),
@@ -68,6 +74,7 @@ fn facts(error: &Error) -> Facts {
             caller(S::CONFLICT, "idempotency_key_reused")
         }
         Error::IdempotencyKey => caller(S::BAD_REQUEST, "bad_idempotency_key"),
+        Error::Image(error) => image(error),
         Error::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
         Error::NoSchema { .. } => caller(S::NOT_FOUND, "no_schema"),
         Error::NotADeadLetter(_) => caller(S::CONFLICT, "not_a_dead_letter"),
@@ -136,6 +143,7 @@ fn function_status(kind: FailureKind) -> S {
 fn registry(error: &RegistryError) -> Facts {
     match error {
         RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
+        RegistryError::NoCgi(_) => caller(S::BAD_REQUEST, "cgi_not_supported"),
         RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
             caller(S::BAD_REQUEST, "bad_range")
         }
@@ -253,6 +261,21 @@ fn object(error: &ObjectError) -> Facts {
     }
 }
 
+/// What a registry does is not the caller's fault, nor the platform's to be woken for: it is told and not logged.
+fn image(error: &PullError) -> Facts {
+    match error {
+        PullError::Busy(_) => caller(S::TOO_MANY_REQUESTS, "overloaded"),
+        PullError::Denied { .. } => caller(S::UNPROCESSABLE_ENTITY, "image_denied"),
+        PullError::NotAllowed { .. } => caller(S::FORBIDDEN, "image_not_allowed"),
+        PullError::NotFound(_) => caller(S::UNPROCESSABLE_ENTITY, "image_not_found"),
+        PullError::Store(error) => store(error),
+        PullError::Digest { .. } | PullError::TooLarge { .. } | PullError::Unusable { .. } => {
+            caller(S::UNPROCESSABLE_ENTITY, "image_refused")
+        }
+        PullError::Unavailable { .. } => caller(S::BAD_GATEWAY, "image_unavailable"),
+    }
+}
+
 fn topic(error: &TopicError) -> Facts {
     match error {
         TopicError::Attributes { .. } | TopicError::Filter | TopicError::Range(_) => {
@@ -288,6 +311,7 @@ fn vault(error: &VaultError) -> Facts {
 fn trigger(error: &TriggerError) -> Facts {
     match error {
         TriggerError::Interrupted => (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform),
+        TriggerError::Exists { .. } => caller(S::CONFLICT, "trigger_exists"),
         TriggerError::NotATimer { .. } => caller(S::CONFLICT, "not_a_timer"),
         TriggerError::Payload(_) => caller(S::PAYLOAD_TOO_LARGE, "body_too_large"),
         TriggerError::Queue(error) => message_queue(error),

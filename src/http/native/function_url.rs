@@ -1,5 +1,6 @@
 //! `/fn/{name}/...`: a function's own URL. An `http` function gets the request as it is, with the path behind
-//! its name; the others get the body as payload, and method, path and query as attributes.
+//! its name, and so does a command that answers as CGI has it; the others get the body as payload, and method, path and
+//! query as attributes. With `Prefer: respond-async` the request waits in the queue, head and body, and is answered 202.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -8,17 +9,15 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::headers::{attributes, chain};
-use super::invoke::{answer, without_connection_headers};
+use super::headers::{self, Queueing, attributes, chain};
+use super::invoke::{Wait, answer, answered, wait};
 use super::query::{self, bad};
 use crate::engine::call::{Input, Request};
 use crate::http::body;
+use crate::http::passing::without_connection_headers;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::function::Entrypoint;
 use crate::model::names::{FunctionPath, Qualifier};
-use crate::model::place::Priority;
-use crate::model::time::When;
 use crate::runtime::{Ask, Runtime};
 
 /// What stands behind `/fn/`.
@@ -37,21 +36,25 @@ pub(super) async fn call(
 ) -> Result<Response, Problem> {
     let Addressed { path, rest } = addressed(&uri)?;
     let described = runtime.describe(&path, &Qualifier::Latest)?;
-    let body = body::read(body, bounds::MAX_SYNC_PAYLOAD_BYTES, "payload").await?;
+    let (waits, limit, queueing) = match wait(None, &headers)? {
+        Wait::ForResult => (true, bounds::MAX_SYNC_PAYLOAD_BYTES, Queueing::default()),
+        Wait::ForAcceptance => (false, bounds::MAX_ASYNC_PAYLOAD_BYTES, headers::queueing(&headers)?),
+    };
+    let body = body::read(body, limit, "payload").await?;
     let (chain, asked) = (chain(&headers)?, attributes(&headers)?);
     let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default().to_owned();
     let traceparent = query::header(&headers, "traceparent")?.map(ToOwned::to_owned);
     // What is true of the request stands before what its sender says.
     let mut attributes = Vec::new();
-    let input = match described.version.entrypoint {
-        Entrypoint::Http => Input::Request(Box::new(request(method, rest, headers, body))),
-        Entrypoint::Command | Entrypoint::Handler | Entrypoint::Typed(_) | Entrypoint::Raw(_) => {
-            attributes.extend(told(&method, &rest));
-            Input::Payload(body)
-        }
+    let input = if described.version.answers_requests() {
+        Input::Request(Box::new(request(method, rest, headers, body)))
+    } else {
+        attributes.extend(told(&method, &rest));
+        Input::Payload(body)
     };
     attributes.extend(asked);
     let qualifier = Qualifier::Version(described.version.number);
+    let Queueing { when, priority, idempotency_key, callback } = queueing;
     let ask = Ask {
         path,
         qualifier,
@@ -60,12 +63,15 @@ pub(super) async fn call(
         traceparent,
         attributes,
         chain,
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
+        when,
+        priority,
+        idempotency_key,
+        callback,
     };
-    Ok(answer(runtime.invoke(ask).await))
+    if waits {
+        return Ok(answer(runtime.invoke(ask).await));
+    }
+    Ok(answered(&runtime, &runtime.accept(ask).await?).await)
 }
 
 fn request(method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Request {

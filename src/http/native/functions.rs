@@ -9,8 +9,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::async_config::{ConfigIn, ConfigOut, MAX_JSON_BYTES};
@@ -26,8 +28,12 @@ use crate::model::function::{Annotations, Limits, Space, Version, Weights};
 use crate::model::grant::MissingGrant;
 use crate::model::names::{FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::model::time::whole_ms;
+use crate::oci::InvalidReference;
 use crate::registry::Deployment;
-use crate::runtime::{Described, Runtime};
+use crate::runtime::{Described, Runtime, Source};
+
+/// Where a version keeps which image it was pulled from.
+const SOURCE: &str = "oci";
 
 /// Settings of a deployment; what is absent has its default.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -59,9 +65,20 @@ pub(super) struct Settings {
     /// Whether a core dump is kept of an attempt that traps.
     #[serde(default)]
     core_dump: bool,
+    /// Whether a command answers HTTP requests as CGI has it: the head in its environment, the body on standard input, and
+    /// headers at the beginning of its output.
+    #[serde(default)]
+    cgi: bool,
     #[serde(default)]
     grants: GrantsText,
     async_config: Option<ConfigIn>,
+    /// An image of a registry, in place of a module: `oci://HOST/REPOSITORY:TAG`, or `@sha256:DIGEST`.
+    #[schema(example = "oci://ghcr.io/shop/resize:1.2")]
+    source: Option<String>,
+    /// The user that the registry knows.
+    source_user: Option<String>,
+    /// The secret that is the user's password.
+    source_password: Option<String>,
 }
 
 /// What an attempt may take besides memory; what is absent has its default, which is also the most.
@@ -127,7 +144,19 @@ struct VersionOut {
     reuse: Option<u32>,
     wasi_0_3: bool,
     core_dump: bool,
+    cgi: bool,
     grants: GrantsText,
+    source: Option<SourceOut>,
+}
+
+/// The image that a version was pulled from.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[schema(as = Source)]
+struct SourceOut {
+    /// What it was called.
+    image: String,
+    /// The digest of its manifest.
+    digest: String,
 }
 
 /// What an attempt of it may take besides memory.
@@ -201,7 +230,9 @@ impl VersionOut {
             reuse: version.reuse.map(NonZeroU32::get),
             wasi_0_3: version.wasi_0_3,
             core_dump: version.core_dump,
+            cgi: version.cgi,
             grants: GrantsText::of(&version.grants),
+            source: version.annotations.get(SOURCE).and_then(|text| serde_json::from_str(text).ok()),
         }
     }
 }
@@ -233,6 +264,24 @@ impl SpaceOut {
 }
 
 impl Settings {
+    /// The image that is to be deployed, if it is one.
+    fn source(&self) -> Result<Option<Source>, Problem> {
+        let wrong = |detail: String| bad("bad_source", detail);
+        let login = match (&self.source_user, &self.source_password) {
+            (None, None) => None,
+            (Some(user), Some(secret)) => Some((user.clone(), query::parsed(secret)?)),
+            _ => return Err(wrong("`source_user` and `source_password` go together".to_owned())),
+        };
+        match &self.source {
+            Some(text) => {
+                let reference = text.parse().map_err(|error: InvalidReference| wrong(error.to_string()))?;
+                Ok(Some(Source { reference, login }))
+            }
+            None if login.is_some() => Err(wrong("a user is for a `source`, and there is none".to_owned())),
+            None => Ok(None),
+        }
+    }
+
     fn deployment(self, module: Bytes) -> Result<Deployment, Problem> {
         let limits = Limits::new(
             self.memory_bytes.unwrap_or(bounds::DEFAULT_MEMORY_BYTES),
@@ -252,6 +301,7 @@ impl Settings {
             debug_info: self.debug_info,
             reuse: self.reuse.map(reuse).transpose()?,
             core_dump: self.core_dump,
+            cgi: self.cgi,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
             annotations: Annotations::new(),
             always: false,
@@ -277,15 +327,42 @@ pub(super) async fn deploy(
     let content_type = query::header(&headers, CONTENT_TYPE.as_str())?.unwrap_or_default();
     let (settings, module) = match multer::parse_boundary(content_type) {
         Ok(boundary) => parts(body, boundary).await?,
-        Err(_) => (Settings::default(), body::read(body, bounds::MAX_MODULE_BYTES, "module").await?),
+        Err(_) if is_json(content_type) => {
+            (query::json(&body::read(body, MAX_JSON_BYTES, "deployment").await?, "deployment")?, None)
+        }
+        Err(_) => (Settings::default(), Some(body::read(body, bounds::MAX_MODULE_BYTES, "module").await?)),
     };
-    let (described, created) = runtime.deploy(&caller, path, settings.deployment(module)?).await?;
+    let mut annotations = Annotations::new();
+    let module = match (settings.source()?, module) {
+        (None, Some(module)) => module,
+        (Some(source), None) => {
+            let image = runtime.pull(&path.namespace, &source).await?;
+            let from = SourceOut { image: image.reference.to_string(), digest: format!("sha256:{}", image.digest) };
+            annotations.insert(SOURCE.to_owned(), json!(from).to_string());
+            image.module
+        }
+        (Some(_), Some(_)) => {
+            let detail = "there is a module and a `source`: send one of them".to_owned();
+            return Err(bad("bad_source", detail));
+        }
+        (None, None) => {
+            let detail = "there is neither a module nor a `source`: send the bytes of the .wasm file as the part \
+                          `module`, or name an image";
+            return Err(bad("bad_source", detail.to_owned()));
+        }
+    };
+    let deployment = Deployment { annotations, ..settings.deployment(module)? };
+    let (described, created) = runtime.deploy(&caller, path, deployment).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(FunctionOut::of(&described))))
 }
 
-/// The two parts of a deployment with settings.
-async fn parts(body: Body, boundary: String) -> Result<(Settings, Bytes), Problem> {
+fn is_json(content_type: &str) -> bool {
+    content_type.split(';').next().is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The two parts of a deployment with settings; one that names an image has no module.
+async fn parts(body: Body, boundary: String) -> Result<(Settings, Option<Bytes>), Problem> {
     let body = body::read(body, bounds::MAX_MODULE_BYTES + MAX_JSON_BYTES, "deployment").await?;
     let mut form = multer::Multipart::new(futures::stream::iter([Ok::<_, std::io::Error>(body)]), boundary);
     let (mut settings, mut module) = (Settings::default(), None);
@@ -300,9 +377,7 @@ async fn parts(body: Body, boundary: String) -> Result<(Settings, Bytes), Proble
             }
         }
     }
-    let missing =
-        || bad("bad_multipart", "the part `module` is missing: it has the bytes of the .wasm file".to_owned());
-    Ok((settings, module.ok_or_else(missing)?))
+    Ok((settings, module))
 }
 
 pub(super) async fn show(
@@ -314,6 +389,19 @@ pub(super) async fn show(
     let path = query::path(named.namespace.as_deref(), &name)?;
     let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     Ok(Json(FunctionOut::of(&runtime.describe(&path, &qualifier)?)))
+}
+
+/// The bytes of a version's module.
+pub(super) async fn module(
+    State(runtime): State<Runtime>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let named: Named = query::query(&uri)?;
+    let path = query::path(named.namespace.as_deref(), &name)?;
+    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
+    let module = runtime.module(&path, &qualifier).await?;
+    Ok(([(CONTENT_TYPE, "application/wasm")], module).into_response())
 }
 
 pub(super) async fn list(

@@ -15,6 +15,7 @@ use super::query::{self, Path, bad};
 use super::usage_json::{SERVER_TIMING, server_timing};
 use crate::engine::call::{Input, Reply};
 use crate::http::body;
+use crate::http::passing::{without_connection_headers, without_our_headers};
 use crate::http::problem::{FAULT_HEADER, Fault, Problem};
 use crate::model::bounds;
 use crate::model::names::VersionNumber;
@@ -36,7 +37,7 @@ struct Which {
 
 /// Whether the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     ForResult,
     ForAcceptance,
 }
@@ -81,7 +82,7 @@ pub(super) async fn invoke(
     }
 }
 
-fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
+pub(super) fn wait(mode: Option<&str>, headers: &HeaderMap) -> Result<Wait, Problem> {
     let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let respond_async = preferred
         .flat_map(|value| value.split([',', ';']))
@@ -107,7 +108,7 @@ pub(super) struct AcceptedOut {
 }
 
 /// 202 with the id; of what was accepted before under the same key, with what has become of it.
-async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
+pub(super) async fn answered(runtime: &Runtime, acceptance: &Accepted) -> Response {
     if !acceptance.replayed {
         return accepted(acceptance);
     }
@@ -135,8 +136,8 @@ fn with_status(accepted: &Accepted, status: Option<Status>) -> Response {
 /// it counts as a failure; a header then says whose it is.
 pub(super) fn answer(answered: Result<Answered, Error>) -> Response {
     let (id, usage, mut response) = match answered {
-        Ok(Answered { id, reply, usage }) => (id, usage, rendered(reply)),
-        Err(Error::Function { id, failure, answer: Some(reply), usage }) => {
+        Ok(Answered { id, reply, usage, log: _ }) => (id, usage, rendered(reply)),
+        Err(Error::Function { id, failure, answer: Some(reply), usage, log: _ }) => {
             let mut response = rendered(*reply);
             response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(Fault::Function.as_str()));
             tracing::debug!(invocation = %id, kind = failure.kind.as_str(), "an http function answered with a failure");
@@ -173,30 +174,4 @@ fn rendered(reply: Reply) -> Response {
         }
     }
     response
-}
-
-/// What a function cannot say in our name.
-fn without_our_headers(mut headers: HeaderMap) -> HeaderMap {
-    let ours: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with("tidemill-")).cloned().collect();
-    for name in ours {
-        headers.remove(name);
-    }
-    headers
-}
-
-/// Headers that are between a function and us, or between us and the client, are not passed on.
-pub(super) fn without_connection_headers(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ] {
-        headers.remove(name);
-    }
-    headers
 }

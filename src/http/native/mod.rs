@@ -49,6 +49,7 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/functions", get(functions::list))
         .route("/v1/functions/{name}", put(functions::deploy).get(functions::show).delete(functions::delete))
         .route("/v1/functions/{name}/versions", get(functions::versions))
+        .route("/v1/functions/{name}/module", get(functions::module))
         .route("/v1/functions/{name}/schema", get(schema::show))
         .route("/v1/functions/{name}/aliases/{alias}", put(functions::set_alias).delete(functions::delete_alias))
         .route(

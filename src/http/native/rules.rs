@@ -72,6 +72,7 @@ const ENTRIES: &[Entry] = &[
     entry("GET", "/v1/functions/{name}", P::FunctionsView, On::Function),
     entry("DELETE", "/v1/functions/{name}", P::FunctionsEdit, On::Function),
     entry("GET", "/v1/functions/{name}/versions", P::FunctionsView, On::Function),
+    entry("GET", "/v1/functions/{name}/module", P::FunctionsView, On::Function),
     entry("GET", "/v1/functions/{name}/schema", P::FunctionsView, On::Function),
     entry("PUT", "/v1/functions/{name}/aliases/{alias}", P::FunctionsEdit, On::Function),
     entry("DELETE", "/v1/functions/{name}/aliases/{alias}", P::FunctionsEdit, On::Function),

@@ -56,6 +56,8 @@ pub(super) struct TimerIn {
     payload: Option<String>,
     payload_base64: Option<String>,
     content_type: Option<String>,
+    /// The member of a JSON payload that is to tell the time it fires for.
+    time_member: Option<String>,
 }
 
 /// What derives would say forbids `kind`, since it is no field of what it chooses between.
@@ -134,7 +136,12 @@ impl TimerIn {
                 return Err(bad("bad_payload", "`content_type` says what a payload is, and there is none".to_owned()));
             }
         };
-        Ok(Timer { schedule, catch_up, payload })
+        let is_object =
+            |it: &Payload| serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(&it.bytes).is_ok();
+        if self.time_member.is_some() && !payload.as_ref().is_some_and(is_object) {
+            return Err(bad("bad_payload", "`time_member` is for a payload that is a JSON object".to_owned()));
+        }
+        Ok(Timer { schedule, catch_up, payload, time_member: self.time_member })
     }
 }
 
@@ -203,6 +210,8 @@ enum SettingsOut {
         payload: Option<String>,
         payload_base64: Option<String>,
         content_type: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time_member: Option<String>,
     },
     Queue {
         queue: String,
@@ -249,6 +258,7 @@ impl SettingsOut {
                     payload: text.map(ToOwned::to_owned),
                     payload_base64: bytes.map(|payload| STANDARD.encode(&payload.bytes)),
                     content_type: timer.payload.as_ref().map(|payload| payload.content_type.clone()),
+                    time_member: timer.time_member.clone(),
                 }
             }
             Kind::Queue(source) => Self::Queue {

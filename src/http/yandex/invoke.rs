@@ -37,9 +37,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-function-error");
 /// Bytes of a request: that service's limit.
 const MAX_REQUEST_BYTES: usize = 3 * 1_024 * 1_024 + 512 * 1_024;
-/// Characters of an id as it is written in a URL: other forms of it may be names of namespaces.
-const ID_CHARACTERS: usize = 36;
-
 /// What a function gets and gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Integration {
@@ -55,30 +52,6 @@ struct Wanted {
     qualifier: Qualifier,
     /// The rest of the query, for functions that get the request as it is.
     rest: String,
-}
-
-/// The function whose URL this is.
-pub(in crate::http) fn function_of(uri: &Uri) -> Option<FunctionId> {
-    id_of(uri.path())
-}
-
-/// Whether a path is that of a function's URL.
-pub(in crate::http) fn is_function_url(path: &str) -> bool {
-    id_of(path).is_some()
-}
-
-fn id_of(path: &str) -> Option<FunctionId> {
-    let id = path.strip_prefix('/')?;
-    let id = id.strip_suffix('/').unwrap_or(id);
-    (id.len() == ID_CHARACTERS).then(|| id.parse().ok())?
-}
-
-/// Whether everybody may call the function of this URL, so that what its callers show is for itself.
-pub(in crate::http) fn is_for_everyone(runtime: &Runtime, uri: &Uri) -> bool {
-    let function = function_of(uri).and_then(|id| runtime.function_by_id(id));
-    function.is_some_and(|function| {
-        runtime.access().everyone_may(Permission::FunctionsInvoke, &Scope::function(&function.path))
-    })
 }
 
 /// The refusal of a request whose sender is not let in.
@@ -271,17 +244,6 @@ fn refused(status: StatusCode, why: &str, request_id: Uuid) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_url_of_a_function_is_its_id_and_nothing_else() {
-        let id = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
-        let check = |path: &str, is: bool| assert_eq!(function_of(&path.parse().unwrap()).is_some(), is, "{path}");
-        check(&format!("/{id}"), true);
-        check(&format!("/{id}/?integration=raw"), true);
-        check(&format!("/{id}/more"), false);
-        check(&format!("/{}", id.replace('-', "")), false);
-        check("/queue-of-somebody-that-is-36-long-xx", false);
-    }
 
     #[test]
     fn the_query_says_what_the_function_gets_and_which_version_it_is() {

@@ -20,12 +20,13 @@ mod rest;
 mod routes;
 mod services;
 mod tokens;
+mod urls;
 
 mod containers;
 mod functions;
 
 pub use endpoints::Places;
 pub use grpc::Grpc;
-pub(super) use invoke::{is_for_everyone, is_function_url};
 pub(super) use rest::{answer, is_meant, refusal};
 pub(super) use services::Services;
+pub(super) use urls::{is_for_everyone, is_url};

@@ -14,7 +14,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::asked::Asked;
-use super::invoke;
+use super::{invoke, urls};
 use super::routes::{Found, Route, find};
 use super::services::{MAX_REQUEST_BYTES, Services};
 use super::status;
@@ -31,22 +31,20 @@ const FRAME_HEAD: usize = 5;
 
 /// Whether a request is one of the API, or one to a function's own URL.
 pub(in crate::http) fn is_meant(uri: &Uri) -> bool {
-    PREFIXES.iter().any(|prefix| uri.path().starts_with(prefix)) || invoke::function_of(uri).is_some()
+    PREFIXES.iter().any(|prefix| uri.path().starts_with(prefix)) || urls::is_url(uri.path())
 }
 
 /// The refusal of a request whose sender is not let in.
 pub(in crate::http) fn refusal(uri: &Uri, problem: &Problem) -> Response {
-    match invoke::function_of(uri) {
-        Some(_) => invoke::refusal(problem),
-        None => refused(&status::of_problem(problem)),
-    }
+    if urls::is_url(uri.path()) { invoke::refusal(problem) } else { refused(&status::of_problem(problem)) }
 }
 
 /// Answers a request of the API, or one to a function's own URL.
 pub(in crate::http) async fn answer(services: &Services, request: Request) -> Response {
-    if let Some(function) = invoke::function_of(request.uri()) {
-        return invoke::call(services.runtime(), function, request).await;
-    }
+    let request = match urls::answer(services.runtime(), request).await {
+        Ok(response) => return response,
+        Err(request) => request,
+    };
     let answered = handled(services, request).await;
     answered.map_or_else(|status| refused(&status), |json| (StatusCode::OK, axum::Json(json)).into_response())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::support::Server;
+use super::support::{Server, prebuilt_path};
 use crate::{skipped, told};
 
 /// How long a script may take, on a machine that is busy with other tests as well.
@@ -40,14 +40,37 @@ async fn the_javascript_sdk_finds_every_checksum_right() {
     check(Command::new("node").arg(script("sqs.mjs")), &[&kept], 5).await;
 }
 
+#[tokio::test]
+async fn the_sdk_of_yandex_does_the_life_of_a_container() {
+    let Some(python) = python_with("yandexcloud") else { return skipped("the SDK of Yandex: run tests/clients/fetch") };
+    let guests = prebuilt_path("hello-http");
+    let server = Server::with(&["--allow-dir", guests.parent().unwrap().to_str().unwrap()]).await;
+    let grpc = server.grpc_address();
+    let module = format!("file://{}", guests.display());
+    let mut command = Command::new(python);
+    let command = command.arg(script("yandex-containers.py")).args([server.url(""), grpc, module]);
+    ran(command, 6).await;
+}
+
 /// Where the clients are, if `what` is there.
 fn kept(what: &str) -> Option<PathBuf> {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
     if kept.join(what).exists() {
         return Some(kept);
     }
-    skipped(&format!("clients of SQS ({what}): run tests/clients/fetch"));
+    skipped(&format!("clients of other services ({what}): run tests/clients/fetch"));
     None
+}
+
+/// The Python of the environment that has this package.
+fn python_with(package: &str) -> Option<PathBuf> {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
+    let environments = std::fs::read_dir(kept).ok()?.map(|entry| entry.unwrap().path());
+    let has = |environment: &PathBuf| {
+        let libraries = std::fs::read_dir(environment.join("lib")).into_iter().flatten();
+        libraries.map(|entry| entry.unwrap().path()).any(|library| library.join("site-packages").join(package).is_dir())
+    };
+    environments.filter(has).map(|environment| environment.join("bin/python")).next()
 }
 
 fn script(name: &str) -> PathBuf {
@@ -57,7 +80,12 @@ fn script(name: &str) -> PathBuf {
 /// Runs a script against a server of its own, shows what it says, and checks that it said so many things.
 async fn check(command: &mut Command, more: &[&Path], says: usize) {
     let server = Server::durable().await;
-    let command = command.arg(server.url("")).args(more).stdin(Stdio::null()).kill_on_drop(true);
+    ran(command.arg(server.url("")).args(more), says).await;
+}
+
+/// The same for one that has its arguments.
+async fn ran(command: &mut Command, says: usize) {
+    let command = command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -80,3 +80,47 @@ async fn a_deployment_without_a_configuration_leaves_the_one_there_is() {
     server.deploy("f", prebuilt("describe")).await;
     assert_eq!(server.get("/v1/functions/f/async-config").await.json()["max_retries"], 7);
 }
+
+#[tokio::test]
+async fn an_alias_sends_so_many_invocations_elsewhere_as_its_weights_say() {
+    let server = Server::in_memory().await;
+    server.deploy("f", prebuilt("echo")).await;
+    server.deploy("f", prebuilt("describe")).await;
+    let all_to_the_second =
+        server.put("/v1/functions/f/aliases/prod", r#"{"version": 1, "weights": {"2": 100}}"#).await;
+    let function = all_to_the_second.is(200).json();
+    assert_eq!((&function["aliases"], &function["weights"]), (&json!({"prod": 1}), &json!({"prod": {"2": 100}})));
+    let invoke = async || server.post("/v1/functions/f/invocations?qualifier=prod", "hello").await.is(200).text();
+    assert_ne!(invoke().await, "hello");
+    // One half: that 64 go the same way happens once in 2^63 runs.
+    server.put("/v1/functions/f/aliases/prod", r#"{"version": 1, "weights": {"2": 50}}"#).await.is(200);
+    let mut to_the_first = 0;
+    for _ in 0..64 {
+        to_the_first += u32::from(invoke().await == "hello");
+    }
+    assert!((1..64).contains(&to_the_first), "{to_the_first}");
+    let too_much = server.put("/v1/functions/f/aliases/prod", r#"{"version": 1, "weights": {"2": 101}}"#).await;
+    too_much.refusal(400, "bad_range", "weights");
+    server.put("/v1/functions/f/aliases/prod", r#"{"version": 1}"#).await.is(200);
+    assert_eq!(invoke().await, "hello");
+}
+
+#[tokio::test]
+async fn a_disabled_function_is_refused_also_after_a_restart_and_what_waits_runs_once_it_is_enabled() {
+    let server = Server::durable().await;
+    server.deploy("f", prebuilt("echo")).await;
+    server.post("/v1/functions/f/queue/pause", "").await.is(200);
+    let waits = server.post("/v1/functions/f/invocations?mode=async", "hello").await.is(202).json();
+    assert_eq!(server.post("/v1/functions/f/disable", "").await.is(200).json()["disabled"], true);
+    server.post("/v1/functions/f/queue/resume", "").await.is(200);
+    server.post("/v1/functions/f/invocations", "x").await.refusal(429, "function_disabled", "`f`");
+    server.post("/v1/functions/f/invocations?mode=async", "x").await.refusal(429, "function_disabled", "`f`");
+    let server = server.killed().await.restarted().await;
+    server.post("/v1/functions/f/invocations", "x").await.refusal(429, "function_disabled", "`f`");
+    let path = format!("/v1/invocations/{}", waits["id"].as_str().unwrap());
+    assert_eq!(server.get(&path).await.is(200).json()["status"], "queued");
+    assert_eq!(server.post("/v1/functions/f/enable", "").await.is(200).json()["disabled"], false);
+    assert_eq!(server.get(&format!("{path}?wait=20s")).await.is(200).json()["status"], "succeeded");
+    assert_eq!(server.post("/v1/functions/f/invocations", "x").await.is(200).text(), "x");
+    server.post("/v1/functions/no/disable", "").await.refusal(404, "function_not_found", "`no`");
+}

@@ -4,9 +4,11 @@
 mod nats;
 mod objects;
 mod queues;
+mod registry;
 mod server;
 
 pub(crate) use queues::{NO_MOTO, Queues};
+pub(crate) use registry::{NO_REGISTRY, Registry};
 
 use std::path::Path;
 use std::sync::Arc;

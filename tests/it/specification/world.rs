@@ -148,7 +148,7 @@ fn invocation(id: InvocationId, function: u8, now: Timestamp, chain: Vec<Invocat
         mode: Mode::Async,
         accepted: now,
         first_due: now,
-        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new(), head: None },
         lineage: Lineage { chain, retry_of: None },
         policy: Policy { config: config(function), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),

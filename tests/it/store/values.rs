@@ -1,9 +1,9 @@
 //! The values that the stores' tests keep. Ids are a byte repeated, times milliseconds after an instant.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::{fs, io};
 
 use bytes::Bytes;
 use tidemill::model::function::{AsyncConfig, Entrypoint, Function, Limits, Version};
@@ -53,17 +53,31 @@ pub(crate) fn put(invocation: &Invocation) -> Change {
 
 /// Copies an open store as a crash would leave it: the index before the journal, which is never behind it, and
 /// nothing of what is only being prepared.
+///
+/// A file that goes meanwhile is one that what was copied before may need: then the copy is begun anew.
 pub(crate) fn crash(store: &Path, left: &Path) {
-    fs::create_dir(left).unwrap();
+    for _ in 0..100 {
+        match copied(store, left) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::remove_dir_all(left).unwrap(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("files went during each of a hundred copies");
+}
+
+fn copied(store: &Path, left: &Path) -> io::Result<()> {
+    fs::create_dir(left)?;
     for name in ["index", "index/blobs", "modules", "journal", ""] {
-        fs::create_dir_all(left.join(name)).unwrap();
-        let entries = fs::read_dir(store.join(name)).unwrap().map(|entry| entry.unwrap());
-        for entry in entries.filter(|entry| entry.file_type().unwrap().is_file()) {
-            if !entry.file_name().to_str().unwrap().starts_with("spare-") {
-                fs::copy(entry.path(), left.join(name).join(entry.file_name())).unwrap();
+        fs::create_dir_all(left.join(name))?;
+        for entry in fs::read_dir(store.join(name))? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() && !entry.file_name().to_str().unwrap().starts_with("spare-") {
+                fs::copy(entry.path(), left.join(name).join(entry.file_name()))?;
             }
         }
     }
+    Ok(())
 }
 
 /// Bytes that differ from place to place.
@@ -98,7 +112,7 @@ pub(crate) fn queued(byte: u8, accepted: u8) -> Invocation {
         mode: Mode::Async,
         accepted: at(accepted),
         first_due: at(accepted),
-        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new() },
+        request: Request { payload: PayloadInfo::default(), traceparent: None, attributes: Vec::new(), head: None },
         lineage: Lineage::default(),
         policy: Policy { config: AsyncConfig::default(), hop_limit: 16, callback: None, invoker: None },
         priority: Priority::default(),
@@ -147,5 +161,6 @@ pub(crate) fn version(n: u32) -> Version {
         wasi_0_3: false,
         core_dump: false,
         annotations: BTreeMap::new(),
+        cgi: false,
     }
 }

@@ -219,7 +219,7 @@ fn model(payload_bytes: u64, now: Timestamp) -> Invocation {
         mode: Mode::Async,
         accepted: now,
         first_due: now,
-        request: Request { payload: info(payload_bytes), traceparent: None, attributes: Vec::new() },
+        request: Request { payload: info(payload_bytes), traceparent: None, attributes: Vec::new(), head: None },
         lineage: Lineage::default(),
         policy: Policy { config, hop_limit: bounds::DEFAULT_HOP_LIMIT, callback: None, invoker: None },
         priority: Priority::default(),

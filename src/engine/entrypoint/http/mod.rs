@@ -11,9 +11,11 @@ use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use self::response::Collected;
 use self::wasi_0_2::Http02;
 use self::wasi_0_3::Http03;
 use super::{End, Run};
+use crate::engine::call::Reply;
 use crate::engine::code::Code;
 use crate::engine::host::Linkers;
 use crate::engine::refused::Refused;
@@ -29,6 +31,14 @@ type Set = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
 pub(super) fn is_offered_by(component: &Component) -> bool {
     wasi_0_2::is_offered_by(component) || wasi_0_3::is_offered_by(component)
+}
+
+/// Judges the output of a program that answers requests, as a component's response is.
+pub(super) fn judge_output(output: Result<Reply, String>) -> End {
+    response::judge(match output {
+        Ok(reply) => Collected::Whole(reply),
+        Err(why) => Collected::Broken(format!("the program did not answer as CGI has it: {why}")),
+    })
 }
 
 impl Http {

@@ -42,6 +42,10 @@ pub(super) fn functions() -> Vec<Operation> {
             .takes([p::function(), p::namespace()])
             .answers::<VersionsOut>(200, "Its versions")
             .refuses(404, NOT_FOUND),
+        get("/v1/functions/{name}/module", "download_module", "Download the module of a version, as it was deployed")
+            .takes([p::function(), p::namespace(), p::qualifier()])
+            .answers_bytes("The module")
+            .refuses(404, NO_VERSION),
         get("/v1/functions/{name}/schema", "show_schema", "Show what a function takes and gives, as JSON Schema")
             .takes([p::function(), p::namespace(), p::qualifier()])
             .answers::<SchemaOut>(200, "Its signature")
@@ -64,10 +68,10 @@ pub(super) fn functions() -> Vec<Operation> {
 fn deploy() -> Operation {
     let mut deploy = put("/v1/functions/{name}", "deploy_function", "Deploy a version of a function");
     let settings = deploy.reference::<Settings>();
+    let named = Content::new(Some(settings.clone()));
     let parts = ObjectBuilder::new()
         .property("settings", settings)
-        .property("module", binary().content_media_type("application/wasm"))
-        .required("module");
+        .property("module", binary().content_media_type("application/wasm"));
     let encoding = |media_type: &str| EncodingBuilder::new().content_type(Some(media_type)).build();
     let parts = ContentBuilder::new()
         .schema(Some(parts))
@@ -76,22 +80,32 @@ fn deploy() -> Operation {
         .build();
     deploy
         .told(
-            "The body is the module, which then runs with the default settings; or a form of the module and settings.",
+            "The body is the module, which then runs with the default settings; or a form of the module and settings; or \
+             settings with a `source`, an image of a registry, which the server pulls.",
         )
         .takes([p::function(), p::namespace()])
         .bodies(
             "A WebAssembly module or component",
             Required::True,
-            [("application/wasm", Content::new(Some(binary()))), ("multipart/form-data", parts)],
+            [
+                ("application/wasm", Content::new(Some(binary()))),
+                ("multipart/form-data", parts),
+                ("application/json", named),
+            ],
         )
         .answers::<FunctionOut>(201, "The function is new")
         .answers::<FunctionOut>(200, "The function has another version; or the same as before, when nothing differs")
         .refuses(400, &["bad_header", "bad_multipart", "bad_json", "bad_range", "bad_entrypoint", "bad_environment"])
-        .refuses(400, &["reuse_not_supported"])
+        .refuses(400, &["reuse_not_supported", "cgi_not_supported"])
         .refuses(400, &["bad_grant", "bad_destination", "destination_not_found", "destination_not_supported"])
-        .refuses(403, &["directory_not_allowed"])
+        .refuses(400, &["bad_source", "bad_name"])
+        .refuses(403, &["directory_not_allowed", "image_not_allowed"])
+        .refuses(404, &["secret_not_found"])
         .refuses(409, &["cycle", "limit_exceeded"])
         .refuses(422, &["module_refused", "directory_not_found", "secret_not_found"])
+        .refuses(422, &["image_denied", "image_not_found", "image_refused"])
+        .refuses(429, &["overloaded"])
+        .refuses(502, &["image_unavailable"])
         .refuses(503, &["module_not_loaded"])
 }
 
@@ -235,7 +249,7 @@ fn running(operation: Operation) -> Operation {
         .refuses(400, &["bad_header", "bad_range", "payload_misfit"])
         .refuses(404, NOT_FOUND)
         .refuses(413, &["body_too_large"])
-        .refuses(429, &["overloaded", "function_failed"])
+        .refuses(429, &["overloaded", "function_disabled", "function_failed"])
         .refuses(502, &["function_failed"])
         .refuses(503, &["function_failed", "module_not_loaded", "interrupted", "shutting_down"])
         .refuses(504, &["function_failed"])

@@ -56,6 +56,7 @@ impl Functions {
             debug_info: false,
             reuse: None,
             core_dump: false,
+            cgi: false,
             config: Some(config),
             annotations: version_annotations(&kept)?,
             always: true,

@@ -35,6 +35,7 @@ const ENDPOINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "/v1/functions/{name}", "/v1/functions/f", "AEV", "AEV"),
     ("DELETE", "/v1/functions/{name}", "/v1/functions/no", "AE", "AE"),
     ("GET", "/v1/functions/{name}/versions", "/v1/functions/f/versions", "AEV", "AEV"),
+    ("GET", "/v1/functions/{name}/module", "/v1/functions/f/module", "AEV", "AEV"),
     ("GET", "/v1/functions/{name}/schema", "/v1/functions/f/schema", "AEV", "AEV"),
     ("PUT", "/v1/functions/{name}/aliases/{alias}", "/v1/functions/f/aliases/a", "AE", "AE"),
     ("DELETE", "/v1/functions/{name}/aliases/{alias}", "/v1/functions/f/aliases/a", "AE", "AE"),

@@ -162,6 +162,13 @@ impl Server {
         fs::read_to_string(self.folder().join("stdout")).unwrap()
     }
 
+    /// `HOST:PORT` of gRPC.
+    pub(in crate::process) fn grpc_address(&self) -> String {
+        let printed = self.printed();
+        let line = printed.lines().find_map(|line| line.strip_prefix("tidemill answers gRPC on "));
+        line.expect("gRPC is on").to_owned()
+    }
+
     /// `HOST:PORT`.
     pub(in crate::process) fn address(&self) -> &str {
         &self.address

@@ -1,0 +1,172 @@
+//! Functions for the tests of this room, and the tests of what they are besides their code.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::Settings;
+use crate::model::destination::{Destination, Destinations, Outside, OutsideKind};
+use crate::model::entrypoint::Entrypoint;
+use crate::model::function::{Annotations, AsyncConfig, Limits, Weights};
+use crate::model::grant::Grants;
+use crate::model::names::Digest;
+use crate::model::queue::QueueConfig;
+use crate::model::time::Timestamp;
+use crate::store::memory::MemoryStore;
+use crate::store::{Change, Durability, Group};
+
+pub(super) fn path(name: &str) -> FunctionPath {
+    FunctionPath { namespace: "default".parse().unwrap(), name: name.parse().unwrap() }
+}
+
+/// A function that is kept, with where its successes go.
+pub(super) fn kept(name: &str, to: Option<(OutsideKind, &str)>) -> Vec<Change> {
+    let id = FunctionId::new(Timestamp::from_ms(0), [name.as_bytes()[0]; 10]);
+    let on_success = to.map(|(kind, target)| Destination::Outside(Outside { kind, target: target.to_owned() }));
+    let destinations = Destinations { on_success, ..Destinations::default() };
+    let function = Function {
+        id,
+        path: path(name),
+        created: Timestamp::from_ms(0),
+        latest: Some(NonZeroU32::MIN),
+        aliases: BTreeMap::new(),
+        async_config: Some(AsyncConfig { destinations, ..AsyncConfig::default() }),
+        version_configs: BTreeMap::new(),
+        queue: QueueConfig::default(),
+        annotations: BTreeMap::new(),
+        weights: BTreeMap::new(),
+        disabled: false,
+    };
+    let version = Version {
+        number: NonZeroU32::MIN,
+        created: Timestamp::from_ms(0),
+        digest: Digest::from_bytes([0; 32]),
+        module_bytes: 0,
+        entrypoint: Entrypoint::Command,
+        arguments: Vec::new(),
+        environment: BTreeMap::new(),
+        limits: Limits::default(),
+        grants: Grants::default(),
+        debug_info: false,
+        wants: Vec::new(),
+        reuse: None,
+        wasi_0_3: false,
+        core_dump: false,
+        cgi: false,
+        annotations: BTreeMap::new(),
+    };
+    vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
+}
+
+/// A registry of functions that are kept.
+pub(super) async fn registry(functions: Vec<Vec<Change>>) -> Registry {
+    let store = Arc::new(MemoryStore::default());
+    store.commit(Group(functions.concat()), Durability::Synced).await.unwrap();
+    let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
+    let live = store.scan().await.unwrap();
+    Registry::open(store, engine, Clock::starting_at(Timestamp::from_ms(0)), Tasks::default(), &live)
+}
+
+fn number(number: u32) -> VersionNumber {
+    number.try_into().unwrap()
+}
+
+/// One function with two versions.
+async fn with_two_versions() -> Registry {
+    let mut changes = kept("f", None);
+    for change in kept("f", None) {
+        match change {
+            Change::PutFunction(function) => {
+                changes.push(Change::PutFunction(Box::new(Function { latest: Some(number(2)), ..*function })));
+            }
+            Change::PutVersion(id, version) => {
+                changes.push(Change::PutVersion(id, Box::new(Version { number: number(2), ..*version })));
+            }
+            _ => unreachable!(),
+        }
+    }
+    registry(vec![changes]).await
+}
+
+#[tokio::test]
+async fn a_function_can_be_there_before_its_code_and_its_name_is_taken_then() {
+    let registry = registry(Vec::new()).await;
+    let annotations: Annotations = [("dialect".to_owned(), "{}".to_owned())].into();
+    let made = registry.create(path("f"), annotations.clone()).await.unwrap();
+    assert_eq!((made.latest, &made.annotations), (None, &annotations));
+    assert!(matches!(registry.resolve(&path("f"), &Qualifier::Latest), Err(RegistryError::VersionUnknown { .. })));
+    let again = registry.create(path("f"), Annotations::new()).await;
+    assert!(matches!(again, Err(RegistryError::FunctionExists(_))), "{again:?}");
+    let too_long = [("dialect".to_owned(), "x".repeat(crate::model::bounds::MAX_ANNOTATION_BYTES + 1))].into();
+    let refused = registry.create(path("g"), too_long).await;
+    assert!(matches!(refused, Err(RegistryError::TooMany { .. })), "{refused:?}");
+    assert!(registry.function(&path("g")).is_err());
+}
+
+#[tokio::test]
+async fn a_function_gets_another_name_unless_something_leads_to_it_or_the_name_is_taken() {
+    let registry = registry(vec![kept("f", None), kept("g", None)]).await;
+    let id = registry.function(&path("f")).unwrap().id;
+    let taken = registry.rename(path("f"), path("g").name).await;
+    assert!(matches!(taken, Err(RegistryError::FunctionExists(_))), "{taken:?}");
+    let renamed = registry.rename(path("f"), path("h").name).await.unwrap();
+    assert_eq!((renamed.id, &renamed.path), (id, &path("h")));
+    assert!(registry.function(&path("f")).is_err());
+    assert_eq!(registry.function(&path("h")).unwrap().id, id);
+    let names: Vec<_> = registry.read(|all| all.functions(None, None).map(|it| it.path.clone()).collect());
+    assert_eq!(names, [path("g"), path("h")]);
+
+    let to_h = AsyncConfig { ..AsyncConfig::default() };
+    let text = ConfigText {
+        retry: to_h.retry,
+        max_event_age: to_h.max_event_age,
+        on_success: Some("function:h".parse().unwrap()),
+        on_failure: None,
+        success_terms: crate::model::destination::Terms::default(),
+        failure_terms: crate::model::destination::Terms::default(),
+        service_account: None,
+    };
+    registry.configure(path("g"), Subject::Function, text).await.unwrap();
+    let refused = registry.rename(path("h"), path("i").name).await;
+    assert!(matches!(&refused, Err(RegistryError::InUse { used_by, .. }) if *used_by == ["g"]), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_version_goes_unless_it_is_the_latest_or_an_alias_leads_to_it() {
+    let registry = with_two_versions().await;
+    let latest = registry.delete_version(path("f"), number(2)).await;
+    assert!(matches!(latest, Err(RegistryError::LatestVersion { .. })), "{latest:?}");
+    registry
+        .alias(path("f"), "blue".parse().unwrap(), Some((number(2), Weights::from([(number(1), 10)]))))
+        .await
+        .unwrap();
+    let weighted = registry.delete_version(path("f"), number(1)).await;
+    assert!(matches!(weighted, Err(RegistryError::VersionAliased { .. })), "{weighted:?}");
+    registry.alias(path("f"), "blue".parse().unwrap(), Some((number(1), Weights::new()))).await.unwrap();
+    let aliased = registry.delete_version(path("f"), number(1)).await;
+    assert!(matches!(aliased, Err(RegistryError::VersionAliased { .. })), "{aliased:?}");
+    registry.alias(path("f"), "blue".parse().unwrap(), None).await.unwrap();
+    registry.delete_version(path("f"), number(1)).await.unwrap();
+    let gone = registry.delete_version(path("f"), number(1)).await;
+    assert!(matches!(gone, Err(RegistryError::VersionUnknown { .. })), "{gone:?}");
+    let kept = registry.parts.store.scan().await.unwrap().functions;
+    assert_eq!(kept[0].1.keys().copied().collect::<Vec<_>>(), [number(2)]);
+}
+
+#[tokio::test]
+async fn an_alias_with_weights_is_drawn_and_its_weights_are_no_more_than_all() {
+    let registry = with_two_versions().await;
+    let alias = || "blue".parse().unwrap();
+    let too_much = registry.alias(path("f"), alias(), Some((number(2), Weights::from([(number(1), 101)])))).await;
+    assert!(matches!(too_much, Err(RegistryError::Range(_))), "{too_much:?}");
+    let unknown = registry.alias(path("f"), alias(), Some((number(2), Weights::from([(number(9), 1)])))).await;
+    assert!(matches!(unknown, Err(RegistryError::VersionUnknown { .. })), "{unknown:?}");
+    registry.alias(path("f"), alias(), Some((number(2), Weights::from([(number(1), 30)])))).await.unwrap();
+    let function = registry.function(&path("f")).unwrap();
+    let qualifier = Qualifier::Alias(alias());
+    let drawn = |drawn| function.drawn(&qualifier, drawn).unwrap().get();
+    assert_eq!([drawn(0), drawn(29), drawn(30), drawn(99)], [1, 1, 2, 2]);
+    assert_eq!(function.resolve(&qualifier), Some(number(2)));
+    assert_eq!(function.drawn(&Qualifier::Latest, 0), Some(number(2)));
+}

@@ -1,0 +1,38 @@
+//! A description of what is there, which applied to the same server, or with its modules to another, leaves nothing to do.
+
+use std::fs;
+
+use super::Site;
+use super::everything::{example, server};
+use crate::process::support::run;
+
+#[tokio::test]
+async fn an_export_applied_to_the_same_server_plans_nothing() {
+    let (server, site) = (server().await, Site::new(&example()));
+    site.applied(&server).await;
+    let exported = run(&server, &["export", "--namespace", "shop"]).await.exits(0).text();
+    assert!(exported.contains("module = \"sha256:") && !exported.contains("very-secret"), "{exported}");
+    site.describe(&exported);
+    let planned = site.run(&server, "plan --prune").await.exits(0);
+    assert_eq!((planned.text().as_str(), planned.err.as_str()), ("nothing to do\n", ""));
+    // The module that is there is deployed again with other settings.
+    site.edit("timeout = \"5s\"", "timeout = \"6s\"");
+    site.applied(&server).await;
+    let order = server.get("/v1/functions/order?namespace=shop").await.json();
+    assert_eq!((&order["version"]["timeout_ms"], &order["latest"]), (&6_000.into(), &2.into()));
+}
+
+#[tokio::test]
+async fn an_export_with_its_modules_makes_another_server_the_same() {
+    let (first, site) = (server().await, Site::new(&example()));
+    site.applied(&first).await;
+    let (file, modules) = (site.path("copy.toml"), "modules");
+    let words = ["export", "--namespace", "shop", "--modules", modules, "--file", file.to_str().unwrap()];
+    run(&first, &words).await.exits(0);
+    assert_eq!(fs::read(site.path("modules/site.wasm")).unwrap(), fs::read(site.path("hello-http.wasm")).unwrap());
+    fs::rename(&file, site.path("tidemill.toml")).unwrap();
+    let second = server().await;
+    site.applied(&second).await;
+    let exported = run(&second, &["export", "--namespace", "shop"]).await.exits(0).text();
+    assert_eq!(exported, run(&first, &["export", "--namespace", "shop"]).await.exits(0).text());
+}

@@ -1,0 +1,200 @@
+//! The command lines of Yandex' documentation with this program's name, against a real server: what they do and what they
+//! print, word for word.
+
+use serde_json::{Value, json};
+
+use super::support::{Finished, Server, prebuilt_path, run};
+
+const FOLDER: &str = "b1g681qpemb4";
+
+/// A server that may read the prebuilt guests.
+async fn server() -> Server {
+    let guests = prebuilt_path("echo").parent().unwrap().to_str().unwrap().to_owned();
+    Server::with(&["--store", "memory", "--allow-dir", &guests]).await
+}
+
+/// Runs a command line behind `yc serverless`, in the folder of the documents.
+async fn yc(server: &Server, line: &str) -> Finished {
+    let words = ["yc", "serverless"].into_iter().chain(line.split_whitespace()).chain(["--folder-id", FOLDER]);
+    run(server, &words.collect::<Vec<_>>()).await
+}
+
+/// What a key on a line of its own is followed by.
+#[track_caller]
+fn value(text: &str, key: &str) -> String {
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{key}: ")));
+    line.unwrap_or_else(|| panic!("no `{key}` in {text}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_revision_is_deployed_by_its_documented_command_line_and_printed_as_documented() {
+    let server = server().await;
+    let created = yc(&server, "container create --name test-container").await.exits(0).text();
+    let (container, image) = (value(&created, "id"), format!("file://{}", prebuilt_path("hello-http").display()));
+    let deploy = format!(
+        "container revision deploy \
+           --container-name test-container \
+           --image {image} \
+           --service-account-id ajelprpohp7r \
+           --async-service-account-id ajeaim70pe1u"
+    );
+    let deployed = yc(&server, &deploy).await.exits(0);
+    let text = deployed.text();
+    let (id, created_at, digest) = (value(&text, "id"), value(&text, "created_at"), value(&text, "image_digest"));
+    let expected = format!(
+        "\
+id: {id}
+container_id: {container}
+created_at: {created_at}
+image:
+  image_url: {image}
+  image_digest: {digest}
+resources:
+  memory: \"134217728\"
+  cores: \"1\"
+  core_fraction: \"100\"
+execution_timeout: 3s
+concurrency: \"1\"
+service_account_id: ajelprpohp7r
+status: ACTIVE
+log_options:
+  folder_id: {FOLDER}
+runtime:
+  http: {{}}
+async_invocation_config:
+  service_account_id: ajeaim70pe1u
+"
+    );
+    assert_eq!((text.as_str(), deployed.err.as_str()), (expected.as_str(), "done (1s)\n"));
+    assert!(created_at.starts_with('"') && created_at.ends_with("Z\"") && digest.starts_with("sha256:"), "{text}");
+    for kind in ["container", "serverless-container"] {
+        assert_eq!(yc(&server, &format!("{kind} revision get {id}")).await.exits(0).text(), expected);
+    }
+    let json = yc(&server, &format!("container revision get {id} --format json")).await.exits(0).json();
+    assert_eq!((&json["container_id"], &json["runtime"]), (&json!(container), &json!({"http": {}})));
+    yc(&server, &deploy).await.exits(0);
+    assert_eq!(value(&yc(&server, &format!("container revision get {id}")).await.text(), "status"), "OBSOLETE");
+    let listed = yc(&server, "container revision list --container-name test-container").await.exits(0).text();
+    assert_eq!(listed.matches(&format!("container_id: {container}")).count(), 2, "{listed}");
+}
+
+#[tokio::test]
+async fn containers_are_shown_by_name_and_id_and_what_is_not_there_is_refused() {
+    let server = server().await;
+    let created = yc(&server, "container create --name test-container --labels team=a").await.exits(0).text();
+    let id = value(&created, "id");
+    for line in
+        ["container get test-container", "container get --name test-container", &format!("container get --id {id}")]
+    {
+        assert_eq!(yc(&server, line).await.exits(0).text(), created);
+    }
+    let listed = yc(&server, "container list --format json").await.exits(0).json();
+    assert_eq!((listed[0]["id"].clone(), listed[0]["labels"].clone()), (json!(id), json!({"team": "a"})));
+    let refused = yc(&server, "container create --name test-container").await.exits(4);
+    assert!(refused.err.contains("already_exists"), "{}", refused.err);
+    let refused = yc(&server, "container get nobody").await.exits(4);
+    assert!(refused.err.contains("no container `nobody`"), "{}", refused.err);
+    let refused = yc(&server, "container revision get 0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77-1").await.exits(4);
+    assert!(refused.err.contains("not_found"), "{}", refused.err);
+    let refused =
+        yc(&server, &format!("container revision deploy --container-id {id} --image file:///nowhere.wasm")).await;
+    assert!(refused.exits(4).err.contains("nowhere.wasm"));
+    yc(&server, "container delete test-container").await.exits(0);
+    assert_eq!(yc(&server, "container list --format json").await.exits(0).json(), Value::Array(Vec::new()));
+}
+
+/// What YAML says.
+#[track_caller]
+fn read(finished: &Finished) -> Value {
+    serde_norway::from_str(&finished.text()).unwrap()
+}
+
+#[tokio::test]
+async fn a_version_is_made_by_its_documented_command_line_with_all_its_flags() {
+    let server = server().await;
+    for queue in ["done", "failed"] {
+        server.put(&format!("/v1/queues/{queue}?namespace={FOLDER}"), "").await.is(201);
+    }
+    for account in ["runner", "invoker", "writer"] {
+        server.put(&format!("/v1/accounts/{account}?namespace={FOLDER}"), "").await.is(201);
+    }
+    for (account, role) in [("invoker", "functions.invoker"), ("writer", "queues.writer")] {
+        let role = json!({ "role": role }).to_string();
+        server.post(&format!("/v1/accounts/{account}/roles?namespace={FOLDER}"), role).await.is(200);
+    }
+    let function = read(&yc(&server, "function create --name=my-function").await.exits(0))["id"].clone();
+    let first = format!(
+        "function version create --function-name=my-function --runtime wasm --entrypoint index.handler \
+         --memory 128m --execution-timeout 5s --source-path {} --environment MODE=dry,A=b \
+         --service-account-id runner",
+        prebuilt_path("echo").display()
+    );
+    let first = read(&yc(&server, &first).await.exits(0));
+    assert_eq!((&first["function_id"], &first["tags"]), (&function, &json!(["$latest"])));
+    assert_eq!(first["environment"], json!({"MODE": "dry", "A": "b"}));
+    let arn = |queue: &str| format!("yrn:yc:ymq:ru-central1:{FOLDER}:{queue}");
+    let second = format!(
+        "function version create \
+           --function-name=my-function \
+           --runtime wasm \
+           --entrypoint index.handler \
+           --memory 256MB \
+           --execution-timeout 10s \
+           --source-version-id {} \
+           --async-max-retries 2 \
+           --async-service-account-id invoker \
+           --async-success-ymq-arn {} \
+           --async-success-sa-id writer \
+           --async-failure-ymq-arn {} \
+           --async-failure-sa-id writer",
+        first["id"].as_str().unwrap(),
+        arn("done"),
+        arn("failed")
+    );
+    let made = yc(&server, &second).await.exits(0);
+    let version = read(&made);
+    let target = |queue| json!({"ymq_target": {"queue_arn": arn(queue), "service_account_id": "writer"}});
+    let expected = json!({
+        "retries_count": "2", "success_target": target("done"), "failure_target": target("failed"),
+        "service_account_id": "invoker",
+    });
+    assert_eq!(version["async_invocation_config"], expected);
+    assert_eq!((&version["execution_timeout"], &version["resources"]["memory"]), (&json!("10s"), &json!("268435456")));
+    assert_eq!((&version["runtime"], &version["entrypoint"]), (&json!("wasm"), &json!("index.handler")));
+    let id = version["id"].as_str().unwrap();
+    assert_eq!(yc(&server, &format!("function version get {id}")).await.exits(0).text(), made.text());
+    let keys: Vec<_> = version.as_object().unwrap().keys().map(String::as_str).take(8).collect();
+    let order =
+        ["id", "function_id", "created_at", "runtime", "entrypoint", "resources", "execution_timeout", "image_size"];
+    assert_eq!(keys, order);
+
+    // What it says is what happens: a result goes to the queue as it is.
+    let call = format!("/v1/functions/my-function/invocations?namespace={FOLDER}&mode=async");
+    server.post(&call, r#"{"name":"test"}"#).await.is(202);
+    let receive = format!("/v1/queues/done/receive?namespace={FOLDER}&wait_s=20");
+    let received = server.post(&receive, "").await.is(200).json();
+    assert_eq!(received["messages"][0]["body"], r#"{"name":"test"}"#);
+}
+
+#[tokio::test]
+async fn functions_are_shown_by_name_and_id_and_what_is_wrong_is_refused() {
+    let server = server().await;
+    let created = yc(&server, "function create --name my-function --description one --labels team=a").await.exits(0);
+    let id = read(&created)["id"].as_str().unwrap().to_owned();
+    for line in ["function get my-function", "function get --name=my-function", &format!("function get {id}")] {
+        assert_eq!(yc(&server, line).await.exits(0).text(), created.text());
+    }
+    let listed = yc(&server, "function list --format json").await.exits(0).json();
+    assert_eq!((&listed[0]["id"], &listed[0]["folder_id"]), (&json!(id), &json!(FOLDER)));
+    let version = "function version create --function-name my-function --runtime wasm --entrypoint a.b";
+    let refused = yc(&server, &format!("{version} --source-path Cargo.toml")).await.exits(4);
+    assert!(refused.err.contains("invalid_argument"), "{}", refused.err);
+    let refused = yc(&server, &format!("{version} --source-version-id {id}-7")).await.exits(4);
+    assert!(refused.err.contains("not_found") || refused.err.contains("invalid_argument"), "{}", refused.err);
+    let refused = yc(&server, &format!("{version} --source-path nowhere.wasm")).await.exits(2);
+    assert!(refused.err.contains("nowhere.wasm"), "{}", refused.err);
+    let refused = yc(&server, "function get nobody").await.exits(4);
+    assert!(refused.err.contains("no function `nobody`"), "{}", refused.err);
+    let listed = yc(&server, "function version list --function-name my-function --format json").await.exits(0).json();
+    assert_eq!(listed, json!([]));
+}
