@@ -14,10 +14,10 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::asked::Asked;
-use super::{invoke, urls};
 use super::routes::{Found, Route, find};
 use super::services::{MAX_REQUEST_BYTES, Services};
 use super::status;
+use super::{invoke, urls};
 use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
