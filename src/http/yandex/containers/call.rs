@@ -37,8 +37,8 @@ pub(in crate::http::yandex) async fn call(
     rest: Uri,
     request: Request,
 ) -> Response {
-    let response = called(runtime, caller, function, rest, request).await;
-    response.unwrap_or_else(|problem| refused(&problem))
+    let answered = called(runtime, caller, function, rest, request).await;
+    answered.unwrap_or_else(|problem| refused(&problem))
 }
 
 async fn called(

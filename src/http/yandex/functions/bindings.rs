@@ -94,12 +94,15 @@ impl Functions {
         for removed in before.iter().filter(|binding| !wanted.contains(binding)) {
             if let Some((account, role)) = self.meant(function, removed) {
                 let taken = self.runtime.revoke(&asked.caller, account, role, Scope::function(&function.path)).await;
-                match taken {
-                    // It was taken away in another way meanwhile.
-                    Ok(_) | Err(Error::Access(AccessError::NotGranted { .. } | AccessError::AccountUnknown { .. })) => {
-                        ()
-                    }
-                    Err(error) => return Err(status::status(error)),
+                let is_gone = |error: &Error| {
+                    let gone = matches!(error, Error::Access(AccessError::NotGranted { .. }));
+                    gone || matches!(error, Error::Access(AccessError::AccountUnknown { .. }))
+                };
+                // It may have been taken away in another way meanwhile.
+                if let Err(error) = taken
+                    && !is_gone(&error)
+                {
+                    return Err(status::status(error));
                 }
             }
         }

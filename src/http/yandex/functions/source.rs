@@ -108,8 +108,8 @@ fn unpacked(package: &Bytes, file: &str, limit: usize) -> Result<Bytes, String> 
     let modules = names.into_iter().filter(|name| name.ends_with(".wasm"));
     let mut modules: Vec<String> = modules.map(std::borrow::Cow::into_owned).collect();
     if modules.len() > 1 {
-        let named = format!("{file}.wasm");
-        modules.retain(|name| *name == named || name.ends_with(&format!("/{named}")));
+        let meant = format!("{file}.wasm");
+        modules.retain(|name| *name == meant || name.ends_with(&format!("/{meant}")));
     }
     let [module] = &modules[..] else {
         return Err(
