@@ -154,7 +154,7 @@ impl Operations {
 
     /// Keeps an operation that is done already.
     pub async fn done(&self, begun: Begun, response: Packed) -> Result<Operation, StoreError> {
-        let operation = self.parts.new(begun, Progress::Done(response));
+        let operation = self.parts.begun(begun, Progress::Done(response));
         self.parts.keep(&operation).await?;
         Ok(operation)
     }
@@ -167,7 +167,7 @@ impl Operations {
         work: impl Future<Output = Result<Ended, Failed>> + Send + 'static,
     ) -> Result<Operation, StoreError> {
         let parts = Arc::clone(&self.parts);
-        let operation = parts.new(begun, Progress::Running);
+        let operation = parts.begun(begun, Progress::Running);
         parts.keep(&operation).await?;
         let (answer, mut answered) = oneshot::channel();
         let running = operation.clone();
@@ -221,7 +221,7 @@ impl Operations {
 }
 
 impl Parts {
-    fn new(&self, begun: Begun, progress: Progress) -> Operation {
+    fn begun(&self, begun: Begun, progress: Progress) -> Operation {
         let now = self.clock.now();
         let id = Clock::place_at(now, self.kept().last_key_value().map(|(id, _)| *id));
         let Begun { description, created_by, namespace, subject, metadata } = begun;

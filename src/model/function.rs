@@ -95,6 +95,7 @@ impl Function {
 
 /// An immutable snapshot: which code runs, how it is entered, and what it may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, made by people")]
 pub struct Version {
     /// From 1, in order of deployment.
     pub number: VersionNumber,

@@ -207,8 +207,8 @@ impl Session<'_> {
 
     /// Gets what the registry wants to see.
     async fn authorize(&mut self, refused: &Response) -> Result<(), PullError> {
-        let wanted = refused.headers().get_all(WWW_AUTHENTICATE).iter();
-        let wanted = wanted.filter_map(|value| challenge(value.to_str().ok()?)).next();
+        let mut wanted = refused.headers().get_all(WWW_AUTHENTICATE).iter();
+        let wanted = wanted.find_map(|value| challenge(value.to_str().ok()?));
         let value = match wanted {
             None => return Err(self.denied("it does not say what it wants".to_owned())),
             Some(Challenge::Basic) => match self.login {

@@ -28,6 +28,7 @@ use crate::store::{Change, Durability, Group};
 
 /// What is deployed under a name.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, made by people")]
 pub struct Deployment {
     /// The module.
     pub module: Bytes,

@@ -187,8 +187,7 @@ mod tests {
     fn what_is_there_as_it_is_wanted_is_left_alone() {
         let all = include_str!("../../../guests/tidemill.toml");
         let wanted = desired(all, None).unwrap();
-        let mut there = Present::default();
-        there.resources = wanted.resources.clone();
+        let mut there = Present { resources: wanted.resources.clone(), ..Present::default() };
         let aliases = there.resources.iter_mut().filter(|(id, _)| id.kind == Kind::Alias);
         aliases.for_each(|(_, settings)| settings["version"] = json!(1));
         there.latest = wanted.modules.keys().map(|id| (id.clone(), 1)).collect();

@@ -94,7 +94,7 @@ impl Reader<'_> {
         self.each::<AccountName, _>(Kind::Account, accounts.unwrap_or_default(), Self::account)?;
         self.each::<ConnectionName, _>(Kind::Connection, connections, Self::connection)?;
         self.each::<StreamName, _>(Kind::Stream, streams, |it, id, stream: Stream| it.put(id, &stream))?;
-        self.each::<QueueName, _>(Kind::Queue, queues, Self::queue)?;
+        self.each::<QueueName, _>(Kind::Queue, queues, |all, id, queue| all.queue(id, &queue))?;
         self.each::<TopicName, _>(Kind::Topic, topics, Self::topic)?;
         self.each::<FunctionName, _>(Kind::Function, functions, Self::function)?;
         self.each::<FunctionName, _>(Kind::Function, containers, |it, id, container: Function| {
@@ -174,11 +174,11 @@ impl Reader<'_> {
         self.put(id, &connection)
     }
 
-    fn queue(&mut self, id: Id, queue: Queue) -> Result<(), String> {
+    fn queue(&mut self, id: Id, queue: &Queue) -> Result<(), String> {
         if let Some(redrive) = &queue.redrive {
             parsed::<QueueName>(&redrive.to)?;
         }
-        self.put(id, &queue)
+        self.put(id, queue)
     }
 
     fn topic(&mut self, id: Id, topic: Topic) -> Result<(), String> {

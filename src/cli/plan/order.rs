@@ -49,8 +49,12 @@ impl Edges {
 
     /// What is there once a step is done.
     fn take(&mut self, step: &Step) {
-        edges(&step.id, &step.before).iter().for_each(|edge| self.remove(edge));
-        edges(&step.id, &step.after).into_iter().for_each(|edge| self.add(edge));
+        for edge in edges(&step.id, &step.before) {
+            self.remove(&edge);
+        }
+        for edge in edges(&step.id, &step.after) {
+            self.add(edge);
+        }
     }
 
     /// The cycle that the edges of a step lie on.
@@ -84,7 +88,9 @@ fn node(text: &str) -> Option<Node> {
 
 /// The cycle that there would be if all steps were taken.
 pub(super) fn cycle(steps: &[Step], mut there: Edges) -> Option<Vec<Node>> {
-    steps.iter().for_each(|step| there.take(step));
+    for step in steps {
+        there.take(step);
+    }
     steps.iter().find_map(|step| there.cycle_of(step))
 }
 
@@ -251,7 +257,9 @@ mod tests {
             }).collect();
             let mut there = Edges::default();
             for step in &steps {
-                edges(&step.id, &step.before).into_iter().for_each(|edge| there.add(edge));
+                for edge in edges(&step.id, &step.before) {
+                    there.add(edge);
+                }
             }
             prop_assert_eq!(cycle(&steps, there.clone()), None);
             let ordered = ordered(steps.clone(), there.clone());

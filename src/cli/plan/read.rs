@@ -25,8 +25,8 @@ pub(super) struct Lines<'a>(pub(super) &'a str);
 impl Lines<'_> {
     /// What is wrong at these bytes of the file.
     pub(super) fn wrong(&self, at: &Range<usize>, what: String) -> Wrong {
-        let before = &self.0.as_bytes()[..at.start.min(self.0.len())];
-        Wrong { line: before.iter().filter(|byte| **byte == b'\n').count() + 1, what }
+        let before = &self.0[..self.0.floor_char_boundary(at.start.min(self.0.len()))];
+        Wrong { line: before.matches('\n').count() + 1, what }
     }
 }
 

@@ -88,6 +88,7 @@ pub(in crate::cli) struct Create {
 /// Where the module is.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
+#[expect(clippy::struct_field_names, reason = "the names of the flags, as they are documented")]
 struct Source {
     /// A file with the module, or a zip with it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source_version_id", "package_bucket_name"])]
@@ -109,6 +110,7 @@ struct Source {
 /// How it is invoked asynchronously.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Asynchronous invocation")]
+#[expect(clippy::struct_field_names, reason = "the names of the flags, as they are documented")]
 struct Asynchronous {
     /// How often an attempt that failed is repeated
     #[arg(long, value_name = "N")]

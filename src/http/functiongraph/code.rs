@@ -12,6 +12,7 @@ use super::package::{self, CodeType};
 use super::request::Call;
 use super::urn::LATEST;
 use super::{Answer, aliases, functions};
+use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::registry::Deployment;
 use crate::runtime::Described;
@@ -68,6 +69,9 @@ pub(super) async fn update(call: &Call) -> Answer {
 
 /// Makes a new head, which the aliases of `latest` then name.
 pub(super) async fn deployed(call: &Call, path: &FunctionPath, deployment: Deployment) -> Result<(), FssError> {
+    // What was CGI stays so as long as it is a command.
+    let is_command = deployment.entrypoint == Some(Wanted::Entrypoint(Entrypoint::Command));
+    let deployment = Deployment { cgi: deployment.cgi && is_command, ..deployment };
     call.runtime.deploy(&call.caller, path.clone(), deployment).await?;
     aliases::follow(&call.runtime, path).await
 }

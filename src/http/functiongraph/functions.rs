@@ -101,6 +101,7 @@ pub(super) fn again(version: &Version, module: Bytes) -> Deployment {
         debug_info: version.debug_info,
         reuse: version.reuse,
         core_dump: version.core_dump,
+        cgi: version.cgi,
         annotations: version.annotations.clone(),
         ..bare(module)
     }

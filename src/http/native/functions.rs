@@ -126,6 +126,7 @@ struct MissingOut {
 /// A version as it is answered.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, made by people")]
 struct VersionOut {
     #[schema(value_type = u32)]
     version: VersionNumber,

@@ -7,7 +7,7 @@ use super::status::invalid;
 /// Items of a page unless told: that service's default.
 const DEFAULT: usize = 100;
 /// The most.
-const MOST: i64 = 1_000;
+const MOST: usize = 1_000;
 
 /// Which part of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Page {
     pub(super) fn of(size: i64, token: &str) -> Result<Self, Status> {
         let size = match usize::try_from(size) {
             Ok(0) => DEFAULT,
-            Ok(size) if size <= MOST as usize => size,
+            Ok(size) if size <= MOST => size,
             _ => return Err(invalid("page_size", format!("is {size}, and must be 0 to {MOST}"))),
         };
         Ok(Self { size, after: (!token.is_empty()).then(|| token.to_owned()) })

@@ -8,6 +8,7 @@ use prost_types::Any;
 
 #[expect(
     clippy::pedantic,
+    clippy::module_inception,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     unreachable_pub,

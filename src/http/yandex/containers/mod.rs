@@ -196,7 +196,7 @@ impl ContainerService for Containers {
             let metadata = DeployContainerRevisionMetadata { container_revision_id: revision.id.clone() };
             Ok(ended(Some(&metadata), &revision))
         };
-        run(&self.runtime, begun, work).await
+        run(&self.runtime, begun, Box::pin(work)).await
     }
 
     async fn rollback(&self, request: Request<RollbackContainerRequest>) -> Result<Response<Operation>, Status> {

@@ -68,7 +68,7 @@ impl Functions {
         let begun = about.begun(&asked, &metadata);
         let (functions, entrypoint) = (self.clone(), request.entrypoint);
         let work = async move { functions.deployed(&asked, &function, deployment, &entrypoint, tags).await };
-        run(&self.runtime, begun, work).await
+        run(&self.runtime, begun, Box::pin(work)).await
     }
 
     async fn deployed(

@@ -23,7 +23,7 @@ impl Functions {
     pub(super) fn tag_history(
         &self,
         asked: &Asked,
-        request: f::ListFunctionTagHistoryRequest,
+        request: &f::ListFunctionTagHistoryRequest,
     ) -> Result<f::ListFunctionTagHistoryResponse, Status> {
         let function = self.function(asked, &request.function_id, Permission::FunctionsView)?;
         if !request.filter.is_empty() {

@@ -23,7 +23,7 @@ impl Functions {
     pub(super) fn list_functions(
         &self,
         asked: &Asked,
-        request: f::ListFunctionsRequest,
+        request: &f::ListFunctionsRequest,
     ) -> Result<f::ListFunctionsResponse, Status> {
         let namespace = folder(&request.folder_id)?;
         let page = Page::of(request.page_size, &request.page_token)?;
@@ -71,7 +71,7 @@ impl Functions {
     pub(super) fn versions(
         &self,
         asked: &Asked,
-        request: f::ListFunctionsVersionsRequest,
+        request: &f::ListFunctionsVersionsRequest,
     ) -> Result<f::ListFunctionsVersionsResponse, Status> {
         let page = Page::of(request.page_size, &request.page_token)?;
         let functions = match &request.id {

@@ -54,7 +54,9 @@ impl Functions {
             zone_requests: request.zone_requests_limit,
         };
         let (put, of) = (policy.clone(), tag.clone());
-        let change = move |kept: &mut Kept| drop(kept.scaling.insert(of, put));
+        let change = move |kept: &mut Kept| {
+            kept.scaling.insert(of, put);
+        };
         kept::edit(&self.runtime, &function.path, change).await?;
         let about =
             About { description: "Set scaling policy", namespace: &function.path.namespace, subject: function_id };
@@ -74,7 +76,9 @@ impl Functions {
             let why = format!("the function `{function_id}` has no scaling policy for the tag `{tag}`");
             return Err(Status::not_found(why));
         }
-        let change = move |kept: &mut Kept| drop(kept.scaling.remove(&tag));
+        let change = move |kept: &mut Kept| {
+            kept.scaling.remove(&tag);
+        };
         kept::edit(&self.runtime, &function.path, change).await?;
         let about =
             About { description: "Remove scaling policy", namespace: &function.path.namespace, subject: &function_id };

@@ -23,7 +23,7 @@ impl FunctionService for Functions {
 
     async fn list(&self, request: Request<f::ListFunctionsRequest>) -> Answer<f::ListFunctionsResponse> {
         let (asked, request) = taken(request)?;
-        self.list_functions(&asked, request).map(Response::new)
+        self.list_functions(&asked, &request).map(Response::new)
     }
 
     async fn create(&self, request: Request<f::CreateFunctionRequest>) -> Answer<Operation> {
@@ -73,7 +73,7 @@ impl FunctionService for Functions {
         request: Request<f::ListFunctionsVersionsRequest>,
     ) -> Answer<f::ListFunctionsVersionsResponse> {
         let (asked, request) = taken(request)?;
-        self.versions(&asked, request).map(Response::new)
+        self.versions(&asked, &request).map(Response::new)
     }
 
     async fn list_function_versions(
@@ -98,7 +98,7 @@ impl FunctionService for Functions {
         request: Request<f::ListFunctionTagHistoryRequest>,
     ) -> Answer<f::ListFunctionTagHistoryResponse> {
         let (asked, request) = taken(request)?;
-        self.tag_history(&asked, request).map(Response::new)
+        self.tag_history(&asked, &request).map(Response::new)
     }
 
     async fn list_function_tag_history(
@@ -110,7 +110,7 @@ impl FunctionService for Functions {
 
     async fn create_version(&self, request: Request<f::CreateFunctionVersionRequest>) -> Answer<Operation> {
         let (asked, request) = unchecked(request)?;
-        self.create_version_of(asked, request).await
+        Box::pin(self.create_version_of(asked, request)).await
     }
 
     async fn create_function_version(&self, request: Request<f::CreateFunctionVersionRequest>) -> Answer<Operation> {

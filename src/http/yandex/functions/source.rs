@@ -19,7 +19,7 @@ use crate::http::yandex::proto::functions::create_function_version_request::Pack
 use crate::http::yandex::status::{self, invalid};
 use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::bounds;
-use crate::model::names::{Namespace, Qualifier};
+use crate::model::names::{Digest, Namespace, Qualifier};
 use crate::model::object::{BucketName, ObjectKey};
 
 /// Bytes of content, and of an object: that service's limit.
@@ -87,7 +87,7 @@ fn check_digest(bytes: &[u8], sha256: &str) -> Result<(), Status> {
     if sha256.is_empty() {
         return Ok(());
     }
-    let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = Digest::from_bytes(Sha256::digest(bytes).into()).to_string();
     if sha256.eq_ignore_ascii_case(&digest) {
         return Ok(());
     }
