@@ -3,6 +3,7 @@
 
 mod body;
 mod dialect;
+mod entry;
 mod exposition;
 mod front;
 mod functiongraph;

@@ -4,6 +4,7 @@
 use wasmparser::{Parser, Payload};
 
 use super::error::{Code, FssError};
+use crate::http::entry;
 use crate::model::entrypoint::{Entrypoint, ExportName, Wanted};
 
 /// A handler that leaves the choice to the module.
@@ -23,7 +24,7 @@ pub(super) fn named(entrypoint: &Entrypoint) -> String {
 pub(super) fn wanted(handler: &str, module: &[u8]) -> Result<Option<Wanted>, FssError> {
     let exports = Exports::of(module);
     let kinds = exports.kinds();
-    let entry = entry(handler);
+    let entry = entry::of(handler);
     if let Some(named) = exports.named(entry, &kinds) {
         return Ok(Some(named));
     }
@@ -36,15 +37,6 @@ pub(super) fn wanted(handler: &str, module: &[u8]) -> Result<Option<Wanted>, Fss
             let message = format!("the module has {several}, and `{entry}` of the handler names none of them");
             Err(FssError::new(Code::HANDLER, message))
         }
-    }
-}
-
-/// ENTRY of a handler. What stands before the last dot may be a path of packages, unless it is the name of an interface.
-fn entry(handler: &str) -> &str {
-    let (_, rest) = handler.split_once('.').unwrap_or(("", handler));
-    match rest.rsplit_once('.') {
-        Some((_, entry)) if !rest.contains([':', '#']) => entry,
-        _ => rest,
     }
 }
 
@@ -146,7 +138,7 @@ mod tests {
     fn a_handler_that_is_made_of_an_entrypoint_means_it_again() {
         for text in ["command", "http", "typed:a:b/c@1.0.0#d"] {
             let Ok(Wanted::Entrypoint(entrypoint)) = text.parse() else { panic!("{text}") };
-            assert_eq!(entry(&named(&entrypoint)).parse::<Wanted>(), Ok(Wanted::Entrypoint(entrypoint)));
+            assert_eq!(entry::of(&named(&entrypoint)).parse::<Wanted>(), Ok(Wanted::Entrypoint(entrypoint)));
         }
     }
 }

@@ -47,6 +47,16 @@ use crate::runtime::Runtime;
 
 /// The paths of the native API.
 pub(super) fn routes() -> Router<Runtime> {
+    of_functions()
+        .merge(of_invocations())
+        .merge(of_what_is_kept())
+        .merge(of_messages())
+        .merge(of_access())
+        .merge(of_the_server())
+}
+
+/// Functions, and running them.
+fn of_functions() -> Router<Runtime> {
     Router::new()
         .route("/v1/functions", get(functions::list))
         .route("/v1/functions/{name}", put(functions::deploy).get(functions::show).delete(functions::delete))
@@ -65,6 +75,14 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/functions/{name}/queue/pause", post(queue::pause))
         .route("/v1/functions/{name}/queue/resume", post(queue::resume))
         .route("/v1/functions/{name}/dead-letters", get(invocations::dead_letters))
+        .route("/fn/{name}", any(function_url::call))
+        .route("/fn/{name}/", any(function_url::call))
+        .route("/fn/{name}/{*path}", any(function_url::call))
+}
+
+/// What was asked of them, and where its outcome goes.
+fn of_invocations() -> Router<Runtime> {
+    Router::new()
         .route("/v1/invocations", get(invocations::list))
         .route("/v1/invocations/bulk", post(bulk::bulk))
         .route("/v1/invocations/{id}", get(invocations::show).delete(invocations::purge))
@@ -77,6 +95,15 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/invocations/{id}/logs", get(invocations::logs))
         .route("/v1/invocations/{id}/payload", get(invocations::payload))
         .route("/v1/invocations/{id}/result", get(invocations::result))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/redrive", post(deliveries::redrive))
+        .route("/v1/webhooks/keys", get(webhooks::keys))
+        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
+}
+
+/// What functions find or leave behind.
+fn of_what_is_kept() -> Router<Runtime> {
+    Router::new()
         .route("/v1/key-value", get(key_value::stores))
         .route("/v1/key-value/{store}", get(key_value::keys))
         .route("/v1/key-value/{store}/{*key}", get(key_value::show).put(key_value::set).delete(key_value::delete))
@@ -85,21 +112,13 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/objects", get(objects::buckets))
         .route("/v1/objects/{bucket}", get(objects::list))
         .route("/v1/objects/{bucket}/{*key}", get(objects::show).delete(objects::delete))
-        .route("/v1/deliveries", get(deliveries::list))
-        .route("/v1/deliveries/redrive", post(deliveries::redrive))
-        .route("/v1/webhooks/keys", get(webhooks::keys))
-        .route("/v1/webhooks/keys/rotate", post(webhooks::rotate))
         .route("/v1/secrets", get(secrets::list))
         .route("/v1/secrets/{name}", put(secrets::set).delete(secrets::delete))
-        .route("/v1/roles", get(access::roles))
-        .route("/v1/accounts", get(access::list))
-        .route("/v1/accounts/{name}", put(access::create).get(access::show).delete(access::delete))
-        .route("/v1/accounts/{name}/roles", post(access::grant).delete(access::revoke))
-        .route("/v1/accounts/{name}/tokens", get(access::tokens).post(access::create_token))
-        .route("/v1/accounts/{name}/tokens/{id}", delete(access::revoke_credential))
-        .route("/v1/accounts/{name}/keys", get(access::keys).post(access::create_key))
-        .route("/v1/accounts/{name}/keys/{id}", delete(access::revoke_credential))
-        .route("/v1/audit", get(access::audit))
+}
+
+/// What people and functions send each other, and what it sets off.
+fn of_messages() -> Router<Runtime> {
+    Router::new()
         .route("/v1/queues", get(message_queues::list))
         .route(
             "/v1/queues/{name}",
@@ -126,11 +145,27 @@ pub(super) fn routes() -> Router<Runtime> {
         .route("/v1/triggers/{name}/enable", post(triggers::enable))
         .route("/v1/triggers/{name}/disable", post(triggers::disable))
         .route("/v1/triggers/{name}/fire", post(triggers::fire))
+}
+
+/// Who may do what.
+fn of_access() -> Router<Runtime> {
+    Router::new()
+        .route("/v1/roles", get(access::roles))
+        .route("/v1/accounts", get(access::list))
+        .route("/v1/accounts/{name}", put(access::create).get(access::show).delete(access::delete))
+        .route("/v1/accounts/{name}/roles", post(access::grant).delete(access::revoke))
+        .route("/v1/accounts/{name}/tokens", get(access::tokens).post(access::create_token))
+        .route("/v1/accounts/{name}/tokens/{id}", delete(access::revoke_credential))
+        .route("/v1/accounts/{name}/keys", get(access::keys).post(access::create_key))
+        .route("/v1/accounts/{name}/keys/{id}", delete(access::revoke_credential))
+        .route("/v1/audit", get(access::audit))
+}
+
+/// The server itself.
+fn of_the_server() -> Router<Runtime> {
+    Router::new()
         .route("/v1/graph", get(graph::show))
         .route("/v1/runtime", get(overview::show).put(overview::set))
-        .route("/fn/{name}", any(function_url::call))
-        .route("/fn/{name}/", any(function_url::call))
-        .route("/fn/{name}/{*path}", any(function_url::call))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))

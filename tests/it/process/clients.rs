@@ -40,7 +40,7 @@ async fn the_javascript_sdk_finds_every_checksum_right() {
 
 #[tokio::test]
 async fn the_sdk_of_yandex_does_the_life_of_a_container() {
-    let Some(python) = python_with("yandexcloud") else { return skipped("the SDK of Yandex: run tests/clients/fetch") };
+    let Some(python) = python_of_yandex() else { return skipped("the SDK of Yandex: run tests/yandex/fetch") };
     let guests = prebuilt_path("hello-http");
     let server = Server::with(&["--allow-dir", guests.parent().unwrap().to_str().unwrap()]).await;
     let grpc = server.grpc_address();
@@ -93,15 +93,10 @@ fn kept(what: &str) -> Option<PathBuf> {
     None
 }
 
-/// The Python of the environment that has this package.
-fn python_with(package: &str) -> Option<PathBuf> {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
-    let environments = std::fs::read_dir(kept).ok()?.map(|entry| entry.unwrap().path());
-    let has = |environment: &PathBuf| {
-        let libraries = std::fs::read_dir(environment.join("lib")).into_iter().flatten();
-        libraries.map(|entry| entry.unwrap().path()).any(|library| library.join("site-packages").join(package).is_dir())
-    };
-    environments.filter(has).map(|environment| environment.join("bin/python")).next()
+/// The Python that the SDK of Yandex was put into.
+fn python_of_yandex() -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/yandex/python/bin/python");
+    python.is_file().then_some(python)
 }
 
 fn script(name: &str) -> PathBuf {

@@ -77,7 +77,7 @@ async fn names_and_paths_and_methods_that_are_none_are_refused_with_what_was_sen
     checked.sent("GET", "/v1/functions/nobody", "", (404, "function_not_found", "`nobody`")).await;
     checked.sent("DELETE", "/v1/functions/nobody", "", (404, "function_not_found", "`nobody`")).await;
     checked.sent("PUT", "/v1/functions/nobody/async-config", "{}", (404, "function_not_found", "`nobody`")).await;
-    for name in ["9lives", "a.b", "a%20b", "-", "a%2Fb", "%F0%9F%8C%8A"] {
+    for name in ["9lives", "a.b.c", "a%20b", "-", "a%2Fb", "%F0%9F%8C%8A"] {
         let path = format!("/v1/functions/{name}");
         checked.sent("PUT", &path, prebuilt("echo"), (400, "bad_name", "function name")).await;
     }
@@ -284,7 +284,7 @@ async fn a_deployment_of_the_wrong_parts_is_refused() {
     let text = || reqwest::multipart::Part::text("{}");
     let only_settings = reqwest::multipart::Form::new().part("settings", text());
     let answer = checked.server.send(form(only_settings)).await;
-    checked.check(answer, 400, "bad_multipart", "the part `module` is missing").await;
+    checked.check(answer, 400, "bad_source", "neither a module nor a `source`").await;
     let another = reqwest::multipart::Form::new().part("code", text());
     checked.check(checked.server.send(form(another)).await, 400, "bad_multipart", "no part `code`").await;
 }

@@ -221,6 +221,7 @@ fn invoke() -> Operation {
         .answers_with(202, accepted)
         .leads_to(202, &["show_invocation", "cancel_invocation", "retry_invocation", "run_invocation_now"])
         .leads_to(202, &["show_log", "show_payload", "show_result", "purge_invocation"])
+        .refuses(400, &["bad_destination"])
         .refuses(403, &["destination_not_allowed"])
         .refuses(404, &["version_not_found"])
         .refuses(409, &["idempotency_key_reused"])

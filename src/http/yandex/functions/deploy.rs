@@ -14,6 +14,7 @@ use super::shown;
 use super::source::MAX_CONTENT_BYTES;
 use super::tags::alias;
 use crate::engine::Refused;
+use crate::http::entry;
 use crate::http::yandex::asked::Asked;
 use crate::http::yandex::operations::{About, ended, run};
 use crate::http::yandex::proto::dynamic;
@@ -118,12 +119,7 @@ impl Functions {
 
 /// What an entrypoint may mean, in the order in which it is tried.
 fn wanted(entrypoint: &str) -> Vec<Option<Wanted>> {
-    let entry = match entrypoint.rsplit_once('.') {
-        Some((_, entry)) if !entrypoint.contains([':', '#']) => entry,
-        _ => {
-            entrypoint.split_once('.').filter(|_| entrypoint.contains([':', '#'])).map_or(entrypoint, |(_, rest)| rest)
-        }
-    };
+    let entry = entry::of(entrypoint);
     let parsed: Option<Wanted> = entry.parse().ok();
     // A kind that is no usual name of a function is meant as one.
     let is_explicit = matches!(entry, "command" | "http") || entry.contains([':', '#']);
