@@ -113,10 +113,10 @@ pub struct Receipt {
     pub(super) receive: u32,
 }
 
-/// One text without a meaning to anybody else.
+/// One text without a meaning to anybody else. It begins with what is not drawn, and so never as a flag of a command does.
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = [&self.queue.as_bytes()[..], &self.number.to_be_bytes(), &self.receive.to_be_bytes()].concat();
+        let bytes = [&self.receive.to_be_bytes()[..], &self.number.to_be_bytes(), self.queue.as_bytes()].concat();
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -128,12 +128,12 @@ impl FromStr for Receipt {
         let invalid = || QueueError::Receipt(text.chars().take(100).collect());
         let bytes: [u8; 28] =
             URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(invalid)?;
-        let (queue, rest) = bytes.split_first_chunk::<16>().ok_or_else(invalid)?;
-        let (number, receive) = rest.split_first_chunk::<8>().ok_or_else(invalid)?;
+        let (receive, rest) = bytes.split_first_chunk::<4>().ok_or_else(invalid)?;
+        let (number, queue) = rest.split_first_chunk::<8>().ok_or_else(invalid)?;
         Ok(Self {
-            queue: Uuid::from_bytes(*queue),
+            queue: Uuid::from_slice(queue).map_err(|_| invalid())?,
             number: u64::from_be_bytes(*number),
-            receive: u32::from_be_bytes(receive.try_into().map_err(|_| invalid())?),
+            receive: u32::from_be_bytes(*receive),
         })
     }
 }
@@ -261,6 +261,14 @@ mod tests {
         assert_eq!(receipt.to_string().parse::<Receipt>().unwrap(), receipt);
         for text in ["", "AAAA", "no receipt", &"A".repeat(39)] {
             assert!(matches!(text.parse::<Receipt>(), Err(QueueError::Receipt(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_never_looks_like_a_flag_of_a_command() {
+        for first in 0..=u8::MAX {
+            let receipt = Receipt { queue: Uuid::from_bytes([first; 16]), number: u64::from(first) << 56, receive: 1 };
+            assert!(receipt.to_string().starts_with('A'), "{receipt}");
         }
     }
 

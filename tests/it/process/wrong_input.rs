@@ -87,7 +87,7 @@ async fn names_and_paths_and_methods_that_are_none_are_refused_with_what_was_sen
     checked.sent("GET", "/v1/invocations/42", "", (400, "bad_name", "42")).await;
     checked.sent("GET", "/v1/invocations/%FF", "", (400, "bad_path", "`/v1/invocations/%FF`")).await;
     checked.sent("PUT", "/v1/functions/echo/aliases/%FF", "{}", (400, "bad_path", "UTF-8")).await;
-    checked.sent("GET", "/v2/functions", "", (404, "no_such_path", "/v2/functions")).await;
+    checked.sent("GET", "/v3/functions", "", (404, "no_such_path", "/v3/functions")).await;
     checked.sent("GET", "/", "", (404, "no_such_path", "`/`")).await;
     checked.sent("PATCH", "/v1/functions/echo", "", (405, "method_not_allowed", "`PATCH`")).await;
     checked.sent("GET", "/v1/functions/echo/invocations", "", (405, "method_not_allowed", "`GET`")).await;
