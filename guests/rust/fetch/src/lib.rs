@@ -9,7 +9,7 @@
 //! | `body` | a text |
 //! | `again` | `true`: the body is this payload itself, so that one function can have another, or itself, do the same |
 //! | `follow` | how many redirects to go after |
-//! | `at_once` | so many of the request at the same time; the answer is a JSON list of statuses and errors |
+//! | `at_once` | so many of the request at the same time, all begun before one ends; the answer is a JSON list of statuses and errors |
 //! | `first_byte_ms` | how long to wait for the answer |
 
 mod send;
@@ -19,7 +19,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use send::{Received, Sent};
+use send::{Begun, Received, Sent};
 use serde::Deserialize;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
@@ -72,7 +72,7 @@ fn run(payload: &[u8]) -> Result<Answer, String> {
 
 fn one(errand: &mut Errand) -> Result<Received, String> {
     loop {
-        let received = Sent::off(errand)?.received()?;
+        let received = Begun::of(errand)?.ended(errand)?.received()?;
         match &received.location {
             Some(location) if errand.follow > 0 => {
                 errand.follow -= 1;
@@ -83,9 +83,10 @@ fn one(errand: &mut Errand) -> Result<Received, String> {
     }
 }
 
-/// All are sent before the first answer is read.
+/// All begin before the first one ends, so that none can be answered while another is still to begin.
 fn many(errand: &Errand) -> Answer {
-    let sent: Vec<_> = (0..errand.at_once).map(|_| Sent::off(errand)).collect();
+    let begun: Vec<_> = (0..errand.at_once).map(|_| Begun::of(errand)).collect();
+    let sent: Vec<_> = begun.into_iter().map(|begun| begun.and_then(|begun| begun.ended(errand))).collect();
     let received = sent.into_iter().map(|sent| sent.and_then(Sent::received));
     let told = received.map(|received| received.map_or_else(|error| error, |received| received.status.to_string()));
     Answer::new(200, "application/json", serde_json::Value::from_iter(told).to_string())

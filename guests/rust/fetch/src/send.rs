@@ -10,6 +10,12 @@ use wasip2::http::types::{
 
 use crate::Errand;
 
+/// A request whose head is under way, and whose body is still to be written.
+pub struct Begun {
+    response: FutureIncomingResponse,
+    body: OutgoingBody,
+}
+
 /// A request that is under way.
 pub struct Sent(FutureIncomingResponse);
 
@@ -21,19 +27,26 @@ pub struct Received {
     pub body: Vec<u8>,
 }
 
-impl Sent {
-    /// Sends the request, head and body.
-    pub fn off(errand: &Errand) -> Result<Self, String> {
+impl Begun {
+    /// Sends the request's head.
+    pub fn of(errand: &Errand) -> Result<Self, String> {
         let request = head(errand)?;
         let body = request.body().map_err(|()| "the request has no body".to_owned())?;
         let options = RequestOptions::new();
         let nanoseconds = errand.first_byte_ms.map(|ms| ms * 1_000_000);
         options.set_first_byte_timeout(nanoseconds).map_err(|()| "no timeout can be set".to_owned())?;
-        let sent = outgoing_handler::handle(request, Some(options)).map_err(named)?;
-        write(body, errand.body.as_bytes())?;
-        Ok(Self(sent))
+        let response = outgoing_handler::handle(request, Some(options)).map_err(named)?;
+        Ok(Self { response, body })
     }
 
+    /// Sends the request's body.
+    pub fn ended(self, errand: &Errand) -> Result<Sent, String> {
+        write(self.body, errand.body.as_bytes())?;
+        Ok(Sent(self.response))
+    }
+}
+
+impl Sent {
     /// Waits for the response and reads it.
     pub fn received(self) -> Result<Received, String> {
         self.0.subscribe().block();
