@@ -1,11 +1,9 @@
 //! The composition root: opens, starts, listens, and stops in order. It alone names everything; what all the rest stands on
 //! is made in `serve/ground`.
 
+mod doors;
 mod ground;
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -21,7 +19,7 @@ use crate::core_dumps::CoreDumps;
 use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
 use crate::dispatch::{Dispatch, Needs};
 use crate::engine::{CompilerProgram, Engine, EngineError, Reach, Settings};
-use crate::http::{Front, Grpc, Listener, NotBound, Places, Serving, front};
+use crate::http::NotBound;
 use crate::key_value::KeyValue;
 use crate::messaging::topics::Topics;
 use crate::model::bounds;
@@ -33,11 +31,12 @@ use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
 use crate::store::embedded::{self, EmbeddedStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{Store, StoreError};
-use crate::tasks::{OnExit, Tasks};
-use crate::tls::{Certificate, UnusableAuthority, UnusableCertificate};
+use crate::tasks::Tasks;
+use crate::tls::{UnusableAuthority, UnusableCertificate};
 use crate::vault::{InvalidKey, KeySource, Vault};
 use crate::worker::Slots;
 
+use doors::Doors;
 use ground::Ground;
 
 /// The file with the token of the first account.
@@ -133,9 +132,7 @@ impl Server {
     /// Opens the store, takes up what is live in it, and listens.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
         // Before the store is touched.
-        let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
-        let listener = Listener::bind(config.listen, certificate.clone()).await?;
-        let grpc_listener = grpc_listener(config, certificate.as_ref()).await?;
+        let doors = Doors::bind(config).await?;
         let ground = Ground::open(config).await?;
         let (message_queues, streams) = (ground.queues().await?, ground.streams().await?);
         let desk = Arc::new(Desk::new(ground.tasks.clone()));
@@ -151,8 +148,8 @@ impl Server {
         objects.start(&tasks);
         let webhooks = webhooks(config, &store, &vault, &clock)?;
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
-        let (timely, own_url) = ((clock.clone(), tasks.clone()), base(config, &listener));
-        let topics = Topics::open(store.clone(), timely, message_queues.clone(), ways, own_url.clone()).await?;
+        let (timely, own_url) = ((clock.clone(), tasks.clone()), doors.url());
+        let topics = Topics::open(store.clone(), timely, message_queues.clone(), ways, own_url).await?;
         let services = services(config, &objects, &connections, &clock)?;
         let builtin = Builtin::new(message_queues.clone(), streams.clone()).and(topics.clone());
         let carrier = Carrier::new(webhooks, services, builtin).asking(access.clone());
@@ -208,15 +205,8 @@ impl Server {
         desk.open(&runtime);
         runtime.join_topics();
         triggers.begin();
-        let (address, closing) = (listener.address(), CancellationToken::new());
-        let grpc_address = grpc_listener.as_ref().map(Listener::address);
-        certificate.map_or(Ok(()), |certificate| follow(certificate, &tasks))?;
-        let places = Places { grpc_port: grpc_address.map(|address| address.port()), base: own_url };
-        let (front, grpc) = doors(config, &runtime, places, &tasks).await?;
-        listener.serve(front, &tasks, closing.clone());
-        if let Some(listener) = grpc_listener {
-            listener.serve_grpc(grpc, &tasks, closing.clone());
-        }
+        let (closing, address, grpc_address) = (CancellationToken::new(), doors.address(), doors.grpc_address());
+        doors.open(config, &runtime, &tasks, &closing).await?;
         tracing::info!(%address, functions = live.functions.len(), "serving");
         Ok(Self {
             runtime,
@@ -282,57 +272,6 @@ impl Signals {
     }
 }
 
-/// Reads the certificate again whenever somebody says that there is a new one.
-fn read_again(
-    certificate: Arc<Certificate>,
-    stopping: CancellationToken,
-) -> Result<impl Future<Output = ()> + Send, ServeError> {
-    let mut told = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
-    Ok(async move {
-        while let Some(Some(())) = stopping.run_until_cancelled(told.recv()).await {
-            match certificate.read_again() {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
-            }
-        }
-    })
-}
-
-/// Leaves a token for the first account where its operator finds it: a file that only the server's own user reads.
-async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeError> {
-    if runtime.access().has_admin() {
-        return Ok(());
-    }
-    let path = match &config.keep {
-        Keep::Sled(data) => data.join(ADMIN_TOKEN),
-        Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
-    };
-    let failed = |source| ServeError::AdminToken { path: path.clone(), source };
-    // Made anew, so that nobody else has it open; and before there is an account: one whose token nobody has would shut
-    // everybody out.
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => (),
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-    let token = runtime.access().first_admin().await?;
-    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
-    Ok(())
-}
-
-/// Where subscribers of topics reach this server.
-fn base(config: &Config, listener: &Listener) -> String {
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{}", listener.address())
-}
-
-/// Reads the certificate again whenever the operator asks for that.
-fn follow(certificate: Arc<Certificate>, tasks: &Tasks) -> Result<(), ServeError> {
-    tasks.spawn("certificate", OnExit::Ignore, read_again(certificate, tasks.stopping().clone())?);
-    Ok(())
-}
-
 fn engine_settings(config: &Config, cache_dir: Option<std::path::PathBuf>) -> Settings {
     Settings {
         cache_dir,
@@ -344,27 +283,6 @@ fn engine_settings(config: &Config, cache_dir: Option<std::path::PathBuf>) -> Se
         wasi_0_3: config.code.wasi_0_3,
         reach: Reach { directories: config.directories.clone(), outbound_ca: config.outbound_ca.clone() },
     }
-}
-
-/// Where gRPC is listened for, if anywhere.
-async fn grpc_listener(
-    config: &Config,
-    certificate: Option<&Arc<Certificate>>,
-) -> Result<Option<Listener>, ServeError> {
-    let Some(address) = config.grpc_listen else { return Ok(None) };
-    let bound = Listener::bind(address, certificate.cloned()).await;
-    bound.map(Some).map_err(ServeError::GrpcNotBound)
-}
-
-/// What answers requests, and calls. Where they ask who sends them, there is somebody who may do everything.
-async fn doors(config: &Config, runtime: &Runtime, places: Places, tasks: &Tasks) -> Result<(Front, Grpc), ServeError> {
-    if config.authentication == Authentication::Required {
-        first_admin(config, runtime).await?;
-    }
-    let public_hosts = config.public_hosts.clone();
-    let without = config.without.clone();
-    let serving = Serving { bench_endpoints: config.bench_endpoints, without, public_hosts, places };
-    Ok(front(runtime.clone(), serving, tasks))
 }
 
 /// This program, as what compiles.

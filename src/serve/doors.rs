@@ -1,0 +1,125 @@
+//! Where a server is reached: over HTTP and over gRPC, both with TLS or neither. Bound before anything is opened, and open only
+//! once there is somebody behind them.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{ADMIN_TOKEN, ServeError};
+use crate::config::{Authentication, Config, Keep};
+use crate::http::{Listener, Places, Serving, front};
+use crate::runtime::Runtime;
+use crate::tasks::{OnExit, Tasks};
+use crate::tls::Certificate;
+
+/// Addresses that are bound, and what is shown to those who come.
+pub(super) struct Doors {
+    http: Listener,
+    /// `None` where gRPC is not spoken.
+    grpc: Option<Listener>,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl Doors {
+    /// Binds the addresses of a configuration.
+    pub(super) async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let certificate = config.tls.as_ref().map(Certificate::open).transpose()?.map(Arc::new);
+        let http = Listener::bind(config.listen, certificate.clone()).await?;
+        let grpc = match config.grpc_listen {
+            Some(address) => {
+                Some(Listener::bind(address, certificate.clone()).await.map_err(ServeError::GrpcNotBound)?)
+            }
+            None => None,
+        };
+        Ok(Self { http, grpc, certificate })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    pub(super) fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(Listener::address)
+    }
+
+    /// Where subscribers of topics reach this server.
+    pub(super) fn url(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// Lets requests and calls in, until `closing`. Where they have to say who sends them, there is somebody who may do
+    /// everything.
+    pub(super) async fn open(
+        self,
+        config: &Config,
+        runtime: &Runtime,
+        tasks: &Tasks,
+        closing: &CancellationToken,
+    ) -> Result<(), ServeError> {
+        if config.authentication == Authentication::Required {
+            first_admin(config, runtime).await?;
+        }
+        let places = Places { grpc_port: self.grpc_address().map(|address| address.port()), base: self.url() };
+        let serving = Serving {
+            bench_endpoints: config.bench_endpoints,
+            without: config.without.clone(),
+            public_hosts: config.public_hosts.clone(),
+            places,
+        };
+        if let Some(certificate) = self.certificate {
+            let reading = read_again(certificate, tasks.stopping().clone())?;
+            tasks.spawn("certificate", OnExit::Ignore, reading);
+        }
+        let (front, grpc) = front(runtime.clone(), serving, tasks);
+        self.http.serve(front, tasks, closing.clone());
+        if let Some(listener) = self.grpc {
+            listener.serve_grpc(grpc, tasks, closing.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Reads the certificate again whenever somebody says that there is a new one.
+fn read_again(
+    certificate: Arc<Certificate>,
+    stopping: CancellationToken,
+) -> Result<impl Future<Output = ()> + Send, ServeError> {
+    let mut told = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    Ok(async move {
+        while let Some(Some(())) = stopping.run_until_cancelled(told.recv()).await {
+            match certificate.read_again() {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::warn!(%error, "the certificate stays as it was"),
+            }
+        }
+    })
+}
+
+/// Leaves a token for the first account where its operator finds it: a file that only the server's own user reads.
+async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeError> {
+    if runtime.access().has_admin() {
+        return Ok(());
+    }
+    let path = match &config.keep {
+        Keep::Sled(data) => data.join(ADMIN_TOKEN),
+        Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
+    };
+    let failed = |source| ServeError::AdminToken { path: path.clone(), source };
+    // Made anew, so that nobody else has it open; and before there is an account: one whose token nobody has would shut
+    // everybody out.
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => (),
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let token = runtime.access().first_admin().await?;
+    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
+    Ok(())
+}
