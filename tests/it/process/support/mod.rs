@@ -2,6 +2,7 @@
 //! deploy, the program's other commands, and a way to wait.
 
 mod answer;
+mod certificate;
 mod command;
 mod guests;
 mod peer;
@@ -11,6 +12,7 @@ mod server;
 use std::time::Duration;
 
 pub(super) use answer::{Answer, attempts, texts};
+pub(super) use certificate::{TLS, certificate};
 pub(super) use command::{Finished, run, run_with};
 pub(super) use guests::{hostile, prebuilt, prebuilt_path, write_hostile};
 pub(super) use peer::Peer;
