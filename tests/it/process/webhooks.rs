@@ -1,8 +1,11 @@
 //! Outcomes that are brought to webhooks: what is sent, how it is signed, what is tried again, and what may not be reached.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use super::support::{Received, Receiver, Server, hostile, prebuilt, run, until};
 
@@ -258,6 +261,46 @@ async fn redirects_are_not_followed_and_a_receiver_that_asks_for_time_gets_it() 
     until("another try", async || (receiver.seen("/moved").len() > 1).then_some(())).await;
     let same: BTreeSet<_> = receiver.seen("/moved").iter().map(|it| it.header("webhook-id").to_owned()).collect();
     assert_eq!((same.len(), receiver.seen("/busy").len()), (1, 1));
+}
+
+/// A time as HTTP writes it.
+fn http_date(at: OffsetDateTime) -> String {
+    at.format(&Rfc2822).unwrap().replace("+0000", "GMT")
+}
+
+#[tokio::test]
+async fn a_receiver_that_names_a_time_is_left_alone_until_then_by_its_own_clock_or_else_by_ours() {
+    let (server, receiver) = (server().await, Receiver::start().await);
+    server.deploy("echo", prebuilt("echo")).await;
+    let tried = async |path: &str, head: &str| {
+        receiver.answers(path, &format!("503 Service Unavailable\r\n{head}"));
+        server.configure("echo", &json!({"on_success": receiver.url(path)})).await.is(200);
+        let id = server.accept("echo", "{}").await;
+        let asked = OffsetDateTime::now_utc();
+        let delivery = until("a try", async || {
+            let delivery = server.look(&id).await["deliveries"][0].clone();
+            Some(delivery).filter(|delivery| delivery["tries"].as_u64() > Some(0))
+        });
+        let delivery = delivery.await;
+        let next = OffsetDateTime::parse(delivery["next_try_at"].as_str().unwrap(), &Rfc3339).unwrap();
+        (id, (next - asked).whole_seconds())
+    };
+    // Years from our clock, ten minutes by its own.
+    let theirs = "date: Sun, 22 Nov 2037 05:00:00 GMT\r\nretry-after: Sun, 22 Nov 2037 05:10:00 GMT";
+    let (_, pause) = tried("/theirs", theirs).await;
+    assert!((600..=700).contains(&pause), "{pause} s");
+    let in_half_an_hour = http_date(OffsetDateTime::now_utc() + Duration::from_mins(30));
+    let (_, pause) = tried("/ours", &format!("retry-after: {in_half_an_hour}")).await;
+    assert!((1_700..=1_860).contains(&pause), "{pause} s");
+    // It is tried then, and not before: the first pause alone would be a second at most.
+    let (id, _) =
+        tried("/soon", "date: Sun, 22 Nov 2037 05:00:00 GMT\r\nretry-after: Sun, 22 Nov 2037 05:00:03 GMT").await;
+    receiver.answers("/soon", "204 No Content");
+    rests(&server, &id, "delivered").await;
+    let sent: Vec<u64> =
+        receiver.seen("/soon").iter().map(|it| it.header("webhook-timestamp").parse().unwrap()).collect();
+    assert!(sent.len() > 1 && sent.windows(2).all(|pair| pair[1] - pair[0] >= 2), "{sent:?}");
+    assert_eq!([receiver.seen("/theirs").len(), receiver.seen("/ours").len()], [1, 1]);
 }
 
 #[tokio::test]
