@@ -301,6 +301,14 @@ impl Server {
         until(status, async || Some(self.look(id).await).filter(|invocation| invocation["status"] == status)).await
     }
 
+    /// Waits until so many attempts run.
+    pub(in crate::process) async fn runs(&self, attempts: u64) {
+        until("attempts to run", async || {
+            (self.get("/v1/runtime").await.is(200).json()["running"] == attempts).then_some(())
+        })
+        .await;
+    }
+
     /// The ids of the invocations that `query` finds, the newest first.
     pub(in crate::process) async fn listed(&self, query: &str) -> Vec<String> {
         let page = self.get(&format!("/v1/invocations?{query}")).await.is(200).json();
