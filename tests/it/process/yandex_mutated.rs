@@ -57,7 +57,7 @@ impl Things {
     async fn make(server: &Server) -> Self {
         let named = |name: &str| json!({ "folderId": FOLDER, "name": name });
         let made = ended(server, post(server, "/functions/v1/functions", &named("mutated")).await).await;
-        let container = ended(server, post(server, "/containers/v1/containers", &named("mutated")).await).await;
+        let container = ended(server, post(server, "/containers/v1/containers", &named("container")).await).await;
         let id = |made: &Value| made["response"]["id"].as_str().unwrap().to_owned();
         let operation = made["id"].as_str().unwrap().to_owned();
         let things = Self { function: id(&made), container: id(&container), operation };
