@@ -158,7 +158,7 @@ async fn an_attempt_cut_short_by_a_shutdown_does_not_count() {
 async fn a_shutdown_lets_what_runs_end() {
     let server = Server::durable().await;
     server.deploy("web", prebuilt("hello-http")).await;
-    let settings = json!({"timeout_ms": 4_000, "async_config": {"max_retries": 0}});
+    let settings = json!({"timeout_ms": 6_000, "async_config": {"max_retries": 0}});
     server.deploy_with("spin", hostile("spin"), &settings).await;
     let id = server.accept("spin", "").await;
     let slow = server.request(reqwest::Method::GET, "/fn/web/slow?ms=4000");
@@ -193,7 +193,7 @@ async fn a_caller_is_not_waited_for_longer_than_the_drain() {
 #[tokio::test]
 async fn a_server_that_is_asked_to_stop_takes_no_more_and_what_waited_is_kept() {
     let server = Server::with(&["--concurrency", "1"]).await;
-    let settings = json!({"timeout_ms": 4_000, "async_config": {"max_retries": 0}});
+    let settings = json!({"timeout_ms": 6_000, "async_config": {"max_retries": 0}});
     server.deploy_with("spin", hostile("spin"), &settings).await;
     server.deploy("echo", prebuilt("echo")).await;
     let running = server.accept("spin", "").await;

@@ -43,7 +43,9 @@ fn operations(things: &Things) -> Vec<Operation> {
         let (method, path) = rest.split_once(' ').unwrap();
         Operation { method: method.parse().unwrap(), path: path.to_owned(), right: things.right(method, path) }
     });
-    operations.collect()
+    let operations: Vec<_> = operations.collect();
+    assert_eq!(operations.len(), lines.iter().filter(|line| line.contains("(tidemill.rest)")).count());
+    operations
 }
 
 /// What there is on the server.
@@ -329,7 +331,10 @@ impl Operation {
 
 /// The members of an object as a query has them.
 fn pairs(fields: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // No client could send an address that is longer than this one would be.
+    let text = |value: &Value| -> String {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned).chars().take(2_000).collect()
+    };
     fields.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
@@ -343,7 +348,6 @@ async fn a_request_with_wrong_parts_is_answered_or_refused_in_the_dialects_form_
     let mut things = Things::make(&server).await;
     let (mut answered, mut refused) = (0, 0);
     let all = operations(&things);
-    assert!(all.len() >= 42, "{} paths", all.len());
     for at in 0..all.len() {
         for _ in 0..cases {
             // One of those before may have removed or renamed something.

@@ -20,7 +20,7 @@ pub(super) use receiver::{Received, Receiver};
 pub(super) use server::{Server, Stopped};
 
 /// How long a test waits for something that is going to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -291,7 +291,7 @@ impl Server {
 
     /// An invocation once it is settled, with this status.
     pub(in crate::process) async fn settled(&self, id: &str, status: &str) -> Value {
-        let invocation = self.get(&format!("/v1/invocations/{id}?wait=60s")).await.is(200).json();
+        let invocation = self.get(&format!("/v1/invocations/{id}?wait=180s")).await.is(200).json();
         assert_eq!(invocation["status"], status, "{invocation:#}");
         invocation
     }
