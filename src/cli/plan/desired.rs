@@ -276,7 +276,7 @@ fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 /// Makes of an asynchronous configuration what the server would write.
 fn asynchronous(config: &mut Asynchronous, namespace: &Namespace) -> Result<(), String> {
     for way in [&mut config.on_success, &mut config.on_failure].into_iter().flatten() {
-        self::destination(way, namespace)?;
+        destination(way, namespace)?;
     }
     config.service_account.as_deref().map(parsed::<AccountName>).transpose().map(drop)
 }

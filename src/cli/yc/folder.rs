@@ -19,10 +19,14 @@ const MAX_DEPTH: usize = 32;
 
 /// The zip of a folder.
 pub(super) fn zipped(folder: &Path) -> Result<Vec<u8>, Error> {
+    zipped_within(folder, MAX_BYTES)
+}
+
+fn zipped_within(folder: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut files = Vec::new();
     find(folder, MAX_DEPTH, &mut files)?;
     files.sort();
-    let mut writer = ZipWriter::new(Limited { inner: Cursor::new(Vec::new()) });
+    let mut writer = ZipWriter::new(Limited { inner: Cursor::new(Vec::new()), most });
     for path in &files {
         let unreadable = |cause| Error::Unreadable { path: path.clone(), cause };
         writer
@@ -77,12 +81,14 @@ fn name(folder: &Path, path: &Path) -> Result<String, Error> {
 /// What takes no more than a zip may have.
 struct Limited {
     inner: Cursor<Vec<u8>>,
+    /// In bytes.
+    most: u64,
 }
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.inner.position() + bytes.len() as u64 > MAX_BYTES {
-            let most = units::show_size(MAX_BYTES);
+        if self.inner.position() + bytes.len() as u64 > self.most {
+            let most = units::show_size(self.most);
             return Err(io::Error::other(format!("with it the zip of the folder has more than {most}")));
         }
         self.inner.write(bytes)
@@ -125,15 +131,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
         assert!(zipped(folder.path()).unwrap_err().to_string().contains("32 folders deep"));
         fs::remove_file(folder.path().join("again")).unwrap();
-        // What cannot be made smaller: the remainders of a generator.
-        let mut state = 1_u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            state.to_le_bytes()[7]
-        };
-        let large: Vec<u8> = (0..MAX_BYTES + 1).map(|_| next()).collect();
-        fs::write(folder.path().join("large"), large).unwrap();
-        let refused = zipped(folder.path()).unwrap_err();
-        assert!(crate::cli::error::innermost(&refused).contains("more than 50 MiB"), "{refused:?}");
+        for name in ["a", "b"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        assert!(zipped_within(folder.path(), 1_024).is_ok());
+        let refused = zipped_within(folder.path(), 64).unwrap_err();
+        assert!(crate::cli::error::innermost(&refused).contains("more than 64 B"), "{refused:?}");
     }
 }
