@@ -31,7 +31,6 @@ impl Site<'_> {
         let request = match (step.action, step.id.kind) {
             (Action::Remove, _) => self.removal(&server, &step.id)?,
             (_, Kind::Function) if step.deploys() => self.deployment(&server, step).await?,
-            (_, Kind::Function) => return configure(&server, step).await,
             _ => change(&server, step).await?,
         };
         self.client.send(request).await.map(drop)
@@ -45,6 +44,7 @@ impl Site<'_> {
                 delete(&["accounts", &id.name, "roles"]).query(&[("role", role), ("on", on)])
             }
             Kind::Alias => delete(&["functions", &id.name, "aliases", &id.part]),
+            Kind::VersionConfig => delete(&["functions", &id.name, "async-config"]).query(&[("qualifier", &id.part)]),
             Kind::Subscription => {
                 let there = self.present.subscriptions.get(id);
                 let there = there.ok_or_else(|| Error::Usage(format!("{id} has no id to remove it by")))?;
@@ -57,6 +57,7 @@ impl Site<'_> {
             | Kind::Topic
             | Kind::Function
             | Kind::Limits
+            | Kind::Switch
             | Kind::Trigger => delete(&[place(id.kind), &id.name]),
         })
     }
@@ -92,6 +93,18 @@ async fn change(server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Erro
         Kind::Role => server.request(post, &["accounts", &id.name, "roles"]).json(&step.after),
         Kind::Subscription => server.request(post, &["topics", &id.name, "subscriptions"]).json(&body(&step.after)?),
         Kind::Limits => server.request(put, &["functions", &id.name, "queue"]).json(&body(&step.after)?),
+        Kind::Switch => {
+            let way = if step.after["disabled"] == true { "disable" } else { "enable" };
+            server.request(post, &["functions", &id.name, way])
+        }
+        // What is deployed is not changed here, so it is the configuration.
+        Kind::Function => {
+            server.request(put, &["functions", &id.name, "async-config"]).json(&body(&step.after["async"])?)
+        }
+        Kind::VersionConfig => {
+            let request = server.request(put, &["functions", &id.name, "async-config"]);
+            request.query(&[("qualifier", &id.part)]).json(&body(&step.after)?)
+        }
         Kind::Alias => {
             let version = match &step.after["version"] {
                 Value::Number(number) => Value::Number(number.clone()),
@@ -102,25 +115,10 @@ async fn change(server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Erro
                 .request(put, &["functions", &id.name, "aliases", &id.part])
                 .json(&json!({ "version": version, "weights": step.after["weights"] }))
         }
-        Kind::Connection | Kind::Stream | Kind::Queue | Kind::Function | Kind::Trigger => {
+        Kind::Connection | Kind::Stream | Kind::Queue | Kind::Trigger => {
             server.request(put, &[place(id.kind), &id.name]).json(&body(&step.after)?)
         }
     })
-}
-
-/// Sets a function's asynchronous configuration alone; and that of its newest version, where that has one of its own.
-async fn configure(server: &Server<'_>, step: &Step) -> Result<(), Error> {
-    let segments = ["functions", &step.id.name, "async-config"];
-    let wanted = body(&step.after["async"])?;
-    let request = server.request(Method::PUT, &segments).json(&wanted);
-    server.client.send(request).await?;
-    let shown = server.get(&["functions", &step.id.name]).await?;
-    if server.function(&shown)?["async"] != step.after["async"] {
-        let latest = shown["latest"].to_string();
-        let request = server.request(Method::PUT, &segments).query(&[("qualifier", latest)]).json(&wanted);
-        server.client.send(request).await?;
-    }
-    Ok(())
 }
 
 fn body(settings: &Value) -> Result<Value, Error> {
@@ -135,7 +133,7 @@ const fn place(kind: Kind) -> &'static str {
         Kind::Stream => "streams",
         Kind::Queue => "queues",
         Kind::Topic | Kind::Subscription => "topics",
-        Kind::Function | Kind::Limits | Kind::Alias => "functions",
+        Kind::Function | Kind::Limits | Kind::Switch | Kind::VersionConfig | Kind::Alias => "functions",
         Kind::Trigger => "triggers",
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::file::{Connection, Function, Limits, Queue, Stream, Subscription, Trigger};
+use super::file::{Asynchronous, Connection, Function, Limits, Queue, Stream, Subscription, Trigger};
 use super::present::Present;
 use super::resource::{Id, Kind, Resources};
 
@@ -75,7 +75,7 @@ pub(super) fn difference(desired: &Resources, present: &Present, prune: bool, ha
     let unwanted = present
         .resources
         .iter()
-        .filter(|(id, _)| id.kind != Kind::Limits && !desired.contains_key(*id) && is_whole_wanted(id));
+        .filter(|(id, _)| !id.kind.is_always_there() && !desired.contains_key(*id) && is_whole_wanted(id));
     for (id, settings) in unwanted {
         if prune && (has_accounts || id.kind != Kind::Account) {
             let (before, after) = (settings.clone(), Value::Null);
@@ -89,9 +89,9 @@ pub(super) fn difference(desired: &Resources, present: &Present, prune: bool, ha
 
 impl Difference {
     fn add(&mut self, id: &Id, present: Option<&Value>, wanted: Value) {
-        let usual = defaults(Kind::Limits);
+        let usual = defaults(id.kind);
         // The limits of a function are there as soon as it is.
-        let present = present.or_else(|| (id.kind == Kind::Limits).then_some(&usual));
+        let present = present.or_else(|| id.kind.is_always_there().then_some(&usual));
         let (action, before) = match present {
             None => (Action::Create, Value::Null),
             Some(before) => (Action::Change, before.clone()),
@@ -148,6 +148,8 @@ pub(super) fn defaults(kind: Kind) -> Value {
         Kind::Limits => serde_json::to_value(Limits::default()),
         Kind::Subscription => serde_json::to_value(Subscription::default()),
         Kind::Trigger => serde_json::to_value(Trigger::default()),
+        Kind::Switch => Ok(json!({ "disabled": false })),
+        Kind::VersionConfig => serde_json::to_value(Asynchronous::default()),
         Kind::Alias => Ok(json!({ "weights": {} })),
         Kind::Account | Kind::Role | Kind::Topic => Ok(json!({})),
     };

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use toml::Spanned;
 
 use super::api::to_api;
-use super::file::{Account, Connection, Destination, File, Function, Grants, Named, Queue, Stream, Topic, Trigger};
+use super::file::{
+    Account, Asynchronous, Connection, Destination, File, Function, Grants, Named, Queue, Stream, Topic, Trigger,
+};
 use super::read::{Lines, Wrong, listed, nearest, read};
 use super::resource::{Id, Kind, Resources};
 use super::triggers;
@@ -26,6 +28,9 @@ use crate::model::names::{
     TopicName, TriggerName, VersionNumber,
 };
 use crate::oci::{ImageReference, SCHEME};
+
+/// What is wrong with a version that is no number.
+const NUMBERS: &str = "versions have numbers, from 1";
 
 /// What a file wants.
 #[derive(Debug)]
@@ -207,11 +212,16 @@ impl Reader<'_> {
         let wanted = function.entrypoint.as_deref().map(parsed::<Wanted>).transpose()?;
         function.entrypoint = wanted.map(|wanted| wanted.to_string());
         function.grants = grants(&function.grants)?;
-        let config = &mut function.asynchronous;
-        for way in [&mut config.on_success, &mut config.on_failure].into_iter().flatten() {
-            self::destination(way, &id.namespace)?;
+        asynchronous(&mut function.asynchronous, &id.namespace)?;
+        for (number, mut version) in std::mem::take(&mut function.versions) {
+            let number: VersionNumber =
+                parsed(&number).map_err(|_| format!("`versions.{number}` is no version: {NUMBERS}"))?;
+            asynchronous(&mut version.asynchronous, &id.namespace)?;
+            self.put(id.part(Kind::VersionConfig, &number.to_string()), &version.asynchronous)?;
         }
-        config.service_account.as_deref().map(parsed::<AccountName>).transpose()?;
+        if let Some(disabled) = function.disabled {
+            self.put(id.part(Kind::Switch, ""), &json!({ "disabled": disabled }))?;
+        }
         for (alias, to) in &function.aliases {
             parsed::<AliasName>(alias)?;
             let version = to.version.map_or_else(|| json!("latest"), |number| json!(number));
@@ -261,6 +271,14 @@ fn unknown(key: &str, written: &str, known: &[&str]) -> String {
 
 fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Makes of an asynchronous configuration what the server would write.
+fn asynchronous(config: &mut Asynchronous, namespace: &Namespace) -> Result<(), String> {
+    for way in [&mut config.on_success, &mut config.on_failure].into_iter().flatten() {
+        destination(way, namespace)?;
+    }
+    config.service_account.as_deref().map(parsed::<AccountName>).transpose().map(drop)
 }
 
 /// A destination as the server would write it in `namespace`.

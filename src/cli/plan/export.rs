@@ -37,6 +37,18 @@ pub(super) fn document(
     Ok(document)
 }
 
+/// Leaves out the configurations of single versions, for a server that is to get the newest ones alone: what the newest has of
+/// its own becomes the function's.
+pub(super) fn with_newest_versions_alone(present: &mut Present) {
+    for (id, number) in &present.latest {
+        let own = present.resources.get(&id.part(Kind::VersionConfig, &number.to_string())).cloned();
+        if let (Some(own), Some(settings)) = (own, present.resources.get_mut(id)) {
+            settings["async"] = own;
+        }
+    }
+    present.resources.retain(|id, _| id.kind != Kind::VersionConfig);
+}
+
 /// Puts the settings of a thing into the table of the whole that it is, or is a part of.
 fn put(whole: &mut Map<String, Value>, id: &Id, settings: Map<String, Value>) {
     let list = |whole: &mut Map<String, Value>, key: &str, settings| {
@@ -49,6 +61,10 @@ fn put(whole: &mut Map<String, Value>, id: &Id, settings: Map<String, Value>) {
         Kind::Role => list(whole, "roles", settings),
         Kind::Subscription => list(whole, "subscriptions", settings),
         Kind::Limits if settings.is_empty() => (),
+        Kind::VersionConfig => {
+            let version = table(table(whole, "versions"), &id.part);
+            version.insert("async".to_owned(), Value::Object(settings));
+        }
         Kind::Limits => drop(whole.insert("queue".to_owned(), Value::Object(settings))),
         Kind::Alias => {
             let version = settings.get("version").cloned().unwrap_or_default();
@@ -95,7 +111,7 @@ const fn place(kind: Kind) -> &'static str {
         Kind::Stream => "streams",
         Kind::Queue => "queues",
         Kind::Topic | Kind::Subscription => "topics",
-        Kind::Function | Kind::Limits | Kind::Alias => "functions",
+        Kind::Function | Kind::Limits | Kind::Switch | Kind::VersionConfig | Kind::Alias => "functions",
         Kind::Trigger => "triggers",
     }
 }

@@ -167,11 +167,24 @@ pub(super) struct Function {
     /// Who pulls an image. The server does not keep it, so it is no part of what is compared.
     #[serde(skip_serializing)]
     pub(super) registry: Option<Login>,
-    /// A thing of its own on the server.
+    /// Whether invocations are refused, if that is said. A thing of its own on the server, as all that follows.
+    #[serde(skip_serializing)]
+    pub(super) disabled: Option<bool>,
     #[serde(skip_serializing)]
     pub(super) queue: Limits,
     #[serde(skip_serializing)]
     pub(super) aliases: BTreeMap<String, Alias>,
+    #[serde(skip_serializing)]
+    pub(super) versions: BTreeMap<String, Version>,
+}
+
+/// What can be said of a version that is there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Version {
+    /// Its own, which wins over the function's.
+    #[serde(rename = "async")]
+    pub(super) asynchronous: Asynchronous,
 }
 
 /// A user that a registry knows.
@@ -362,8 +375,10 @@ impl Default for Function {
             grants: Grants::default(),
             asynchronous: Asynchronous::default(),
             registry: None,
+            disabled: None,
             queue: Limits::default(),
             aliases: BTreeMap::new(),
+            versions: BTreeMap::new(),
         }
     }
 }

@@ -35,6 +35,7 @@ The file is TOML. What is absent is as usual, as with `deploy` and the other com
   environment = { MODE = \"dry\" }
   grants = { http = [\"https://api.example\"], secrets = { KEY = \"api-key\" } }   # directories, key_value, functions, config
   aliases = { prod = 3, next = \"latest\" }
+  disabled = false                    # absent: as it is
 
   [functions.bill.async]              # max_retries, max_event_age, retry_delay, retry_delay_max, service_account
   max_retries = 2
@@ -44,6 +45,9 @@ The file is TOML. What is absent is as usual, as with `deploy` and the other com
   [functions.bill.queue]              # concurrency, max_queued, max_queued_bytes, paused
   max_queued = 100000
   retention = { failed = { age = \"7d\", count = 1000, bytes = \"1GiB\" } }
+
+  [functions.bill.versions.3]         # what one version has of its own, which wins over the function's
+  async = { max_retries = 0 }         # as functions.bill.async
 
   [containers.site]                   # a function that answers HTTP: the same keys, and entrypoint = \"http\"
   module = \"site.wasm\"

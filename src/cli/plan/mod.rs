@@ -67,7 +67,8 @@ pub(super) struct Export {
     /// Where to write the description [default: to standard output]
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Write the modules of functions into this folder, and name those files. Without it the description names what the
+    /// Write the modules of functions into this folder, and name those files: for another server, which gets the newest
+    /// version of each with the asynchronous configuration that applies to it. Without it the description names what the
     /// server has by its digest, and is good for this server only
     #[arg(long, value_name = "FOLDER")]
     modules: Option<PathBuf>,
@@ -187,8 +188,11 @@ impl Export {
         let namespace = client.namespace().cloned().unwrap_or_default();
         let kinds = Kind::ALL.into_iter().collect();
         let wanted = Wanted { namespaces: BTreeSet::from([namespace.clone()]), kinds, limits: None };
-        let present = Present::read(client, &wanted).await?;
+        let mut present = Present::read(client, &wanted).await?;
         let modules = self.download(client, &namespace, &present).await?;
+        if self.modules.is_some() {
+            export::with_newest_versions_alone(&mut present);
+        }
         let document = export::document(&namespace, &present, &modules)?;
         let text = if output.json { json!(document).to_string() } else { document.to_string() };
         match &self.file {

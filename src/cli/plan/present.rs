@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::api::settings;
-use super::file::{Connection, Function, Limits, Queue, Stream, Subscription, Trigger};
+use super::file::{Asynchronous, Connection, Function, Limits, Queue, Stream, Subscription, Trigger};
 use super::order::Edges;
 use super::resource::{Id, Kind, Resources};
 use super::triggers;
@@ -37,6 +37,8 @@ const QUEUE: [&str; 8] =
     ["visibility", "delay", "retention", "wait", "max_message", "redrive", "content_deduplication", "tags"];
 const SUBSCRIPTION: [&str; 3] = ["to", "filter", "give_up_after"];
 const LIMITS: [&str; 5] = ["paused", "concurrency", "max_queued", "max_queued_bytes", "retention"];
+const ASYNC: [&str; 7] =
+    ["max_retries", "max_event_age", "retry_delay", "retry_delay_max", "on_success", "on_failure", "service_account"];
 const FUNCTION: [&str; 15] = [
     "module",
     "entrypoint",
@@ -118,7 +120,7 @@ impl Present {
             Kind::Function => self.functions(server, wanted).await,
             Kind::Trigger => self.triggers(server).await,
             // They are read with what they are parts of.
-            Kind::Role | Kind::Limits | Kind::Alias | Kind::Subscription => Ok(()),
+            Kind::Role | Kind::Limits | Kind::Switch | Kind::VersionConfig | Kind::Alias | Kind::Subscription => Ok(()),
         }
     }
 
@@ -175,8 +177,23 @@ impl Present {
                 let queue = server.get(&["functions", &id.name, "queue"]).await?;
                 let limits = server.read::<Limits>(&queue["config"], &LIMITS)?;
                 self.resources.insert(id.part(Kind::Limits, ""), limits);
+                self.version_configs(server, &id).await?;
             }
+            self.resources.insert(id.part(Kind::Switch, ""), json!({ "disabled": function["disabled"] }));
             self.resources.insert(id, server.function(&function)?);
+        }
+        Ok(())
+    }
+
+    /// The configurations that versions have of their own.
+    async fn version_configs(&mut self, server: &Server<'_>, id: &Id) -> Result<(), Error> {
+        let answer = server.get(&["functions", &id.name, "versions"]).await?;
+        for version in answer["versions"].as_array().into_iter().flatten() {
+            let config = &version["async_config"];
+            if !config.is_null() {
+                let config = server.read::<Asynchronous>(config, &ASYNC)?;
+                self.resources.insert(id.part(Kind::VersionConfig, &version["version"].to_string()), config);
+            }
         }
         Ok(())
     }
@@ -227,9 +244,9 @@ impl Server<'_> {
     }
 
     /// The settings of a function in the answer that shows it.
-    pub(super) fn function(&self, answer: &Value) -> Result<Value, Error> {
+    fn function(&self, answer: &Value) -> Result<Value, Error> {
         let mut version = answer["version"].clone();
-        let mut config = answer["async_config"].clone();
+        let mut config = answer["function_config"].clone();
         if let (Some(members), Some(config)) = (version.as_object_mut(), config.as_object_mut()) {
             config.remove("set");
             let image = members.get("source").and_then(|source| source.get("image"));

@@ -25,6 +25,10 @@ pub(super) enum Kind {
     Function,
     /// How much may wait for a function.
     Limits,
+    /// Whether a function is invoked at all.
+    Switch,
+    /// The asynchronous configuration of one version alone.
+    VersionConfig,
     Alias,
     Subscription,
     Trigger,
@@ -32,7 +36,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Account,
         Self::Role,
         Self::Connection,
@@ -41,6 +45,8 @@ impl Kind {
         Self::Topic,
         Self::Function,
         Self::Limits,
+        Self::Switch,
+        Self::VersionConfig,
         Self::Alias,
         Self::Subscription,
         Self::Trigger,
@@ -57,17 +63,24 @@ impl Kind {
             Self::Topic => "topic",
             Self::Function => "function",
             Self::Limits => "limits",
+            Self::Switch => "switch",
+            Self::VersionConfig => "async of version",
             Self::Alias => "alias",
             Self::Subscription => "subscription",
             Self::Trigger => "trigger",
         }
     }
 
+    /// Whether it is there as soon as the whole is, and goes only with that.
+    pub(super) const fn is_always_there(self) -> bool {
+        matches!(self, Self::Limits | Self::Switch)
+    }
+
     /// What it is a part of, and goes with.
     pub(super) const fn whole(self) -> Option<Self> {
         match self {
             Self::Role => Some(Self::Account),
-            Self::Limits | Self::Alias => Some(Self::Function),
+            Self::Limits | Self::Switch | Self::VersionConfig | Self::Alias => Some(Self::Function),
             Self::Subscription => Some(Self::Topic),
             Self::Account
             | Self::Connection
@@ -135,8 +148,8 @@ pub(super) type Resources = BTreeMap<Id, Value>;
 pub(super) fn needs(id: &Id, settings: &Value) -> Vec<Id> {
     let mut needs: Vec<_> = id.whole().into_iter().collect();
     match id.kind {
-        Kind::Function => {
-            let config = &settings["async"];
+        Kind::Function | Kind::VersionConfig => {
+            let config = config(id, settings);
             needs.extend(account(id, &config["service_account"]));
             for way in [&config["on_success"], &config["on_failure"]] {
                 needs.extend(destination(id, way));
@@ -149,7 +162,14 @@ pub(super) fn needs(id: &Id, settings: &Value) -> Vec<Id> {
             needs.extend(text(&settings["function"]).into_iter().flat_map(|name| function(id, name)));
             needs.extend(text(&settings["queue"]).map(|queue| Id::new(Kind::Queue, &id.namespace, queue)));
         }
-        Kind::Account | Kind::Role | Kind::Connection | Kind::Stream | Kind::Topic | Kind::Limits | Kind::Alias => (),
+        Kind::Account
+        | Kind::Role
+        | Kind::Connection
+        | Kind::Stream
+        | Kind::Topic
+        | Kind::Limits
+        | Kind::Switch
+        | Kind::Alias => (),
     }
     needs
 }
@@ -157,10 +177,11 @@ pub(super) fn needs(id: &Id, settings: &Value) -> Vec<Id> {
 /// What leads where because of a thing.
 pub(super) fn edges(id: &Id, settings: &Value) -> Vec<(Node, Node)> {
     match id.kind {
-        Kind::Function => {
+        Kind::Function | Kind::VersionConfig => {
             let Ok(name) = id.name.parse() else { return Vec::new() };
             let from = Node::Function(FunctionPath { namespace: id.namespace.clone(), name });
-            let ways = [&settings["async"]["on_success"], &settings["async"]["on_failure"]];
+            let config = config(id, settings);
+            let ways = [&config["on_success"], &config["on_failure"]];
             let to = ways.into_iter().filter(|way| way["connection"].is_null()).filter_map(way_to);
             to.filter_map(|to| Some((from.clone(), node(id, to)?))).collect()
         }
@@ -178,10 +199,20 @@ pub(super) fn edges(id: &Id, settings: &Value) -> Vec<(Node, Node)> {
             };
             to.map(|to| (from, to)).into_iter().collect()
         }
-        Kind::Account | Kind::Role | Kind::Connection | Kind::Stream | Kind::Topic | Kind::Limits | Kind::Alias => {
-            Vec::new()
-        }
+        Kind::Account
+        | Kind::Role
+        | Kind::Connection
+        | Kind::Stream
+        | Kind::Topic
+        | Kind::Limits
+        | Kind::Switch
+        | Kind::Alias => Vec::new(),
     }
+}
+
+/// The asynchronous configuration in the settings of a function, or of one version.
+fn config<'a>(id: &Id, settings: &'a Value) -> &'a Value {
+    if id.kind == Kind::Function { &settings["async"] } else { settings }
 }
 
 fn text(value: &Value) -> Option<&str> {

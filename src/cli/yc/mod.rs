@@ -3,9 +3,11 @@
 
 mod container;
 mod flags;
+mod folder;
 mod function;
 mod rest;
 mod revision;
+mod tags;
 mod version;
 mod yaml;
 

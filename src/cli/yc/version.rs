@@ -10,14 +10,16 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::flags::{seconds, size};
+use super::folder;
 use super::function::FUNCTIONS;
 use super::rest::Cloud;
+use super::tags::{ByTag, Tag};
 use crate::cli::deploy;
 use crate::cli::error::Error;
 use crate::cli::units;
 use crate::cli::variable::{self, Variable};
 
-const VERSIONS: &str = "functions/v1/versions";
+pub(super) const VERSIONS: &str = "functions/v1/versions";
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -34,6 +36,12 @@ pub(in crate::cli) enum Command {
     },
     /// List the versions of a function
     List(Of),
+    /// Put a tag on a version, and so take it from any other of the function
+    SetTag(Tag),
+    /// Take a tag from a version
+    RemoveTag(Tag),
+    /// Show the version that has a tag
+    GetByTag(ByTag),
 }
 
 /// The function that it is about.
@@ -90,8 +98,8 @@ pub(in crate::cli) struct Create {
 #[group(required = true, multiple = true)]
 #[expect(clippy::struct_field_names, reason = "the names of the flags, as they are documented")]
 struct Source {
-    /// A file with the module, or a zip with it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source_version_id", "package_bucket_name"])]
+    /// A file with the module, a zip with it, or a folder with it, which is zipped
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["source_version_id", "package_bucket_name"])]
     source_path: Option<PathBuf>,
     /// The version that has it
     #[arg(long, value_name = "ID", conflicts_with = "package_bucket_name")]
@@ -149,12 +157,15 @@ impl Command {
                 let listed = cloud.list(VERSIONS, "versions", ("functionId", &function)).await?;
                 cloud.show(&Value::Array(listed))
             }
+            Self::SetTag(tag) => tag.change(cloud, "setTag").await,
+            Self::RemoveTag(tag) => tag.change(cloud, "removeTag").await,
+            Self::GetByTag(by) => by.show(cloud).await,
         }
     }
 }
 
 impl Of {
-    async fn id(&self, cloud: &Cloud<'_>) -> Result<String, Error> {
+    pub(super) async fn id(&self, cloud: &Cloud<'_>) -> Result<String, Error> {
         match (&self.function_id, &self.function_name) {
             (Some(id), _) => Ok(id.clone()),
             (None, name) => cloud.id(FUNCTIONS, name.as_deref().unwrap_or_default()).await,
@@ -190,6 +201,7 @@ impl Source {
     /// The member of the request that says where the module is.
     async fn body(&self) -> Result<(String, Value), Error> {
         Ok(match (&self.source_path, &self.source_version_id, &self.package_bucket_name) {
+            (Some(path), ..) if path.is_dir() => ("content".to_owned(), STANDARD.encode(folder::zipped(path)?).into()),
             (Some(path), ..) => ("content".to_owned(), STANDARD.encode(deploy::read(path).await?).into()),
             (None, Some(id), _) => ("versionId".to_owned(), id.as_str().into()),
             (None, None, bucket) => {

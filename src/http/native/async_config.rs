@@ -139,7 +139,22 @@ impl ConfigOut {
     /// The configuration that applies to `version` of `function`.
     pub(super) fn of(function: &Function, version: VersionNumber) -> Self {
         let set = function.async_config.is_some() || function.version_configs.contains_key(&version);
-        let AsyncConfig { retry, max_event_age, destinations, service_account } = function.config_of(version);
+        Self::written(set, function.config_of(version), function)
+    }
+
+    /// The function's, which applies to versions without one of their own.
+    pub(super) fn of_function(function: &Function) -> Self {
+        let config = function.async_config.clone();
+        Self::written(config.is_some(), config.unwrap_or_default(), function)
+    }
+
+    /// The one of `version` alone, if there is one.
+    pub(super) fn of_version(function: &Function, version: VersionNumber) -> Option<Self> {
+        function.version_configs.get(&version).map(|config| Self::written(true, config.clone(), function))
+    }
+
+    fn written(set: bool, config: AsyncConfig, function: &Function) -> Self {
+        let AsyncConfig { retry, max_event_age, destinations, service_account } = config;
         let Destinations { on_success, on_failure, success_terms, failure_terms } = destinations;
         let object = |to: Option<Destination>, terms: Terms| {
             to.map(|to| DestinationObject {

@@ -24,7 +24,7 @@ use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::entrypoint::Wanted;
-use crate::model::function::{Annotations, Limits, Space, Version, Weights};
+use crate::model::function::{Annotations, Function, Limits, Space, Version, Weights};
 use crate::model::grant::MissingGrant;
 use crate::model::names::{FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::model::time::whole_ms;
@@ -111,7 +111,10 @@ pub(super) struct FunctionOut {
     weights: BTreeMap<String, Weights>,
     disabled: bool,
     version: VersionOut,
+    /// What applies to that version.
     async_config: ConfigOut,
+    /// What applies to versions without a configuration of their own.
+    function_config: ConfigOut,
     missing_grants: Vec<MissingOut>,
 }
 
@@ -148,6 +151,8 @@ struct VersionOut {
     cgi: bool,
     grants: GrantsText,
     source: Option<SourceOut>,
+    /// The asynchronous configuration that is its own, which wins over the function's.
+    async_config: Option<ConfigOut>,
 }
 
 /// The image that a version was pulled from.
@@ -199,8 +204,9 @@ impl FunctionOut {
             aliases: function.aliases.iter().map(|(alias, number)| (alias.to_string(), *number)).collect(),
             weights: function.weights.iter().map(|(alias, weights)| (alias.to_string(), weights.clone())).collect(),
             disabled: function.disabled,
-            version: VersionOut::of(version),
+            version: VersionOut::of(function, version),
             async_config: ConfigOut::of(function, version.number),
+            function_config: ConfigOut::of_function(function),
             missing_grants: version.grants.missing(&version.wants).into_iter().map(MissingOut::of).collect(),
         }
     }
@@ -213,7 +219,7 @@ impl MissingOut {
 }
 
 impl VersionOut {
-    fn of(version: &Version) -> Self {
+    fn of(function: &Function, version: &Version) -> Self {
         Self {
             version: version.number,
             created_at: version.created.to_string(),
@@ -234,6 +240,7 @@ impl VersionOut {
             cgi: version.cgi,
             grants: GrantsText::of(&version.grants),
             source: version.annotations.get(SOURCE).and_then(|text| serde_json::from_str(text).ok()),
+            async_config: ConfigOut::of_version(function, version.number),
         }
     }
 }
@@ -433,7 +440,8 @@ pub(super) async fn versions(
     uri: Uri,
 ) -> Result<Json<VersionsOut>, Problem> {
     let path = named(&uri, &name)?;
-    let versions = runtime.versions(&path)?.iter().map(|version| VersionOut::of(version)).collect();
+    let (function, versions) = (runtime.function(&path)?, runtime.versions(&path)?);
+    let versions = versions.iter().map(|version| VersionOut::of(&function, version)).collect();
     Ok(Json(VersionsOut { versions }))
 }
 

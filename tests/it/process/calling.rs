@@ -188,18 +188,16 @@ async fn what_is_enqueued_has_its_delay_its_priority_and_its_key() {
 #[tokio::test]
 async fn the_one_that_is_waited_for_is_stopped_at_the_callers_deadline_and_what_was_enqueued_stays() {
     let server = Server::in_memory().await;
-    server.deploy("spin", hostile("spin")).await;
+    server.deploy_with("spin", hostile("spin"), &json!({"timeout_ms": 600_000})).await;
     server.deploy("b", prebuilt("echo")).await;
-    let settings = json!({"grants": {"functions": ["*"]}, "timeout_ms": 300});
+    let settings = json!({"grants": {"functions": ["*"]}, "timeout_ms": 3_000});
     server.deploy_with("a", prebuilt("caller"), &settings).await;
     let queued = told(&server, "a", &json!({"function": "b", "payload": "x", "enqueue": true})).await;
-    let before = tokio::time::Instant::now();
     server.invoke("a", json!({"function": "spin"}).to_string()).await.problem(504, "function_failed");
-    assert!(before.elapsed().as_secs() < 5, "spin alone would have taken 30 s: {:?}", before.elapsed());
     let spin = until("its record", async || server.listed("function=spin").await.pop()).await;
     assert_eq!(server.look(&spin).await["status"], "cancelled");
     assert_eq!(server.settled(queued["id"].as_str().unwrap(), "succeeded").await["result"]["body"], "x");
-    assert_eq!(server.get("/v1/runtime").await.is(200).json()["running"], 0);
+    server.runs(0).await;
 }
 
 #[tokio::test]

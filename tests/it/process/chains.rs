@@ -205,7 +205,7 @@ async fn deleting_a_destination_is_refused_with_who_would_lose_it_and_force_lose
 #[tokio::test]
 async fn what_runs_when_its_function_is_deleted_goes_on_and_is_not_tried_again() {
     let server = Server::in_memory().await;
-    let settings = json!({"timeout_ms": 1_000, "async_config": {"max_retries": 3, "retry_delay_ms": 10}});
+    let settings = json!({"timeout_ms": 4_000, "async_config": {"max_retries": 3, "retry_delay_ms": 10}});
     server.deploy_with("spin", hostile("spin"), &settings).await;
     let running = server.accept("spin", "").await;
     server.reaches(&running, "running").await;

@@ -63,12 +63,29 @@ async fn boto3_and_the_aws_command_line_sign_with_keys_that_were_made_here_and_m
     assert!(keys.iter().skip(1).step_by(2).all(|secret| !log.contains(secret)), "a secret is in the log");
 }
 
+#[tokio::test]
+async fn over_tls_boto3_and_the_aws_command_line_get_urls_of_queues_with_https_and_use_them() {
+    let (Some(kept), Some(_)) = (kept("python/bin/python"), kept("python/bin/aws")) else { return };
+    let server = Server::secured(&[]).await;
+    let keys = [key(&server, "writer", "queues.writer").await, key(&server, "reader", "queues.reader").await].concat();
+    assert!(server.url("").starts_with("https://"));
+    let ca = server.authority();
+    for (program, name) in [(kept.join("python/bin/python"), "sqs-auth.py"), ("bash".into(), "sqs-auth.sh")] {
+        let mut command = Command::new(program);
+        let command = command.arg(script(name)).arg(server.url("")).args(&keys);
+        said(command.env("PATH", path(&kept)).env("AWS_CA_BUNDLE", &ca), 3).await;
+    }
+}
+
 /// Makes an account with a role by the command line, and returns the id and the secret of a key of it.
 async fn key(server: &Server, account: &str, role: &str) -> [String; 2] {
     let file = server.folder().join("tidemill-data/admin.token");
+    let authority = server.authority();
+    let trusted = authority.exists().then(|| ["--ca", authority.to_str().unwrap()]);
     let access = async |arguments: &[&str]| {
-        let signed_in = ["--token-file", file.to_str().unwrap(), "access"];
-        run(server, &[&signed_in[..], arguments].concat()).await.exits(0)
+        let signed_in = ["access", "--token-file", file.to_str().unwrap()];
+        let trusted = trusted.as_ref().map(<[_; 2]>::as_slice).unwrap_or_default();
+        run(server, &[&signed_in[..1], arguments, &signed_in[1..], trusted].concat()).await.exits(0)
     };
     access(&["accounts", "create", account]).await;
     access(&["grant", account, role]).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::support::{Answer, Server, prebuilt};
+use super::support::{Answer, Server, prebuilt, until};
 
 const NAMES: [&str; 3] = ["a", "b", "c?namespace=shop"];
 
@@ -60,9 +60,14 @@ async fn check(server: Server, filled: &[(&str, &str)], (name, payload): (&str, 
         let accepted = sent(&server, name, payload, &format!("k{n}")).await.is(202);
         ids.push(accepted.json()["id"].as_str().unwrap().to_owned());
     }
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await; // the ages are looked up once a second
     let before = there(&server).await;
-    let refused = sent(&server, name, payload, "key").await;
+    // The ages are looked up once a second.
+    let refused = until("the age of the oldest", async || {
+        let refused = sent(&server, name, payload, "key").await;
+        let age = refused.problem(429, refusal.code)["oldest_age_s"].as_f64();
+        age.is_some_and(|age| age >= 1.0).then_some(refused)
+    })
+    .await;
     let problem = refused.refusal(429, refusal.code, refusal.says[0]);
     let detail = problem["detail"].as_str().unwrap();
     for part in [refusal.says[1], &format!("the limit is {}", refusal.limit), "has been due for "] {

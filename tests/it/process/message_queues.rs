@@ -166,7 +166,7 @@ async fn what_was_acknowledged_survives_kill_9_and_so_does_what_flies() {
     }
     assert_eq!(found, acknowledged);
     let again = sent(&server, "line.fifo", json!({"body": "7", "group": "g"})).await;
-    let line = received(&server, "line.fifo", "max_messages=100").await;
+    let line = received(&server, "line.fifo", "max_messages=100&visibility_s=600").await;
     let expected: Vec<_> = (0..30).map(|n| n.to_string()).collect();
     assert_eq!(bodies(&line), expected, "in order, and none twice");
     assert_eq!(again["id"], line[7]["id"]);

@@ -52,4 +52,5 @@ mod wrong_changes;
 mod wrong_input;
 mod yandex;
 mod yandex_containers;
+mod yandex_mutated;
 mod yc;

@@ -14,12 +14,17 @@ async fn say(server: &Server, text: &str) -> TcpStream {
     stream
 }
 
+/// How long the server waits for a part of a request.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Others are answered before the server has done with those that are silent.
 async fn check_served(server: &Server) {
-    for _ in 0..5 {
-        let before = tokio::time::Instant::now();
-        server.invoke("echo", "quick").await.is(200);
-        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
-    }
+    let served = async {
+        for _ in 0..5 {
+            server.invoke("echo", "quick").await.is(200);
+        }
+    };
+    tokio::time::timeout(SILENCE, served).await.unwrap();
 }
 
 const HALF_A_HEAD: &str = "POST /v1/functions/echo/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-";
@@ -63,8 +68,7 @@ async fn silence_ends_a_connection() {
     let (mut head, mut body) = (say(&server, HALF_A_HEAD).await, say(&server, HALF_A_BODY).await);
     let (mut of_head, mut of_body) = (String::new(), String::new());
     let both = async { tokio::try_join!(head.read_to_string(&mut of_head), body.read_to_string(&mut of_body)) };
-    // The server waits 15 s for a part.
-    tokio::time::timeout(Duration::from_secs(40), both).await.unwrap().unwrap();
+    tokio::time::timeout(SILENCE * 4, both).await.unwrap().unwrap();
     assert!(of_head.is_empty() || of_head.starts_with("HTTP/1.1 408"), "{of_head}");
     assert!(of_body.starts_with("HTTP/1.1 408") && of_body.contains("body_timeout"), "{of_body}");
 }
@@ -76,11 +80,7 @@ async fn a_caller_that_goes_away_stops_what_runs_for_it() {
     server.deploy_with("spin", super::support::hostile("spin"), &settings).await;
     let request = "POST /v1/functions/spin/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n";
     let gone = say(&server, request).await;
-    until("the guest to run", async || {
-        let answer = server.invoke("spin", "");
-        tokio::time::timeout(Duration::from_millis(300), answer).await.err()
-    })
-    .await;
+    server.runs(1).await;
     drop(gone);
     let id = server.accept("spin", "its slot is free now").await;
     server.reaches(&id, "running").await;
@@ -92,7 +92,9 @@ async fn what_ran_for_a_caller_that_went_away_is_on_record() {
     let server = Server::in_memory().await;
     server.deploy("spin", super::support::hostile("spin")).await;
     let request = "POST /v1/functions/spin/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n";
-    drop(say(&server, request).await);
+    let gone = say(&server, request).await;
+    server.runs(1).await;
+    drop(gone);
     let record = until("the record", async || server.listed("status=cancelled").await.pop()).await;
     let record = server.get(&format!("/v1/invocations/{record}")).await.is(200).json();
     assert_eq!((&record["mode"], &record["function"]), (&"sync".into(), &"spin".into()));
@@ -100,12 +102,11 @@ async fn what_ran_for_a_caller_that_went_away_is_on_record() {
 
 #[tokio::test]
 async fn a_half_open_connection_does_not_hold_up_a_shutdown() {
-    let server = Server::in_memory().await;
+    // It would let requests end for longer than anybody waits for its own end here.
+    let server = Server::with(&["--store", "memory", "--drain", "10m"]).await;
     server.deploy("echo", prebuilt("echo")).await;
     let silent = [say(&server, "").await, say(&server, HALF_A_HEAD).await, say(&server, HALF_A_BODY).await];
     check_served(&server).await;
-    let before = tokio::time::Instant::now();
     server.terminated().await;
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
     drop(silent);
 }

@@ -68,14 +68,13 @@ async fn an_address_a_function_and_a_queue_get_what_is_published() {
 #[tokio::test]
 async fn an_address_that_is_away_delays_nobody_and_gets_all_of_it_when_it_is_back_through_kills() {
     let (server, receiver) = (Server::with(&ALLOWED).await, Receiver::start().await);
-    let port = receiver.port();
     server.put("/v1/topics/news", "").await.is(201);
     server.put("/v1/queues/jobs", "{}").await.is(201);
     subscribe(&server, "queue:jobs").await;
     subscribe_confirmed(&server, &receiver, "/away").await;
     let other = Receiver::start().await;
     subscribe_confirmed(&server, &other, "/there").await;
-    drop(receiver);
+    let gone = receiver.gone().await;
 
     let expected: BTreeSet<_> = (0..10).map(|n| n.to_string()).collect();
     for text in &expected {
@@ -86,7 +85,7 @@ async fn an_address_that_is_away_delays_nobody_and_gets_all_of_it_when_it_is_bac
     let server = server.killed().await.restarted_with(&ALLOWED).await;
     assert_eq!(publish(&server, "after the kill").await["subscriptions"], 3);
     let server = server.killed().await.restarted_with(&ALLOWED).await;
-    let receiver = Receiver::at(port).await;
+    let receiver = gone.back();
     let expected: BTreeSet<_> = expected.into_iter().chain(["after the kill".to_owned()]).collect();
     until("what was published meanwhile", async || {
         (arrived(&receiver, "/away").into_iter().collect::<BTreeSet<_>>() == expected).then_some(())

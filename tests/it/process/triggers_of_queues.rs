@@ -63,10 +63,11 @@ async fn a_message_is_handed_over_as_it_is_or_in_a_batch_with_its_attributes() {
 
     let trigger =
         json!({"kind": "queue", "function": "other", "queue": "batches", "batch_size": 3, "batch_window_s": 2});
-    made(&server, "/v1/triggers/batched", &trigger).await;
+    // They are there before anybody waits for a batch to be full.
     for n in 0..4 {
         send(&server, "batches", &n.to_string()).await;
     }
+    made(&server, "/v1/triggers/batched", &trigger).await;
     let batches = brought(&server, "other", 2).await;
     let mut sizes: Vec<_> = batches.iter().map(|batch| batch["messages"].as_array().unwrap().len()).collect();
     sizes.sort_unstable();
@@ -82,7 +83,8 @@ async fn a_message_is_handed_over_as_it_is_or_in_a_batch_with_its_attributes() {
 async fn each_message_is_accepted_once_and_none_is_lost_though_the_server_is_killed() {
     const MESSAGES: usize = 300;
     let mut server = Server::durable().await;
-    server.deploy("echo", prebuilt("echo")).await;
+    // One may be under way at each of the kills.
+    server.deploy_with("echo", prebuilt("echo"), &json!({"async_config": {"max_retries": 5}})).await;
     made(&server, "/v1/queues/jobs", &json!({})).await;
     let off = json!({"kind": "queue", "function": "echo", "queue": "jobs", "format": "body", "concurrency": 4,
                      "enabled": false});

@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::support::{Answer, Server, until};
+use super::support::{Answer, Server, prebuilt_path, until};
 use crate::{skipped, told};
 
 /// How long a script may take, on a machine that is busy with other tests as well.
@@ -69,62 +67,36 @@ fn written(folder: &Path, name: &str, bytes: &[u8]) -> String {
     path.display().to_string()
 }
 
-const GRPC: &str = "tidemill answers gRPC on ";
-
 #[tokio::test]
 async fn the_sdk_makes_invokes_and_deletes_functions() {
     let Some(python) = python() else { return };
     let server = Server::durable().await;
-    let printed = server.printed();
-    let grpc = printed.lines().find_map(|line| line.strip_prefix(GRPC)).unwrap().to_owned();
     let answers = written(server.folder(), "answers.wasm", &answers());
     let fails = written(server.folder(), "fails.wasm", &fails());
-    check(&python, "functions.py", &[server.url(""), grpc, answers, fails], 6).await;
+    check(&python, "functions.py", &[server.url(""), server.grpc_address(), answers, fails], 6).await;
 }
 
 #[tokio::test]
 async fn the_sdk_finds_the_services_over_tls_and_waits_for_operations_by_itself() {
     let Some(python) = python() else { return };
-    let folder = tempfile::TempDir::new().unwrap();
-    let folder = folder.path();
-    let authority = written(folder, "authority.pem", certificate(folder).as_bytes());
-    let mut server = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["serve", "--auth", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(folder.join("stderr")).unwrap())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let grpc = tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            let line = lines.next_line().await.unwrap().unwrap();
-            if let Some(grpc) = line.strip_prefix(GRPC) {
-                return grpc.to_owned();
-            }
-        }
-    });
-    let grpc = grpc.await.unwrap();
-    let token = folder.join("tidemill-data/admin.token").display().to_string();
-    let answers = written(folder, "answers.wasm", &answers());
-    check(&python, "secured.py", &[grpc, token, authority, answers], 3).await;
+    let server = Server::secured(&[]).await;
+    let answers = written(server.folder(), "answers.wasm", &answers());
+    check(&python, "secured.py", &[&shown_over_tls(&server)[..], &[answers]].concat(), 3).await;
 }
 
-/// A certificate for this machine in the folder; returns that of the authority that signed it.
-fn certificate(folder: &Path) -> String {
-    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A certificate that is called as its authority counts as signed by itself.
-    params.distinguished_name.push(DnType::CommonName, "authority");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let signed = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-    fs::write(folder.join("cert.pem"), signed.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-    authority.pem()
+#[tokio::test]
+async fn the_sdk_makes_and_calls_containers_over_tls_and_strangers_are_refused() {
+    let Some(python) = python() else { return };
+    let guest = prebuilt_path("hello-http");
+    let server = Server::secured(&["--allow-dir", guest.parent().unwrap().to_str().unwrap()]).await;
+    let image = format!("file://{}", guest.display());
+    check(&python, "secured-containers.py", &[&shown_over_tls(&server)[..], &[image]].concat(), 4).await;
+}
+
+/// Where gRPC is, and the files with the token to show and the authority to trust.
+fn shown_over_tls(server: &Server) -> [String; 3] {
+    let token = server.folder().join("tidemill-data/admin.token");
+    [server.grpc_address(), token.display().to_string(), server.authority().display().to_string()]
 }
 
 /// What came of an operation.

@@ -198,3 +198,69 @@ async fn functions_are_shown_by_name_and_id_and_what_is_wrong_is_refused() {
     let listed = yc(&server, "function version list --function-name my-function --format json").await.exits(0).json();
     assert_eq!(listed, json!([]));
 }
+
+#[tokio::test]
+async fn a_tag_is_put_on_a_version_moved_to_another_and_taken_away() {
+    let server = server().await;
+    yc(&server, "function create --name my-function").await.exits(0);
+    let mut ids = Vec::new();
+    for guest in ["echo", "upper"] {
+        let line = format!(
+            "function version create --function-name my-function --runtime wasm --entrypoint a.b --source-path {}",
+            prebuilt_path(guest).display()
+        );
+        ids.push(read(&yc(&server, &line).await.exits(0))["id"].as_str().unwrap().to_owned());
+    }
+    let by_tag = async |tag: &str| {
+        let line = format!("function version get-by-tag --function-name my-function{tag}");
+        read(&yc(&server, &line).await.exits(0))["id"].clone()
+    };
+    assert_eq!(by_tag("").await, ids[1]);
+    let tagged = yc(&server, &format!("function version set-tag --id {} --tag stable", ids[0])).await.exits(0);
+    assert_eq!((&read(&tagged)["tags"], tagged.err.as_str()), (&json!(["stable"]), "done (1s)\n"));
+    assert_eq!(by_tag(" --tag stable").await, ids[0]);
+    let moved = yc(&server, &format!("function version set-tag {} --tag stable", ids[1])).await.exits(0);
+    assert_eq!(read(&moved)["tags"], json!(["$latest", "stable"]));
+    assert_eq!(by_tag(" --tag stable").await, ids[1]);
+    let refused = yc(&server, &format!("function version remove-tag {} --tag stable", ids[0])).await.exits(4);
+    assert!(refused.err.contains("stable"), "{}", refused.err);
+    yc(&server, &format!("function version remove-tag --id {} --tag stable", ids[1])).await.exits(0);
+    let refused = yc(&server, "function version get-by-tag --function-name my-function --tag stable").await.exits(4);
+    assert!(refused.err.contains("not_found"), "{}", refused.err);
+    let refused = yc(&server, &format!("function version set-tag {} --tag 1st", ids[0])).await.exits(4);
+    assert!(refused.err.contains("invalid_argument"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn a_folder_is_zipped_on_its_way_and_the_module_of_the_entrypoint_is_found_in_it() {
+    let server = server().await;
+    yc(&server, "function create --name my-function").await.exits(0);
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("lib")).unwrap();
+    std::fs::write(path.join("readme.md"), "nothing to run").unwrap();
+    for (guest, name) in [("upper", "lib/other.wasm"), ("echo", "index.wasm")] {
+        std::fs::copy(prebuilt_path(guest), path.join(name)).unwrap();
+    }
+    let create = "function version create --function-name my-function --runtime wasm --entrypoint index.handler";
+    yc(&server, &format!("{create} --source-path {}", path.display())).await.exits(0);
+    let digest = |guest: &str| {
+        use sha2::Digest as _;
+        let module = std::fs::read(prebuilt_path(guest)).unwrap();
+        let digits: Vec<_> = sha2::Sha256::digest(module).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{}", digits.concat())
+    };
+    let deployed = async || {
+        let path = format!("/v1/functions/my-function?namespace={FOLDER}");
+        server.get(&path).await.is(200).json()["version"]["digest"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(deployed().await, digest("echo"));
+    // A module within it, where it is the only one.
+    let lib = path.join("lib");
+    yc(&server, &format!("{create} --source-path {}/", lib.display())).await.exits(0);
+    assert_eq!(deployed().await, digest("upper"));
+    std::fs::remove_file(path.join("index.wasm")).unwrap();
+    std::fs::remove_file(lib.join("other.wasm")).unwrap();
+    let refused = yc(&server, &format!("{create} --source-path {}", path.display())).await.exits(4);
+    assert!(refused.err.contains("one file that ends in .wasm"), "{}", refused.err);
+}

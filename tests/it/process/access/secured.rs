@@ -5,30 +5,17 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use crate::process::support::{run_with, until};
-
-/// Writes a certificate for `localhost` and 127.0.0.1 and its key, and returns that of the authority behind it.
-fn certificate(folder: &Path) -> String {
-    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let signed = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
-    fs::write(folder.join("cert.pem"), signed.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-    authority.pem()
-}
+use crate::process::support::{TLS, certificate, run_with, until};
 
 /// Starts a server that speaks TLS, and says where it listens.
 async fn start(folder: &Path) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["serve", "--auth", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"])
+        .args(["serve", "--auth", "--listen", "127.0.0.1:0"])
+        .args(TLS)
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -94,10 +81,9 @@ async fn a_server_without_a_usable_certificate_does_not_start_and_says_why() {
     let folder = tempfile::TempDir::new().unwrap();
     certificate(folder.path());
     fs::write(folder.path().join("key.pem"), "nothing").unwrap();
-    let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
     let serve = Command::new(env!("CARGO_BIN_EXE_tidemill"))
         .args(["serve", "--listen", "127.0.0.1:0", "--store", "memory"])
-        .args(tls)
+        .args(TLS)
         .current_dir(folder.path())
         .output();
     let ended = tokio::time::timeout(Duration::from_secs(60), serve).await.unwrap().unwrap();

@@ -43,6 +43,9 @@ async fn a_file_with_everything_is_planned_applied_and_then_nothing_is_left_to_d
     assert_eq!(order["version"]["timeout_ms"], 5_000);
     assert_eq!(order["async_config"]["on_success"]["to"], "queue:receipts");
     assert_eq!(order["aliases"]["live"], 1);
+    server.post("/v1/functions/upper/invocations?namespace=shop", "x").await.refusal(429, "function_disabled", "upper");
+    let own = server.get("/v1/functions/upper/async-config?namespace=shop&qualifier=1").await.is(200).json();
+    assert_eq!((&own["max_retries"], &own["on_failure"]["to"]), (&json!(0), &json!("stream:events")));
     let site_of = server.get("/v1/functions/site?namespace=shop").await.is(200).json();
     assert_eq!(site_of["version"]["entrypoint"], "http");
     let answer = server.get("/fn/site?namespace=shop").await;

@@ -4,7 +4,9 @@ mod cycles;
 mod everything;
 mod export;
 mod generated;
+mod images;
 mod steps;
+mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 //! deploy, the program's other commands, and a way to wait.
 
 mod answer;
+mod certificate;
 mod command;
 mod guests;
 mod peer;
@@ -11,6 +12,7 @@ mod server;
 use std::time::Duration;
 
 pub(super) use answer::{Answer, attempts, texts};
+pub(super) use certificate::{TLS, certificate};
 pub(super) use command::{Finished, run, run_with};
 pub(super) use guests::{hostile, prebuilt, prebuilt_path, write_hostile};
 pub(super) use peer::Peer;
@@ -18,7 +20,7 @@ pub(super) use receiver::{Received, Receiver};
 pub(super) use server::{Server, Stopped};
 
 /// How long a test waits for something that is going to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);
 

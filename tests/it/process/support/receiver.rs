@@ -9,14 +9,19 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 /// A server that runs as long as this is kept.
 pub(in crate::process) struct Receiver {
     port: u16,
     shared: Arc<Shared>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+}
+
+/// The port of a receiver that is away. Nobody else gets it meanwhile.
+pub(in crate::process) struct Gone {
+    socket: TcpSocket,
 }
 
 /// A request as it came.
@@ -36,12 +41,10 @@ struct Shared {
 
 impl Receiver {
     pub(in crate::process) async fn start() -> Self {
-        Self::at(0).await
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await.unwrap())
     }
 
-    /// On that port, as one that has come back.
-    pub(in crate::process) async fn at(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    fn on(listener: TcpListener) -> Self {
         let (port, shared) = (listener.local_addr().unwrap().port(), Arc::<Shared>::default());
         let (mut tasks, of_tasks) = (JoinSet::new(), Arc::clone(&shared));
         tasks.spawn(async move {
@@ -52,7 +55,17 @@ impl Receiver {
                 connections.spawn(async move { shared.answer(stream).await });
             }
         });
-        Self { port, shared, _tasks: tasks }
+        Self { port, shared, tasks }
+    }
+
+    /// Ends it; its port refuses connections, and stays its own, until it is back.
+    pub(in crate::process) async fn gone(mut self) -> Gone {
+        self.tasks.shutdown().await;
+        let socket = TcpSocket::new_v4().unwrap();
+        // Connections that have ended keep an address for a while.
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(([127, 0, 0, 1], self.port).into()).unwrap();
+        Gone { socket }
     }
 
     pub(in crate::process) fn port(&self) -> u16 {
@@ -71,6 +84,13 @@ impl Receiver {
     /// What came to `path`, in its order.
     pub(in crate::process) fn seen(&self, path: &str) -> Vec<Received> {
         self.shared.seen.lock().unwrap().iter().filter(|received| received.path == path).cloned().collect()
+    }
+}
+
+impl Gone {
+    /// Comes back, and has seen nothing.
+    pub(in crate::process) fn back(self) -> Receiver {
+        Receiver::on(self.socket.listen(1_024).unwrap())
     }
 }
 

@@ -9,11 +9,14 @@ use reqwest::{Body, Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, until};
+use super::certificate::AUTHORITY;
+use super::{Answer, TLS, certificate, until};
 
 /// A server that runs. Dropping it ends it with `kill -9`.
 pub(in crate::process) struct Server {
     child: Child,
+    /// `http`, or `https` where it speaks TLS.
+    scheme: String,
     address: String,
     http: reqwest::Client,
     /// What requests show, where the server asks who sends them.
@@ -38,6 +41,10 @@ struct Home {
 impl Home {
     fn new() -> Self {
         Self { folder: TempDir::new().unwrap(), expected: Vec::new() }
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.folder.path().join(AUTHORITY)
     }
 
     fn log(&self) -> String {
@@ -70,18 +77,20 @@ impl Server {
 
     async fn at(home: Home, arguments: &[&str]) -> Self {
         let (child, out) = spawn(home.folder.path(), arguments);
+        let authority = Some(home.authority()).filter(|authority| authority.exists());
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tidemill::tls::client_config(None).unwrap())
+            .tls_backend_preconfigured(tidemill::tls::client_config(authority.as_deref()).unwrap())
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        let mut server = Self { child, address: String::new(), http, token: None, home: Some(home) };
-        server.address = until("the address", async || {
+        let (scheme, address) = (String::new(), String::new());
+        let mut server = Self { child, scheme, address, http, token: None, home: Some(home) };
+        (server.scheme, server.address) = until("the address", async || {
             assert_eq!(server.child.try_wait().unwrap(), None, "it did not start:\n{}", server.log());
             let text = fs::read_to_string(&out).unwrap();
-            let (line, _) = text.strip_prefix("tidemill listens on http://")?.split_once('\n')?;
-            Some(line.to_owned())
+            let (line, _) = text.strip_prefix("tidemill listens on ")?.split_once('\n')?;
+            line.split_once("://").map(|(scheme, address)| (scheme.to_owned(), address.to_owned()))
         })
         .await;
         server.get("/readyz").await.is(200);
@@ -91,6 +100,13 @@ impl Server {
     /// One that asks who sends requests; those of the test are its first account's.
     pub(in crate::process) async fn asking(arguments: &[&str]) -> Self {
         Self::with(&[&["--auth"], arguments].concat()).await.administered()
+    }
+
+    /// One that asks who sends requests, over TLS.
+    pub(in crate::process) async fn secured(arguments: &[&str]) -> Self {
+        let home = Home::new();
+        certificate(home.folder.path());
+        Self::at(home, &[&["--auth"], &TLS[..], arguments].concat()).await.administered()
     }
 
     /// From now on requests are those of its first account.
@@ -140,6 +156,11 @@ impl Server {
         Stopped { home, code: status.code() }
     }
 
+    /// The certificate that whoever asks it over TLS is to trust.
+    pub(in crate::process) fn authority(&self) -> PathBuf {
+        self.home.as_ref().unwrap().authority()
+    }
+
     /// Its folder; the data is in `tidemill-data` there.
     pub(in crate::process) fn folder(&self) -> &Path {
         self.home.as_ref().unwrap().folder.path()
@@ -175,7 +196,7 @@ impl Server {
     }
 
     pub(in crate::process) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(in crate::process) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -270,7 +291,7 @@ impl Server {
 
     /// An invocation once it is settled, with this status.
     pub(in crate::process) async fn settled(&self, id: &str, status: &str) -> Value {
-        let invocation = self.get(&format!("/v1/invocations/{id}?wait=60s")).await.is(200).json();
+        let invocation = self.get(&format!("/v1/invocations/{id}?wait=180s")).await.is(200).json();
         assert_eq!(invocation["status"], status, "{invocation:#}");
         invocation
     }
@@ -278,6 +299,14 @@ impl Server {
     /// An invocation once it has this status.
     pub(in crate::process) async fn reaches(&self, id: &str, status: &str) -> Value {
         until(status, async || Some(self.look(id).await).filter(|invocation| invocation["status"] == status)).await
+    }
+
+    /// Waits until so many attempts run.
+    pub(in crate::process) async fn runs(&self, attempts: u64) {
+        until("attempts to run", async || {
+            (self.get("/v1/runtime").await.is(200).json()["running"] == attempts).then_some(())
+        })
+        .await;
     }
 
     /// The ids of the invocations that `query` finds, the newest first.

@@ -58,7 +58,7 @@ async fn what_waits_and_what_grew_too_old_have_states_of_their_own() {
     let server = Server::in_memory().await;
     create(&server, "echo", &prebuilt("echo")).await;
     let namespaced = |rest: &str| format!("/v1/functions/echo/queue/{rest}?namespace={}", super::PROJECT);
-    let config = json!({"max_async_event_age_in_seconds": 1});
+    let config = json!({"max_async_event_age_in_seconds": 4});
     send(&server, Method::PUT, &below("echo", "async-invoke-config"), &config).await.is(200);
     server.post(&namespaced("pause"), "").await.is(200);
     let id = accept(&server, "echo", "{}").await;
