@@ -13,6 +13,9 @@ const FILES: [&str; 5] = [
     "yandex/cloud/operation.proto",
 ];
 
+/// Rules are options of fields, and are read from the descriptors.
+const RULES: &str = r#"#[expect(dead_code, reason = "the descriptors have it")]"#;
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let mut compiler = protox::Compiler::new(["proto"])?;
@@ -26,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(false)
         .build_transport(false)
         .generate_default_stubs(true)
+        .message_attribute(".tidemill.Rule", RULES)
         .btree_map(".")
         .bytes(".")
         .include_file("messages.rs")

@@ -11,9 +11,7 @@ use crate::model::destination::{DestinationText, Terms};
 use crate::model::function::{Annotations, Limits};
 use crate::model::grant::Grants;
 use crate::model::names::{FunctionPath, InvocationId, Namespace, Qualifier};
-use crate::model::place::Priority;
 use crate::model::retry::RetryPolicy;
-use crate::model::time::When;
 use crate::registry::{ConfigText, Deployment};
 use crate::runtime::{Ask, Error, Runtime};
 
@@ -70,19 +68,9 @@ pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
             runtime.deploy(&Caller::Trusted, path, deployment(&example)).await?;
         }
     }
-    let ask = Ask {
-        path: path("order-total"),
-        qualifier: Qualifier::Latest,
-        input: Input::Payload(Bytes::from_static(ORDER.as_bytes())),
-        content_type: "application/json".to_owned(),
-        traceparent: None,
-        attributes: Vec::new(),
-        chain: Vec::new(),
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
-    };
+    let order = Input::Payload(Bytes::from_static(ORDER.as_bytes()));
+    let ask =
+        Ask { content_type: "application/json".to_owned(), ..Ask::now(path("order-total"), Qualifier::Latest, order) };
     let invocation = runtime.accept(ask).await?.id;
     Ok(Deployed { names, invocation })
 }

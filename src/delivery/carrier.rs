@@ -27,11 +27,6 @@ impl Carrier {
         Self { access: Some(access), ..self }
     }
 
-    /// The webhooks, whose keys are somebody's to show and to rotate.
-    pub fn webhooks(&self) -> &Webhooks {
-        &self.webhooks
-    }
-
     /// Tries once to bring `message` to `to`, in at most [`bounds::DELIVERY_TRY`].
     pub async fn send(&self, to: &Outside, terms: &Terms, message: &Message) -> Result<(), NotSent> {
         // At each try, since roles are taken away.

@@ -133,6 +133,11 @@ impl Connections {
         }
     }
 
+    /// Why nothing is sent by a connection that leads to another kind of service than was `wanted`.
+    pub(super) fn misled(name: &ConnectionName, to: &Service, wanted: &str) -> NotSent {
+        NotSent::retry(format!("the connection `{name}` leads to `{}`, and not to `{wanted}`", to.kind()))
+    }
+
     /// What the requests of a connection are signed with.
     pub(super) async fn signing(
         &self,

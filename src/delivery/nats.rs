@@ -88,10 +88,7 @@ impl NatsDelivery {
         })?;
         let server = match self.connections.service(namespace, name).await? {
             Service::Nats(server) => server,
-            other @ (Service::S3(_) | Service::Sqs(_)) => {
-                let kind = other.kind();
-                return Err(NotSent::retry(format!("the connection `{name}` leads to `{kind}`, and not to `nats`")));
-            }
+            other @ (Service::S3(_) | Service::Sqs(_)) => return Err(Connections::misled(name, &other, "nats")),
         };
         let credentials = self.credentials(namespace, name, &server).await?;
         let which = (namespace.clone(), name.clone());

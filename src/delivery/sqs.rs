@@ -102,10 +102,7 @@ impl SqsDelivery {
         })?;
         let service = match self.connections.service(namespace, name).await? {
             Service::Sqs(service) => service,
-            other @ (Service::Nats(_) | Service::S3(_)) => {
-                let kind = other.kind();
-                return Err(NotSent::retry(format!("the connection `{name}` leads to `{kind}`, and not to `sqs`")));
-            }
+            other @ (Service::Nats(_) | Service::S3(_)) => return Err(Connections::misled(name, &other, "sqs")),
         };
         let signing = self.connections.signing(namespace, name, &service.keys).await?;
         self.send_by(&service, signing, target, message).await.map_err(|failed| failed.in_connection(name))

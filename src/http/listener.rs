@@ -2,9 +2,11 @@
 //! client costs one connection and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows no paths.
 
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +24,7 @@ pub(super) use crate::tls::Protocol;
 /// Pause after an accept that failed, for want of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the last answers may take once everything else is told to stop.
-pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(1);
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A bound address.
 pub struct Listener {
@@ -122,6 +124,28 @@ pub(super) struct Ending {
     pub(super) stopping: CancellationToken,
 }
 
+impl Ending {
+    /// Sees a connection to its end. Once there are to be no more requests it is told so by `finish`.
+    pub(super) async fn seen<C, E>(self, connection: C, finish: impl FnOnce(Pin<&mut C>)) -> Result<(), E>
+    where
+        C: Future<Output = Result<(), E>>,
+    {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.closing.cancelled() => finish(connection.as_mut()),
+        }
+        let stopped = async {
+            self.stopping.cancelled().await;
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            ended = connection => ended,
+            () = stopped => Ok(()),
+        }
+    }
+}
+
 /// A connection over TLS. Whoever does not come to terms in time goes.
 async fn secured(
     acceptor: TlsAcceptor,
@@ -154,27 +178,12 @@ impl Serves for Front {
     const PROTOCOL: Protocol = Protocol::Http1;
 
     async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ending: Ending) {
-        let served = hyper::server::conn::http1::Builder::new()
+        let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(bounds::READ_TIMEOUT)
             .max_buf_size(bounds::MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), self);
-        let mut served = std::pin::pin!(served);
-        let ended = tokio::select! {
-            ended = served.as_mut() => ended,
-            () = ending.closing.cancelled() => {
-                served.as_mut().graceful_shutdown();
-                let stopped = async {
-                    ending.stopping.cancelled().await;
-                    tokio::time::sleep(LAST_ANSWERS).await;
-                };
-                tokio::select! {
-                    ended = served => ended,
-                    () = stopped => return,
-                }
-            }
-        };
-        if let Err(error) = ended {
+        if let Err(error) = ending.seen(served, http1::Connection::graceful_shutdown).await {
             tracing::debug!(%error, "a connection ended early");
         }
     }

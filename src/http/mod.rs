@@ -11,6 +11,7 @@ mod gate;
 mod listener;
 mod native;
 mod origin;
+mod package;
 mod passing;
 mod problem;
 mod sqs;

@@ -1,10 +1,12 @@
-//! The limits of the program, with their units and reasons. Those that only one file needs may stand there.
+//! The limits of the program, with their units and reasons, room by room. Those that only one file needs may stand there.
 //!
 //! Ranges that a user may choose from are `RangeInclusive`; sizes are in bytes; times are `Duration`.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+// Retries, age and what follows from an outcome.
 
 /// Default and range of `max_retries`: attempts after the first.
 pub const DEFAULT_MAX_RETRIES: u32 = 1;
@@ -27,6 +29,8 @@ pub const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 pub const DEFAULT_RETRY_DELAY_MAX: Duration = Duration::from_secs(300);
 /// Range of both retry delays, in milliseconds: up to a day, which is the longest age limit.
 pub const RETRY_DELAY_MS: RangeInclusive<u64> = 1..=86_400_000;
+
+// One attempt: time, memory, fuel; instances that serve several.
 
 /// Wall-clock time that one attempt may take.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,6 +55,8 @@ pub const MAX_RESTING_BYTES: u64 = GIB;
 /// How long an instance rests before it goes.
 pub const REST: Duration = Duration::from_secs(60);
 
+// Core dumps.
+
 /// Linear memory of a guest of which a core dump is made: it is copied, and kept whole but for its zeros.
 pub const MAX_CORE_DUMP_BYTES: u64 = 64 * MIB;
 /// Core dumps that are kept, count: each is a file.
@@ -59,6 +65,8 @@ pub const MAX_CORE_DUMPS: usize = 256;
 pub const MAX_KEPT_DUMP_BYTES: u64 = GIB;
 /// The same where they are kept in memory alone.
 pub const MAX_DUMP_BYTES_IN_MEMORY: u64 = 2 * MAX_CORE_DUMP_BYTES;
+
+// Attempts at once, and steps of a chain.
 
 /// How many attempts of one version, or of one function, may run at once; the runtime's own limit applies besides.
 pub const CONCURRENCY: RangeInclusive<u32> = 1..=100_000;
@@ -76,6 +84,8 @@ pub const DEFAULT_HOP_LIMIT: u32 = 16;
 /// Range of the hop limit; the chain is kept in every record, 16 bytes a hop.
 pub const HOP_LIMIT: RangeInclusive<u32> = 1..=100;
 
+// Payloads, results and logs.
+
 /// Largest payload of a synchronous invocation (FunctionGraph's 6 MB).
 pub const MAX_SYNC_PAYLOAD_BYTES: usize = 6 * 1_024 * 1_024;
 /// Largest payload of an asynchronous invocation: it is kept on disk until retention ends.
@@ -86,6 +96,8 @@ pub const MAX_RESULT_BYTES: usize = 6 * 1_024 * 1_024;
 pub const MAX_LOG_BYTES: usize = 64 * 1_024;
 /// A payload in a destination's record; above it the record tells the size only.
 pub const MAX_RECORD_PAYLOAD_BYTES: usize = 256 * 1_024;
+
+// Functions and their versions, and what they are given.
 
 /// Largest module that can be deployed: room for a `CPython` build.
 pub const MAX_MODULE_BYTES: usize = 64 * 1_024 * 1_024;
@@ -103,6 +115,21 @@ pub const MAX_GRANTS: usize = 256;
 pub const MAX_SECRET_BYTES: usize = 64 * 1_024;
 /// Secrets of a namespace.
 pub const MAX_SECRETS: usize = 1_000;
+/// Environment entries of a version, count.
+pub const MAX_ENVIRONMENT: usize = 128;
+/// Versions one function may have: they are never overwritten, so their number is what grows.
+pub const MAX_VERSIONS: u32 = 10_000;
+/// Aliases one function may have.
+pub const MAX_ALIASES: usize = 100;
+/// What a dialect may keep of a function or a version, in bytes of JSON.
+pub const MAX_ANNOTATION_BYTES: usize = 65_536;
+/// Of a hundred invocations of an alias, how many may go to other versions than its own.
+pub const ALIAS_WEIGHTS: RangeInclusive<u32> = 0..=100;
+/// Functions of all namespaces: each costs memory for its settings and its place in the graph.
+pub const MAX_FUNCTIONS: usize = 20_000;
+
+// Accounts, operations, and who sends requests.
+
 /// Service accounts of all namespaces: each is in memory.
 pub const MAX_ACCOUNTS: usize = 10_000;
 /// Roles of one account: each is looked at when it asks for something.
@@ -123,6 +150,9 @@ pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
 pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+// What functions find: connections, key-value stores.
+
 /// Connections of a namespace to services outside the runtime.
 pub const MAX_SERVICES: usize = 100;
 /// The key of a pair in a key-value store.
@@ -137,18 +167,8 @@ pub const MAX_PAIR_BYTES: u64 = GIB;
 pub const MAX_PAIR_BATCH: usize = 256;
 /// Key-value stores whose sizes are in memory; those of others are counted when they are written to.
 pub const MAX_OPEN_STORES: usize = 4_096;
-/// Environment entries of a version, count.
-pub const MAX_ENVIRONMENT: usize = 128;
-/// Versions one function may have: they are never overwritten, so their number is what grows.
-pub const MAX_VERSIONS: u32 = 10_000;
-/// Aliases one function may have.
-pub const MAX_ALIASES: usize = 100;
-/// What a dialect may keep of a function or a version, in bytes of JSON.
-pub const MAX_ANNOTATION_BYTES: usize = 65_536;
-/// Of a hundred invocations of an alias, how many may go to other versions than its own.
-pub const ALIAS_WEIGHTS: RangeInclusive<u32> = 0..=100;
-/// Functions of all namespaces: each costs memory for its settings and its place in the graph.
-pub const MAX_FUNCTIONS: usize = 20_000;
+
+// What a record keeps of an invocation.
 
 /// Message of a failure as it is kept; guests write it, so it is cut.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1_024;
@@ -167,6 +187,8 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Bytes of all attributes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 16 * 1_024;
 
+// When an invocation runs, and how long it is kept.
+
 /// How far ahead an invocation may be asked to run: fifteen days.
 pub const MAX_AHEAD: Duration = Duration::from_secs(15 * 86_400);
 /// How long an idempotency key stands for the request it came with: a day, after which nobody tries again.
@@ -183,6 +205,8 @@ pub const RETENTION_S: RangeInclusive<u64> = 0..=30 * 86_400;
 pub const KEPT_COUNT: RangeInclusive<u64> = 0..=1_000_000_000;
 /// Bytes of the same.
 pub const KEPT_BYTES: RangeInclusive<u64> = 0..=1_024 * 1_024 * GIB;
+
+// Look-ups, lists and changes of many.
 
 /// Longest `?wait=` of a look-up.
 pub const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -202,6 +226,8 @@ pub const MAX_SCANNED: usize = 10_000;
 pub const MAX_BULK: usize = 1_000;
 /// Failures that the answer to such a call tells of by name; the others are counted.
 pub const MAX_BULK_FAILURES: usize = 100;
+
+// The queue: what may wait, and what of it is in memory.
 
 /// Invocations that may wait, in all, unless told. They are on disk; memory does not grow with them.
 pub const DEFAULT_MAX_QUEUED: u64 = 10_000_000;
@@ -228,6 +254,8 @@ pub const MAX_REFILLS: usize = 8;
 pub const MAX_ASIDE: usize = 1_024;
 /// Invocations that are known to be damaged and do not count among those: each costs about 200 bytes.
 pub const MAX_DAMAGED: usize = 100_000;
+
+// Message queues, streams and topics.
 
 /// Seconds for which a message that was received is hidden from others.
 pub const QUEUE_VISIBILITY_S: RangeInclusive<u32> = 0..=43_200;
@@ -324,6 +352,8 @@ pub const CONFIRMATION: Duration = Duration::from_secs(3 * 86_400);
 /// How long a read waits for what is not there yet.
 pub const MAX_POLL: Duration = Duration::from_secs(20);
 
+// The store: commits, disk, journal and index.
+
 /// Changes and bytes that one commit takes together; the rest waits for the next.
 pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.
@@ -365,6 +395,8 @@ pub const MAX_OPEN_SEGMENTS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// result, a log, a record that goes on), and holds as much in memory until it may.
 pub const MAX_STEPS_IN_RESERVE: usize = 8;
 
+// Compiling, and compiled code.
+
 /// Compiled modules kept ready in memory, count: each is some maps and an open file.
 pub const MAX_READY_MODULES: usize = 256;
 /// Compiled modules kept ready in memory, bytes, unless told. They are mapped, so what is not executed takes no memory.
@@ -388,6 +420,8 @@ pub const DEFAULT_COMPILE_MEMORY: u64 = 4 * GIB;
 pub const COMPILE_MEMORY: RangeInclusive<u64> = 256 * MIB..=256 * GIB;
 /// Threads of one compilation: each takes memory, and on a large machine several are under way.
 pub const MAX_COMPILE_THREADS: usize = 8;
+
+// What a module may have.
 
 /// Functions of one module: a compiler takes some 20 microseconds and 5 KiB for even an empty one.
 pub const MAX_MODULE_FUNCTIONS: usize = 100_000;
@@ -422,6 +456,8 @@ pub const MAX_DEBUG_UNITS: usize = 10_000;
 /// Frames of a backtrace: the innermost.
 pub const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 
+// What a guest may take of the host.
+
 /// Stack of a guest; the host's calls on its behalf have their own besides.
 pub const GUEST_STACK_BYTES: usize = 512 * 1_024;
 /// Elements of one table of a guest; each is a pointer of the host's.
@@ -455,6 +491,8 @@ pub const GUEST_STOP: Duration = Duration::from_secs(2);
 /// When to come again where there was no room for another instance.
 pub const NO_ROOM_DELAY: Duration = Duration::from_millis(100);
 
+// Deliveries and webhooks.
+
 /// Bytes of a record that goes into a queue or to a topic: 256 KiB, attributes included.
 pub const MAX_QUEUE_RECORD_BYTES: usize = 252 * 1_024;
 /// How long one try at a delivery may take, all of it.
@@ -483,6 +521,9 @@ pub const MAX_DELIVERY_TARGETS_TOLD: usize = 200;
 pub const DEFAULT_KEY_OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 /// Range of the same, in seconds; 0 for a key that has got into wrong hands.
 pub const KEY_OVERLAP_S: RangeInclusive<u64> = 0..=30 * 24 * 3_600;
+
+// Triggers.
+
 /// Triggers of all namespaces: each is a task or some, and a place in the graph.
 pub const MAX_TRIGGERS: usize = 10_000;
 /// Bytes of a cron expression.
@@ -503,6 +544,8 @@ pub const DEFAULT_TRIGGER_BATCH: u16 = 10;
 pub const TRIGGER_WINDOW_S: RangeInclusive<u64> = 0..=300;
 /// Batches that a trigger collects at once.
 pub const TRIGGER_CONCURRENCY: RangeInclusive<u16> = 1..=16;
+
+// The listener.
 
 /// Open connections of the listener.
 pub const MAX_CONNECTIONS: usize = 4_096;

@@ -42,3 +42,6 @@ pub mod invocation;
 pub mod record;
 pub mod status;
 pub mod target;
+
+#[cfg(test)]
+pub(crate) mod samples;

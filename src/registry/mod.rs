@@ -5,6 +5,8 @@
 
 mod catalogue;
 mod change;
+mod configure;
+mod deploy;
 mod edges;
 mod error;
 mod identity;
@@ -16,7 +18,8 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 
 pub use catalogue::{Catalogue, Link, Way};
-pub use change::{ConfigText, Deployment, Subject};
+pub use configure::{ConfigText, Subject};
+pub use deploy::Deployment;
 pub use edges::Changing;
 pub use error::RegistryError;
 pub use targets::{Checked, TargetAsked, TargetRefused, Targets};
@@ -55,8 +58,8 @@ impl Registry {
         Self { parts: Arc::new(Parts { store, engine, clock, tasks, catalogue, changing, targets }) }
     }
 
-    /// Has `targets` asked about destinations outside the runtime from now on, as long as somebody else holds it. Those that were set are not asked about
-    /// again.
+    /// Has `targets` asked about destinations outside the runtime from now on, as long as somebody else holds it. Those that
+    /// were set are not asked about again.
     pub fn ask_about_targets(&self, targets: &Arc<dyn Targets>) {
         drop(self.parts.targets.set(Arc::downgrade(targets))); // the first stays
     }

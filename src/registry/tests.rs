@@ -1,17 +1,12 @@
 //! Functions for the tests of this room, and the tests of what they are besides their code.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::*;
 use crate::engine::Settings;
 use crate::model::destination::{Destination, Destinations, Outside, OutsideKind};
-use crate::model::entrypoint::Entrypoint;
-use crate::model::function::{Annotations, AsyncConfig, Limits, Weights};
-use crate::model::grant::Grants;
-use crate::model::names::Digest;
-use crate::model::queue::QueueConfig;
+use crate::model::function::{Annotations, AsyncConfig, Weights};
+use crate::model::samples;
 use crate::model::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group};
@@ -22,41 +17,14 @@ pub(super) fn path(name: &str) -> FunctionPath {
 
 /// A function that is kept, with where its successes go.
 pub(super) fn kept(name: &str, to: Option<(OutsideKind, &str)>) -> Vec<Change> {
-    let id = FunctionId::new(Timestamp::from_ms(0), [name.as_bytes()[0]; 10]);
     let on_success = to.map(|(kind, target)| Destination::Outside(Outside { kind, target: target.to_owned() }));
     let destinations = Destinations { on_success, ..Destinations::default() };
     let function = Function {
-        id,
-        path: path(name),
-        created: Timestamp::from_ms(0),
-        latest: Some(NonZeroU32::MIN),
-        aliases: BTreeMap::new(),
         async_config: Some(AsyncConfig { destinations, ..AsyncConfig::default() }),
-        version_configs: BTreeMap::new(),
-        queue: QueueConfig::default(),
-        annotations: BTreeMap::new(),
-        weights: BTreeMap::new(),
-        disabled: false,
+        ..samples::function(name.as_bytes()[0], name)
     };
-    let version = Version {
-        number: NonZeroU32::MIN,
-        created: Timestamp::from_ms(0),
-        digest: Digest::from_bytes([0; 32]),
-        module_bytes: 0,
-        entrypoint: Entrypoint::Command,
-        arguments: Vec::new(),
-        environment: BTreeMap::new(),
-        limits: Limits::default(),
-        grants: Grants::default(),
-        debug_info: false,
-        wants: Vec::new(),
-        reuse: None,
-        wasi_0_3: false,
-        core_dump: false,
-        cgi: false,
-        annotations: BTreeMap::new(),
-    };
-    vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))]
+    let version = Change::PutVersion(function.id, Box::new(samples::version()));
+    vec![Change::PutFunction(Box::new(function)), version]
 }
 
 /// A registry of functions that are kept.

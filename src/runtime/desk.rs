@@ -14,7 +14,6 @@ use crate::engine::call::{Identity, Input};
 use crate::key_value::{KeyValue, KeyValueError};
 use crate::model::bounds;
 use crate::model::names::{InvalidId, InvocationId};
-use crate::model::place::Priority;
 use crate::model::time::When;
 use crate::registry::RegistryError;
 use crate::store::{Pair, PairStore};
@@ -132,17 +131,10 @@ fn ask(order: Order) -> Result<Ask, NotDone> {
     let Order { caller, path, qualifier, payload, content_type } = order;
     let chain = chain(&caller).map_err(|error| NotDone::Unavailable(format!("a bug: {error}")))?;
     Ok(Ask {
-        path,
-        qualifier,
-        input: Input::Payload(payload),
         content_type,
         traceparent: caller.traceparent.clone(),
-        attributes: Vec::new(),
         chain,
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
+        ..Ask::now(path, qualifier, Input::Payload(payload))
     })
 }
 

@@ -56,6 +56,26 @@ pub struct Ask {
     pub callback: Option<Outside>,
 }
 
+impl Ask {
+    /// To be run as soon as its turn comes, with nothing said besides.
+    #[must_use]
+    pub fn now(path: FunctionPath, qualifier: Qualifier, input: Input) -> Self {
+        Self {
+            path,
+            qualifier,
+            input,
+            content_type: String::new(),
+            traceparent: None,
+            attributes: Vec::new(),
+            chain: Vec::new(),
+            when: When::Now,
+            priority: Priority::default(),
+            idempotency_key: None,
+            callback: None,
+        }
+    }
+}
+
 /// An accepted asynchronous invocation.
 #[derive(Clone, Debug)]
 pub struct Accepted {

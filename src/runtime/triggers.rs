@@ -164,7 +164,3 @@ fn not_started(error: &Error) -> NotStarted {
         other => NotStarted::Refused { why, after: other.retry_after() },
     }
 }
-
-#[cfg(test)]
-#[path = "triggers_tests.rs"]
-mod tests;

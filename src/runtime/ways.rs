@@ -7,8 +7,6 @@ use crate::dispatch::NotAccepted;
 use crate::engine::call::Input;
 use crate::messaging::topics::{Call, Endpoint, Reached, Ways};
 use crate::model::names::Namespace;
-use crate::model::place::Priority;
-use crate::model::time::When;
 use crate::outbound::{NotSent, Post, Webhooks};
 use crate::registry::RegistryError;
 
@@ -51,17 +49,11 @@ impl Ways for RuntimeWays {
             let Call { namespace, function, publication, key } = call;
             let (path, qualifier) = function.clone().within(namespace);
             let ask = Ask {
-                path,
-                qualifier,
-                input: Input::Payload(publication.body.clone()),
                 content_type: publication.content_type.clone(),
-                traceparent: None,
                 attributes: publication.attributes.clone(),
                 chain: publication.chain.clone(),
-                when: When::Now,
-                priority: Priority::default(),
                 idempotency_key: Some(key),
-                callback: None,
+                ..Ask::now(path, qualifier, Input::Payload(publication.body.clone()))
             };
             self.runtime().await?.accept(ask).await.map(drop).map_err(|error| not_sent(&error))
         })

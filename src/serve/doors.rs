@@ -10,12 +10,15 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{ADMIN_TOKEN, ServeError};
+use super::ServeError;
 use crate::config::{Authentication, Config, Keep};
 use crate::http::{Listener, Places, Serving, front};
 use crate::runtime::Runtime;
 use crate::tasks::{OnExit, Tasks};
 use crate::tls::Certificate;
+
+/// The file with the token of the first account.
+const ADMIN_TOKEN: &str = "admin.token";
 
 /// Addresses that are bound, and what is shown to those who come.
 pub(super) struct Doors {

@@ -1,31 +1,14 @@
 //! Limits of the runtime, of functions and of versions together.
 
 use super::*;
-use crate::model::function::{Entrypoint, Limits};
-use crate::model::grant::Grants;
-use crate::model::names::Digest;
+use crate::model::function::Limits;
+use crate::model::samples;
 use crate::model::time::Timestamp;
 
 fn version(concurrency: Option<u32>) -> Version {
     let defaults = Limits::default();
-    Version {
-        number: std::num::NonZeroU32::MIN,
-        created: Timestamp::from_ms(0),
-        digest: Digest::from_bytes([0; 32]),
-        module_bytes: 0,
-        entrypoint: Entrypoint::Command,
-        arguments: Vec::new(),
-        environment: std::collections::BTreeMap::new(),
-        limits: Limits::new(defaults.memory_bytes, defaults.timeout, concurrency).unwrap(),
-        grants: Grants::default(),
-        debug_info: false,
-        wants: Vec::new(),
-        reuse: None,
-        wasi_0_3: false,
-        core_dump: false,
-        annotations: std::collections::BTreeMap::new(),
-        cgi: false,
-    }
+    let limits = Limits::new(defaults.memory_bytes, defaults.timeout, concurrency).unwrap();
+    Version { limits, ..samples::version() }
 }
 
 fn function(n: u8) -> FunctionId {

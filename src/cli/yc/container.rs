@@ -1,8 +1,6 @@
 //! `yc serverless container`: make, show and list containers.
 
 use clap::Subcommand;
-use reqwest::Method;
-use serde_json::Value;
 
 use super::flags::{New, Which};
 use super::rest::Cloud;
@@ -30,22 +28,10 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, cloud: &Cloud<'_>) -> Result<(), Error> {
         match self {
-            Self::Create(new) => {
-                let request = cloud.request(Method::POST, CONTAINERS).json(&new.body(&cloud.folder)?);
-                cloud.show(&cloud.done(request).await?)
-            }
-            Self::Get(which) => {
-                let id = cloud.id(CONTAINERS, which.named()).await?;
-                cloud.show(&cloud.get(&format!("{CONTAINERS}/{id}")).await?)
-            }
-            Self::List => {
-                let listed = cloud.list(CONTAINERS, "containers", ("folderId", &cloud.folder)).await?;
-                cloud.show(&Value::Array(listed))
-            }
-            Self::Delete(which) => {
-                let id = cloud.id(CONTAINERS, which.named()).await?;
-                cloud.done(cloud.request(Method::DELETE, &format!("{CONTAINERS}/{id}"))).await.map(drop)
-            }
+            Self::Create(new) => cloud.make(CONTAINERS, &new).await,
+            Self::Get(which) => cloud.show_one(CONTAINERS, &which).await,
+            Self::List => cloud.show_all(CONTAINERS).await,
+            Self::Delete(which) => cloud.remove(CONTAINERS, &which).await,
             Self::Revision(command) => command.run(cloud).await,
         }
     }

@@ -42,6 +42,23 @@ pub(super) struct New {
     labels: Vec<Variable>,
 }
 
+/// A version or revision that is there, by its id.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ById {
+    /// Its id
+    #[arg(value_name = "ID", required_unless_present = "id")]
+    named: Option<String>,
+    /// Its id
+    #[arg(long, conflicts_with = "named")]
+    id: Option<String>,
+}
+
+impl ById {
+    pub(super) fn id(&self) -> &str {
+        self.named.as_deref().or(self.id.as_deref()).unwrap_or_default()
+    }
+}
+
 impl Which {
     pub(super) fn named(&self) -> &str {
         self.named.as_deref().or(self.id.as_deref()).or(self.name.as_deref()).unwrap_or_default()
@@ -55,6 +72,16 @@ impl New {
         let labels: BTreeMap<_, _> = variable::once_each("--labels", &self.labels)?;
         Ok(json!({ "folderId": folder, "name": name, "description": self.description, "labels": labels }))
     }
+}
+
+/// `body` with the members that there are.
+pub(super) fn with<'a>(mut body: Value, members: impl IntoIterator<Item = (&'a str, Option<Value>)>) -> Value {
+    for (name, value) in members {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    body
 }
 
 /// Reads a size such as `128m`, `128MB` or `1GB`, in bytes; units count in 1,024s.

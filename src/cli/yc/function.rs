@@ -1,8 +1,6 @@
 //! `yc serverless function`: make, show and list functions.
 
 use clap::Subcommand;
-use reqwest::Method;
-use serde_json::Value;
 
 use super::flags::{New, Which};
 use super::rest::Cloud;
@@ -30,22 +28,10 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, cloud: &Cloud<'_>) -> Result<(), Error> {
         match self {
-            Self::Create(new) => {
-                let request = cloud.request(Method::POST, FUNCTIONS).json(&new.body(&cloud.folder)?);
-                cloud.show(&cloud.done(request).await?)
-            }
-            Self::Get(which) => {
-                let id = cloud.id(FUNCTIONS, which.named()).await?;
-                cloud.show(&cloud.get(&format!("{FUNCTIONS}/{id}")).await?)
-            }
-            Self::List => {
-                let listed = cloud.list(FUNCTIONS, "functions", ("folderId", &cloud.folder)).await?;
-                cloud.show(&Value::Array(listed))
-            }
-            Self::Delete(which) => {
-                let id = cloud.id(FUNCTIONS, which.named()).await?;
-                cloud.done(cloud.request(Method::DELETE, &format!("{FUNCTIONS}/{id}"))).await.map(drop)
-            }
+            Self::Create(new) => cloud.make(FUNCTIONS, &new).await,
+            Self::Get(which) => cloud.show_one(FUNCTIONS, &which).await,
+            Self::List => cloud.show_all(FUNCTIONS).await,
+            Self::Delete(which) => cloud.remove(FUNCTIONS, &which).await,
             Self::Version(command) => command.run(cloud).await,
         }
     }

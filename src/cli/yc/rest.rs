@@ -6,6 +6,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::flags::{New, Which};
 use super::yaml;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
@@ -125,13 +126,40 @@ impl Cloud<'_> {
         }
     }
 
-    /// The id of a thing of the folder that is named by its id or its name. `path` is that of the list, whose last part is
-    /// what its items are called.
+    /// Makes a function or container in the folder, and prints it. `path` is that of their list.
+    pub(super) async fn make(&self, path: &str, new: &New) -> Result<(), Error> {
+        let request = self.request(Method::POST, path).json(&new.body(&self.folder)?);
+        self.show(&self.done(request).await?)
+    }
+
+    /// Prints one of the folder.
+    pub(super) async fn show_one(&self, path: &str, which: &Which) -> Result<(), Error> {
+        let id = self.id(path, which.named()).await?;
+        self.show(&self.get(&format!("{path}/{id}")).await?)
+    }
+
+    /// Prints all of the folder.
+    pub(super) async fn show_all(&self, path: &str) -> Result<(), Error> {
+        self.show_list(path, items_of(path), ("folderId", &self.folder)).await
+    }
+
+    /// Deletes one of the folder.
+    pub(super) async fn remove(&self, path: &str, which: &Which) -> Result<(), Error> {
+        let id = self.id(path, which.named()).await?;
+        self.done(self.request(Method::DELETE, &format!("{path}/{id}"))).await.map(drop)
+    }
+
+    /// Prints a list.
+    pub(super) async fn show_list(&self, path: &str, name: &str, of: (&str, &str)) -> Result<(), Error> {
+        self.show(&Value::Array(self.list(path, name, of).await?))
+    }
+
+    /// The id of a thing of the folder that is named by its id or its name. `path` is that of the list.
     pub(super) async fn id(&self, path: &str, named: &str) -> Result<String, Error> {
         if named.parse::<Uuid>().is_ok() {
             return Ok(named.to_owned());
         }
-        let kind = path.rsplit('/').next().unwrap_or_default();
+        let kind = items_of(path);
         let items = self.list(path, kind, ("folderId", &self.folder)).await?;
         let found = items.iter().find(|item| item["name"] == named).and_then(|item| item["id"].as_str());
         let unknown = || {
@@ -151,6 +179,11 @@ impl Cloud<'_> {
         }
         output::line(&yaml::text(&answer))
     }
+}
+
+/// What the items of a list are called: the last part of its path.
+fn items_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 fn refusal(error: &Value) -> Error {

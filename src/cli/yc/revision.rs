@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::container::CONTAINERS;
-use super::flags::{seconds, size};
+use super::flags::{ById, seconds, size, with};
 use super::rest::Cloud;
 use crate::cli::error::Error;
 use crate::cli::units;
@@ -21,14 +21,7 @@ pub(in crate::cli) enum Command {
     /// Make a revision of a container, which is the one that runs from then on
     Deploy(Box<Deploy>),
     /// Show a revision
-    Get {
-        /// Its id
-        #[arg(value_name = "ID", required_unless_present = "id")]
-        named: Option<String>,
-        /// Its id
-        #[arg(long, conflicts_with = "named")]
-        id: Option<String>,
-    },
+    Get(ById),
     /// List the revisions of a container
     List(Of),
 }
@@ -98,14 +91,10 @@ impl Command {
                 let request = cloud.request(Method::POST, &format!("{REVISIONS}:deploy")).json(&body);
                 cloud.show(&cloud.done(request).await?)
             }
-            Self::Get { named, id } => {
-                let id = named.or(id).unwrap_or_default();
-                cloud.show(&cloud.get(&format!("{REVISIONS}/{id}")).await?)
-            }
+            Self::Get(by) => cloud.show(&cloud.get(&format!("{REVISIONS}/{}", by.id())).await?),
             Self::List(of) => {
                 let container = of.id(cloud).await?;
-                let listed = cloud.list(REVISIONS, "revisions", ("containerId", &container)).await?;
-                cloud.show(&Value::Array(listed))
+                cloud.show_list(REVISIONS, "revisions", ("containerId", &container)).await
             }
         }
     }
@@ -113,9 +102,9 @@ impl Command {
 
 impl Of {
     async fn id(&self, cloud: &Cloud<'_>) -> Result<String, Error> {
-        match (&self.container_id, &self.container_name) {
-            (Some(id), _) => Ok(id.clone()),
-            (None, name) => cloud.id(CONTAINERS, name.as_deref().unwrap_or_default()).await,
+        match &self.container_id {
+            Some(id) => Ok(id.clone()),
+            None => cloud.id(CONTAINERS, self.container_name.as_deref().unwrap_or_default()).await,
         }
     }
 }
@@ -131,7 +120,7 @@ impl Deploy {
         if !self.args.is_empty() {
             image["args"] = json!({ "args": self.args });
         }
-        let mut body = json!({
+        let body = json!({
             "containerId": self.of.id(cloud).await?,
             "resources": {
                 "memory": self.memory.to_string(),
@@ -149,9 +138,7 @@ impl Deploy {
             ("description", self.description.clone().map(Value::from)),
             ("asyncInvocationConfig", self.async_service_account_id.as_ref().map(account)),
         ];
-        let members: &mut Map<_, _> = body.as_object_mut().expect("it has just been made one");
-        members.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-        Ok(body)
+        Ok(with(body, optional))
     }
 }
 

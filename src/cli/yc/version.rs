@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::flags::{seconds, size};
+use super::flags::{ById, seconds, size, with};
 use super::folder;
 use super::function::FUNCTIONS;
 use super::rest::Cloud;
@@ -26,14 +26,7 @@ pub(in crate::cli) enum Command {
     /// Make a version of a function
     Create(Box<Create>),
     /// Show a version
-    Get {
-        /// Its id
-        #[arg(value_name = "ID", required_unless_present = "id")]
-        named: Option<String>,
-        /// Its id
-        #[arg(long, conflicts_with = "named")]
-        id: Option<String>,
-    },
+    Get(ById),
     /// List the versions of a function
     List(Of),
     /// Put a tag on a version, and so take it from any other of the function
@@ -148,14 +141,10 @@ impl Command {
                 let request = cloud.request(Method::POST, VERSIONS).json(&body);
                 cloud.show(&cloud.done(request).await?)
             }
-            Self::Get { named, id } => {
-                let id = named.or(id).unwrap_or_default();
-                cloud.show(&cloud.get(&format!("{VERSIONS}/{id}")).await?)
-            }
+            Self::Get(by) => cloud.show(&cloud.get(&format!("{VERSIONS}/{}", by.id())).await?),
             Self::List(of) => {
                 let function = of.id(cloud).await?;
-                let listed = cloud.list(VERSIONS, "versions", ("functionId", &function)).await?;
-                cloud.show(&Value::Array(listed))
+                cloud.show_list(VERSIONS, "versions", ("functionId", &function)).await
             }
             Self::SetTag(tag) => tag.change(cloud, "setTag").await,
             Self::RemoveTag(tag) => tag.change(cloud, "removeTag").await,
@@ -166,16 +155,16 @@ impl Command {
 
 impl Of {
     pub(super) async fn id(&self, cloud: &Cloud<'_>) -> Result<String, Error> {
-        match (&self.function_id, &self.function_name) {
-            (Some(id), _) => Ok(id.clone()),
-            (None, name) => cloud.id(FUNCTIONS, name.as_deref().unwrap_or_default()).await,
+        match &self.function_id {
+            Some(id) => Ok(id.clone()),
+            None => cloud.id(FUNCTIONS, self.function_name.as_deref().unwrap_or_default()).await,
         }
     }
 }
 
 impl Create {
     async fn body(&self, cloud: &Cloud<'_>) -> Result<Value, Error> {
-        let mut body = json!({
+        let body = json!({
             "functionId": self.of.id(cloud).await?,
             "runtime": self.runtime,
             "entrypoint": self.entrypoint,
@@ -190,25 +179,23 @@ impl Create {
             ("concurrency", self.concurrency.map(|number| number.to_string().into())),
             ("asyncInvocationConfig", self.asynchronous.body()),
         ];
-        let members: &mut Map<_, _> = body.as_object_mut().expect("it has just been made one");
-        members.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-        members.extend(std::iter::once(self.source.body().await?));
-        Ok(body)
+        let (source, module) = self.source.body().await?;
+        Ok(with(with(body, optional), [(source, Some(module))]))
     }
 }
 
 impl Source {
     /// The member of the request that says where the module is.
-    async fn body(&self) -> Result<(String, Value), Error> {
+    async fn body(&self) -> Result<(&'static str, Value), Error> {
         Ok(match (&self.source_path, &self.source_version_id, &self.package_bucket_name) {
-            (Some(path), ..) if path.is_dir() => ("content".to_owned(), STANDARD.encode(folder::zipped(path)?).into()),
-            (Some(path), ..) => ("content".to_owned(), STANDARD.encode(deploy::read(path).await?).into()),
-            (None, Some(id), _) => ("versionId".to_owned(), id.as_str().into()),
+            (Some(path), ..) if path.is_dir() => ("content", STANDARD.encode(folder::zipped(path)?).into()),
+            (Some(path), ..) => ("content", STANDARD.encode(deploy::read(path).await?).into()),
+            (None, Some(id), _) => ("versionId", id.as_str().into()),
             (None, None, bucket) => {
                 let package = json!({
                     "bucketName": bucket, "objectName": self.package_object_name, "sha256": self.package_sha256,
                 });
-                ("package".to_owned(), package)
+                ("package", package)
             }
         })
     }

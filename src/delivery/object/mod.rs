@@ -47,10 +47,7 @@ impl ObjectDelivery {
         };
         let service = match self.connections.service(namespace, name).await? {
             Service::S3(service) => service,
-            other @ (Service::Nats(_) | Service::Sqs(_)) => {
-                let kind = other.kind();
-                return Err(NotSent::retry(format!("the connection `{name}` leads to `{kind}`, and not to `s3`")));
-            }
+            other @ (Service::Nats(_) | Service::Sqs(_)) => return Err(Connections::misled(name, &other, "s3")),
         };
         let signing = self.connections.signing(namespace, name, &service.keys).await?;
         s3::put(&self.reach, &service, signing, &target.bucket, &key, terms.expires_days, message)

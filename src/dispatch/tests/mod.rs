@@ -22,12 +22,13 @@ use crate::messaging::queues::{Limits, Queues};
 use crate::messaging::streams::Streams;
 use crate::model::bounds;
 use crate::model::destination::{Destination, Destinations, FunctionTarget};
-use crate::model::function::{Annotations, AsyncConfig, Function};
+use crate::model::function::AsyncConfig;
 use crate::model::invocation::{Event, Lineage, Mode, PayloadInfo, Policy, Request, State, Target};
 use crate::model::names::{FunctionPath, Qualifier};
 use crate::model::outcome::Outcome;
 use crate::model::place::Priority;
 use crate::model::queue::QueueConfig;
+use crate::model::samples;
 use crate::model::time::Timestamp;
 use crate::outbound::{Allowed, Outbound, Webhooks};
 use crate::store::StoreError;
@@ -187,19 +188,7 @@ fn function(n: u8) -> FunctionId {
 /// A store that knows the function that all invocations here are of, and no version of it.
 async fn store_with_function() -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::default());
-    let it = Function {
-        id: function(1),
-        path: path(),
-        created: Timestamp::from_ms(0),
-        latest: Some(NonZeroU32::MIN),
-        aliases: std::collections::BTreeMap::new(),
-        async_config: None,
-        version_configs: std::collections::BTreeMap::new(),
-        queue: QueueConfig::default(),
-        annotations: Annotations::new(),
-        weights: std::collections::BTreeMap::new(),
-        disabled: false,
-    };
+    let it = samples::function(1, "f");
     store.commit(Group(vec![Change::PutFunction(Box::new(it))]), Durability::Synced).await.unwrap();
     store
 }

@@ -22,8 +22,6 @@ use crate::engine::call::{Input, Reply};
 use crate::http::native::headers;
 use crate::model::names::InvocationId;
 use crate::model::outcome::{Failure, FailureKind};
-use crate::model::place::Priority;
-use crate::model::time::When;
 use crate::model::usage::Usage;
 use crate::runtime::{Answered, Ask, Error};
 
@@ -158,17 +156,10 @@ fn ask(call: &Call) -> Result<Ask, FssError> {
             .map_err(|error| FssError::new(Code::NOT_JSON, format!("the event cannot be read as JSON: {error}")))?;
     }
     Ok(Ask {
-        path: urn.path.clone(),
-        qualifier,
-        input: Input::Payload(call.body.clone()),
         content_type: "application/json".to_owned(),
         traceparent: call.header("traceparent").map(str::to_owned),
-        attributes: Vec::new(),
         chain: headers::chain(&call.headers)?,
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
+        ..Ask::now(urn.path.clone(), qualifier, Input::Payload(call.body.clone()))
     })
 }
 

@@ -1,14 +1,11 @@
-//! Packages of code: where a request says that one is, and the module in it. A package is a `.wasm`, or a zip with one in
-//! it, whichever its `code_type` says it is.
-
-use std::io::{Cursor, Read as _};
+//! Packages of code: where a request says that one is, and what is said of one that has no module. A package is a `.wasm`, or a
+//! zip with one in it, whichever its `code_type` says it is.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::task::spawn_blocking;
-use zip::ZipArchive;
 
 use super::error::{Code, FssError};
 use super::handler;
@@ -16,14 +13,13 @@ use super::json::{Fields, missing};
 use super::request::Call;
 use super::routes::MAX_PACKAGE_BYTES;
 use crate::delivery::Place;
+use crate::http::package::{self, Limits, Unusable};
 use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::bounds;
 use crate::model::object::{BucketName, ObjectKey};
 
-/// Files in a zip: it is about one of them.
+/// Files in a zip.
 const MAX_FILES: usize = 1_000;
-/// What a module begins with.
-const MAGIC: &[u8] = b"\0asm";
 
 /// The types that code can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,64 +150,41 @@ fn place(url: &str) -> Result<(BucketName, ObjectKey), FssError> {
 
 /// The module in a package, of up to `limit` bytes.
 fn unpacked(package: &Bytes, code_type: CodeType, file: &str, limit: usize) -> Result<Bytes, FssError> {
-    if package.starts_with(MAGIC) {
-        return Ok(package.clone());
-    }
-    if code_type == CodeType::Inline {
+    if code_type == CodeType::Inline && !package::is_module(package) {
         let message = "`func_code.file` is no WebAssembly module: functions are deployed here as .wasm, in base64";
         return Err(FssError::new(Code::CODE, message));
     }
-    let broken = |error: zip::result::ZipError| {
-        FssError::new(Code::FILE_TYPE, format!("the package is neither a .wasm nor a zip that can be read: {error}"))
+    let limits = Limits { files: MAX_FILES, module_bytes: limit };
+    package::module(package, file, limits).map_err(|unusable| refused(unusable, file, limits))
+}
+
+fn refused(unusable: Unusable, file: &str, limits: Limits) -> FssError {
+    let (code, message) = match unusable {
+        Unusable::Unreadable(error) => {
+            (Code::FILE_TYPE, format!("the package is neither a .wasm nor a zip that can be read: {error}"))
+        }
+        Unusable::TooManyFiles(files) => {
+            (Code::CODE, format!("the zip has {files} files: it may have {}", limits.files))
+        }
+        Unusable::NotOne(modules) => {
+            let message = format!(
+                "the zip must have one file that ends in .wasm, or one that is called `{file}.wasm` after the handler; it \
+                 has {modules} of them"
+            );
+            (Code::CODE, message)
+        }
+        Unusable::TooLarge(module) => {
+            let limit = limits.module_bytes;
+            (Code::PACKAGE_SIZE, format!("`{module}` has more than {limit} bytes, which a module may have"))
+        }
     };
-    let mut archive = ZipArchive::new(Cursor::new(package)).map_err(broken)?;
-    if archive.len() > MAX_FILES {
-        let message = format!("the zip has {} files: it may have {MAX_FILES}", archive.len());
-        return Err(FssError::new(Code::CODE, message));
-    }
-    let names = archive.file_names().collect::<Result<Vec<_>, _>>().map_err(broken)?;
-    let modules = names.into_iter().filter(|name| name.ends_with(".wasm"));
-    let mut modules: Vec<String> = modules.map(std::borrow::Cow::into_owned).collect();
-    if modules.len() > 1 {
-        let wanted = format!("{file}.wasm");
-        modules.retain(|name| *name == wanted || name.ends_with(&format!("/{wanted}")));
-    }
-    let [module] = &modules[..] else {
-        let message = format!(
-            "the zip must have one file that ends in .wasm, or one that is called `{file}.wasm` after the handler; it has {} of them",
-            modules.len()
-        );
-        return Err(FssError::new(Code::CODE, message));
-    };
-    // What it says of its size need not be true: no more than a module may have is unpacked.
-    let mut bytes = Vec::new();
-    let most = limit as u64 + 1;
-    let read = archive.by_name(module).map_err(broken)?.take(most).read_to_end(&mut bytes);
-    read.map_err(|error| broken(error.into()))?;
-    if bytes.len() > limit {
-        let message = format!("`{module}` has more than {limit} bytes, which a module may have");
-        return Err(FssError::new(Code::PACKAGE_SIZE, message));
-    }
-    Ok(bytes.into())
+    FssError::new(code, message)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
     use super::*;
-
-    fn zipped(files: &[(&str, &[u8])]) -> Bytes {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, content) in files {
-            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-            writer.write_all(content).unwrap();
-        }
-        writer.finish().unwrap().into_inner().into()
-    }
+    use crate::http::package::zipped;
 
     #[track_caller]
     fn check(files: &[(&str, &[u8])], expected: Result<&[u8], Code>) {

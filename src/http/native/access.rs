@@ -15,7 +15,9 @@ use super::access_json::{
     AccountOut, AccountsOut, AuditOut, CredentialOut, EntryOut, KeysOut, MadeOut, RoleIn, RoleOut, RolesOut, TokensOut,
     Wanted,
 };
+use super::answer;
 use super::async_config::MAX_JSON_BYTES;
+use super::named::Named;
 use super::query::{self, Path, Within, bad};
 use crate::access::Caller;
 use crate::http::body;
@@ -52,39 +54,34 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
 
 pub(super) async fn create(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
 ) -> Result<(StatusCode, Json<AccountOut>), Problem> {
-    let account = runtime.create_account(named(&uri, &name)?).await?;
+    let account = runtime.create_account(account).await?;
     Ok((StatusCode::CREATED, Json(AccountOut::of(&account))))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
 ) -> Result<Json<AccountOut>, Problem> {
-    Ok(Json(AccountOut::of(&*runtime.account(&named(&uri, &name)?)?)))
+    Ok(Json(AccountOut::of(&*runtime.account(&account)?)))
 }
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
 ) -> Result<StatusCode, Problem> {
-    runtime.remove_account(&caller, named(&uri, &name)?).await?;
+    runtime.remove_account(&caller, account).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn grant(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
     body: Body,
 ) -> Result<Json<AccountOut>, Problem> {
-    let account = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "role").await?;
     let RoleIn { role, on } = query::json(&body, "role")?;
     let on = scope(on.as_deref(), &account.namespace)?;
@@ -105,40 +102,36 @@ pub(super) async fn revoke(
 
 pub(super) async fn tokens(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
 ) -> Result<Json<TokensOut>, Problem> {
-    let tokens = runtime.credentials(&named(&uri, &name)?, CredentialKind::Token)?;
+    let tokens = runtime.credentials(&account, CredentialKind::Token)?;
     Ok(Json(TokensOut { tokens: tokens.iter().map(CredentialOut::of).collect() }))
 }
 
 pub(super) async fn keys(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
 ) -> Result<Json<KeysOut>, Problem> {
-    let keys = runtime.credentials(&named(&uri, &name)?, CredentialKind::Key)?;
+    let keys = runtime.credentials(&account, CredentialKind::Key)?;
     Ok(Json(KeysOut { keys: keys.iter().map(CredentialOut::of).collect() }))
 }
 
 pub(super) async fn create_token(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    made(&runtime, &caller, named(&uri, &name)?, CredentialKind::Token, body).await
+    made(&runtime, &caller, account, CredentialKind::Token, body).await
 }
 
 pub(super) async fn create_key(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    made(&runtime, &caller, named(&uri, &name)?, CredentialKind::Key, body).await
+    made(&runtime, &caller, account, CredentialKind::Key, body).await
 }
 
 async fn made(
@@ -164,10 +157,10 @@ async fn made(
 pub(super) async fn revoke_credential(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path((name, id)): Path<(String, String)>,
-    uri: Uri,
+    Named(account): Named<AccountPath>,
+    Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    runtime.revoke_credential(&caller, named(&uri, &name)?, id).await?;
+    runtime.revoke_credential(&caller, account, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -176,16 +169,9 @@ pub(super) async fn audit(State(runtime): State<Runtime>, uri: Uri) -> Result<Js
     let limit = query::limit(part.limit)?;
     let after = part.cursor.as_deref().map(str::parse).transpose();
     let after = after.map_err(|_| bad("bad_cursor", "the cursor is none: take `next_cursor` as it is".to_owned()))?;
-    let mut entries = runtime.audit(after, limit + 1).await?;
-    let goes_on = entries.len() > limit;
-    entries.truncate(limit);
-    let next_cursor = entries.last().filter(|_| goes_on).map(|(place, _)| place.to_string());
+    let found = runtime.audit(after, limit + 1).await?;
+    let (entries, next_cursor) = answer::page(found, limit, |(place, _)| place.to_string());
     Ok(Json(AuditOut { entries: entries.iter().map(|(_, entry)| EntryOut::of(entry)).collect(), next_cursor }))
-}
-
-fn named(uri: &Uri, name: &str) -> Result<AccountPath, Problem> {
-    let which: Within = query::query(uri)?;
-    Ok(AccountPath { namespace: which.namespace()?, name: query::parsed(name)? })
 }
 
 fn role(text: &str) -> Result<Role, Problem> {

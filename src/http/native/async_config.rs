@@ -5,19 +5,20 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::named::Qualified;
 use super::openapi::values;
-use super::query::{self, Named, Path, bad};
+use super::query::{self, bad};
 use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::destination::{Destination, DestinationText, Destinations, Format, Terms};
 use crate::model::function::{AsyncConfig, Function};
-use crate::model::names::{FunctionPath, Qualifier, VersionNumber};
+use crate::model::names::{Qualifier, VersionNumber};
 use crate::model::retry::RetryPolicy;
 use crate::model::time::whole_ms;
 use crate::registry::{ConfigText, RegistryError, Subject};
@@ -180,10 +181,8 @@ impl ConfigOut {
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Qualified(path, qualifier): Qualified,
 ) -> Result<Json<ConfigOut>, Problem> {
-    let (path, qualifier) = addressed(&uri, &name)?;
     let described = runtime.describe(&path, &qualifier)?;
     Ok(Json(ConfigOut::of(&described.function, described.version.number)))
 }
@@ -191,11 +190,9 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Qualified(path, qualifier): Qualified,
     body: Body,
 ) -> Result<Json<ConfigOut>, Problem> {
-    let (path, qualifier) = addressed(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "configuration").await?;
     let config: ConfigIn = query::json(&body, "configuration")?;
     runtime.configure(&caller, &path, subject(&qualifier)?, config.meant()?).await?;
@@ -205,18 +202,10 @@ pub(super) async fn set(
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Qualified(path, qualifier): Qualified,
 ) -> Result<StatusCode, Problem> {
-    let (path, qualifier) = addressed(&uri, &name)?;
     runtime.remove_config(&path, subject(&qualifier)?).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn addressed(uri: &Uri, name: &str) -> Result<(FunctionPath, Qualifier), Problem> {
-    let named: Named = query::query(uri)?;
-    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
-    Ok((query::path(named.namespace.as_deref(), name)?, qualifier))
 }
 
 /// What a configuration is set on. An alias moves, so it cannot have one of its own (nor can it in FunctionGraph).

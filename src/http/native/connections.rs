@@ -3,19 +3,21 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::answer;
 use super::async_config::MAX_JSON_BYTES;
+use super::named::{Listing, Named};
 use super::openapi::values;
-use super::query::{self, Page, Path, Within};
+use super::query;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::connection::{Connection, Keys, Nats, S3, Service, Sqs};
-use crate::model::names::SecretName;
+use crate::model::names::{ConnectionName, Namespace, SecretName};
 use crate::runtime::Runtime;
 
 /// A service as it is written.
@@ -179,47 +181,36 @@ impl ConnectionOut {
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, ConnectionName)>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let which: Within = query::query(&uri)?;
-    let (namespace, name) = (which.namespace()?, query::parsed(&name)?);
     let body = body::read(body, MAX_JSON_BYTES, "connection").await?;
     let written: Written = query::json(&body, "connection")?;
     let (connection, is_new) = runtime.set_connection(namespace, name, written.into()).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(ConnectionOut::of(connection))).into_response())
+    Ok(answer::set(is_new, ConnectionOut::of(connection)))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, ConnectionName)>,
 ) -> Result<Json<ConnectionOut>, Problem> {
-    let which: Within = query::query(&uri)?;
-    let connection = runtime.connection(which.namespace()?, query::parsed(&name)?).await?;
-    Ok(Json(ConnectionOut::of(connection)))
+    Ok(Json(ConnectionOut::of(runtime.connection(namespace, name).await?)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<ConnectionsOut>, Problem> {
-    let listing: Page = query::query(&uri)?;
-    let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
-    let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let mut connections = runtime.connections(&namespace, after.as_ref(), limit + 1).await?;
-    let goes_on = connections.len() > limit;
-    connections.truncate(limit);
-    let next_cursor = connections.last().filter(|_| goes_on).map(|last| last.name.to_string());
-    let connections = connections.into_iter().map(ConnectionOut::of).collect();
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Listing { namespace, after, limit }: Listing<ConnectionName>,
+) -> Result<Json<ConnectionsOut>, Problem> {
+    let found = runtime.connections(&namespace, after.as_ref(), limit + 1).await?;
+    let (found, next_cursor) = answer::page(found, limit, |last| last.name.to_string());
+    let connections = found.into_iter().map(ConnectionOut::of).collect();
     Ok(Json(ConnectionsOut { connections, next_cursor }))
 }
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, ConnectionName)>,
 ) -> Result<StatusCode, Problem> {
-    let which: Within = query::query(&uri)?;
-    runtime.remove_connection(which.namespace()?, query::parsed(&name)?).await?;
+    runtime.remove_connection(namespace, name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::async_config::ConfigIn;
 use super::connections::Written;
-use super::functions::Settings;
+use super::deploy::Settings;
 use super::triggers_json::TriggerIn;
 use super::{content, query};
 use crate::http::problem::Problem;

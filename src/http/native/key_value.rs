@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::query::{self, Page, Path, Within, bad};
+use super::answer;
+use super::query::{self, Page, Path, Within};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
@@ -67,19 +68,11 @@ pub(super) async fn keys(
 ) -> Result<Json<KeysOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
-    let cursor = |text: &str| u64::from_str_radix(text, 16).ok();
-    let after = match listing.cursor.as_deref() {
-        None => None,
-        Some(text) => Some(
-            cursor(text)
-                .ok_or_else(|| bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is")))?,
-        ),
-    };
+    let cursor = |text: &str| u64::from_str_radix(text, 16).map_err(|_| query::no_cursor(text));
+    let after = listing.cursor.as_deref().map(cursor).transpose()?;
     let store = PairStore { namespace: query::namespace(listing.namespace.as_deref())?, name: query::parsed(&name)? };
-    let mut pairs = runtime.pairs(store, after, limit + 1).await?;
-    let goes_on = pairs.len() > limit;
-    pairs.truncate(limit);
-    let next_cursor = pairs.last().filter(|_| goes_on).map(|last| format!("{:x}", last.place()));
+    let found = runtime.pairs(store, after, limit + 1).await?;
+    let (pairs, next_cursor) = answer::page(found, limit, |last| format!("{:x}", last.place()));
     let keys = pairs.into_iter().map(|pair| KeyOut { key: pair.key, bytes: pair.bytes }).collect();
     Ok(Json(KeysOut { keys, next_cursor }))
 }

@@ -8,9 +8,11 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::answer;
 use super::message_queues_json::{MessageOut, MessageText, QueueOut, SettingsText};
+use super::named::Named;
 use super::openapi::values;
-use super::query::{self, Path, Within};
+use super::query::{self, Path};
 use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
@@ -76,11 +78,6 @@ pub(super) struct SentOut {
     sequence_number: Option<String>,
 }
 
-fn path(uri: &Uri, name: &str) -> Result<QueuePath, Problem> {
-    let which: Within = query::query(uri)?;
-    Ok(QueuePath { namespace: which.namespace()?, name: query::parsed(name)? })
-}
-
 async fn described(runtime: &Runtime, path: &QueuePath) -> Result<QueueOut, Problem> {
     let queues = runtime.message_queues();
     let figures = queues.figures(path).await?;
@@ -92,10 +89,8 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     let limit = query::limit(listing.limit)?;
     let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
     let namespace = query::namespace(listing.namespace.as_deref())?;
-    let mut found = runtime.message_queues().list(&namespace, &listing.prefix, after.as_ref(), limit + 1);
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| goes_on).map(|last| last.name.to_string());
+    let found = runtime.message_queues().list(&namespace, &listing.prefix, after.as_ref(), limit + 1);
+    let (found, next_cursor) = answer::page(found, limit, |last| last.name.to_string());
     let mut queues = Vec::with_capacity(found.len());
     for path in found {
         match described(&runtime, &path).await {
@@ -110,20 +105,17 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
 ) -> Result<Json<QueueOut>, Problem> {
-    Ok(Json(described(&runtime, &path(&uri, &name)?).await?))
+    Ok(Json(described(&runtime, &path).await?))
 }
 
 pub(super) async fn put(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let text = body::read(body, MAX_SETTINGS_BYTES, "settings").await?;
     let text: SettingsText = if text.is_empty() { SettingsText::default() } else { query::json(&text, "settings")? };
     let (settings, tags) = text.read()?;
@@ -131,35 +123,30 @@ pub(super) async fn put(
         runtime.check_sending(&caller, &QueuePath { name: redrive.to.clone(), ..path.clone() })?;
     }
     let is_new = runtime.message_queues().put(path.clone(), settings, tags).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(described(&runtime, &path).await?)).into_response())
+    Ok(answer::set(is_new, described(&runtime, &path).await?))
 }
 
 pub(super) async fn delete_queue(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
 ) -> Result<StatusCode, Problem> {
-    runtime.message_queues().delete_queue(path(&uri, &name)?).await?;
+    runtime.message_queues().delete_queue(path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn purge(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
 ) -> Result<StatusCode, Problem> {
-    runtime.message_queues().purge(&path(&uri, &name)?).await?;
+    runtime.message_queues().purge(&path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn send(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let text = body::read(body, MAX_MESSAGE_JSON_BYTES, "message").await?;
     let message: MessageText = query::json(&text, "message")?;
     let sent = runtime.message_queues().send(&path, message.read()?).await?;
@@ -186,20 +173,19 @@ fn receipt(text: &str) -> Result<Receipt, Problem> {
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
+    Path((_, of)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    runtime.message_queues().delete(&path(&uri, &name)?, receipt(&of)?).await?;
+    runtime.message_queues().delete(&path, receipt(&of)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn change_visibility(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<QueuePath>,
+    Path((_, of)): Path<(String, String)>,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    let path = path(&uri, &name)?;
     let text = body::read(body, MAX_SETTINGS_BYTES, "visibility").await?;
     let wanted: Visibility = query::json(&text, "visibility")?;
     runtime.message_queues().change_visibility(&path, receipt(&of)?, wanted.visibility_s).await?;

@@ -2,15 +2,18 @@
 
 mod access;
 mod access_json;
+mod answer;
 mod async_config;
 pub(super) mod bench;
 mod bulk;
 mod connections;
 mod content;
 mod deliveries;
+mod deploy;
 mod error;
 mod function_url;
 mod functions;
+mod functions_json;
 mod grants;
 mod graph;
 pub(super) mod headers;
@@ -22,6 +25,7 @@ mod key_value;
 mod message_queues;
 mod message_queues_json;
 mod metrics;
+mod named;
 mod objects;
 pub(super) mod openapi;
 mod overview;
@@ -59,7 +63,7 @@ pub(super) fn routes() -> Router<Runtime> {
 fn of_functions() -> Router<Runtime> {
     Router::new()
         .route("/v1/functions", get(functions::list))
-        .route("/v1/functions/{name}", put(functions::deploy).get(functions::show).delete(functions::delete))
+        .route("/v1/functions/{name}", put(deploy::deploy).get(functions::show).delete(functions::delete))
         .route("/v1/functions/{name}/versions", get(functions::versions))
         .route("/v1/functions/{name}/module", get(functions::module))
         .route("/v1/functions/{name}/schema", get(schema::show))

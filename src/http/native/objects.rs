@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::answer;
 use super::query::{self, Path, Within};
 use crate::delivery::{Content, Object, Place};
 use crate::http::problem::Problem;
@@ -88,10 +89,8 @@ pub(super) async fn list(
     let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
     let after: Option<ObjectKey> = listing.cursor.as_deref().map(query::parsed).transpose()?;
     let (bucket, prefix) = (query::parsed(&bucket)?, listing.prefix.unwrap_or_default());
-    let mut objects = runtime.objects(&namespace, &bucket, &prefix, after.as_ref(), limit + 1).await?;
-    let goes_on = objects.len() > limit;
-    objects.truncate(limit);
-    let next_cursor = objects.last().filter(|_| goes_on).map(|last| last.key.to_string());
+    let found = runtime.objects(&namespace, &bucket, &prefix, after.as_ref(), limit + 1).await?;
+    let (objects, next_cursor) = answer::page(found, limit, |last| last.key.to_string());
     Ok(Json(ObjectsOut { objects: objects.iter().map(ObjectOut::of).collect(), next_cursor }))
 }
 

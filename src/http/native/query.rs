@@ -28,14 +28,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// What many paths take.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Named {
-    pub(super) namespace: Option<String>,
-    pub(super) qualifier: Option<String>,
-}
-
 /// What a path in a namespace takes.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,9 +106,13 @@ pub(super) fn cursor_text(cursor: Cursor) -> String {
 /// Reads what [`cursor_text`] writes.
 pub(super) fn cursor(text: &str) -> Result<Cursor, Problem> {
     let parts = text.split_once('.').and_then(|(ms, id)| Some((ms.parse().ok()?, id.parse().ok()?)));
-    let (ms, id) =
-        parts.ok_or_else(|| bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is")))?;
+    let (ms, id) = parts.ok_or_else(|| no_cursor(text))?;
     Ok(Cursor(crate::model::time::Timestamp::from_ms(ms), id))
+}
+
+/// A cursor that no page gave.
+pub(super) fn no_cursor(text: &str) -> Problem {
+    bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is"))
 }
 
 /// A 400.

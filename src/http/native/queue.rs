@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Uri;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::async_config::MAX_JSON_BYTES;
+use super::named::Named;
 use super::openapi::values;
-use super::query::{self, Path, bad};
+use super::query::{self, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds::{self, within};
@@ -88,12 +88,6 @@ pub(super) struct QueueOut {
     oldest_due_age_s: Option<f64>,
     settled: BTreeMap<&'static str, u64>,
     kept: BTreeMap<&'static str, Counted>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Which {
-    namespace: Option<String>,
 }
 
 impl Config {
@@ -183,19 +177,16 @@ fn by_outcome<T>(figure: impl Fn(OutcomeKind) -> T) -> BTreeMap<&'static str, T>
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<FunctionPath>,
 ) -> Result<Json<QueueOut>, Problem> {
-    Ok(Json(QueueOut::of(&runtime.queue(&named(&uri, &name)?)?)))
+    Ok(Json(QueueOut::of(&runtime.queue(&path)?)))
 }
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<FunctionPath>,
     body: Body,
 ) -> Result<Json<QueueOut>, Problem> {
-    let path = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "configuration").await?;
     let config: Config = query::json(&body, "configuration")?;
     let paused = config.paused;
@@ -204,21 +195,14 @@ pub(super) async fn set(
 
 pub(super) async fn pause(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<FunctionPath>,
 ) -> Result<Json<QueueOut>, Problem> {
-    Ok(Json(QueueOut::of(&runtime.pause_queue(&named(&uri, &name)?, true).await?)))
+    Ok(Json(QueueOut::of(&runtime.pause_queue(&path, true).await?)))
 }
 
 pub(super) async fn resume(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<FunctionPath>,
 ) -> Result<Json<QueueOut>, Problem> {
-    Ok(Json(QueueOut::of(&runtime.pause_queue(&named(&uri, &name)?, false).await?)))
-}
-
-fn named(uri: &Uri, name: &str) -> Result<FunctionPath, Problem> {
-    let which: Which = query::query(uri)?;
-    query::path(which.namespace.as_deref(), name)
+    Ok(Json(QueueOut::of(&runtime.pause_queue(&path, false).await?)))
 }

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Uri;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::query::{self, Named, Path};
+use super::named::Qualified;
 use crate::http::problem::Problem;
 use crate::runtime::{Runtime, Signatures};
 
@@ -26,12 +25,8 @@ pub(super) struct SchemaOut {
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Qualified(path, qualifier): Qualified,
 ) -> Result<Json<SchemaOut>, Problem> {
-    let named: Named = query::query(&uri)?;
-    let path = query::path(named.namespace.as_deref(), &name)?;
-    let qualifier = named.qualifier.as_deref().map(query::parsed).transpose()?.unwrap_or_default();
     let Signatures { entrypoint, signature, input, output } = runtime.signature(&path, &qualifier).await?;
     Ok(Json(SchemaOut { entrypoint: entrypoint.to_string(), signature, input, output }))
 }

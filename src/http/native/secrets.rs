@@ -3,16 +3,18 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::query::{self, Page, Path, Within, bad};
+use super::answer;
+use super::named::{Listing, Named};
+use super::query::bad;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::bounds;
-use crate::model::names::SecretName;
+use crate::model::names::{Namespace, SecretName};
 use crate::model::secret::{Secret, SecretValue};
 use crate::runtime::Runtime;
 
@@ -44,28 +46,22 @@ pub(super) struct SecretsOut {
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, SecretName)>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let which: Within = query::query(&uri)?;
-    let (namespace, name) = (which.namespace()?, query::parsed::<SecretName>(&name)?);
     let value = body::read(body, bounds::MAX_SECRET_BYTES, "secret").await?;
     let value = SecretValue::try_from(Vec::from(value)).map_err(|error| bad("bad_secret", error.to_string()))?;
     let told = SetOut { namespace: namespace.to_string(), name: name.to_string() };
     let is_new = runtime.set_secret(namespace, name, value).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(told)).into_response())
+    Ok(answer::set(is_new, told))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<SecretsOut>, Problem> {
-    let listing: Page = query::query(&uri)?;
-    let limit = query::limit(listing.limit)?;
-    let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let mut secrets = runtime.secrets(query::namespace(listing.namespace.as_deref())?, after, limit + 1).await?;
-    let goes_on = secrets.len() > limit;
-    secrets.truncate(limit);
-    let next_cursor = secrets.last().filter(|_| goes_on).map(|last| last.name.to_string());
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Listing { namespace, after, limit }: Listing<SecretName>,
+) -> Result<Json<SecretsOut>, Problem> {
+    let found = runtime.secrets(namespace, after, limit + 1).await?;
+    let (secrets, next_cursor) = answer::page(found, limit, |last| last.name.to_string());
     Ok(Json(SecretsOut { secrets: secrets.iter().map(shown).collect(), next_cursor }))
 }
 
@@ -80,10 +76,8 @@ fn shown(secret: &Secret) -> SecretOut {
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, SecretName)>,
 ) -> Result<StatusCode, Problem> {
-    let which: Within = query::query(&uri)?;
-    runtime.remove_secret(which.namespace()?, query::parsed(&name)?).await?;
+    runtime.remove_secret(namespace, name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

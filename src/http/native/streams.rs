@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::answer;
 use super::content::{self, Content};
+use super::named::{Listing, Named};
 use super::openapi::values;
-use super::query::{self, Page, Path, Within, bad};
+use super::query::{self, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::streams::{NewRecord, ReadFrom, Reading, Record, StreamPath, StreamSettings, StreamView};
@@ -151,30 +153,20 @@ impl RecordOut {
     }
 }
 
-fn path(uri: &Uri, name: &str) -> Result<StreamPath, Problem> {
-    let which: Within = query::query(uri)?;
-    Ok(StreamPath { namespace: which.namespace()?, name: query::parsed(name)? })
-}
-
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<StreamsOut>, Problem> {
-    let listing: Page = query::query(&uri)?;
-    let limit = query::limit(listing.limit)?;
-    let after: Option<StreamName> = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let namespace = query::namespace(listing.namespace.as_deref())?;
-    let mut streams = runtime.streams(&namespace, after.as_ref(), limit + 1).await?;
-    let goes_on = streams.len() > limit;
-    streams.truncate(limit);
-    let next_cursor = streams.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Listing { namespace, after, limit }: Listing<StreamName>,
+) -> Result<Json<StreamsOut>, Problem> {
+    let found = runtime.streams(&namespace, after.as_ref(), limit + 1).await?;
+    let (streams, next_cursor) = answer::page(found, limit, |last| last.path.name.to_string());
     Ok(Json(StreamsOut { streams: streams.iter().map(StreamOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn set(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<StreamPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let body = body::read(body, MAX_SETTINGS_BYTES, "settings").await?;
     let usual = StreamSettings::default();
     let settings = if body.is_empty() {
@@ -185,34 +177,29 @@ pub(super) async fn set(
         StreamSettings { retention_s, max_bytes }
     };
     let is_new = runtime.set_stream(path.clone(), settings).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(StreamOut::of(&runtime.stream(&path).await?))).into_response())
+    Ok(answer::set(is_new, StreamOut::of(&runtime.stream(&path).await?)))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<StreamPath>,
 ) -> Result<Json<StreamOut>, Problem> {
-    Ok(Json(StreamOut::of(&runtime.stream(&path(&uri, &name)?).await?)))
+    Ok(Json(StreamOut::of(&runtime.stream(&path).await?)))
 }
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<StreamPath>,
 ) -> Result<StatusCode, Problem> {
-    runtime.remove_stream(path(&uri, &name)?).await?;
+    runtime.remove_stream(path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn append(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<StreamPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let body = body::read(body, MAX_RECORDS_BYTES, "records").await?;
     let Appending { records } = query::json(&body, "records")?;
     let records = records.into_iter().map(appended).collect::<Result<Vec<_>, _>>()?;

@@ -8,8 +8,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::answer;
 use super::content;
-use super::query::{self, Page, Path, Within, bad};
+use super::named::{Listing, Named};
+use super::query::{self, Page, Path, bad};
 use super::topics_json::{
     DeadOut, PublicationOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicOut,
     TopicsOut, WholeTopicOut,
@@ -35,62 +37,45 @@ struct Confirming {
     token: String,
 }
 
-fn path(uri: &Uri, name: &str) -> Result<TopicPath, Problem> {
-    let which: Within = query::query(uri)?;
-    Ok(TopicPath { namespace: which.namespace()?, name: query::parsed(name)? })
-}
-
 fn id(text: &str) -> Result<Uuid, Problem> {
     text.parse()
         .map_err(|_| bad("bad_name", format!("`{text}` is not the id of a subscription: take one from the list")))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<TopicsOut>, Problem> {
-    let listing: Page = query::query(&uri)?;
-    let limit = query::limit(listing.limit)?;
-    let after: Option<TopicName> = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let mut topics = runtime.topics(&query::namespace(listing.namespace.as_deref())?, after.as_ref(), limit + 1);
-    let goes_on = topics.len() > limit;
-    topics.truncate(limit);
-    let next_cursor = topics.last().filter(|_| goes_on).map(|last| last.path.name.to_string());
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Listing { namespace, after, limit }: Listing<TopicName>,
+) -> Result<Json<TopicsOut>, Problem> {
+    let found = runtime.topics(&namespace, after.as_ref(), limit + 1);
+    let (topics, next_cursor) = answer::page(found, limit, |last| last.path.name.to_string());
     Ok(Json(TopicsOut { topics: topics.iter().map(TopicOut::of).collect(), next_cursor }))
 }
 
-pub(super) async fn create(
-    State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
+pub(super) async fn create(State(runtime): State<Runtime>, Named(path): Named<TopicPath>) -> Result<Response, Problem> {
     let is_new = runtime.create_topic(path.clone()).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(WholeTopicOut::of(&runtime.topic(&path)?))).into_response())
+    Ok(answer::set(is_new, WholeTopicOut::of(&runtime.topic(&path)?)))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
 ) -> Result<Json<WholeTopicOut>, Problem> {
-    Ok(Json(WholeTopicOut::of(&runtime.topic(&path(&uri, &name)?)?)))
+    Ok(Json(WholeTopicOut::of(&runtime.topic(&path)?)))
 }
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
 ) -> Result<StatusCode, Problem> {
-    runtime.remove_topic(path(&uri, &name)?).await?;
+    runtime.remove_topic(path).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn publish(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let body = body::read(body, MAX_BODY_BYTES, "publication").await?;
     let Said { id, content_type, attributes, outcome, data, data_base64 } = query::json(&body, "publication")?;
     let publication = Publication {
@@ -117,44 +102,40 @@ fn kind(text: &str) -> Result<OutcomeKind, Problem> {
 pub(super) async fn subscribe(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let path = path(&uri, &name)?;
     let body = body::read(body, MAX_SUBSCRIPTION_BYTES, "subscription").await?;
     let Subscribing { to, filter, give_up_after_s } = query::json(&body, "subscription")?;
     let outcomes = filter.outcomes.iter().map(|text| kind(text)).collect::<Result<_, _>>()?;
     let filter = Filter { outcomes, attributes: filter.attributes };
     let to = Endpoint::parse(&to).map_err(crate::runtime::Error::from)?;
     let (made, is_new) = runtime.subscribe(&caller, &path, to, filter, give_up_after_s).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(SubscriptionOut::of(&made))).into_response())
+    Ok(answer::set(is_new, SubscriptionOut::of(&made)))
 }
 
 pub(super) async fn subscriptions(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
 ) -> Result<Json<SubscriptionsOut>, Problem> {
-    let topic = runtime.topic(&path(&uri, &name)?)?;
+    let topic = runtime.topic(&path)?;
     Ok(Json(SubscriptionsOut { subscriptions: topic.subscriptions.iter().map(SubscriptionOut::of).collect() }))
 }
 
 pub(super) async fn subscription_of(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
+    Path((_, of)): Path<(String, String)>,
 ) -> Result<Json<SubscriptionOut>, Problem> {
-    Ok(Json(SubscriptionOut::of(&runtime.subscription(&path(&uri, &name)?, id(&of)?)?)))
+    Ok(Json(SubscriptionOut::of(&runtime.subscription(&path, id(&of)?)?)))
 }
 
 pub(super) async fn unsubscribe(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
+    Path((_, of)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    runtime.unsubscribe(&path(&uri, &name)?, id(&of)?).await?;
+    runtime.unsubscribe(&path, id(&of)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -176,33 +157,28 @@ pub(super) async fn dead(
 ) -> Result<Json<DeadOut>, Problem> {
     let listing: Page = query::query(&uri)?;
     let limit = query::limit(listing.limit)?;
-    let cursor = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|_| bad("bad_cursor", format!("`{text}` is not a cursor: take `next_cursor` as it is")))
-    };
+    let cursor = |text: &str| text.parse::<u64>().map_err(|_| query::no_cursor(text));
     let after = listing.cursor.as_deref().map(cursor).transpose()?;
     let path = TopicPath { namespace: query::namespace(listing.namespace.as_deref())?, name: query::parsed(&name)? };
-    let mut found = runtime.dead_publications(&path, id(&of)?, after, limit + 1).await?;
-    let goes_on = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| goes_on).map(|last| last.number.to_string());
+    let found = runtime.dead_publications(&path, id(&of)?, after, limit + 1).await?;
+    let (found, next_cursor) = answer::page(found, limit, |last| last.number.to_string());
     Ok(Json(DeadOut { publications: found.iter().map(PublicationOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn redrive(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
+    Path((_, of)): Path<(String, String)>,
 ) -> Result<Json<RedrivenOut>, Problem> {
-    let redriven = runtime.redrive_publications(&path(&uri, &name)?, id(&of)?).await?;
+    let redriven = runtime.redrive_publications(&path, id(&of)?).await?;
     Ok(Json(RedrivenOut { redriven }))
 }
 
 pub(super) async fn purge(
     State(runtime): State<Runtime>,
-    Path((name, of)): Path<(String, String)>,
-    uri: Uri,
+    Named(path): Named<TopicPath>,
+    Path((_, of)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    runtime.purge_publications(&path(&uri, &name)?, id(&of)?).await?;
+    runtime.purge_publications(&path, id(&of)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

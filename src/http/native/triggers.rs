@@ -3,13 +3,15 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answer;
 use super::invoke::accepted;
-use super::query::{self, Page, Path, Within};
+use super::named::{Listing, Named};
+use super::query;
 use super::triggers_json::{TriggerIn, TriggerOut};
 use crate::access::Caller;
 use crate::http::body;
@@ -32,88 +34,68 @@ pub(super) struct TriggersOut {
 pub(super) async fn set(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, TriggerName)>,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (namespace, name) = named(&uri, &name)?;
     let body = body::read(body, MAX_JSON_BYTES, "trigger").await?;
     let trigger: TriggerIn = query::json(&body, "trigger")?;
     let (shown, is_new) = runtime.put_trigger(&caller, namespace, name, trigger.meant()?).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(TriggerOut::of(&shown))).into_response())
+    Ok(answer::set(is_new, TriggerOut::of(&shown)))
 }
 
-pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<TriggersOut>, Problem> {
-    let listing: Page = query::query(&uri)?;
-    let limit = query::limit(listing.limit)?;
-    let after = listing.cursor.as_deref().map(query::parsed).transpose()?;
-    let mut all = runtime.triggers(&query::namespace(listing.namespace.as_deref())?, after.as_ref(), limit + 1);
-    let goes_on = all.len() > limit;
-    all.truncate(limit);
-    let next_cursor = all.last().filter(|_| goes_on).map(|last| last.trigger.name.to_string());
-    Ok(Json(TriggersOut { triggers: all.iter().map(TriggerOut::of).collect(), next_cursor }))
+pub(super) async fn list(
+    State(runtime): State<Runtime>,
+    Listing { namespace, after, limit }: Listing<TriggerName>,
+) -> Result<Json<TriggersOut>, Problem> {
+    let found = runtime.triggers(&namespace, after.as_ref(), limit + 1);
+    let (found, next_cursor) = answer::page(found, limit, |last| last.trigger.name.to_string());
+    Ok(Json(TriggersOut { triggers: found.iter().map(TriggerOut::of).collect(), next_cursor }))
 }
 
 pub(super) async fn show(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, TriggerName)>,
 ) -> Result<Json<TriggerOut>, Problem> {
-    let (namespace, name) = named(&uri, &name)?;
     Ok(Json(TriggerOut::of(&runtime.trigger(&namespace, &name)?)))
 }
 
 pub(super) async fn enable(
     state: State<Runtime>,
     caller: Caller,
-    name: Path<String>,
-    uri: Uri,
+    named: Named<(Namespace, TriggerName)>,
 ) -> Result<Json<TriggerOut>, Problem> {
-    switch(state, caller, name, uri, true).await
+    switch(state, caller, named, true).await
 }
 
 pub(super) async fn disable(
     state: State<Runtime>,
     caller: Caller,
-    name: Path<String>,
-    uri: Uri,
+    named: Named<(Namespace, TriggerName)>,
 ) -> Result<Json<TriggerOut>, Problem> {
-    switch(state, caller, name, uri, false).await
+    switch(state, caller, named, false).await
 }
 
 async fn switch(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, TriggerName)>,
     enabled: bool,
 ) -> Result<Json<TriggerOut>, Problem> {
-    let (namespace, name) = named(&uri, &name)?;
     Ok(Json(TriggerOut::of(&runtime.enable_trigger(&caller, namespace, name, enabled).await?)))
 }
 
 pub(super) async fn fire(
     State(runtime): State<Runtime>,
     caller: Caller,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, TriggerName)>,
 ) -> Result<Response, Problem> {
-    let (namespace, name) = named(&uri, &name)?;
     Ok(accepted(&runtime.fire_trigger(&caller, namespace, name).await?))
 }
 
 pub(super) async fn delete(
     State(runtime): State<Runtime>,
-    Path(name): Path<String>,
-    uri: Uri,
+    Named((namespace, name)): Named<(Namespace, TriggerName)>,
 ) -> Result<StatusCode, Problem> {
-    let (namespace, name) = named(&uri, &name)?;
     runtime.delete_trigger(namespace, name).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn named(uri: &Uri, name: &str) -> Result<(Namespace, TriggerName), Problem> {
-    let which: Within = query::query(uri)?;
-    Ok((which.namespace()?, query::parsed(name)?))
 }

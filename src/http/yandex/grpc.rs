@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::Status;
@@ -16,7 +17,7 @@ use tonic::body::Body;
 use super::asked::Asked;
 use super::services::Services;
 use crate::access::Caller;
-use crate::http::listener::{Ending, LAST_ANSWERS, Protocol, Serves};
+use crate::http::listener::{Ending, Protocol, Serves};
 use crate::model::bounds;
 use crate::runtime::Runtime;
 use crate::tasks::{OnExit, Tasks};
@@ -99,29 +100,14 @@ impl Serves for Grpc {
     const PROTOCOL: Protocol = Protocol::Http2;
 
     async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ending: Ending) {
-        let served = hyper::server::conn::http2::Builder::new(Starts(self.tasks.clone()))
+        let served = http2::Builder::new(Starts(self.tasks.clone()))
             .timer(TokioTimer::new())
             .keep_alive_interval(ASK_AFTER)
             .keep_alive_timeout(ANSWER_WITHIN)
             .max_concurrent_streams(MAX_CALLS)
             .max_header_list_size(u32::try_from(bounds::MAX_HEAD_BYTES).unwrap_or(u32::MAX))
             .serve_connection(TokioIo::new(stream), self);
-        let mut served = std::pin::pin!(served);
-        let ended = tokio::select! {
-            ended = served.as_mut() => ended,
-            () = ending.closing.cancelled() => {
-                served.as_mut().graceful_shutdown();
-                let stopped = async {
-                    ending.stopping.cancelled().await;
-                    tokio::time::sleep(LAST_ANSWERS).await;
-                };
-                tokio::select! {
-                    ended = served => ended,
-                    () = stopped => return,
-                }
-            }
-        };
-        if let Err(error) = ended {
+        if let Err(error) = ending.seen(served, http2::Connection::graceful_shutdown).await {
             tracing::debug!(%error, "a connection of gRPC ended early");
         }
     }

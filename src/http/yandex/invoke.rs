@@ -27,8 +27,6 @@ use crate::model::bounds;
 use crate::model::function::{Entrypoint, Function};
 use crate::model::names::{FunctionId, Qualifier};
 use crate::model::outcome::{Failure, FailureKind};
-use crate::model::place::Priority;
-use crate::model::time::When;
 use crate::runtime::{Ask, Error, Runtime};
 
 /// Which request an answer is to: the same as in the event.
@@ -104,17 +102,10 @@ async fn called(
         Integration::Raw => (Input::Payload(body), text(CONTENT_TYPE.as_str()).unwrap_or_default()),
     };
     let ask = Ask {
-        path: function.path.clone(),
-        qualifier: wanted.qualifier,
-        input,
         content_type,
         traceparent: text("traceparent"),
-        attributes: Vec::new(),
         chain,
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
+        ..Ask::now(function.path.clone(), wanted.qualifier, input)
     };
     if wanted.integration == Integration::Async {
         runtime.accept(ask).await.map_err(of_error)?;

@@ -15,7 +15,6 @@ use prost_types::Any;
     reason = "the build script writes it; `proto/` says what it is"
 )]
 mod generated {
-    #![allow(dead_code, reason = "clients know messages that nothing here makes")]
     include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 }
 

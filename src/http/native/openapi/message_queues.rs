@@ -10,8 +10,15 @@ use crate::http::native::message_queues_json::{MessageText, QueueOut, SettingsTe
 const NOT_FOUND: &[&str] = &["queue_not_found"];
 
 pub(super) fn message_queues() -> Vec<Operation> {
+    queues().into_iter().chain(messages()).collect()
+}
+
+fn named() -> [p::Parameter; 2] {
+    [p::queue(), p::namespace()]
+}
+
+fn queues() -> Vec<Operation> {
     let queue = "/v1/queues/{name}";
-    let named = || [p::queue(), p::namespace()];
     vec![
         get("/v1/queues", "list_message_queues", "List the message queues of a namespace, by name")
             .takes([p::namespace(), p::prefix(), p::limit(), p::name_cursor(values::QUEUE)])
@@ -38,6 +45,13 @@ pub(super) fn message_queues() -> Vec<Operation> {
             .answers_nothing("They are gone")
             .refuses(404, NOT_FOUND)
             .refuses(409, &["purging"]),
+    ]
+}
+
+fn messages() -> Vec<Operation> {
+    let visibility = "/v1/queues/{name}/messages/{receipt}/visibility";
+    let receive = "Receive messages, which others then do not see for a while";
+    vec![
         post("/v1/queues/{name}/messages", "send_message", "Send a message")
             .takes(named())
             .body::<MessageText>("The message", json!({ "body": "unload the barge" }))
@@ -45,33 +59,25 @@ pub(super) fn message_queues() -> Vec<Operation> {
             .refuses(400, &["bad_message", "bad_range", "wrong_kind_of_queue"])
             .refuses(404, NOT_FOUND)
             .refuses(429, &["message_queue_full"]),
-        post(
-            "/v1/queues/{name}/receive",
-            "receive_messages",
-            "Receive messages, which others then do not see for a while",
-        )
-        .takes(named())
-        .takes(p::of_receives())
-        .answers::<MessagesOut>(200, "The messages, if there were any in time")
-        .refuses(404, NOT_FOUND)
-        .refuses(429, &["message_queue_full"]),
+        post("/v1/queues/{name}/receive", "receive_messages", receive)
+            .takes(named())
+            .takes(p::of_receives())
+            .answers::<MessagesOut>(200, "The messages, if there were any in time")
+            .refuses(404, NOT_FOUND)
+            .refuses(429, &["message_queue_full"]),
         delete("/v1/queues/{name}/messages/{receipt}", "delete_message", "Delete a message that was received")
             .takes(named())
             .takes([p::receipt()])
             .answers_nothing("It is gone")
             .refuses(404, NOT_FOUND)
             .refuses(409, &["receipt_expired"]),
-        put(
-            "/v1/queues/{name}/messages/{receipt}/visibility",
-            "change_visibility",
-            "Hide a message for longer, or no longer",
-        )
-        .takes(named())
-        .takes([p::receipt()])
-        .body::<Visibility>("For how long from now on", json!({ "visibility_s": 60 }))
-        .answers_nothing("It is so")
-        .refuses(400, &["bad_range"])
-        .refuses(404, NOT_FOUND)
-        .refuses(409, &["message_not_in_flight", "receipt_expired"]),
+        put(visibility, "change_visibility", "Hide a message for longer, or no longer")
+            .takes(named())
+            .takes([p::receipt()])
+            .body::<Visibility>("For how long from now on", json!({ "visibility_s": 60 }))
+            .answers_nothing("It is so")
+            .refuses(400, &["bad_range"])
+            .refuses(404, NOT_FOUND)
+            .refuses(409, &["message_not_in_flight", "receipt_expired"]),
     ]
 }

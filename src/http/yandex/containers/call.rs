@@ -18,8 +18,6 @@ use crate::model::bounds;
 use crate::model::function::Function;
 use crate::model::names::{InvocationId, Qualifier};
 use crate::model::outcome::FailureKind;
-use crate::model::place::Priority;
-use crate::model::time::When;
 use crate::runtime::{Answered, Ask, Error, Runtime};
 
 /// How a container is called.
@@ -63,18 +61,12 @@ async fn called(
     let chain = chain.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::parse::<InvocationId>);
     let chain = chain.collect::<Result<_, _>>().map_err(|error| bad(format!("Tidemill-Chain: {error}")))?;
     let headers = without_connection_headers(head.headers);
+    let input = Input::Request(Box::new(Sent { method: head.method, uri: rest, headers, body }));
     let ask = Ask {
-        path: function.path.clone(),
-        qualifier: Qualifier::Version(active),
-        input: Input::Request(Box::new(Sent { method: head.method, uri: rest, headers, body })),
         content_type,
         traceparent: Some(traceparent).filter(|traceparent| !traceparent.is_empty()),
-        attributes: Vec::new(),
         chain,
-        when: When::Now,
-        priority: Priority::default(),
-        idempotency_key: None,
-        callback: None,
+        ..Ask::now(function.path.clone(), Qualifier::Version(active), input)
     };
     if waits {
         return answer(runtime.invoke(ask).await);

@@ -1,18 +1,15 @@
 //! Where the code of a version comes from: content that is sent, an object of a bucket of this server, or another version.
 //! Code is a `.wasm`, or a zip with one in it.
 
-use std::io::{Cursor, Read as _};
-
 use bytes::Bytes;
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 use tonic::Status;
-use zip::ZipArchive;
-use zip::result::ZipError;
 
 use super::Functions;
 use crate::delivery::Place;
+use crate::http::package::{self, Limits, Unusable};
 use crate::http::yandex::asked::Asked;
 use crate::http::yandex::proto::functions as f;
 use crate::http::yandex::proto::functions::create_function_version_request::PackageSource;
@@ -26,8 +23,6 @@ use crate::model::object::{BucketName, ObjectKey};
 pub(super) const MAX_CONTENT_BYTES: usize = 52_428_800;
 /// Files in a zip.
 const MAX_FILES: usize = 10_000;
-/// What a module begins with.
-const MAGIC: &[u8] = b"\0asm";
 
 impl Functions {
     /// The module that a request sends or names. Of several in a zip it is the one that is called as the entrypoint's file.
@@ -96,54 +91,27 @@ fn check_digest(bytes: &[u8], sha256: &str) -> Result<(), Status> {
 
 /// The module in a package, of up to `limit` bytes; or what is wrong with the package.
 fn unpacked(package: &Bytes, file: &str, limit: usize) -> Result<Bytes, String> {
-    if package.starts_with(MAGIC) {
-        return Ok(package.clone());
-    }
-    let broken = |error: ZipError| format!("it is neither a .wasm nor a zip that can be read: {error}");
-    let mut archive = ZipArchive::new(Cursor::new(package)).map_err(broken)?;
-    if archive.len() > MAX_FILES {
-        return Err(format!("the zip has {} files, and may have {MAX_FILES}", archive.len()));
-    }
-    let names = archive.file_names().collect::<Result<Vec<_>, _>>().map_err(broken)?;
-    let modules = names.into_iter().filter(|name| name.ends_with(".wasm"));
-    let mut modules: Vec<String> = modules.map(std::borrow::Cow::into_owned).collect();
-    if modules.len() > 1 {
-        let meant = format!("{file}.wasm");
-        modules.retain(|name| *name == meant || name.ends_with(&format!("/{meant}")));
-    }
-    let [module] = &modules[..] else {
-        return Err(
+    let limits = Limits { files: MAX_FILES, module_bytes: limit };
+    package::module(package, file, limits).map_err(|unusable| match unusable {
+        Unusable::Unreadable(error) => format!("it is neither a .wasm nor a zip that can be read: {error}"),
+        Unusable::TooManyFiles(files) => format!("the zip has {files} files, and may have {MAX_FILES}"),
+        Unusable::NotOne(_) => {
             "the zip must have one file that ends in .wasm, or one that is called as the entrypoint's file".to_owned()
-        );
-    };
-    // What it says of its size need not be true: no more than a module may have is unpacked.
-    let mut bytes = Vec::new();
-    let read = archive.by_name(module).map_err(broken)?.take(limit as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(|error| broken(error.into()))?;
-    if bytes.len() > limit {
-        return Err(format!("`{}` has more than {limit} bytes", module.chars().take(100).collect::<String>()));
-    }
-    Ok(bytes.into())
+        }
+        Unusable::TooLarge(module) => {
+            format!("`{}` has more than {limit} bytes", module.chars().take(100).collect::<String>())
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use zip::ZipWriter;
-    use zip::write::SimpleFileOptions;
-
     use super::*;
+    use crate::http::package::zipped;
 
     #[track_caller]
     fn check(files: &[(&str, &[u8])], expected: Result<&[u8], &str>) {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, content) in files {
-            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-            writer.write_all(content).unwrap();
-        }
-        let package = writer.finish().unwrap().into_inner().into();
-        match (unpacked(&package, "index", 1_000), expected) {
+        match (unpacked(&zipped(files), "index", 1_000), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(why), Err(part)) => assert!(why.contains(part), "{why}"),
             (found, _) => panic!("{found:?}"),

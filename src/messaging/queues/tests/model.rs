@@ -104,120 +104,152 @@ impl Model {
     }
 }
 
-/// Carries out `steps` on both and compares what they give.
-async fn compare(fifo: bool, steps: Vec<Step>) {
-    let mut world = World::new().await;
-    let (name, dead) = if fifo { ("q.fifo", "dead.fifo") } else { ("q", "dead") };
-    world.make(dead, QueueSettings { retention_s: 1_209_600, ..usual() }).await;
-    world.make(name, QueueSettings { retention_s: RETENTION, ..dead_after(dead, MOST) }).await;
-    let (queue, mut model, mut receipts) = (path(name), Model { fifo, ..Model::default() }, Vec::<Receipt>::new());
-    for (at, step) in steps.into_iter().enumerate() {
-        // Whatever is done takes a moment: no two messages can be received since the same one.
-        tokio::time::sleep(Duration::from_millis(1_000)).await;
-        model.now += 1;
+/// A queue and its model, to which the same happens.
+struct Both {
+    world: World,
+    queue: QueuePath,
+    dead: &'static str,
+    model: Model,
+    /// Every receipt that was given.
+    receipts: Vec<Receipt>,
+}
+
+impl Both {
+    async fn new(fifo: bool) -> Self {
+        let world = World::new().await;
+        let (name, dead) = if fifo { ("q.fifo", "dead.fifo") } else { ("q", "dead") };
+        world.make(dead, QueueSettings { retention_s: 1_209_600, ..usual() }).await;
+        world.make(name, QueueSettings { retention_s: RETENTION, ..dead_after(dead, MOST) }).await;
+        let model = Model { fifo, ..Model::default() };
+        Self { world, queue: path(name), dead, model, receipts: Vec::new() }
+    }
+
+    /// Carries out the step at this place of the sequence, and compares what both give.
+    async fn takes(mut self, at: usize, step: Step) -> Self {
         match step {
-            Step::Send { delay_s, group } => {
-                let body = at.to_string();
-                let delay = if fifo { 0 } else { u64::from(delay_s) };
-                let outgoing = Outgoing {
-                    group: fifo.then(|| group.to_string()),
-                    deduplication: fifo.then(|| body.clone()),
-                    delay_s: (!fifo).then_some(delay_s.into()),
-                    ..said(&body)
-                };
-                world.queues.send(&queue, outgoing).await.unwrap();
-                let (sent, visible) = (model.now, model.now + delay);
-                model.letters.push(Letter { body, group, sent, visible, receives: 0, receipt: None });
-            }
-            Step::Receive { most, visibility_s } => {
-                let asked = Asked { most: most.into(), visibility_s: Some(visibility_s.into()), wait_s: None };
-                let received = world.queues.receive(&queue, asked).await.unwrap();
-                let expected = model.receive(most.into(), visibility_s.into());
-                let found: Vec<_> = received.iter().map(|it| (it.body.clone(), it.receives)).collect();
-                assert_eq!(found, expected, "step {at}: {model:?}");
-                for message in received {
-                    receipts.push(message.receipt);
-                    let letter = model.letters.iter_mut().find(|it| it.body == message.body).unwrap();
-                    letter.receipt = Some(message.receipt);
-                }
-            }
-            Step::Delete { which } => {
-                let Some(receipt) = pick(&receipts, which) else { continue };
-                model.drop_old();
-                let now = model.now;
-                let found = model.letters.iter().position(|it| it.receipt == Some(receipt));
-                let deleted = world.queues.delete(&queue, receipt).await;
-                match found {
-                    Some(at) if !fifo || model.letters[at].visible > now => {
-                        deleted.unwrap();
-                        model.letters.remove(at);
-                    }
-                    _ => assert!(fifo || deleted.is_ok(), "{deleted:?}"),
-                }
-            }
-            Step::Change { which, visibility_s } => {
-                let Some(receipt) = pick(&receipts, which) else { continue };
-                let now = model.now;
-                let changed = world.queues.change_visibility(&queue, receipt, visibility_s.into()).await;
-                model.drop_old();
-                if model.old.contains(&receipt) {
-                    continue; // it may fly until somebody has looked
-                }
-                let flies = |it: &&mut Letter| it.receipt == Some(receipt) && it.visible > now;
-                match model.letters.iter_mut().find(flies) {
-                    Some(letter) => {
-                        changed.unwrap();
-                        letter.visible = now + u64::from(visibility_s);
-                    }
-                    None => assert!(changed.is_err(), "step {at}: {model:?}"),
-                }
-            }
-            Step::Pass { seconds } => {
-                pass(seconds.into()).await;
-                model.now += u64::from(seconds);
-            }
+            Step::Send { delay_s, group } => self.send(at.to_string(), delay_s, group).await,
+            Step::Receive { most, visibility_s } => self.receive(at, most, visibility_s).await,
+            Step::Delete { which } => self.delete(which).await,
+            Step::Change { which, visibility_s } => self.change(at, which, visibility_s).await,
+            Step::Pass { seconds } => self.passes(seconds.into()).await,
             Step::Purge => {
-                world.queues.purge(&queue).await.unwrap();
-                model.letters.clear();
+                self.world.queues.purge(&self.queue).await.unwrap();
+                self.model.letters.clear();
             }
-            Step::Restart => world = world.reopened().await,
+            Step::Restart => self.world = self.world.reopened().await,
+        }
+        self
+    }
+
+    async fn passes(&mut self, seconds: u64) {
+        pass(seconds).await;
+        self.model.now += seconds;
+    }
+
+    async fn send(&mut self, body: String, delay_s: u8, group: u8) {
+        let (fifo, sent) = (self.model.fifo, self.model.now);
+        let outgoing = Outgoing {
+            group: fifo.then(|| group.to_string()),
+            deduplication: fifo.then(|| body.clone()),
+            delay_s: (!fifo).then_some(delay_s.into()),
+            ..said(&body)
+        };
+        self.world.queues.send(&self.queue, outgoing).await.unwrap();
+        let visible = if fifo { sent } else { sent + u64::from(delay_s) };
+        self.model.letters.push(Letter { body, group, sent, visible, receives: 0, receipt: None });
+    }
+
+    async fn receive(&mut self, at: usize, most: u8, visibility_s: u8) {
+        let asked = Asked { most: most.into(), visibility_s: Some(visibility_s.into()), wait_s: None };
+        let received = self.world.queues.receive(&self.queue, asked).await.unwrap();
+        let expected = self.model.receive(most.into(), visibility_s.into());
+        let found: Vec<_> = received.iter().map(|it| (it.body.clone(), it.receives)).collect();
+        assert_eq!(found, expected, "step {at}: {:?}", self.model);
+        for message in received {
+            self.receipts.push(message.receipt);
+            let letter = self.model.letters.iter_mut().find(|it| it.body == message.body).unwrap();
+            letter.receipt = Some(message.receipt);
         }
     }
-    settle(&world, &queue, dead, &mut model).await;
+
+    async fn delete(&mut self, which: u8) {
+        let Some(receipt) = pick(&self.receipts, which) else { return };
+        let model = &mut self.model;
+        model.drop_old();
+        let found = model.letters.iter().position(|it| it.receipt == Some(receipt));
+        let deleted = self.world.queues.delete(&self.queue, receipt).await;
+        match found {
+            Some(at) if !model.fifo || model.letters[at].visible > model.now => {
+                deleted.unwrap();
+                model.letters.remove(at);
+            }
+            _ => assert!(model.fifo || deleted.is_ok(), "{deleted:?}"),
+        }
+    }
+
+    async fn change(&mut self, at: usize, which: u8, visibility_s: u8) {
+        let Some(receipt) = pick(&self.receipts, which) else { return };
+        let changed = self.world.queues.change_visibility(&self.queue, receipt, visibility_s.into()).await;
+        let model = &mut self.model;
+        model.drop_old();
+        if model.old.contains(&receipt) {
+            return; // it may fly until somebody has looked
+        }
+        let now = model.now;
+        let flies = |it: &&mut Letter| it.receipt == Some(receipt) && it.visible > now;
+        match model.letters.iter_mut().find(flies) {
+            Some(letter) => {
+                changed.unwrap();
+                letter.visible = now + u64::from(visibility_s);
+            }
+            None => assert!(changed.is_err(), "step {at}: {model:?}"),
+        }
+    }
+
+    /// At the end both hold the same, and nothing else is kept.
+    async fn settle(mut self) {
+        self.passes(65).await; // whoever cleans up has been there
+        let Self { world, queue, dead, mut model, .. } = self;
+        model.drop_old();
+        let figures = world.queues.figures(&queue).await.unwrap();
+        let bytes: usize = model.letters.iter().map(|it| it.body.len()).sum();
+        let held = figures.visible + figures.in_flight + figures.delayed;
+        // What is cleaned up each minute may have grown too old since.
+        assert!(held >= model.letters.len() as u64, "{figures:?} {model:?}");
+        assert!(figures.bytes >= bytes as u64);
+        let mut letters = Vec::new();
+        loop {
+            let page = world.bodies(dead, 100).await;
+            if page.is_empty() {
+                break;
+            }
+            letters.extend(page);
+            pass(1).await;
+        }
+        letters.sort();
+        model.dead.sort();
+        assert_eq!(letters, model.dead);
+        world.queues.purge(&queue).await.unwrap();
+        world.queues.purge(&path(dead)).await.unwrap();
+        pass(400).await;
+        assert_eq!(world.documents().await, 2, "more is left than the count of each queue");
+    }
+}
+
+/// Carries out `steps` on both and compares what they give.
+async fn compare(fifo: bool, steps: Vec<Step>) {
+    let mut both = Both::new(fifo).await;
+    for (at, step) in steps.into_iter().enumerate() {
+        // Whatever is done takes a moment: no two messages can be received since the same one.
+        both.passes(1).await;
+        both = both.takes(at, step).await;
+    }
+    both.settle().await;
 }
 
 fn pick(receipts: &[Receipt], which: u8) -> Option<Receipt> {
     let last = receipts.len().checked_sub(1)?;
     Some(receipts[last - usize::from(which) % receipts.len().min(6)])
-}
-
-/// At the end both hold the same, and nothing else is kept.
-async fn settle(world: &World, queue: &QueuePath, dead: &str, model: &mut Model) {
-    pass(65).await; // whoever cleans up has been there
-    model.now += 65;
-    model.drop_old();
-    let figures = world.queues.figures(queue).await.unwrap();
-    let bytes: usize = model.letters.iter().map(|it| it.body.len()).sum();
-    let held = figures.visible + figures.in_flight + figures.delayed;
-    // What is cleaned up each minute may have grown too old since.
-    assert!(held >= model.letters.len() as u64, "{figures:?} {model:?}");
-    assert!(figures.bytes >= bytes as u64);
-    let mut letters = Vec::new();
-    loop {
-        let page = world.bodies(dead, 100).await;
-        if page.is_empty() {
-            break;
-        }
-        letters.extend(page);
-        pass(1).await;
-    }
-    letters.sort();
-    model.dead.sort();
-    assert_eq!(letters, model.dead);
-    world.queues.purge(queue).await.unwrap();
-    world.queues.purge(&path(dead)).await.unwrap();
-    pass(400).await;
-    assert_eq!(world.documents().await, 2, "more is left than the count of each queue");
 }
 
 fn in_time(fifo: bool, steps: Vec<Step>) {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::destination::OutsideKind;
+use crate::model::destination::{Destinations, OutsideKind};
+use crate::model::function::AsyncConfig;
+use crate::model::names::{FunctionId, FunctionPath, VersionNumber};
+use crate::model::retry::RetryPolicy;
 
 const OWNER: Lease = Lease { owner: uuid::Uuid::nil() };
 

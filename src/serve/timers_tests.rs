@@ -1,46 +1,31 @@
 //! Timers in paused time, on a real runtime and the memory store, which outlives it: days pass in milliseconds, and
 //! a runtime is closed and opened again. The function is paused, so what is accepted stays as it was accepted.
 
-use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
-use crate::access::{Access, Caller};
+use super::ground::Ground;
+use super::inside::Inside;
+use crate::access::Caller;
 use crate::clock::Clock;
-use crate::config::Authentication;
-use crate::core_dumps::CoreDumps;
-use crate::delivery::{self, Builtin, Carrier, Connections, Home, Objects, Services};
-use crate::dispatch::{Dispatch, Needs};
-use crate::engine::{Engine, Settings};
-use crate::key_value::KeyValue;
-use crate::messaging::queues::{Limits, Queues};
-use crate::messaging::streams::Streams;
-use crate::messaging::topics::Topics;
+use crate::config::{self, Authentication, Code, Config, Disk};
+use crate::engine::Settings;
 use crate::model::bounds;
-use crate::model::entrypoint::Entrypoint;
-use crate::model::function::{Annotations, AsyncConfig, Function, Limits as FunctionLimits, Version};
-use crate::model::grant::Grants;
+use crate::model::function::{AsyncConfig, Function};
 use crate::model::invocation::Invocation;
-use crate::model::names::{Digest, FunctionId, FunctionPath, Namespace, TriggerName};
+use crate::model::names::{FunctionPath, Namespace, TriggerName};
 use crate::model::queue::{Capacities, Keep, QueueConfig};
+use crate::model::samples;
 use crate::model::schedule::Schedule;
 use crate::model::time::Timestamp;
 use crate::model::trigger::{CatchUp, Kind, Timer};
-use crate::oci::Images;
-use crate::operations::Operations;
-use crate::outbound::{Allowed, Outbound, Webhooks};
-use crate::registry::Registry;
-use crate::runtime::{Desk, Parts, Runtime, RuntimeWays, Turns};
+use crate::runtime::Runtime;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Durability, Group, Part, Query, Store};
 use crate::tasks::Tasks;
-use crate::triggers::{self, Triggers, Wanted};
-use crate::vault::{KeySource, Vault};
-use crate::worker::{Slots, Worker};
+use crate::triggers::Wanted;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -52,99 +37,50 @@ struct World {
     tasks: Tasks,
 }
 
+/// The settings of a server that is reached by nobody.
+fn settings() -> Config {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Config {
+        listen: nowhere,
+        grpc_listen: None,
+        authentication: Authentication::None,
+        without: Vec::new(),
+        public_hosts: Vec::new(),
+        tls: None,
+        keep: config::Keep::Memory,
+        secret_key_file: None,
+        concurrency: NonZeroU32::MIN,
+        hop_limit: 16,
+        retention: Keep::default(),
+        capacities: Capacities::default(),
+        time_scale: NonZeroU32::MIN,
+        disk: Disk::default(),
+        drain: config::DEFAULT_DRAIN,
+        examples: false,
+        directories: Vec::new(),
+        outbound_ca: None,
+        private_targets: Vec::new(),
+        delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
+        fault_injection: false,
+        bench_endpoints: false,
+        code: Code {
+            program: "tidemill".into(),
+            compile_cpu: Duration::from_secs(1),
+            compile_memory: *bounds::COMPILE_MEMORY.start(),
+            loaded_bytes: bounds::DEFAULT_LOADED_CODE_BYTES,
+            wasi_0_3: false,
+        },
+    }
+}
+
 impl World {
     /// Opens a runtime on `store` when the clock shows `at`.
-    async fn open(store: &Arc<MemoryStore>, at: Timestamp, capacities: Capacities) -> Self {
-        let store: Arc<dyn Store> = store.clone();
-        let (clock, tasks, wake) = (Clock::starting_at(at), Tasks::default(), Arc::new(Notify::new()));
-        let engine = Engine::start(&Settings { concurrency: 1, ..Settings::default() }).unwrap();
-        let live = store.scan().await.unwrap();
-        let registry = Registry::open(store.clone(), engine.clone(), clock.clone(), tasks.clone(), &live);
-        let vault = Vault::open(store.clone(), clock.clone(), KeySource::Fleeting).unwrap();
-        let desk = Arc::new(Desk::new(tasks.clone()));
-        let access = Access::open(store.clone(), clock.clone(), tasks.clone(), vault.clone()).await.unwrap();
-        let core_dumps = CoreDumps::open(None);
-        let worker = Worker::new(
-            registry.clone(),
-            engine,
-            clock.clone(),
-            vault.clone(),
-            access.clone(),
-            core_dumps.clone(),
-            desk.clone(),
-        );
-        let slots = Slots::new(1, wake.clone());
-        let queues = Queues::open(store.clone(), clock.clone(), tasks.clone(), Limits::default()).await.unwrap();
-        let streams = Streams::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
-        let outbound = Arc::new(Outbound::new(None).unwrap());
-        let nowhere = || Allowed::of(&[]).unwrap();
-        let webhooks = Webhooks::new(outbound, nowhere(), store.clone(), vault.clone(), clock.clone());
-        let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
-        let base = "http://127.0.0.1:1".to_owned();
-        let topics = Topics::open(store.clone(), (clock.clone(), tasks.clone()), queues.clone(), ways, base);
-        let topics = topics.await.unwrap();
-        let connections = Connections::new(store.clone(), vault.clone(), clock.clone());
-        let objects = Objects::new(Home::Fleeting, store.clone(), clock.clone());
-        let reach = delivery::Reach::new(nowhere(), None).unwrap();
-        let services = Services::new(objects.clone(), &connections, &reach, clock.clone());
-        let builtin = Builtin::new(queues.clone(), streams.clone()).and(topics.clone());
-        let carrier = Carrier::new(webhooks.clone(), services, builtin);
-        let triggers = Triggers::open(triggers::Needs {
-            store: store.clone(),
-            registry: registry.clone(),
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            queues: queues.clone(),
-            starts: desk.clone(),
-        });
-        let triggers = triggers.await.unwrap();
-        let needs = Needs {
-            store: store.clone(),
-            registry: registry.clone(),
-            worker: worker.clone(),
-            slots: slots.clone(),
-            wake,
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            retention: Keep::default(),
-            capacities,
-            carrier,
-            delivery_budget: bounds::DEFAULT_DELIVERY_BUDGET,
-        };
-        let dispatch = Dispatch::start(needs, &live);
-        let images = Images::new(store.clone(), &[], Authentication::None, None).unwrap();
-        let operations = Operations::open(store.clone(), clock.clone(), tasks.clone()).await.unwrap();
-        let runtime = Runtime::new(Parts {
-            images,
-            directories: Vec::new(),
-            key_value: KeyValue::new(store.clone(), tasks.clone()),
-            store,
-            registry,
-            dispatch,
-            worker,
-            vault,
-            access,
-            operations,
-            authenticates: false,
-            webhooks,
-            message_queues: queues,
-            streams,
-            connections,
-            objects,
-            topics,
-            triggers: triggers.clone(),
-            core_dumps,
-            slots,
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            hop_limit: 16,
-            max_concurrency: 1,
-            started: at,
-            turns: Turns::default(),
-            ready: AtomicBool::new(true),
-        });
-        desk.open(&runtime);
-        triggers.begin();
+    async fn open(store: &Arc<MemoryStore>, at: Timestamp) -> Self {
+        let (config, clock) = (settings(), Clock::starting_at(at));
+        let engine = Settings { concurrency: 1, ..Settings::default() };
+        let ground = Ground::on(store.clone(), clock.clone(), &engine, &config).await.unwrap();
+        let own_url = format!("http://{}", config.listen);
+        let Inside { runtime, tasks, .. } = Inside::open(ground, &config, own_url).await.unwrap();
         Self { runtime, clock, tasks }
     }
 
@@ -183,39 +119,13 @@ fn at(text: &str) -> Timestamp {
 /// A store with a paused function that allows an age of `max_age`.
 async fn store(max_age: Duration) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::default());
-    let id = FunctionId::new(Timestamp::from_ms(0), [1; 10]);
     let function = Function {
-        id,
-        path: FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() },
-        created: Timestamp::from_ms(0),
-        latest: Some(NonZeroU32::MIN),
-        aliases: BTreeMap::new(),
         async_config: Some(AsyncConfig { max_event_age: max_age, ..AsyncConfig::default() }),
-        version_configs: BTreeMap::new(),
         queue: QueueConfig { paused: true, ..QueueConfig::default() },
-        annotations: Annotations::new(),
-        weights: BTreeMap::new(),
-        disabled: false,
+        ..samples::function(1, "f")
     };
-    let version = Version {
-        number: NonZeroU32::MIN,
-        created: Timestamp::from_ms(0),
-        digest: Digest::from_bytes([0; 32]),
-        module_bytes: 0,
-        entrypoint: Entrypoint::Command,
-        arguments: Vec::new(),
-        environment: BTreeMap::new(),
-        limits: FunctionLimits::default(),
-        grants: Grants::default(),
-        debug_info: false,
-        wants: Vec::new(),
-        reuse: None,
-        wasi_0_3: false,
-        core_dump: false,
-        annotations: Annotations::new(),
-        cgi: false,
-    };
-    let changes = vec![Change::PutFunction(Box::new(function)), Change::PutVersion(id, Box::new(version))];
+    let version = Change::PutVersion(function.id, Box::new(samples::version()));
+    let changes = vec![Change::PutFunction(Box::new(function)), version];
     store.commit(Group(changes), Durability::Synced).await.unwrap();
     store
 }
@@ -244,7 +154,7 @@ async fn a_nightly_timer_fires_once_a_night_when_the_clock_goes_forth_and_when_i
     for (from, expected) in [("2026-03-28T22:00:00Z", "2026-03-29T01:00"), ("2026-10-24T22:00:00Z", "2026-10-25T00:30")]
     {
         let store = store(HOUR).await;
-        let world = World::open(&store, at(from), Capacities::default()).await;
+        let world = World::open(&store, at(from)).await;
         world.timer("30 2 * * *", "Europe/Berlin", CatchUp::Latest).await;
         world.passes(6 * HOUR).await;
         assert_eq!(times(&store).await, [format!("{expected}:00.000Z")]);
@@ -260,7 +170,7 @@ async fn a_nightly_timer_fires_once_a_night_when_the_clock_goes_forth_and_when_i
 async fn an_hourly_timer_fires_each_hour_of_a_day_that_has_23_or_25() {
     for (from, hours) in [("2026-03-28T22:59:00Z", 4), ("2026-10-24T21:59:00Z", 4)] {
         let store = store(HOUR).await;
-        let world = World::open(&store, at(from), Capacities::default()).await;
+        let world = World::open(&store, at(from)).await;
         world.timer("0 * * * *", "Europe/Berlin", CatchUp::Latest).await;
         world.passes(hours * HOUR).await;
         let expected: Vec<_> = (0..hours).map(|hour| at(from) + Duration::from_secs(60) + hour * HOUR).collect();
@@ -278,11 +188,11 @@ async fn of_the_times_that_passed_while_the_runtime_was_off_those_are_fired_that
     ] {
         // Those of eleven and before are older than the function allows at half past three.
         let store = store(4 * HOUR).await;
-        let world = World::open(&store, at(nine), Capacities::default()).await;
+        let world = World::open(&store, at(nine)).await;
         world.timer("0 * * * *", "UTC", rule).await;
         world.passes(HOUR + HOUR / 2).await;
         let closed = world.closed().await;
-        let world = World::open(&store, closed + off, Capacities::default()).await;
+        let world = World::open(&store, closed + off).await;
         world.passes(HOUR / 2).await;
         let expected: Vec<_> = expected.iter().map(|hour| format!("2026-11-21T{hour}:00:00.000Z")).collect();
         assert_eq!(times(&store).await, expected, "{rule:?}");
@@ -294,11 +204,11 @@ async fn of_the_times_that_passed_while_the_runtime_was_off_those_are_fired_that
 async fn a_time_that_was_fired_is_not_fired_again_however_often_the_runtime_is_opened() {
     let store = store(DAY).await;
     let mut now = at("2026-11-21T09:00:00Z");
-    let world = World::open(&store, now, Capacities::default()).await;
+    let world = World::open(&store, now).await;
     world.timer("*/10 * * * *", "UTC", CatchUp::All).await;
     now = world.closed().await;
     for _ in 0..40 {
-        let world = World::open(&store, now, Capacities::default()).await;
+        let world = World::open(&store, now).await;
         world.passes(Duration::from_secs(171)).await;
         now = world.closed().await;
     }
@@ -313,8 +223,7 @@ async fn a_time_that_was_fired_is_not_fired_again_however_often_the_runtime_is_o
 #[tokio::test(start_paused = true)]
 async fn a_timer_whose_function_can_take_no_more_says_so_and_goes_on_when_it_can() {
     let store = store(DAY).await;
-    let capacities = Capacities::default();
-    let world = World::open(&store, at("2026-11-21T09:00:30Z"), capacities).await;
+    let world = World::open(&store, at("2026-11-21T09:00:30Z")).await;
     let path = FunctionPath { namespace: Namespace::default(), name: "f".parse().unwrap() };
     let most = |most| QueueConfig { max_queued: Some(most), paused: true, ..QueueConfig::default() };
     world.runtime.set_queue(&path, most(2), None).await.unwrap();
@@ -331,7 +240,7 @@ async fn a_timer_whose_function_can_take_no_more_says_so_and_goes_on_when_it_can
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_was_switched_off_misses_nothing_and_begins_with_the_next_time() {
     let store = store(DAY).await;
-    let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
+    let world = World::open(&store, at("2026-11-21T09:30:00Z")).await;
     world.timer("0 * * * *", "UTC", CatchUp::All).await;
     world.passes(HOUR).await;
     let off = world.runtime.enable_trigger(&Caller::Trusted, Namespace::default(), name(), false).await.unwrap();
@@ -346,7 +255,7 @@ async fn a_timer_that_was_switched_off_misses_nothing_and_begins_with_the_next_t
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_is_fired_by_hand_fires_once_more_and_its_schedule_stays() {
     let store = store(DAY).await;
-    let world = World::open(&store, at("2026-11-21T09:30:00Z"), Capacities::default()).await;
+    let world = World::open(&store, at("2026-11-21T09:30:00Z")).await;
     world.timer("0 * * * *", "UTC", CatchUp::Latest).await;
     let fired = world.runtime.fire_trigger(&Caller::Trusted, Namespace::default(), name()).await.unwrap();
     let payload = store.blob(fired.id, Part::Payload).await.unwrap().unwrap();
