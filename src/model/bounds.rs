@@ -372,11 +372,18 @@ pub const MIN_DISK_BYTES: u64 = 96 * MIB;
 /// Free bytes on the disk below which no new work is taken: others need some, and the index needs room to shrink in.
 pub const MIN_FREE_BYTES: u64 = 256 * MIB;
 /// Changes that stand in memory before they are written into the index, about 400 bytes each; twice as many while
-/// those before them are being written, and then commits wait.
+/// those before them are being written, and then commits wait. What is settled does not count here.
 pub const MAX_WINDOW_CHANGES: usize = 24_576;
+/// The same with what is settled, which is worth keeping longer: retention removes it again, and what comes and goes in
+/// memory is never written. Just below where the table of them would grow to twice its size.
+pub const MAX_WINDOW_ENTRIES: usize = 57_000;
 /// Segments of the journal that one window begins at most; twice as many while those before them are being written. None
 /// of them can be used again before it is in the index, so large payloads would take gigabytes in a second otherwise.
 pub const MAX_WINDOW_SEGMENTS: usize = 2;
+/// The same for a window with many small invocations that have settled.
+pub const MAX_LONG_WINDOW_SEGMENTS: usize = 6;
+/// So many settled invocations make a window worth keeping for longer.
+pub const MANY_SETTLED: usize = 4_096;
 /// Memory that the embedded database uses for its pages.
 pub const STORE_CACHE_BYTES: u64 = 32 * MIB;
 

@@ -22,6 +22,8 @@ use crate::store::{Durability, background};
 /// How long a change stands in memory at most before it is applied: nothing but memory and the time to open depends
 /// on it, and the longer it is the more comes and goes without reaching the index.
 const WINDOW: Duration = Duration::from_secs(1);
+/// The same where much of it has settled and is likely to be removed before long.
+const LONG_WINDOW: Duration = Duration::from_secs(5);
 /// Between two tries after the index failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -109,15 +111,21 @@ impl Applying {
         let since = Instant::now();
         let mut state = shared.lock();
         while !state.closing && !state.current.fills(1) {
-            let patience = WINDOW.saturating_sub(since.elapsed());
+            let pressure = self.segments.pressure();
+            let is_short = pressure != Pressure::None;
+            if is_short && state.current.fills_little_room() {
+                break;
+            }
+            let window = if state.current.is_worth_keeping() && !is_short { LONG_WINDOW } else { WINDOW };
+            let patience = window.saturating_sub(since.elapsed());
             if patience.is_zero() && !state.current.is_empty() {
                 break;
             }
             // Nothing may be written any more, and so nothing come, before something is given back.
-            if patience.is_zero() && self.segments.pressure() == Pressure::Full {
+            if patience.is_zero() && pressure == Pressure::Full {
                 return Next::MakeRoom;
             }
-            state = shared.wait(state, patience.max(Duration::from_millis(50)));
+            state = shared.wait(state, patience.clamp(Duration::from_millis(50), WINDOW));
         }
         if state.current.is_empty() {
             return Next::End;
@@ -150,7 +158,9 @@ impl Applying {
         state.stuck = None;
         drop(state);
         shared.tell();
-        drop(before); // which takes a while
+        // Nobody else has it any more, but for a reader that has not looked up yet.
+        let spare = before.and_then(Arc::into_inner).and_then(|before| before.window.emptied()); // which takes a while
+        shared.lock().spare = spare;
         self.release(sealed.window.end);
     }
 

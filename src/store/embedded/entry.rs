@@ -109,7 +109,11 @@ impl Entry {
     /// The row of it under a tag of the index, where it has one.
     pub(super) fn row(&self, id: InvocationId, tag: u8) -> Option<Row> {
         let mut key = Vec::with_capacity(keys::key_bytes(tag));
-        self.key(id, tag, &mut key).then(|| (key, self.value(tag)))
+        self.key(id, tag, &mut key).then(|| {
+            let mut value = Vec::new();
+            self.value(tag, &mut value);
+            (key, value)
+        })
     }
 
     /// The key of the row under [`keys::SETTLED`], where it has one.
@@ -143,17 +147,19 @@ impl Entry {
         true
     }
 
-    /// The value of the row under a tag.
-    pub(super) fn value(&self, tag: u8) -> Vec<u8> {
+    /// Writes the value of the row under a tag in place of what `value` holds.
+    pub(super) fn value(&self, tag: u8, value: &mut Vec<u8>) {
         let function = self.facts.function;
+        value.clear();
         match (tag, self.facts.standing) {
-            (keys::TIME, _) => function.as_bytes().to_vec(),
-            (keys::WAITING, Standing::Waiting { expires, .. }) => expires.as_ms().to_be_bytes().to_vec(),
+            (keys::TIME, _) => value.extend_from_slice(function.as_bytes()),
+            (keys::WAITING, Standing::Waiting { expires, .. }) => value.extend(expires.as_ms().to_be_bytes()),
             (keys::EXPIRY, Standing::Waiting { version, priority, due, .. }) => {
-                [&keys::lane_bytes(Lane { function, version, priority })[..], &due.as_ms().to_be_bytes()].concat()
+                value.extend(keys::lane_bytes(Lane { function, version, priority }));
+                value.extend(due.as_ms().to_be_bytes());
             }
-            (keys::SETTLED, _) => self.bytes().to_be_bytes().to_vec(),
-            _ => self.to_bytes(),
+            (keys::SETTLED, _) => value.extend(self.bytes().to_be_bytes()),
+            _ => self.write(value),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
 use crate::store::journal::Position;
 use crate::store::keys;
-use crate::store::sled::{Change as IndexChange, Index, IndexError};
+use crate::store::sled::{Change as IndexChange, Changes, Index, IndexError};
 
 /// Where the end of the window that is being written is noted.
 pub(super) const APPLYING: &[u8] = b"applying";
@@ -31,6 +31,8 @@ pub(super) struct IndexWriter {
     /// Below this much free space nothing is written: the database would see a full disk otherwise, and not get over it.
     pub(super) min_free_bytes: u64,
     pub(super) free_bytes: Box<dyn Fn() -> u64 + Send>,
+    /// Where the changes of a window are laid out.
+    pub(super) changes: Changes,
 }
 
 /// What the index says of itself when it is opened.
@@ -94,7 +96,11 @@ impl IndexWriter {
             return Err(IndexError::Failed(detail));
         }
         let end = window.end.to_bytes();
-        self.index.apply(Vec::new(), &applied(&self.index)?.to_bytes(), &[(APPLYING.to_vec(), Some(end.to_vec()))])?;
+        self.index.apply(
+            &Changes::default(),
+            &applied(&self.index)?.to_bytes(),
+            &[(APPLYING.to_vec(), Some(end.to_vec()))],
+        )?;
 
         let counts = counts.iter().map(|(id, counts)| (keys::counts(*id), Some(counts_form::to_bytes(counts))));
         let mut metas: Vec<IndexChange> = counts.collect();
@@ -108,7 +114,9 @@ impl IndexWriter {
         metas.push((APPLYING.to_vec(), None));
         metas.extend(newest.map(|newest| (NEWEST.to_vec(), Some(newest.as_ms().to_be_bytes().to_vec()))));
         metas.sort();
-        self.index.apply(window.changes(), &end, &metas)?;
+        self.changes.clear();
+        window.add_changes(&mut self.changes);
+        self.index.apply(&self.changes, &end, &metas)?;
         self.needed.extend(needed);
         Ok(())
     }

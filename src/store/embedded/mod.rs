@@ -13,6 +13,7 @@
 //! | `op`           | what a group changed, as the journal keeps it                 |
 //! | `change`       | changes as the committer takes them                           |
 //! | `stage`        | what a group's changes mean, given what is there              |
+//! | `rows`         | rows of invocations, laid out from their entries              |
 //! | `window`       | the net of what is not in the index yet                       |
 //! | `state`        | what the threads share                                        |
 //! | `view`         | what is there now: windows over the index over the journal    |
@@ -38,6 +39,7 @@ mod op;
 mod change;
 mod stage;
 
+mod rows;
 mod window;
 
 mod list;

@@ -18,7 +18,7 @@ use super::{EmbeddedStore, Readable, Settings};
 use crate::model::bounds;
 use crate::store::StoreError;
 use crate::store::journal::{self, Disk as _, FileSystem, Group, Journal, JournalError, Known, Position};
-use crate::store::sled::{Index, IndexError};
+use crate::store::sled::{Changes, Index, IndexError};
 
 /// Opens a store, or creates one.
 pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore, StoreError> {
@@ -39,6 +39,7 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
             needed,
             min_free_bytes: 0, // what was begun before is ended, also where the disk is nearly full
             free_bytes: Box::new(move || FileSystem.free_bytes(&dir).unwrap_or(u64::MAX)),
+            changes: Changes::default(),
         },
         applying,
     };
@@ -150,7 +151,9 @@ mod tests {
         drop(store);
         let index = Index::open(&data.join("index"), bounds::STORE_CACHE_BYTES, true).unwrap();
         let (mark, behind) = (applied(&index).unwrap(), Position { segment: 99, offset: 512 });
-        index.apply(Vec::new(), &mark.to_bytes(), &[(APPLYING.to_vec(), Some(behind.to_bytes().to_vec()))]).unwrap();
+        index
+            .apply(&Changes::default(), &mark.to_bytes(), &[(APPLYING.to_vec(), Some(behind.to_bytes().to_vec()))])
+            .unwrap();
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::entry::{Entry, Row};
 use super::list::Unapplied;
 use super::op::{Net, Op};
-use super::window::{ById, FirstRows, Known, Window};
+use super::rows::FirstRows;
+use super::window::{ById, Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
@@ -35,6 +36,8 @@ pub(super) struct State {
     /// What was written into it last. Kept because what settled lately is asked for when it is removed: a look here is
     /// cheaper than one at the index.
     pub(super) applied: Option<Arc<Sealed>>,
+    /// The memory of one before it.
+    pub(super) spare: Option<Window>,
     /// Claims that were answered and become part of the current window with the next sync. The same claims, once they
     /// are part of it, say the same.
     pub(super) claimed: HashMap<InvocationId, Entry, ById>,
@@ -73,6 +76,7 @@ impl Shared {
             current,
             applying: None,
             applied: None,
+            spare: None,
             claimed: HashMap::default(),
             counts,
             floors: HashMap::new(),
@@ -129,7 +133,7 @@ impl State {
 
     /// Takes the current window, to be written into the index.
     pub(super) fn seal(&mut self) -> Sealed {
-        let next = self.current.next();
+        let next = self.current.next(self.spare.take());
         let window = std::mem::replace(&mut self.current, next);
         self.newest = self.newest.max(window.newest);
         self.sealed += 1;
@@ -182,12 +186,29 @@ impl State {
 
     /// The first `limit` rows of invocations that are not in the index yet, between two keys of a tag.
     pub(super) fn rows_between(&self, tag: u8, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
+        if tag == keys::SETTLED {
+            return self.settled_between(from, to, limit);
+        }
         let mut first = FirstRows::new(from, to, limit);
         self.current.add_rows(tag, |_| true, &mut first);
         if let Some(sealed) = &self.applying {
             sealed.window.add_rows(tag, |id| !self.current.knows(id), &mut first);
         }
         first.into_sorted()
+    }
+
+    /// Windows have the rows of what is settled in order, and retention asks for the first of them all the time.
+    fn settled_between(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
+        let mut rows = Vec::new();
+        if from < to {
+            self.current.add_settled((from, to), limit, |_| true, &mut rows);
+            if let Some(sealed) = &self.applying {
+                sealed.window.add_settled((from, to), limit, |id| !self.current.knows(id), &mut rows);
+            }
+        }
+        rows.sort(); // two pieces, each of which is
+        rows.truncate(limit);
+        rows
     }
 
     /// What is not in the index yet between two keys of rows that belong to no invocation.

@@ -2,17 +2,18 @@
 //! journal, never the bytes there. Pure.
 
 use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Bound;
 
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
+use super::rows::{Changed, FirstRows};
 use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
 use crate::store::journal::{Position, Span};
-use crate::store::sled::Change as IndexChange;
+use crate::store::sled::Changes;
 use crate::store::{Cursor, keys};
 
 /// Finds invocations by their ids, which are random in their last half: nobody chooses them, so nothing is hashed.
@@ -74,10 +75,20 @@ impl Window {
         }
     }
 
-    /// An empty one behind this one, with room for as much: it need not grow while others wait.
-    pub(super) fn next(&self) -> Self {
-        let now = HashMap::with_capacity_and_hasher(self.now.len().min(bounds::MAX_WINDOW_CHANGES), ById::default());
-        Self { now, ..Self::starting_at(self.end) }
+    /// The same memory with nothing in it: a window that has as much room as another need not grow while others wait,
+    /// and memory that is used again need not be asked for. `None` where it has grown out of bounds.
+    pub(super) fn emptied(mut self) -> Option<Self> {
+        if self.now.capacity() > 2 * bounds::MAX_WINDOW_ENTRIES {
+            return None;
+        }
+        self.now.clear();
+        self.before.clear();
+        Some(Self { now: self.now, before: self.before, ..Self::starting_at(self.end) })
+    }
+
+    /// An empty one that starts where this one ends, in the memory of `spare`.
+    pub(super) fn next(&self, spare: Option<Self>) -> Self {
+        spare.map_or_else(|| Self::starting_at(self.end), |spare| Self { end: self.end, ..spare })
     }
 
     /// How many things it says something about.
@@ -90,9 +101,28 @@ impl Window {
         self.len() == 0 && self.segments == 0
     }
 
+    /// Segments of the journal that were begun in it.
+    pub(super) fn segments(&self) -> usize {
+        self.segments
+    }
+
     /// Whether it is so many times as much as is written into the index together.
     pub(super) fn fills(&self, times: usize) -> bool {
-        self.len() >= times * bounds::MAX_WINDOW_CHANGES || self.segments >= times * bounds::MAX_WINDOW_SEGMENTS
+        let segments =
+            if self.is_worth_keeping() { bounds::MAX_LONG_WINDOW_SEGMENTS } else { bounds::MAX_WINDOW_SEGMENTS };
+        self.len() - self.settled.len() >= times * bounds::MAX_WINDOW_CHANGES
+            || self.len() >= times * bounds::MAX_WINDOW_ENTRIES
+            || self.segments >= segments + (times - 1) * bounds::MAX_WINDOW_SEGMENTS
+    }
+
+    /// Whether it is as much as is written together where the journal has little room, which windows take.
+    pub(super) fn fills_little_room(&self) -> bool {
+        self.fills(1) || self.segments >= bounds::MAX_WINDOW_SEGMENTS
+    }
+
+    /// Whether much of it is likely to go before long, and then need not be written at all.
+    pub(super) fn is_worth_keeping(&self) -> bool {
+        self.settled.len() >= bounds::MANY_SETTLED
     }
 
     /// What was taken in ends here.
@@ -139,6 +169,10 @@ impl Window {
     ///
     /// One that came and went is not known; whoever looks finds it nowhere else either.
     pub(super) fn entry(&self, id: InvocationId) -> Known<Entry> {
+        // Most of what is looked for is new: then a look at the time in its id is all that older windows cost.
+        if id.time() > self.newest {
+            return None;
+        }
         self.now.get(&id).copied()
     }
 
@@ -175,9 +209,6 @@ impl Window {
 
     /// Adds the rows of invocations under a tag to `first`, those that `wanted` says.
     pub(super) fn add_rows(&self, tag: u8, wanted: impl Fn(InvocationId) -> bool, first: &mut FirstRows<'_>) {
-        if tag == keys::SETTLED {
-            return self.add_settled(wanted, first);
-        }
         for (id, now) in &self.now {
             if let Some(entry) = now
                 && wanted(*id)
@@ -192,14 +223,22 @@ impl Window {
         self.settled.range::<[u8], _>((Bound::Included(&of[..]), Bound::Excluded(&end[..]))).next().copied()
     }
 
-    fn add_settled(&self, wanted: impl Fn(InvocationId) -> bool, first: &mut FirstRows<'_>) {
-        let between = (Bound::Included(first.from), Bound::Excluded(first.to));
-        let ids = self.settled.range::<[u8], _>(between).map(keys::settled_id).filter(|id| wanted(*id));
-        for id in ids.take(first.limit) {
-            if let Some(entry) = self.now.get(&id).copied().flatten() {
-                first.add(id, &entry, keys::SETTLED);
-            }
-        }
+    /// Adds the first `limit` rows under [`keys::SETTLED`] between two keys, in order, of those that `wanted` says.
+    pub(super) fn add_settled(
+        &self,
+        (from, to): (&[u8], &[u8]),
+        limit: usize,
+        wanted: impl Fn(InvocationId) -> bool,
+        rows: &mut Vec<Row>,
+    ) {
+        let keys = self.settled.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        let wanted = keys.filter(|key| wanted(keys::settled_id(key))).take(limit);
+        rows.extend(wanted.filter_map(|key| {
+            let entry = self.now.get(&keys::settled_id(key)).copied().flatten()?;
+            let mut value = Vec::new();
+            entry.value(keys::SETTLED, &mut value);
+            Some((key.to_vec(), value))
+        }));
     }
 
     /// What it changes between two keys in rows that belong to no invocation: `None` for those that are gone.
@@ -231,75 +270,140 @@ impl Window {
         needed
     }
 
-    /// What is to be written into the index, sorted, each key once.
-    pub(super) fn changes(&self) -> Vec<IndexChange> {
+    /// Adds to `changes` what is to be written into the index, sorted, each key once.
+    pub(super) fn add_changes(&self, changes: &mut Changes) {
         // By id, so that the rows of each tag come nearly in order: ids and due times grow together. Sorting then
         // has little to do. The ids are copied: a look at the map for each comparison would be what all this costs.
-        let mut invocations: Vec<_> = self.now.iter().map(|(id, now)| (*id, now)).collect();
-        invocations.sort_unstable_by_key(|(id, _)| *id);
-        let mut of_tags = Entry::TAGS.map(|tag| (tag, Vec::new()));
-        for (id, now) in invocations {
-            let before = self.before.get(&id);
-            for (tag, changes) in &mut of_tags {
-                let row = |entry: Option<&Entry>| entry.and_then(|entry| entry.row(id, *tag));
-                changes_of(row(before), row(now.as_ref()), changes);
+        let known = |(id, now): (&InvocationId, _)| (*id, Option::as_ref(now), self.before.get(id));
+        let mut invocations: Vec<_> = self.now.iter().map(known).collect();
+        invocations.sort_unstable_by_key(|(id, ..)| *id);
+        let mut rows = Changed::default();
+        for tag in Entry::TAGS {
+            for (id, now, before) in &invocations {
+                rows.add_changes(*id, tag, *before, *now, changes);
             }
         }
-        let mut changes = Vec::with_capacity(of_tags.iter().map(|(_, changes)| changes.len()).sum());
-        for (_, of_tag) in of_tags {
-            changes.extend(of_tag);
+        for (key, net) in &self.records {
+            changes.push(key, net.now.map(Span::to_bytes).as_ref().map(<[u8; _]>::as_slice));
         }
-        changes
-            .extend(self.records.iter().map(|(key, net)| (key.clone(), net.now.map(|span| span.to_bytes().to_vec()))));
-        changes.extend(self.rows.iter().map(|(key, value)| (key.clone(), value.clone())));
-        changes.sort_by(|a, b| a.0.cmp(&b.0));
-        debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0), "a key belongs to one thing");
-        changes
+        for (key, value) in &self.rows {
+            changes.push(key, value.as_deref());
+        }
+        changes.sort();
     }
 }
 
-/// The first so many rows between two keys, of all that are added.
-#[derive(Debug)]
-pub(super) struct FirstRows<'a> {
-    from: &'a [u8],
-    to: &'a [u8],
-    limit: usize,
-    rows: BinaryHeap<Row>,
-    /// Where keys are laid out before they are known to be wanted.
-    key: Vec<u8>,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::entry::{Facts, Standing};
+    use super::*;
+    use crate::model::invocation::Mode;
+    use crate::model::outcome::OutcomeKind;
+    use crate::model::place::Priority;
 
-impl<'a> FirstRows<'a> {
-    pub(super) fn new(from: &'a [u8], to: &'a [u8], limit: usize) -> Self {
-        Self { from, to, limit, rows: BinaryHeap::new(), key: Vec::new() }
+    const FUNCTION: FunctionId = FunctionId::from_bytes([7; 16]);
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_ms(ms)
     }
 
-    fn add(&mut self, id: InvocationId, entry: &Entry, tag: u8) {
-        if !entry.key(id, tag, &mut self.key) || self.key.as_slice() < self.from || self.key.as_slice() >= self.to {
-            return;
-        }
-        if self.rows.len() >= self.limit {
-            if self.rows.peek().is_none_or(|(last, _)| *last <= self.key) {
-                return;
+    fn id(number: usize) -> InvocationId {
+        let mut drawn = [0; 10];
+        drawn[2..].copy_from_slice(&(number as u64).to_be_bytes());
+        InvocationId::new(at(1_000 + number as u64 / 100), drawn)
+    }
+
+    fn entry(standing: Standing) -> Entry {
+        let record = Span { segment: 1, offset: 2, bytes: 3 };
+        let facts = Facts { function: FUNCTION, accepted: at(5), mode: Mode::Async, standing };
+        Entry { record, parts: [None; 3], facts }
+    }
+
+    fn waiting() -> Entry {
+        let (priority, due, expires) = (Priority::default(), at(6), at(7));
+        entry(Standing::Waiting { version: None, priority, due, expires, payload_bytes: 8 })
+    }
+
+    fn done() -> Entry {
+        entry(Standing::Done { kind: OutcomeKind::Succeeded, at: at(9) })
+    }
+
+    fn op(number: usize, before: Option<Entry>, now: Option<Entry>) -> Op {
+        Op::Invocation { id: id(number), net: Net { before, now } }
+    }
+
+    fn changes(window: &Window) -> usize {
+        let mut changes = Changes::default();
+        window.add_changes(&mut changes);
+        changes.len()
+    }
+
+    #[test]
+    fn what_waits_fills_a_window_and_what_has_settled_may_stay_longer() {
+        let mut window = Window::starting_at(Position::START);
+        let most = bounds::MAX_WINDOW_CHANGES;
+        (1..most).for_each(|number| window.take_in(op(number, None, Some(waiting()))));
+        assert!(!window.fills(1) && !window.is_worth_keeping());
+        window.take_in(op(0, None, Some(waiting())));
+        assert!(window.fills(1) && !window.fills(2));
+        (0..most).for_each(|number| window.take_in(op(number, Some(waiting()), Some(done()))));
+        assert!(!window.fills(1) && window.is_worth_keeping());
+        (most..bounds::MAX_WINDOW_ENTRIES).for_each(|number| window.take_in(op(number, None, Some(done()))));
+        assert!(window.fills(1) && !window.fills(2));
+    }
+
+    #[test]
+    fn segments_fill_a_window_the_later_the_more_in_it_has_settled_unless_there_is_little_room() {
+        let begin = |window: &mut Window, segments| {
+            for _ in 0..segments {
+                window.reach(Position { segment: window.end.segment + 1, offset: 512 });
             }
-            self.rows.pop();
+        };
+        let mut few = Window::starting_at(Position::START);
+        begin(&mut few, bounds::MAX_WINDOW_SEGMENTS);
+        assert!(few.fills(1));
+        let mut many = Window::starting_at(Position::START);
+        (0..bounds::MANY_SETTLED).for_each(|number| many.take_in(op(number, None, Some(done()))));
+        begin(&mut many, bounds::MAX_WINDOW_SEGMENTS);
+        assert!(!many.fills(1) && many.fills_little_room());
+        begin(&mut many, bounds::MAX_LONG_WINDOW_SEGMENTS - bounds::MAX_WINDOW_SEGMENTS);
+        assert!(many.fills(1) && !many.fills(2));
+    }
+
+    #[test]
+    fn what_came_and_went_is_not_written_and_what_was_there_before_is_removed() {
+        let mut window = Window::starting_at(Position::START);
+        for number in 0..100 {
+            window.take_in(op(number, None, Some(waiting())));
+            window.take_in(op(number, Some(waiting()), Some(done())));
         }
-        self.rows.push((self.key.clone(), entry.value(tag)));
+        assert_eq!(changes(&window), 300, "each stands among those that are done, in order, and in the list by time");
+        (0..100).for_each(|number| window.take_in(op(number, Some(done()), None)));
+        assert_eq!((changes(&window), window.len()), (0, 0));
+        window.take_in(op(1, Some(done()), None));
+        assert_eq!((changes(&window), window.entry(id(1))), (3, Some(None)));
     }
 
-    pub(super) fn into_sorted(self) -> Vec<Row> {
-        self.rows.into_sorted_vec()
+    #[test]
+    fn an_id_that_is_newer_than_all_in_a_window_is_not_known_to_it() {
+        let mut window = Window::starting_at(Position::START);
+        window.take_in(op(500, None, Some(waiting())));
+        assert_eq!(window.entry(id(500)), Some(Some(waiting())));
+        assert_eq!((window.entry(id(501)), window.entry(id(900))), (None, None));
+        let derived = InvocationId::from_bytes([3; 16]);
+        window.take_in(Op::Invocation { id: derived, net: Net { before: None, now: Some(done()) } });
+        assert_eq!(window.entry(derived), Some(Some(done())), "its id tells no time");
     }
-}
 
-fn changes_of(before: Option<Row>, now: Option<Row>, changes: &mut Vec<IndexChange>) {
-    if before == now {
-        return;
+    #[test]
+    fn memory_that_is_used_again_holds_nothing() {
+        let mut window = Window::starting_at(Position::START);
+        (0..100).for_each(|number| window.take_in(op(number, None, Some(done()))));
+        window.take_in(op(200, Some(waiting()), Some(done())));
+        window.reach(Position { segment: 3, offset: 512 });
+        let next = Window::starting_at(Position { segment: 9, offset: 512 }).next(window.emptied());
+        assert!(next.is_empty() && next.newest.is_none() && next.functions().next().is_none());
+        assert_eq!((next.end, changes(&next)), (Position { segment: 9, offset: 512 }, 0));
+        assert_eq!(next.entry(id(1)), None);
     }
-    if let Some((key, _)) = before
-        && now.as_ref().is_none_or(|(new, _)| *new != key)
-    {
-        changes.push((key, None));
-    }
-    changes.extend(now.map(|(key, value)| (key, Some(value))));
 }

@@ -50,8 +50,8 @@ struct Waiting {
     when: Durability,
     since: Instant,
     answer: oneshot::Sender<Answer>,
-    /// What the group comes to when it is a claim that may be shown before it is durable.
-    claim: Option<Claim>,
+    /// Whether the group is a claim, which may be shown and answered before it is durable.
+    is_claim: bool,
 }
 
 /// An attempt that begins: nothing but the state of one invocation that is there.
@@ -94,6 +94,7 @@ impl Writer {
         let taken = self.wait_for_room();
         let mut refused = Vec::new();
         let mut written = Vec::with_capacity(gathering.len());
+        let mut claims = Vec::new();
         let mut draft = None;
         for Job { changes, when, since, answer } in gathering {
             let staged = match &taken {
@@ -101,7 +102,11 @@ impl Writer {
                 Err(error) => Err(error.clone()),
             };
             match staged {
-                Ok(claim) => written.push(Waiting { when, since, answer, claim }),
+                Ok(claim) => {
+                    let claim = claim.filter(|_| when == Durability::Written);
+                    written.push(Waiting { when, since, answer, is_claim: claim.is_some() });
+                    claims.extend(claim);
+                }
                 Err(error) => refused.push((answer, error)),
             }
         }
@@ -112,7 +117,7 @@ impl Writer {
         }
         if written.iter().any(|waiting| waiting.when == Durability::Synced) {
             if end.is_ok() {
-                written = self.show_claims(written);
+                written = self.show_claims(claims, written);
             }
             end = end.and_then(|()| self.sync());
         }
@@ -128,13 +133,13 @@ impl Writer {
 
     /// Shows claims and answers them, since they need not wait for the sync that others do: an attempt that begins
     /// would wait for nothing. Returns the others.
-    fn show_claims(&self, written: Vec<Waiting>) -> Vec<Waiting> {
-        let is_claim = |waiting: &Waiting| waiting.claim.is_some() && waiting.when == Durability::Written;
-        let (claims, others): (Vec<_>, Vec<_>) = written.into_iter().partition(is_claim);
-        if !claims.is_empty() {
-            self.view.shared.lock().claimed.extend(claims.iter().filter_map(|waiting| waiting.claim));
-            self.answer(claims, &Ok(()));
+    fn show_claims(&self, claims: Vec<Claim>, written: Vec<Waiting>) -> Vec<Waiting> {
+        if claims.is_empty() {
+            return written;
         }
+        self.view.shared.lock().claimed.extend(claims);
+        let (claiming, others) = written.into_iter().partition(|waiting| waiting.is_claim);
+        self.answer(claiming, &Ok(()));
         others
     }
 
@@ -248,8 +253,9 @@ impl Writer {
         }
         let mut state = self.view.shared.lock();
         state.claimed.clear();
+        let begun = state.current.segments();
         state.take_in(ops, self.journal.end());
-        if state.current.fills(1) {
+        if state.current.fills(1) || state.current.segments() > begun {
             self.view.shared.tell();
         }
     }

@@ -178,7 +178,9 @@ pub(super) fn entry_bytes(shared: usize, key: usize, value: usize) -> usize {
 
 /// How many bytes two keys share in front.
 pub(super) fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    // Neighbours share twenty bytes and more, so eight are compared at a time.
+    let whole = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count() * 8;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
 }
 
 /// A length whose bound keeps it below 256.

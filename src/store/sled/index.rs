@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use ::sled::IVec;
 
+use super::changes::{Changes, Slice};
 use super::check::{self, Checked};
 use super::disk::{self, Disk, OpenDisk, Own};
 use super::error::IndexError;
@@ -81,17 +82,12 @@ impl Index {
     ///
     /// After an error other than `Refused` any part of the window may be there, but never `mark` without all of
     /// it; and the index has failed until it is [opened again](Self::reopen).
-    pub(in crate::store) fn apply(
-        &self,
-        changes: impl IntoIterator<Item = Change>,
-        mark: &[u8],
-        extra: &[Change],
-    ) -> Result<(), IndexError> {
-        let changes: Vec<Change> = changes.into_iter().collect();
-        window::check(&changes, mark, extra)?;
+    pub(in crate::store) fn apply(&self, changes: &Changes, mark: &[u8], extra: &[Change]) -> Result<(), IndexError> {
+        let changes = changes.all();
+        window::check(changes, mark, extra)?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut disk) = writer.take() else { return Err(self.failure()) };
-        let write = || self.write(disk.as_mut(), &changes, mark, extra);
+        let write = || self.write(disk.as_mut(), changes, mark, extra);
         let written = panic::catch_unwind(AssertUnwindSafe(write));
         let written = written.unwrap_or_else(|_| Err(IndexError::damaged("a window could not be divided into blocks")));
         match written {
@@ -192,7 +188,7 @@ impl Index {
         IndexError::io(&disk::file(&self.dir), error)
     }
 
-    fn write(&self, disk: &mut dyn Disk, changes: &[Change], mark: &[u8], extra: &[Change]) -> Result<(), IndexError> {
+    fn write(&self, disk: &mut dyn Disk, changes: Slice<'_>, mark: &[u8], extra: &[Change]) -> Result<(), IndexError> {
         let mut window = Window::new(self, disk);
         let mut plan = Plan::new(self, changes);
         while let Some(step) = plan.next()? {

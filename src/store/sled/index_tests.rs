@@ -57,6 +57,17 @@ fn unlucky(dir: &TempDir, luck: &Arc<Luck>) -> Index {
     Index::open_with(dir.path(), CACHE_BYTES, false, open).unwrap()
 }
 
+impl Index {
+    fn take_in(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        mark: &[u8],
+        extra: &[Change],
+    ) -> Result<(), IndexError> {
+        self.apply(&changes.into_iter().collect(), mark, extra)
+    }
+}
+
 fn open(dir: &TempDir) -> Index {
     Index::open(dir.path(), CACHE_BYTES, false).unwrap()
 }
@@ -125,7 +136,7 @@ proptest! {
         for (number, window) in windows.into_iter().enumerate() {
             change(&mut map, &window);
             let mark = number.to_be_bytes();
-            index.apply(window, &mark, &[numbered(7, "seven")])?;
+            index.take_in(window, &mark, &[numbered(7, "seven")])?;
             prop_assert_eq!(index.mark()?, Some(mark.to_vec()));
             for (from, to) in &ranges {
                 let is_inside = |key: &[u8]| {
@@ -160,7 +171,7 @@ fn who_reads_while_windows_are_written_gets_each_entry_that_stays_exactly_once()
     let index = open(&dir);
     // Every tenth stays. The others come and go, so that blocks are divided and joined all the time.
     let stays = |number: &u32| number.is_multiple_of(10);
-    index.apply((0..20_000).filter(stays).map(|number| numbered(number, "stays")), b"", &[]).unwrap();
+    index.take_in((0..20_000).filter(stays).map(|number| numbered(number, "stays")), b"", &[]).unwrap();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         for direction in [Direction::Up, Direction::Down] {
@@ -188,9 +199,9 @@ fn who_reads_while_windows_are_written_gets_each_entry_that_stays_exactly_once()
         for round in 0..30_u32 {
             let part = (round * 1777) % 10_000..(round * 1777) % 10_000 + 8_000;
             let moving: Vec<_> = part.filter(|number| !stays(number)).collect();
-            index.apply(moving.iter().map(|number| numbered(*number, "comes")), b"", &[]).unwrap();
+            index.take_in(moving.iter().map(|number| numbered(*number, "comes")), b"", &[]).unwrap();
             let gone = moving.iter().map(|number| (number.to_be_bytes().to_vec(), None));
-            index.apply(gone, b"", &[]).unwrap();
+            index.take_in(gone, b"", &[]).unwrap();
         }
         is_over.store(true, Ordering::SeqCst);
     });
@@ -211,15 +222,15 @@ fn a_window_that_was_cut_short_and_is_repeated_ends_as_if_it_had_not_been() {
         let dir = tempfile::tempdir().unwrap();
         let luck = Luck::new();
         let index = unlucky(&dir, &luck);
-        index.apply((0..100_000).step_by(2).map(|number| numbered(number, "before")), b"1", &[]).unwrap();
+        index.take_in((0..100_000).step_by(2).map(|number| numbered(number, "before")), b"1", &[]).unwrap();
         luck.batches.store(batches, Ordering::SeqCst);
-        let failed = index.apply(window(), b"2", &[numbered(1, "extra")]);
+        let failed = index.take_in(window(), b"2", &[numbered(1, "extra")]);
         assert!(failed.is_err(), "it takes {batches} batches");
         luck.batches.store(usize::MAX, Ordering::SeqCst);
         index.reopen().unwrap();
         assert_eq!((index.mark().unwrap(), index.meta(&1_u32.to_be_bytes()).unwrap()), (Some(b"1".to_vec()), None));
         index.check(&mut |_| ()).unwrap();
-        index.apply(window(), b"2", &[numbered(1, "extra")]).unwrap();
+        index.take_in(window(), b"2", &[numbered(1, "extra")]).unwrap();
         assert_eq!(index.mark().unwrap(), Some(b"2".to_vec()));
         assert_eq!(index.metas(&[]).unwrap(), [(1_u32.to_be_bytes().to_vec(), b"extra".to_vec())]);
         let expected = window().into_iter().filter_map(|(key, value)| Some((key, value?)));
@@ -233,21 +244,21 @@ fn after_a_failed_sync_nothing_is_answered_until_it_is_opened_again_and_nothing_
     let dir = tempfile::tempdir().unwrap();
     let luck = Luck::new();
     let index = unlucky(&dir, &luck);
-    index.apply((0..5_000).map(|number| numbered(number, "kept")), b"1", &[]).unwrap();
+    index.take_in((0..5_000).map(|number| numbered(number, "kept")), b"1", &[]).unwrap();
     luck.syncs.store(0, Ordering::SeqCst);
-    let error = index.apply([numbered(9_000, "unknown")], b"2", &[]).unwrap_err();
+    let error = index.take_in([numbered(9_000, "unknown")], b"2", &[]).unwrap_err();
     assert!(error.to_string().contains("out of luck"), "{error}");
     luck.syncs.store(usize::MAX, Ordering::SeqCst);
 
     let failed = IndexError::Failed(error.to_string());
-    assert_eq!(index.apply([numbered(1, "later")], b"3", &[]), Err(failed.clone()));
+    assert_eq!(index.take_in([numbered(1, "later")], b"3", &[]), Err(failed.clone()));
     assert_eq!(index.get(b"key"), Err(failed.clone()));
     assert_eq!(index.mark(), Err(failed.clone()));
     let range: Vec<_> = index.range(Unbounded, Unbounded, Direction::Up).collect();
     assert_eq!(range, [Err(failed)]);
 
     index.reopen().unwrap();
-    index.apply([numbered(9_000, "known")], b"2", &[]).unwrap();
+    index.take_in([numbered(9_000, "known")], b"2", &[]).unwrap();
     assert_eq!(all(&index).len(), 5_001);
     drop(index);
     assert_eq!(all(&open(&dir)).len(), 5_001);
@@ -258,11 +269,11 @@ fn a_reader_that_is_under_way_when_it_fails_ends_with_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let luck = Luck::new();
     let index = unlucky(&dir, &luck);
-    index.apply((0..5_000).map(|number| numbered(number, "value")), b"", &[]).unwrap();
+    index.take_in((0..5_000).map(|number| numbered(number, "value")), b"", &[]).unwrap();
     let mut range = index.range(Unbounded, Unbounded, Direction::Up);
     assert!(range.next().unwrap().is_ok());
     luck.syncs.store(0, Ordering::SeqCst);
-    assert!(index.apply([numbered(1, "other")], b"", &[]).is_err());
+    assert!(index.take_in([numbered(1, "other")], b"", &[]).is_err());
     let rest: Vec<_> = range.collect();
     assert!(rest.len() < 100, "it went on over {} entries", rest.len());
     assert!(matches!(rest.last(), Some(Err(IndexError::Failed(_)))));
@@ -273,15 +284,15 @@ fn an_index_that_cannot_be_opened_again_stays_failed_until_it_can() {
     let dir = tempfile::tempdir().unwrap();
     let luck = Luck::new();
     let index = unlucky(&dir, &luck);
-    index.apply([numbered(1, "value")], b"1", &[]).unwrap();
+    index.take_in([numbered(1, "value")], b"1", &[]).unwrap();
     luck.syncs.store(0, Ordering::SeqCst);
-    index.apply([numbered(2, "value")], b"2", &[]).unwrap_err();
+    index.take_in([numbered(2, "value")], b"2", &[]).unwrap_err();
     luck.syncs.store(usize::MAX, Ordering::SeqCst);
     let (file, aside) = (dir.path().join("db"), dir.path().join("aside"));
     fs::rename(&file, &aside).unwrap();
     index.reopen().unwrap_err();
     assert!(matches!(index.get(b"key"), Err(IndexError::Failed(_))));
-    assert!(matches!(index.apply([], b"3", &[]), Err(IndexError::Failed(_))));
+    assert!(matches!(index.take_in([], b"3", &[]), Err(IndexError::Failed(_))));
     fs::rename(&aside, &file).unwrap();
     index.reopen().unwrap();
     assert_eq!(index.get(&1_u32.to_be_bytes()).unwrap(), Some(b"value".to_vec()));
@@ -291,9 +302,9 @@ fn an_index_that_cannot_be_opened_again_stays_failed_until_it_can() {
 fn an_index_that_has_not_failed_can_be_opened_again_too() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(&dir);
-    index.apply((0..1_000).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
+    index.take_in((0..1_000).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
     index.reopen().unwrap();
-    index.apply([numbered(1_000, "value")], b"2", &[]).unwrap();
+    index.take_in([numbered(1_000, "value")], b"2", &[]).unwrap();
     assert_eq!(all(&index).len(), 1_001);
     assert!(index.disk_bytes().unwrap() > 1_001);
 }
@@ -303,7 +314,7 @@ fn what_breaks_the_rules_is_refused_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(&dir);
     let check = |changes: Vec<Change>, mark: &[u8], extra: &[Change], what: &str| {
-        let error = index.apply(changes, mark, extra).unwrap_err().to_string();
+        let error = index.take_in(changes, mark, extra).unwrap_err().to_string();
         assert!(error.contains(what) && error.ends_with("nothing was changed"), "{error}");
     };
     check(vec![numbered(2, ""), numbered(1, "")], b"", &[], "is not of a larger one");
@@ -314,7 +325,7 @@ fn what_breaks_the_rules_is_refused_and_harms_nothing() {
     check(vec![], b"", &[(vec![], Some(vec![b'v'; 1025]))], "the value under this key is too long");
     assert_eq!(all(&index), Map::new());
     let largest = (vec![b'k'; 128], Some(vec![b'v'; 256]));
-    index.apply([largest], &[b'm'; 1024], &[(vec![b'k'; 128], Some(vec![b'v'; 1024]))]).unwrap();
+    index.take_in([largest], &[b'm'; 1024], &[(vec![b'k'; 128], Some(vec![b'v'; 1024]))]).unwrap();
     assert_eq!(all(&index).len(), 1);
 }
 
@@ -331,7 +342,7 @@ fn no_page_ever_leaves_the_file_that_is_synced() {
         let mut window: BTreeMap<_, _> =
             (round * 1_000..round * 1_000 + 2_000).map(entry).map(|(key, value)| (key, Some(value))).collect();
         window.extend((0..round * 900).map(|number| (entry(number).0, None)));
-        index.apply(window, &round.to_be_bytes(), &[]).unwrap();
+        index.take_in(window, &round.to_be_bytes(), &[]).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
     }
     index.check(&mut |_| ()).unwrap();
@@ -369,7 +380,7 @@ fn an_index_that_was_there_and_is_not_any_more_is_not_taken_for_a_new_one() {
 fn a_damaged_database_is_refused_or_found_out_by_a_check_and_never_panics() {
     let dir = tempfile::tempdir().unwrap();
     let index = open(&dir);
-    index.apply((0..50_000).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
+    index.take_in((0..50_000).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
     drop(index);
     let whole = fs::read(dir.path().join("db")).unwrap();
     for at in (0..whole.len()).step_by(whole.len() / 12) {
@@ -394,7 +405,7 @@ fn a_damaged_database_is_refused_or_found_out_by_a_check_and_never_panics() {
 fn a_snapshot_that_a_kill_has_cut_short_does_not_keep_it_from_opening() {
     for content in [&b""[..], b"some of a snapshot, and no more"] {
         let dir = tempfile::tempdir().unwrap();
-        open(&dir).apply([numbered(1, "value")], b"1", &[]).unwrap();
+        open(&dir).take_in([numbered(1, "value")], b"1", &[]).unwrap();
         let unfinished = dir.path().join("snap.FFFFFFFFFFFFFFFF.generating");
         fs::write(&unfinished, content).unwrap();
         let index = Index::open(dir.path(), CACHE_BYTES, true).unwrap();
@@ -408,7 +419,7 @@ fn a_check_finds_blocks_that_are_not_in_order_and_keys_that_are_none_of_ours() {
     let check = |key: &[u8], value: &[u8], what: &str| {
         let dir = tempfile::tempdir().unwrap();
         let index = open(&dir);
-        index.apply((0..200).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
+        index.take_in((0..200).map(|number| numbered(number, "value")), b"1", &[]).unwrap();
         drop(index);
         raw(&dir, &[(key, value)]);
         let error = open(&dir).check(&mut |_| ()).unwrap_err().to_string();

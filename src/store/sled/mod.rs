@@ -13,6 +13,7 @@
 //! | `error`  | what can go wrong, and what to do about it                           |
 //! | `block`  | the bytes of a block                                                 |
 //! | `pack`   | how entries are divided among blocks                                 |
+//! | `changes`| many changes in one piece of memory                                  |
 //! | `plan`   | which blocks a window rewrites, and what may be written apart        |
 //! | `keys`   | what lies under which key of sled                                    |
 //! | `tree`   | sled: one block, one batch; its panics are errors                    |
@@ -26,6 +27,7 @@
 mod error;
 
 mod block;
+mod changes;
 mod pack;
 mod plan;
 
@@ -43,6 +45,7 @@ mod range;
 mod index;
 
 pub(super) use {
+    changes::Changes,
     error::IndexError,
     index::{Change, Direction, Index},
     range::Range,

@@ -11,8 +11,8 @@
 use std::cmp::Ordering;
 
 use super::block::Garbage;
+use super::changes::Slice;
 use super::error::IndexError;
-use super::index::Change;
 use super::pack::Entries;
 
 /// A block and where it stands, if there is one.
@@ -59,7 +59,7 @@ struct Run {
 pub(super) struct Plan<'a, B: Blocks> {
     blocks: &'a B,
     /// In strictly ascending order.
-    changes: &'a [Change],
+    changes: Slice<'a>,
     held: Option<Run>,
     /// The block that the next change belongs to, if that is known already.
     ahead: Option<(Vec<u8>, B::Block)>,
@@ -69,7 +69,7 @@ pub(super) struct Plan<'a, B: Blocks> {
 
 impl<'a, B: Blocks> Plan<'a, B> {
     /// `changes` are in strictly ascending order, and within the bounds of an entry.
-    pub(super) fn new(blocks: &'a B, changes: &'a [Change]) -> Self {
+    pub(super) fn new(blocks: &'a B, changes: Slice<'a>) -> Self {
         Self { blocks, changes, held: None, ahead: None, edge: None }
     }
 
@@ -103,7 +103,7 @@ impl<'a, B: Blocks> Plan<'a, B> {
 
     /// The block that the next change belongs to, and all its changes.
     fn run(&mut self) -> Result<Option<Run>, IndexError> {
-        let Some((key, _)) = self.changes.first() else { return Ok(None) };
+        let Some(key) = self.changes.key(0) else { return Ok(None) };
         let found = match self.ahead.take() {
             Some(ahead) => Some(ahead),
             None => self.blocks.at_or_before(key)?,
@@ -126,8 +126,8 @@ impl<'a, B: Blocks> Plan<'a, B> {
 
     /// How many of the changes belong to the block at `place` with that last key: those before the next block.
     fn count(&mut self, place: Option<&[u8]>, last: Option<&[u8]>) -> Result<usize, IndexError> {
-        let inside = self.changes.partition_point(|(key, _)| last.is_some_and(|last| key.as_slice() <= last));
-        let Some((key, _)) = self.changes.get(inside) else { return Ok(inside) };
+        let inside = self.changes.partition_point(|key| last.is_some_and(|last| key <= last));
+        let Some(key) = self.changes.key(inside) else { return Ok(inside) };
         // Most often the next change is for a block farther on, so that is looked for first.
         if let Some(ahead) = self.blocks.at_or_before(key)?
             && Some(ahead.0.as_slice()) != place
@@ -136,7 +136,7 @@ impl<'a, B: Blocks> Plan<'a, B> {
             return Ok(inside);
         }
         let Some((end, _)) = self.blocks.after(place)? else { return Ok(self.changes.len()) };
-        Ok(self.changes.partition_point(|(key, _)| *key < end))
+        Ok(self.changes.partition_point(|key| key < end.as_slice()))
     }
 
     fn are_joined(&self, held: &Run, next: &Run) -> Result<bool, IndexError> {
@@ -197,13 +197,13 @@ impl<'a, B: Blocks> Plan<'a, B> {
 
 impl Run {
     /// Applies changes to the entries of the old block.
-    fn merge(&mut self, old: &Entries, changes: &[Change]) {
+    fn merge(&mut self, old: &Entries, changes: Slice<'_>) {
         let mut changes = changes.iter().peekable();
         for (key, value) in old.iter() {
-            while let Some((new_key, new)) = changes.next_if(|(new_key, _)| new_key.as_slice() < key) {
-                self.insert(new_key, new.as_deref());
+            while let Some((new_key, new)) = changes.next_if(|(new_key, _)| *new_key < key) {
+                self.insert(new_key, new);
             }
-            match changes.next_if(|(new_key, _)| new_key.as_slice() == key) {
+            match changes.next_if(|(new_key, _)| *new_key == key) {
                 None => self.entries.push(key, value, false),
                 Some((_, Some(new))) => {
                     self.is_changed |= new != value;
@@ -216,7 +216,7 @@ impl Run {
             }
         }
         for (key, new) in changes {
-            self.insert(key, new.as_deref());
+            self.insert(key, new);
         }
     }
 

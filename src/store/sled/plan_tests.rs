@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::store::sled::block::{MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES};
+use crate::store::sled::changes::Changes;
+use crate::store::sled::index::Change;
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -65,7 +67,8 @@ impl Memory {
     }
 
     fn plan(&self, changes: &[Change]) -> Vec<Step> {
-        let mut plan = Plan::new(self, changes);
+        let changes = changes.iter().cloned().collect::<Changes>();
+        let mut plan = Plan::new(self, changes.all());
         std::iter::from_fn(|| plan.next().unwrap()).collect()
     }
 }
@@ -121,7 +124,8 @@ proptest! {
             // Planned before anything is written, or step by step: it makes no difference.
             let mut stepwise = blocks.clone();
             let changes = window.as_slice();
-            let mut rest = Plan::new(&blocks, changes);
+            let held = changes.iter().cloned().collect::<Changes>();
+            let mut rest = Plan::new(&blocks, held.all());
             while let Some(step) = rest.next()? {
                 step.together.into_iter().chain(step.apart).for_each(|write| stepwise.write(write));
             }

@@ -9,6 +9,7 @@ use std::mem;
 
 use ::sled::Batch;
 
+use super::changes::Slice;
 use super::disk::Disk;
 use super::error::IndexError;
 use super::index::{Change, Index};
@@ -77,20 +78,22 @@ impl<'a> Window<'a> {
 }
 
 /// Refuses what breaks the rules, before anything is written.
-pub(super) fn check(changes: &[Change], mark: &[u8], extra: &[Change]) -> Result<(), IndexError> {
+pub(super) fn check(changes: Slice<'_>, mark: &[u8], extra: &[Change]) -> Result<(), IndexError> {
     let refused = |what: &str, key: &[u8]| Err(IndexError::Refused(format!("{what} ({key:02x?})")));
-    if let Some([(key, _), _]) = changes.array_windows().find(|[(a, _), (b, _)]| a >= b) {
+    let behind = (1..changes.len()).find(|index| changes.key(index - 1) >= changes.key(*index));
+    if let Some(key) = behind.and_then(|behind| changes.key(behind - 1)) {
         return refused("the change behind this key's is not of a larger one", key);
     }
     if mark.len() > MAX_META_BYTES {
         return refused("the mark is too long", mark);
     }
     let bounded = changes.iter().map(|change| (change, MAX_VALUE_BYTES));
-    for ((key, value), most) in bounded.chain(extra.iter().map(|change| (change, MAX_META_BYTES))) {
+    let extra = extra.iter().map(|(key, value)| ((key.as_slice(), value.as_deref()), MAX_META_BYTES));
+    for ((key, value), most) in bounded.chain(extra) {
         if key.len() > MAX_KEY_BYTES {
             return refused("a key is too long", key);
         }
-        if value.as_ref().is_some_and(|value| value.len() > most) {
+        if value.is_some_and(|value| value.len() > most) {
             return refused("the value under this key is too long", key);
         }
     }

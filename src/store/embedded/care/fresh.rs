@@ -15,7 +15,7 @@ use crate::model::bounds;
 use crate::model::invocation::Mode;
 use crate::model::names::FunctionId;
 use crate::store::journal::{FileSystem, Remains};
-use crate::store::sled::Index;
+use crate::store::sled::{Changes, Index};
 use crate::store::{Change, Durability, Group, Part, StoreError, keys};
 
 /// A store in the making.
@@ -114,5 +114,5 @@ fn write_counts(
     let mut metas: Vec<_> = metas.collect();
     metas.sort();
     let Some(mark) = index.mark().map_err(failed)? else { return Ok(()) }; // nothing was ever committed
-    index.apply(Vec::new(), &mark, &metas).map_err(failed)
+    index.apply(&Changes::default(), &mark, &metas).map_err(failed)
 }

@@ -33,7 +33,7 @@ use crate::model::names::InvocationId;
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::journal::{FileSystem, Group, JournalError, Position, Remains, Salvaged, Span};
-use crate::store::sled::Index;
+use crate::store::sled::{Changes, Index};
 
 /// A store whose index was made anew, and what is not certain about it.
 pub(super) struct Rebuilt {
@@ -63,7 +63,9 @@ pub(super) fn rebuild(layout: &Layout, dir: &Path, tell: &mut Tell<'_>) -> Resul
     let index = Arc::new(index);
     let shared = Arc::new(Shared::new(Position::START, None, HashMap::default()));
     let view = View { shared, index: Arc::clone(&index), reader: remains.reader().map_err(failed)? };
-    let writer = IndexWriter { index, needed: [].into(), min_free_bytes: 0, free_bytes: Box::new(|| u64::MAX) };
+    let changes = Changes::default();
+    let writer =
+        IndexWriter { index, needed: [].into(), min_free_bytes: 0, free_bytes: Box::new(|| u64::MAX), changes };
     let mut rebuilding = Rebuilding { view, writer, now: Timestamp::from_ms(0) };
     let salvaged = remains.salvage(&mut |end, group| rebuilding.take_in(end, group), &mut |error| {
         tell(finding(Kind::Journal, "the journal", error.to_string()));
