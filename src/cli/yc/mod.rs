@@ -40,6 +40,7 @@ pub(super) struct Yc {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Service {
     /// Functions and containers
     #[command(subcommand)]
@@ -47,6 +48,7 @@ enum Service {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Serverless {
     /// Functions and their versions
     #[command(subcommand)]
