@@ -16,6 +16,7 @@ use crate::model::access::Role;
 use crate::model::names::AccountName;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Make, list and remove service accounts
     #[command(subcommand)]
@@ -41,6 +42,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Accounts {
     /// Make an account, without any role
     Create {
@@ -57,6 +59,7 @@ pub(super) enum Accounts {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Credentials {
     /// Make one, and print it: it is shown this once
     Create {

@@ -95,7 +95,11 @@ fn log_format(text: &str) -> LogFormat {
 }
 
 /// The commands, in the order in which one meets them.
+///
+/// `defer`, here and at those below: what a command takes is put together when it is the one that was typed. All of it is
+/// code that a server would have in its memory for as long as it runs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Run a server
     Serve {
@@ -134,6 +138,7 @@ pub(super) enum Command {
 
 /// The commands that talk to a server.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Remote {
     /// Deploy a module as a function, or as a new version of one
     Deploy(Box<Deploy>),

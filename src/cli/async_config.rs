@@ -17,6 +17,7 @@ use crate::model::names::{AccountName, ConnectionName, FunctionName, Qualifier};
 use crate::model::time::whole_ms;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Show it; `set` tells whether it was set or is the default
     Get(Of),

@@ -11,6 +11,7 @@ use crate::model::bounds;
 use crate::model::names::{ConnectionName, SecretName};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the connections
     List,
@@ -26,6 +27,7 @@ pub(super) enum Command {
 
 /// What a connection leads to.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Set {
     /// An object store that speaks S3, for destinations `object:BUCKET/PREFIX`
     ///

@@ -11,6 +11,7 @@ use super::output::{self, Output};
 use crate::model::names::{FunctionName, InvocationId};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List deliveries that have not been made
     List {

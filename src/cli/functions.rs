@@ -16,6 +16,7 @@ use crate::model::bounds;
 use crate::model::names::{AliasName, FunctionName, Qualifier, VersionNumber};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the functions
     List,

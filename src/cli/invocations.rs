@@ -22,6 +22,7 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List invocations, the newest first
     List(List),

@@ -16,6 +16,7 @@ use crate::model::bounds;
 use crate::model::names::StoreName;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the stores: there is one as soon as it has a key
     List,

@@ -12,6 +12,7 @@ use super::units;
 use crate::model::object::{BucketName, ObjectKey};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the buckets, or the objects of one
     List {

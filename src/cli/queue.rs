@@ -17,6 +17,7 @@ use crate::model::names::FunctionName;
 use crate::model::outcome::OutcomeKind;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Show what waits and runs, how it ended, and the settings
     Show(Of),

@@ -19,6 +19,7 @@ use crate::model::message_queue::QueueName;
 use crate::model::time::whole_ms;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the queues and what they hold
     List {

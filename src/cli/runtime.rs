@@ -10,6 +10,7 @@ use super::output::{self, Output};
 use super::units;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Show what the server is doing, its limits and its room on disk
     Show,

@@ -15,6 +15,7 @@ use crate::model::bounds;
 use crate::model::names::SecretName;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Set a secret, or replace its value: attempts that start from then on get the new one
     Set {

@@ -17,6 +17,7 @@ use crate::model::bounds;
 use crate::model::names::StreamName;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the streams
     List,

@@ -16,6 +16,7 @@ use crate::model::bounds;
 use crate::model::names::TopicName;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the topics
     List,

@@ -22,6 +22,7 @@ use crate::model::reference::FunctionReference;
 use crate::model::trigger::{CatchUp, Form};
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// List the triggers
     List,
@@ -42,6 +43,7 @@ pub(super) enum Command {
 
 /// The kinds of trigger.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Create {
     /// Invoke a function when a time comes
     ///

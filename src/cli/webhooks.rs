@@ -13,6 +13,7 @@ use super::units;
 use crate::model::time::whole_ms;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Show the keys that sign now, the newest first, for whoever checks the signatures; the first is made when it is
     /// asked for

@@ -72,8 +72,12 @@ impl ResourceLimiter for Limits {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        let fits = wide(desired) <= u64::from(self.space.table_elements);
-        if !fits && maximum.is_none_or(|maximum| desired <= maximum) {
+        let allowed = u64::from(self.space.table_elements);
+        let fits = wide(desired) <= allowed;
+        // A maximum below what is allowed is the module's own, which it knows. Any other may be the pool's, which every
+        // table has and no module knows: it is as large as the most that can be allowed.
+        let is_own = maximum.is_some_and(|maximum| wide(maximum) < allowed);
+        if !fits && !is_own {
             self.meter.refused_table();
         }
         Ok(fits)
@@ -112,10 +116,17 @@ mod tests {
         let meter = Meter::begin();
         let mut limits = limits(&meter);
         assert!(limits.table_growing(0, 10, None).unwrap());
-        assert!(!limits.table_growing(0, 11, Some(10)).unwrap());
+        assert!(!limits.table_growing(0, 11, Some(9)).unwrap());
         assert!(!meter.withheld().table, "the module's own limit");
         assert!(!limits.table_growing(0, 11, None).unwrap());
         assert_eq!(meter.withheld(), Withheld { memory: false, table: true });
+    }
+
+    #[test]
+    fn a_table_that_the_pool_limits_as_its_version_does_is_refused_for_the_version() {
+        let meter = Meter::begin();
+        assert!(!limits(&meter).table_growing(0, 11, Some(10)).unwrap());
+        assert!(meter.withheld().table);
     }
 
     #[test]

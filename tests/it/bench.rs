@@ -304,6 +304,34 @@ fn functions_that_never_end_are_told_with_when_they_ended_and_the_echo_beside_th
     check_numbers(&seen["echo"], &["loops_answered", "loops_answered_max_ms"]);
 }
 
+#[test]
+fn functions_that_do_harm_each_end_as_their_own_error_and_are_told_with_an_echo_beside_them() {
+    let seen = &said(&["invoke", "--part", "hostile", "--seconds", "0.3", "--hops", "3"])[0]["hostile"];
+    let cases = seen["cases"].as_array().unwrap();
+    let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();
+    let ends: Vec<_> = cases.iter().map(|row| (text(row, "case"), text(row, "ended_as"))).collect();
+    let expected = [
+        ("memory_4gib", "out_of_memory"),
+        ("memory_grown", "out_of_memory"),
+        ("table_grown", "table_too_large"),
+        ("handles_10000", "too_many_handles"),
+        ("output_1gib", "response_too_large"),
+        ("recursion", "stack_overflow"),
+        ("endless", "timeout"),
+        ("exports_10000", "succeeded"),
+        ("exports_100000", "module_refused"),
+        ("code_10mb", "module_refused"),
+        ("nesting_100000", "module_refused"),
+        ("fork", "hop_limit"),
+    ];
+    assert_eq!(ends, expected.map(|(case, end)| (case.to_owned(), end.to_owned())));
+    check_numbers(&seen["echo_alone"], &["per_second", "p50_us", "p99_us", "max_us"]);
+    for row in cases {
+        check_numbers(row, &["times", "max_ms", "rss_before_bytes", "rss_most_bytes", "rss_after_bytes"]);
+        check_numbers(&row["echo"], &["per_second", "p50_us", "p99_us", "max_us"]);
+    }
+}
+
 /// A server that does nothing. Dropping it ends it.
 struct Bare(std::process::Child);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::client::Client;
 use crate::cli::error::Error;
@@ -81,9 +81,14 @@ impl Deployed {
         if let Some(reuse) = self.reuse {
             settings["reuse"] = reuse.into();
         }
-        let form = Form::new().part("settings", Part::text(settings.to_string()));
-        let form = form.part("module", Part::stream(module));
-        client.send(client.in_namespace(Method::PUT, &["functions", name]).multipart(form)).await?;
-        Ok(())
+        put(client, name, &settings, module).await
     }
+}
+
+/// Deploys `module` under `name` with `settings` as the API has them.
+pub(super) async fn put(client: &Client, name: &str, settings: &Value, module: Bytes) -> Result<(), Error> {
+    let form = Form::new().part("settings", Part::text(settings.to_string()));
+    let form = form.part("module", Part::stream(module));
+    client.send(client.in_namespace(Method::PUT, &["functions", name]).multipart(form)).await?;
+    Ok(())
 }

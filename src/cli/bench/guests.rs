@@ -23,12 +23,18 @@ pub(super) const ABORT: &[u8] = include_bytes!("../../../guests/prebuilt/hostile
 pub(super) const SMALL_ECHO: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/echo.wasm");
 /// Writes 1 GiB to stdout.
 pub(super) const FLOOD: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/flood.wasm");
+/// Leaves two invocations of itself to the queue.
+pub(super) const FORK: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/fork.wasm");
 /// Takes all the memory it can get.
 pub(super) const GROW: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/grow.wasm");
+/// Opens 10,000 handles.
+pub(super) const HANDLES: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/handles.wasm");
 /// Calls itself without end.
 pub(super) const RECURSE: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/recurse.wasm");
 /// Sleeps for as many milliseconds as its payload says.
 pub(super) const SLEEP: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/sleep.wasm");
+/// Takes all the elements of a table that it can get.
+pub(super) const TABLE: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/table.wasm");
 /// Never ends.
 pub(super) const SPIN: &[u8] = include_bytes!("../../../guests/prebuilt/hostile/spin.wasm");
 
@@ -55,9 +61,12 @@ mod tests {
         check("hostile/abort", ABORT);
         check("hostile/echo", SMALL_ECHO);
         check("hostile/flood", FLOOD);
+        check("hostile/fork", FORK);
         check("hostile/grow", GROW);
+        check("hostile/handles", HANDLES);
         check("hostile/recurse", RECURSE);
         check("hostile/sleep", SLEEP);
         check("hostile/spin", SPIN);
+        check("hostile/table", TABLE);
     }
 }

@@ -76,6 +76,7 @@ use super::error::Error;
 use super::output::Output;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Kill a server again and again, and count what was lost or done twice: each count is to be 0
     Crash(crash::Crash),

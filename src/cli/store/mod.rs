@@ -18,6 +18,7 @@ use crate::config;
 use crate::store::StoreError;
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(in crate::cli) enum Command {
     /// Read everything and tell what is damaged
     Check(check::Check),

@@ -11,6 +11,7 @@ use crate::cli::error::Error;
 pub(super) const CONTAINERS: &str = "containers/v1/containers";
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Make a container, which has no revision yet
     Create(New),

@@ -11,6 +11,7 @@ use crate::cli::error::Error;
 pub(super) const FUNCTIONS: &str = "functions/v1/functions";
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Make a function, which has no version yet
     Create(New),

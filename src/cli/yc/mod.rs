@@ -42,6 +42,7 @@ pub(super) struct Yc {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Service {
     /// Functions and containers
     #[command(subcommand)]
@@ -49,6 +50,7 @@ enum Service {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Serverless {
     /// Functions and their versions
     #[command(subcommand)]

@@ -17,6 +17,7 @@ use crate::cli::variable::{self, Variable};
 const REVISIONS: &str = "containers/v1/revisions";
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(in crate::cli) enum Command {
     /// Make a revision of a container, which is the one that runs from then on
     Deploy(Box<Deploy>),

@@ -22,6 +22,7 @@ use crate::cli::variable::{self, Variable};
 pub(super) const VERSIONS: &str = "functions/v1/versions";
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(in crate::cli) enum Command {
     /// Make a version of a function
     Create(Box<Create>),

@@ -135,6 +135,12 @@ async fn a_table_that_may_not_grow_is_told_when_the_guest_then_fails() {
 }
 
 #[tokio::test]
+async fn a_guest_that_takes_all_elements_that_any_table_may_have_is_told_what_it_lacked() {
+    let failed = failure(run(guest("hostile/table.wat"), call("")).await);
+    assert_eq!(failed.kind, FailureKind::TableTooLarge, "{}", failed.message);
+}
+
+#[tokio::test]
 async fn resources_that_are_never_closed_come_to_their_bound() {
     let module = from_text(
         r#"(component $C

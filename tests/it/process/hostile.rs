@@ -23,6 +23,8 @@ async fn each_harm_has_a_kind_of_its_own_and_the_server_goes_on() {
     check(&server, "grow", &small, 502, "out_of_memory").await;
     check(&server, "recurse", &json!({}), 502, "stack_overflow").await;
     check(&server, "flood", &json!({}), 502, "response_too_large").await;
+    check(&server, "table", &json!({}), 502, "table_too_large").await;
+    check(&server, "handles", &json!({}), 502, "too_many_handles").await;
     check(&server, "trap", &json!({}), 502, "trap").await;
     check(&server, "divide", &json!({}), 502, "trap").await;
 }

@@ -1,5 +1,5 @@
 //! `bench invoke`: what it costs that a request is answered by a function: in requests a second and in latency against a
-//! server that does nothing, at a cold start, in memory for those that wait, and beside functions that never end. Each
+//! server that does nothing, at a cold start, in memory for those that wait, and beside functions that never end or do other harm. Each
 //! answer is read and compared; a wrong one ends the bench.
 //!
 //! | file         | decides                                                        |
@@ -10,6 +10,7 @@
 //! | `unloaded`   | functions that are deployed and not in memory                  |
 //! | `density`    | functions that wait                                            |
 //! | `spinning`   | functions that never end                                       |
+//! | `hostile`    | functions that do harm, each of its own kind                   |
 
 mod asker;
 
@@ -20,6 +21,8 @@ mod throughput;
 mod density;
 mod spinning;
 mod unloaded;
+
+mod hostile;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,6 +78,9 @@ pub(in crate::cli) struct Invoke {
     #[arg(long, value_name = "N", value_delimiter = ',', default_values = ["16", "64"],
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     loops: Vec<u32>,
+    /// Steps of a chain that one which doubles itself at each may take
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=16))]
+    hops: u32,
     /// Where the servers' data is, in a folder that is removed again [default: the system's folder for such]
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
@@ -91,6 +97,8 @@ enum Part {
     Density,
     /// Functions that never end: when they are stopped, and what others notice
     Neighbours,
+    /// Functions that do harm, kind by kind: as what each ends, the server's memory, and what an echo notices
+    Hostile,
     /// The same as the cold start with very many small functions
     Many,
     /// All of them
@@ -141,6 +149,10 @@ impl Invoke {
         if self.has(Part::Neighbours) {
             let plan = spinning::Plan { loops: self.loops.clone(), rounds: self.rounds, window: self.seconds };
             told.part("neighbours", spinning::run(folder, &plan).await?, spinning::text);
+        }
+        if self.has(Part::Hostile) {
+            let plan = hostile::Plan { window: self.seconds, hops: self.hops };
+            told.part("hostile", hostile::run(folder, plan).await?, hostile::text);
         }
         if self.has(Part::Many) {
             // The case with the fewest bytes: what many functions cost is then not what their code weighs.

@@ -155,7 +155,7 @@ async fn deploy(client: &Client, plan: &Plan) -> Result<(Vec<Function>, Vec<Skip
 }
 
 /// The same module with another digest: a section at its end, which means nothing, says which copy it is.
-fn copy(module: &[u8], number: u32) -> Bytes {
+pub(super) fn copy(module: &[u8], number: u32) -> Bytes {
     let name = b"copy";
     let number = number.to_le_bytes();
     let lengths = [1 + name.len() + number.len(), name.len()].map(|length| u8::try_from(length).unwrap_or(u8::MAX));

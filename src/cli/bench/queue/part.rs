@@ -17,6 +17,7 @@ use crate::cli::output;
 
 /// What a process of its own does.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(in crate::cli) enum Part {
     Fill(backlog::Fill),
     Open(backlog::Open),
