@@ -1,12 +1,17 @@
-//! The threads guests run on: a tokio runtime apart from the one that serves requests.
+//! The threads guests run on: a tokio runtime apart from the one that serves requests, where runs that are soon done begin
+//! and end (`front`).
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::timeout;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::front::{self, Front};
 use super::turns::{Turn, Turns};
 use crate::model::bounds;
 
@@ -17,6 +22,16 @@ pub(super) struct Guests {
     runtime: Mutex<Option<Runtime>>,
     running: TaskTracker,
     turns: Turns,
+    front: Arc<Front>,
+}
+
+/// Why nothing came of a run.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// It panicked, and said this: a fault of ours.
+    Panicked(String),
+    /// The guests were stopped.
+    Stopped,
 }
 
 /// Polls between two looks at timers and sockets. A poll of a guest that computes lasts a tick.
@@ -28,8 +43,8 @@ const GLOBAL_QUEUE_INTERVAL: u32 = 2;
 const MAX_BLOCKING_THREADS: usize = 64;
 
 impl Guests {
-    /// Starts as many threads as there are cores.
-    pub(super) fn start() -> std::io::Result<Self> {
+    /// Starts as many threads as there are cores; runs may begin in front of them.
+    pub(super) fn start(front: Arc<Front>) -> std::io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores())
             .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -43,6 +58,7 @@ impl Guests {
             runtime: Mutex::new(Some(runtime)),
             running: TaskTracker::new(),
             turns: Turns::new(cores()),
+            front,
         })
     }
 
@@ -51,18 +67,35 @@ impl Guests {
         self.turns.turn()
     }
 
-    /// Runs `work` on the guests' threads. It ends early when the engine stops, or when the handle is dropped.
+    /// Runs `work` on the guests' threads, or as far as it comes right here, where a `turn` of its guest is given and there
+    /// is a place in front. It ends early when the engine stops, or when the future is dropped.
     ///
     /// What a guest's run needs is large: boxed at once, it is moved once and not with each step of the way.
-    pub(super) fn spawn<T: Send + 'static>(
+    pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> AbortOnDropHandle<T> {
-        let (running, work) = (self.running.token(), Box::pin(work));
-        AbortOnDropHandle::new(self.handle.spawn(async move {
-            let _running = running;
-            work.await
-        }))
+        turn: Option<Turn>,
+    ) -> impl Future<Output = Result<T, Lost>> {
+        let mut work = Box::pin(self.running.track_future(work));
+        async move {
+            if let Some(turn) = turn
+                && let Poll::Ready(ended) = self.begin_in_front(work.as_mut(), &turn)
+            {
+                return ended;
+            }
+            Ok(AbortOnDropHandle::new(self.handle.spawn(work)).await?)
+        }
+    }
+
+    /// The first poll of `work`, if there is a place for it. What the guest asks the system for belongs to the guests.
+    fn begin_in_front<T>(&self, work: Pin<&mut impl Future<Output = T>>, turn: &Turn) -> Poll<Result<T, Lost>> {
+        let Some(_place) = self.front.place().filter(|_| !self.running.is_closed()) else { return Poll::Pending };
+        let _entered = self.handle.enter();
+        match turn.in_front(|| front::first_poll(work)) {
+            Ok(polled) => polled.map(Ok),
+            Err(_) if self.running.is_closed() => Poll::Ready(Err(Lost::Stopped)),
+            Err(panic) => Poll::Ready(Err(Lost::Panicked(front::said(&*panic).to_owned()))),
+        }
     }
 
     /// Has `work` done beside the guests, until it is done or they are stopped.
@@ -74,8 +107,9 @@ impl Guests {
     pub(super) async fn stop(&self) {
         self.running.close();
         let Some(runtime) = self.take() else { return };
-        let stopped = spawn_blocking(move || runtime.shutdown_timeout(bounds::GUEST_STOP));
-        if stopped.await.is_err() || !self.running.is_empty() {
+        let stopped = spawn_blocking(move || runtime.shutdown_timeout(bounds::GUEST_STOP)).await.is_ok();
+        // Those in front are not waited for by that.
+        if !stopped || timeout(bounds::GUEST_STOP, self.running.wait()).await.is_err() {
             tracing::warn!(guests = self.running.len(), "some functions did not stop in time");
         }
     }
@@ -84,6 +118,12 @@ impl Guests {
     #[cfg(test)]
     pub(super) fn running(&self) -> TaskTracker {
         self.running.clone()
+    }
+
+    /// Where runs begin.
+    #[cfg(test)]
+    pub(super) fn front(&self) -> &Front {
+        &self.front
     }
 
     fn take(&self) -> Option<Runtime> {
@@ -96,6 +136,15 @@ impl Drop for Guests {
     fn drop(&mut self) {
         if let Some(runtime) = self.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+impl From<JoinError> for Lost {
+    fn from(error: JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(panic) => Self::Panicked(front::said(&*panic).to_owned()),
+            Err(_) => Self::Stopped,
         }
     }
 }

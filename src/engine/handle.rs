@@ -4,8 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::{JoinError, spawn_blocking};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::spawn_blocking;
 
 use super::build::CodeId;
 use super::call::{Call, Ran};
@@ -14,7 +13,8 @@ use super::disk::Disk;
 use super::engines::Engines;
 use super::entrypoint::End;
 use super::epoch::Ticker;
-use super::guests::Guests;
+use super::front::Front;
+use super::guests::{Guests, Lost};
 use super::host::{Outward, RefusedDirectory};
 use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
@@ -43,7 +43,7 @@ struct Parts {
 }
 
 impl Engine {
-    /// Starts an engine and its threads.
+    /// Starts an engine and its threads. Runs begin on those of the runtime that it is called from, where it can.
     pub fn start(settings: &Settings) -> Result<Self, EngineError> {
         let outward = Arc::new(Outward::open(&settings.reach)?);
         let engines = Arc::new(Engines::start(settings)?);
@@ -53,9 +53,14 @@ impl Engine {
             .map(|dir| Disk::open(dir).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source }));
         let compiler = Compiler::new(Arc::clone(&engines), disk.transpose()?, settings.compiler.clone());
         let shelf = Shelf::new(settings.loaded_code_bytes);
-        let guests = Guests::start().map_err(EngineError::Threads)?;
+        let front = Arc::new(Front::here());
+        let guests = Guests::start(Arc::clone(&front)).map_err(EngineError::Threads)?;
         let all = Arc::clone(&engines);
-        let ticker = Ticker::start(move || all.tick()).map_err(EngineError::Threads)?;
+        let tick = move || {
+            all.tick();
+            front.tick();
+        };
+        let ticker = Ticker::start(tick).map_err(EngineError::Threads)?;
         Ok(Self(Arc::new(Parts { guests, ticker, engines, compiler, shelf, outward })))
     }
 
@@ -119,7 +124,7 @@ impl Engine {
         let Ended { end, alive, core_dump } =
             match tokio::time::timeout(timeout, self.begin(ready, call, watch.clone(), before)).await {
                 Ok(Ok(ended)) => ended,
-                Ok(Err(error)) => End::from(Err(broken(&error))).into(),
+                Ok(Err(lost)) => End::from(Err(nothing(lost))).into(),
                 Err(_elapsed) => End::from(Err(known.timed_out())).into(),
             };
         let ran = watch.ran(end, core_dump, input_bytes);
@@ -147,14 +152,22 @@ impl Engine {
         }
     }
 
-    /// Sets a guest going on the guests' threads, with the epoch moving for as long as it runs.
-    fn begin(&self, ready: &Ready, call: Call, watch: Watch, before: Option<Alive>) -> AbortOnDropHandle<Ended> {
+    /// Sets a guest going, with the epoch moving for as long as it runs.
+    fn begin(
+        &self,
+        ready: &Ready,
+        call: Call,
+        watch: Watch,
+        before: Option<Alive>,
+    ) -> impl Future<Output = Result<Ended, Lost>> + use<'_> {
         let Parts { guests, ticker, outward, .. } = &*self.0;
+        let turn = may_begin_in_front(ready, &call).then(|| watch.turn.clone());
         let (ticking, outward, ready) = (ticker.ticking(), Arc::clone(outward), ready.clone());
-        guests.spawn(async move {
+        let work = async move {
             let _ticking = ticking;
             run(ready, call, watch, before, &outward).await
-        })
+        };
+        guests.run(work, turn)
     }
 
     /// Stops all guests and their threads; runs that have not ended are answered as interrupted.
@@ -193,6 +206,11 @@ impl Engine {
         watch.ran(end, core_dump, input_bytes)
     }
 
+    /// Where runs begin.
+    pub(super) fn front(&self) -> &Front {
+        self.0.guests.front()
+    }
+
     /// Outlives the engine.
     pub(super) fn guests_tracker(&self) -> tokio_util::task::TaskTracker {
         self.0.guests.running()
@@ -210,11 +228,17 @@ fn interrupted() -> Failure {
     Failure::retry(FailureKind::Interrupted, "the runtime was stopped while the function ran")
 }
 
-/// Our fault, not the guest's; or the engine was stopped before the guest began.
-fn broken(error: &JoinError) -> Failure {
-    if error.is_cancelled() {
-        return interrupted();
-    }
-    tracing::error!(%error, "the engine failed while it ran a function");
+/// The most that a run may bring and begin in front: copying more takes longer than changing the thread.
+const MOST_IN_FRONT: usize = 64 * 1_024;
+
+/// Whether a run is expected to be done at once: its function was, the last time, and nothing large is to be written or read.
+pub(super) fn may_begin_in_front(ready: &Ready, call: &Call) -> bool {
+    !ready.is_long() && !call.version.core_dump && call.input.bytes().len() <= MOST_IN_FRONT
+}
+
+/// What is told where nothing came of a run: our fault, not the guest's; or the engine was stopped.
+fn nothing(lost: Lost) -> Failure {
+    let Lost::Panicked(panic) = lost else { return interrupted() };
+    tracing::error!(panic, "the engine failed while it ran a function");
     Failure::retry(FailureKind::Interrupted, "the runtime failed while it ran the function; its log says how")
 }

@@ -22,6 +22,7 @@ struct Measured {
     /// From `began` on, in nanoseconds; 0 until then.
     instantiated: AtomicU64,
     cpu_ns: AtomicU64,
+    longest_poll_ns: AtomicU64,
     memory_bytes: AtomicU64,
     /// [`UNCOUNTED`] where nobody asked.
     fuel: AtomicU64,
@@ -46,6 +47,7 @@ impl Meter {
             began: Instant::now(),
             instantiated: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
+            longest_poll_ns: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(0),
             fuel: AtomicU64::new(UNCOUNTED),
             refused_memory: AtomicBool::new(false),
@@ -93,10 +95,17 @@ impl Meter {
             let before = cpu_time();
             let polled = guest.as_mut().poll(context);
             let used = cpu_time().saturating_sub(before);
-            self.0.cpu_ns.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let used = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
+            self.0.cpu_ns.fetch_add(used, Ordering::Relaxed);
+            self.0.longest_poll_ns.fetch_max(used, Ordering::Relaxed);
             polled
         })
         .await
+    }
+
+    /// The most processor time for which it kept its thread to itself.
+    pub(super) fn longest_poll(&self) -> Duration {
+        Duration::from_nanos(self.0.longest_poll_ns.load(Ordering::Relaxed))
     }
 
     /// What the run used up to now.

@@ -5,7 +5,8 @@
 //! and a guest's misbehaviour is a [`call::Ran`] like any other.
 //!
 //! Guests have threads of their own (`guests`), so that one that computes without end slows down neither the
-//! listener nor the store. A guest that computes for more than a tick or two (`epoch`) takes turns with its like (`turns`).
+//! listener nor the store. One that is done at once has no use for them, and begins where it is asked for (`front`). A guest
+//! that computes for more than a tick or two (`epoch`) takes turns with its like (`turns`).
 
 pub mod asks;
 pub mod call;
@@ -15,13 +16,15 @@ mod build;
 mod settings;
 
 mod epoch;
+mod front;
+mod turns;
+
 mod guests;
 mod limits;
 mod meter;
 mod output;
 mod refused;
 mod trap;
-mod turns;
 
 mod host;
 

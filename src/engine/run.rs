@@ -3,8 +3,10 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -117,8 +119,9 @@ pub(super) async fn run(
     };
     let ended = turn.keep(guest).await;
     note_fuel(&store, &call, &meter, &ended);
-    if ended.is_ok() {
-        ready.note_long(ticks.load(Ordering::Relaxed) > FREE_TICKS);
+    let holds = meter.longest_poll() > MOST_HELD;
+    if holds || ended.is_ok() {
+        ready.note_long(holds || ticks.load(Ordering::Relaxed) > FREE_TICKS);
     }
     match ended {
         Ok(end) => {
@@ -179,12 +182,22 @@ fn note_fuel<T>(store: &Store<Host>, call: &Call, meter: &Meter, ended: &wasmtim
 /// longer does so from its first instant: many that begin together would keep others waiting for these ticks of each.
 const FREE_TICKS: u32 = 2;
 
-/// Has each tick end the guest past its deadline, and make it wait for its turn once it has computed for long. Returns
-/// the count of its ticks.
+/// The tick at which a guest leaves the thread that it began on. Not the first, which may come at once: it would send guests
+/// elsewhere that are about to be done.
+const TICKS_IN_FRONT: u32 = 2;
+
+/// Processor time for which a guest may keep its thread to itself before it counts as one that computes for long: there is
+/// no tick within what takes the longest, such as filling all memory by one instruction.
+const MOST_HELD: Duration = Duration::from_millis(4);
+
+/// Has each tick end the guest past its deadline, have it leave the thread that it began on, and make it wait for its turn
+/// once it has computed for long. Returns the count of its ticks.
 fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn, ready: Ready) -> Arc<AtomicU32> {
-    let (ticks, takes_turns) = (Arc::new(AtomicU32::new(0)), ready.is_long());
+    let takes_turns = ready.is_long();
+    let first = if turn.is_in_front() { TICKS_IN_FRONT } else { 1 };
+    let ticks = Arc::new(AtomicU32::new(first - 1));
     let count = Arc::clone(&ticks);
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(first.into());
     store.epoch_deadline_callback(move |_| {
         if Instant::now() >= deadline {
             return Err(TimedOut.into());
@@ -192,6 +205,9 @@ fn hold_to_time(store: &mut Store<Host>, deadline: Instant, turn: Turn, ready: R
         let is_long = count.fetch_add(1, Ordering::Relaxed) >= FREE_TICKS;
         if is_long {
             ready.note_long(true);
+        }
+        if turn.is_in_front() {
+            return Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())));
         }
         if !is_long && !takes_turns {
             return Ok(UpdateDeadline::Continue(1));

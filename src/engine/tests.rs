@@ -4,6 +4,7 @@ mod backtrace;
 mod cache;
 mod deploy;
 mod dumps;
+mod front;
 mod fuel;
 mod hostile;
 mod http;

@@ -5,6 +5,7 @@
 //! never end would stand in the line of the threads, and one that has just come would wait for a tick of each.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -19,7 +20,13 @@ pub(super) struct Turns(Arc<Semaphore>);
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
     turns: Turns,
-    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+    in_front: AtomicBool,
 }
 
 impl Turns {
@@ -30,7 +37,7 @@ impl Turns {
 
     /// For one guest, which holds none yet.
     pub(super) fn turn(&self) -> Turn {
-        Turn { turns: self.clone(), held: Arc::default() }
+        Turn { turns: self.clone(), state: Arc::default() }
     }
 }
 
@@ -39,8 +46,21 @@ impl Turn {
     pub(super) async fn next(self) {
         step_back().await;
         if let Ok(permit) = Arc::clone(&self.turns.0).acquire_owned().await {
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+            *self.state.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
         } // it is never closed
+    }
+
+    /// Polls a guest in front, where nobody takes turns.
+    pub(super) fn in_front<T>(&self, poll: impl FnOnce() -> T) -> T {
+        self.state.in_front.store(true, Ordering::Relaxed);
+        let polled = poll();
+        self.state.in_front.store(false, Ordering::Relaxed);
+        polled
+    }
+
+    /// Whether it is being polled there.
+    pub(super) fn is_in_front(&self) -> bool {
+        self.state.in_front.load(Ordering::Relaxed)
     }
 
     /// Runs a guest, which gives its turn up whenever it waits: for its next turn, or in a call of the host.
@@ -48,7 +68,7 @@ impl Turn {
         let mut guest = std::pin::pin!(guest);
         std::future::poll_fn(|context| {
             let polled = guest.as_mut().poll(context);
-            drop(self.held.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(self.state.held.lock().unwrap_or_else(PoisonError::into_inner).take());
             polled
         })
         .await
