@@ -59,6 +59,12 @@ impl Front {
             drop(threads.spawn(async {}));
         }
     }
+
+    /// How many have begun.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
 }
 
 /// Polls what has never been polled. Nobody is woken for it: what is not ready has to be polled again, elsewhere.
