@@ -8,9 +8,9 @@ use super::rest::Cloud;
 use super::version::{Of, VERSIONS};
 use crate::cli::error::Error;
 
-/// A tag of a version.
+/// A version, and a tag that is put on it or taken from it.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Tag {
+pub(in crate::cli) struct Tagged {
     /// The version, by its id
     #[arg(value_name = "VERSION-ID", required_unless_present = "id")]
     named: Option<String>,
@@ -32,7 +32,7 @@ pub(in crate::cli) struct ByTag {
     tag: String,
 }
 
-impl Tag {
+impl Tagged {
     /// Asks for `verb`, and shows the version that comes of it.
     pub(super) async fn change(self, cloud: &Cloud<'_>, verb: &str) -> Result<(), Error> {
         let id = self.named.or(self.id).unwrap_or_default();

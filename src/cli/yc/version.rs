@@ -13,7 +13,7 @@ use super::flags::{ById, seconds, size, with};
 use super::folder;
 use super::function::FUNCTIONS;
 use super::rest::Cloud;
-use super::tags::{ByTag, Tag};
+use super::tags::{ByTag, Tagged};
 use crate::cli::deploy;
 use crate::cli::error::Error;
 use crate::cli::units;
@@ -31,9 +31,9 @@ pub(in crate::cli) enum Command {
     /// List the versions of a function
     List(Of),
     /// Put a tag on a version, and so take it from any other of the function
-    SetTag(Tag),
+    SetTag(Tagged),
     /// Take a tag from a version
-    RemoveTag(Tag),
+    RemoveTag(Tagged),
     /// Show the version that has a tag
     GetByTag(ByTag),
 }
