@@ -1,5 +1,6 @@
 //! What was written last, kept in memory: most values are read soon after they were written, and then cost no
-//! system call. One ring of bytes, allocated once; values are copied out, so nobody holds on to it.
+//! system call. One ring of bytes, allocated once and written as far as it was used: a server that was just started has
+//! none of it in memory. Values are copied out, so nobody holds on to it.
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
@@ -15,7 +16,10 @@ pub(super) struct Tail(RwLock<Ring>);
 
 #[derive(Debug)]
 struct Ring {
+    /// As long as it was ever filled.
     bytes: Vec<u8>,
+    /// How long it becomes.
+    most: usize,
     /// Where the next group goes.
     next: usize,
     /// The oldest first, which is also the order of where they stand in the journal.
@@ -33,7 +37,13 @@ struct Kept {
 
 impl Tail {
     pub(super) fn new(bytes: usize) -> Self {
-        Self(RwLock::new(Ring { bytes: vec![0; bytes], next: 0, groups: VecDeque::new() }))
+        Self(RwLock::new(Ring {
+            // Nothing yet: what replay has read into is given out again at once, and would be here for good.
+            bytes: Vec::new(),
+            most: bytes,
+            next: 0,
+            groups: VecDeque::new(),
+        }))
     }
 
     /// Keeps a group that was written, in place of the oldest ones.
@@ -51,16 +61,19 @@ impl Tail {
 
 impl Ring {
     fn keep(&mut self, segment: u32, offset: u32, group: &[u8]) {
-        if group.len() > self.bytes.len() {
+        if group.len() > self.most {
             return;
         }
-        if self.next + group.len() > self.bytes.len() {
+        if self.next + group.len() > self.most {
             // What stands behind `next` is of the lap before, so it is the oldest.
-            self.forget(self.next, self.bytes.len());
+            self.forget(self.next, self.most);
             self.next = 0;
         }
         let (start, end) = (self.next, self.next + group.len());
         self.forget(start, end);
+        if end > self.bytes.len() {
+            self.bytes.resize(end, 0);
+        }
         self.bytes[start..end].copy_from_slice(group);
         self.groups.push_back(Kept { segment, offset, start, length: group.len() });
         self.next = end;
@@ -103,6 +116,20 @@ mod tests {
         assert!((3..=4).contains(&count), "{count} of at most 18 bytes in 64");
         let last = spans[19];
         assert_eq!(tail.copy(last).unwrap(), vec![19; last.bytes as usize]);
+    }
+
+    #[test]
+    fn memory_is_touched_as_far_as_it_was_used_and_no_further_than_told() {
+        let tail = Tail::new(64);
+        let touched = || tail.0.read().unwrap().bytes.len();
+        assert_eq!(touched(), 0);
+        put(&tail, 0, 4);
+        let one = touched();
+        assert!((4..32).contains(&one), "{one}");
+        for count in 1..20 {
+            put(&tail, count * 100, 4);
+        }
+        assert!((one..=64).contains(&touched()), "{}", touched());
     }
 
     #[test]
