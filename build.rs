@@ -18,8 +18,6 @@ const RULES: &str = r#"#[expect(dead_code, reason = "the descriptors have it")]"
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    println!("cargo:rerun-if-changed=build.rs");
-    pack_relocations();
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).open_files(FILES)?;
     let out = std::env::var("OUT_DIR")?;
@@ -37,13 +35,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("messages.rs")
         .compile_fds_with_config(compiler.file_descriptor_set(), messages)?;
     Ok(())
-}
-
-/// Has the program's 120,000 relative relocations packed: they are read at each start, and unpacked they are 3 MB of its
-/// memory. A linker that does not know of it says so and goes on; a system's own libraries do since glibc 2.36.
-fn pack_relocations() {
-    let target = |what: &str| std::env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
-    if target("OS") == "linux" && target("ENV") == "gnu" {
-        println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-    }
 }
