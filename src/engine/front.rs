@@ -98,8 +98,8 @@ mod tests {
         (near.into_std().unwrap(), far)
     }
 
-    async fn panicking(why: &str) {
-        panic!("on {why}");
+    fn panicking(why: &str) -> impl Future<Output = ()> {
+        std::future::poll_fn(move |_| panic!("on {why}"))
     }
 
     #[tokio::test]

@@ -19,12 +19,12 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// Others are answered before the server has done with those that are silent.
 async fn check_served(server: &Server) {
-    let served = async {
+    let answers = async {
         for _ in 0..5 {
             server.invoke("echo", "quick").await.is(200);
         }
     };
-    tokio::time::timeout(SILENCE, served).await.unwrap();
+    tokio::time::timeout(SILENCE, answers).await.unwrap();
 }
 
 const HALF_A_HEAD: &str = "POST /v1/functions/echo/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-";
