@@ -1,5 +1,6 @@
 //! The only place that starts tasks: each has a name, an owner that waits for it, and a meaning of its end.
 
+use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ pub enum OnExit {
     Shutdown,
     /// Its end concerns nobody else.
     Ignore,
+}
+
+/// What a panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }
 
 /// The tasks of one owner. Cheap to clone; all clones are the same set.

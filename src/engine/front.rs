@@ -72,12 +72,6 @@ pub(super) fn first_poll<T>(work: Pin<&mut impl Future<Output = T>>) -> Result<P
     catch_unwind(AssertUnwindSafe(|| work.poll(&mut Context::from_waker(Waker::noop()))))
 }
 
-/// What a panic said.
-pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -92,6 +86,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::tasks::panic_text;
 
     fn pair() -> (std::os::unix::net::UnixStream, UnixStream) {
         let (near, far) = UnixStream::pair().unwrap();
@@ -110,7 +105,7 @@ mod tests {
         drop(place);
         assert!(front.place().is_some());
         let panicked = first_poll(std::pin::pin!(panicking("purpose")));
-        assert_eq!(panicked.map_err(|panic| said(&*panic).to_owned()), Err("on purpose".to_owned()));
+        assert_eq!(panicked.map_err(|panic| panic_text(&*panic).to_owned()), Err("on purpose".to_owned()));
     }
 
     #[test]

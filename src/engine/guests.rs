@@ -14,6 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::front::{self, Front};
 use super::turns::{Turn, Turns};
 use crate::model::bounds;
+use crate::tasks::panic_text;
 
 /// The guests' runtime. Dropping it stops whatever still runs.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl Guests {
         match turn.in_front(|| front::first_poll(work)) {
             Ok(polled) => polled.map(Ok),
             Err(_) if self.running.is_closed() => Poll::Ready(Err(Lost::Stopped)),
-            Err(panic) => Poll::Ready(Err(Lost::Panicked(front::said(&*panic).to_owned()))),
+            Err(panic) => Poll::Ready(Err(Lost::Panicked(panic_text(&*panic).to_owned()))),
         }
     }
 
@@ -143,7 +144,7 @@ impl Drop for Guests {
 impl From<JoinError> for Lost {
     fn from(error: JoinError) -> Self {
         match error.try_into_panic() {
-            Ok(panic) => Self::Panicked(front::said(&*panic).to_owned()),
+            Ok(panic) => Self::Panicked(panic_text(&*panic).to_owned()),
             Err(_) => Self::Stopped,
         }
     }

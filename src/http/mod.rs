@@ -31,7 +31,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::config;
 use crate::runtime::Runtime;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, panic_text};
 use problem::{Effect, Fault, Problem};
 
 /// The OpenAPI document of the native API, as `/openapi.json` gives it.
@@ -92,8 +92,7 @@ async fn method_not_allowed(method: axum::http::Method, uri: axum::http::Uri) ->
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("?"), "a bug: a request's handler panicked");
+    tracing::error!(panic = panic_text(&*panic), "a bug: a request's handler panicked");
     let detail = "the runtime has a bug: the log has more";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", detail.to_owned())
         .effect(Effect::Unknown)

@@ -41,7 +41,7 @@ const PLACES: [Place; 7] = [
             ("engine/trap.rs", "the only reader of wasmtime's errors"),
             ("engine/output.rs", "a test of an error of its own"),
             ("outbound/tls.rs", "what TLS has against a server, which its caller is told"),
-            ("http/mod.rs", "the text of a panic"),
+            ("tasks.rs", "the text of a panic"),
         ],
     },
 ];

@@ -272,7 +272,7 @@ fn parts(value: &Value) -> Vec<String> {
 
 impl Change {
     /// Makes the change to a part of a value.
-    fn make(&self, whole: &mut Value, at: &Index) {
+    fn make(&self, whole: &mut Value, at: Index) {
         let parts = parts(whole);
         let part = at.get(&parts);
         let (outer, key) = part.rsplit_once('/').unwrap_or_default();
@@ -297,7 +297,7 @@ impl Operation {
     async fn sent(&self, server: &Server, things: &Things, mutation: &Mutation) -> Answer {
         let is_read = self.method == Method::GET || self.method == Method::DELETE;
         let mut fields = self.right.clone();
-        mutation.changes.iter().for_each(|(at, change)| change.make(&mut fields, at));
+        mutation.changes.iter().for_each(|(at, change)| change.make(&mut fields, *at));
         let path = format!("{}?{}", self.path_with(things, mutation.id), mutation.query);
         let path = path.trim_end_matches('?');
         let request = server.request(self.method.clone(), path);
