@@ -89,8 +89,12 @@ impl Guests {
     }
 
     /// The first poll of `work`, if there is a place for it. What the guest asks the system for belongs to the guests.
+    ///
+    /// It is the only run that is under way: where there are others the guests' threads are awake anyway, and requests
+    /// that come meanwhile are better served than kept waiting.
     fn begin_in_front<T>(&self, work: Pin<&mut impl Future<Output = T>>, turn: &Turn) -> Poll<Result<T, Lost>> {
-        let Some(_place) = self.front.place().filter(|_| !self.running.is_closed()) else { return Poll::Pending };
+        let may_begin = self.running.len() <= 1 && !self.running.is_closed();
+        let Some(_place) = may_begin.then(|| self.front.place()).flatten() else { return Poll::Pending };
         let _entered = self.handle.enter();
         match turn.in_front(|| front::first_poll(work)) {
             Ok(polled) => polled.map(Ok),

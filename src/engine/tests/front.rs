@@ -55,6 +55,19 @@ async fn where_there_is_no_place_in_front_a_guest_begins_on_the_guests_threads()
 }
 
 #[tokio::test]
+async fn while_another_runs_a_guest_begins_on_the_guests_threads() {
+    let engine = engine();
+    let (echo, spin) =
+        (deploy(&engine, guest("hostile/echo.wat")).await, deploy(&engine, guest("hostile/spin.wat")).await);
+    let mut other = Box::pin(engine.run(&spin, call("")));
+    assert!(poll!(other.as_mut()).is_pending(), "it never ends");
+    let begun = engine.front().begun();
+    assert_eq!(body(engine.run(&echo, call("tide")).await), "tide");
+    assert_eq!(engine.front().begun(), begun);
+    drop(other);
+}
+
+#[tokio::test]
 async fn a_guest_that_computes_leaves_the_front_and_does_not_come_back() {
     let engine = engine();
     let spin = deploy(&engine, guest("hostile/spin.wat")).await;
