@@ -1,4 +1,4 @@
-//! The runtime's errors as problems of the native dialect. What is told of each stands in [`facts`]; the members that only one
+//! The runtime's errors as problems of the native dialect. What is told of each stands in [`mod@facts`]; the members that only one
 //! kind has are added here.
 
 mod facts;
