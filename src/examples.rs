@@ -117,6 +117,7 @@ fn deployment(example: &Example) -> Deployment {
         annotations: Annotations::new(),
         always: false,
         cgi: false,
+        instance_concurrency: None,
         config: Some(ConfigText {
             retry,
             max_event_age: bounds::DEFAULT_MAX_EVENT_AGE,

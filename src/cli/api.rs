@@ -80,6 +80,8 @@ pub(super) struct Version {
     #[serde(default)]
     pub(super) reuse: Option<u32>,
     #[serde(default)]
+    pub(super) instance_concurrency: Option<u32>,
+    #[serde(default)]
     pub(super) wasi_0_3: bool,
     #[serde(default)]
     pub(super) core_dump: bool,

@@ -75,6 +75,13 @@ pub(super) struct Deploy {
     /// commands [default: a fresh instance for each]
     #[arg(long, value_name = "N")]
     reuse: Option<u32>,
+    /// With `--reuse`, have one instance serve up to so many invocations at once: what waits then costs little. For http
+    /// functions of WASI 0.3, up to 16. They share its memory, its handles and its end: one that traps, or computes past
+    /// its time limit, ends the others in it, which count as interrupted and are tried again. What the instance writes
+    /// to standard output and error stands in the log of each that is in it then, and each is charged an equal part of
+    /// the processor time. Not with `--fuel`, `--allow-http` or `--allow-function` [default: 1]
+    #[arg(long, value_name = "N")]
+    instance_concurrency: Option<u32>,
     /// Keep a core dump of an attempt that traps: its memory, globals and stack, in the format that debuggers of
     /// WebAssembly read (`invocations core-dump ID`). It holds whatever the function had in memory, its secrets too
     #[arg(long)]
@@ -117,6 +124,8 @@ struct Settings {
     debug_info: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reuse: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_concurrency: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     core_dump: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -177,6 +186,7 @@ impl Deploy {
             fuel: self.fuel,
             debug_info: self.debug_info,
             reuse: self.reuse,
+            instance_concurrency: self.instance_concurrency,
             core_dump: self.core_dump,
             cgi: self.cgi,
             grants: self.grants.given()?,
@@ -259,6 +269,7 @@ mod tests {
             ["--concurrency", "3"],
             ["--fuel", "1000000"],
             ["--reuse", "128"],
+            ["--instance-concurrency", "16"],
             ["--env", "A=b=c"],
             ["--max-retries", "2"],
             ["--allow-http", "https://a.example"],
@@ -267,7 +278,8 @@ mod tests {
         ];
         let expected = serde_json::json!({
             "entrypoint": "command", "arguments": ["-v", "x"], "memory_bytes": 67_108_864, "timeout_ms": 5000,
-            "concurrency": 3, "fuel": 1_000_000, "reuse": 128, "environment": {"A": "b=c"}, "async_config": {"max_retries": 2},
+            "concurrency": 3, "fuel": 1_000_000, "reuse": 128, "instance_concurrency": 16, "environment": {"A": "b=c"},
+            "async_config": {"max_retries": 2},
             "grants": {"http": ["https://a.example"], "secrets": {"KEY": "api-key"}, "config": {"mode": "dry"}},
         });
         assert_eq!(settings(typed.as_flattened()).unwrap(), expected);

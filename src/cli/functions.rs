@@ -265,6 +265,7 @@ fn asked(version: &Version) -> impl Iterator<Item = (&'static str, String)> {
     [
         ("fuel", version.fuel.map(|fuel| fuel.to_string())),
         ("reuse", version.reuse.map(|most| format!("up to {most} invocations of an instance"))),
+        ("at once", version.instance_concurrency.map(|most| format!("up to {most} invocations in an instance"))),
         ("wasi 0.3", said(version.wasi_0_3)),
         ("core dumps", said(version.core_dump)),
     ]
@@ -285,7 +286,7 @@ mod tests {
                 "version": 2, "created_at": "2026-01-02T00:00:00.000Z", "digest": "sha256:0123456789abcdef",
                 "module_bytes": 1536, "entrypoint": "handler", "arguments": [], "environment": {"A": "b"},
                 "memory_bytes": 134_217_728, "timeout_ms": 30000, "concurrency": null,
-                "fuel": 1000, "reuse": 8, "core_dump": true, "wasi_0_3": false,
+                "fuel": 1000, "reuse": 8, "instance_concurrency": 4, "core_dump": true, "wasi_0_3": false,
             },
             "async_config": {
                 "set": true, "max_retries": 1, "max_event_age_s": 3600, "retry_delay_ms": 1000,
@@ -324,6 +325,7 @@ VERSION  ALIASES     ENTRYPOINT  SIZE     MEMORY   TIMEOUT  DIGEST        DEPLOY
             "environment      A=b",
             "fuel             1000",
             "reuse            up to 8 invocations of an instance",
+            "at once          up to 4 invocations in an instance",
             "core dumps       yes",
             "on failure       -",
         ] {

@@ -126,6 +126,31 @@ pub struct Identity {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Identity {
+    /// What an instance is told that serves several invocations at once: what is the same for all of them.
+    pub(super) fn of_instance(&self) -> Self {
+        Self {
+            invocation: String::new(),
+            namespace: self.namespace.clone(),
+            function: self.function.clone(),
+            version: self.version,
+            attempt: 0,
+            content_type: String::new(),
+            accepted: Timestamp::default(),
+            deadline: Timestamp::default(),
+            chain: Vec::new(),
+            hop: 0,
+            traceparent: None,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// Whether it is that of one invocation.
+    pub(super) const fn is_of_one(&self) -> bool {
+        !self.invocation.is_empty()
+    }
+}
+
 /// What one run gave.
 #[derive(Clone, Debug)]
 pub struct Ran {

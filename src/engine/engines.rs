@@ -8,6 +8,7 @@ use super::build::Flavor;
 use super::host::Linkers;
 use super::rest::Resting;
 use super::settings::{EngineError, Rooms, Settings, config};
+use super::shared::Sharing;
 use super::trap;
 
 /// All of them.
@@ -26,6 +27,7 @@ pub(super) struct Made {
     pub(super) wasmtime: wasmtime::Engine,
     pub(super) linkers: Linkers,
     pub(super) resting: Resting,
+    pub(super) sharing: Sharing,
 }
 
 impl Engines {
@@ -73,7 +75,7 @@ impl Engines {
         let room = self.rooms.of(flavor);
         let wasmtime = wasmtime::Engine::new(&config(flavor, room))?;
         let linkers = Linkers::new(&wasmtime, flavor, self.fault_injection)?;
-        Ok(Made { wasmtime, linkers, resting: Resting::new(room.resting(), self.rest) })
+        Ok(Made { wasmtime, linkers, resting: Resting::new(room.resting(), self.rest), sharing: Sharing::default() })
     }
 
     /// How many were made.

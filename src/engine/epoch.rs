@@ -1,7 +1,7 @@
 //! The ticker: a thread that moves wasmtime's epoch on, which is when a guest is looked at and lets others run.
 //!
-//! It keeps to absolute instants, so a late tick is not a longer one, and it sleeps while no guest runs, so an
-//! idle process does not wake.
+//! It keeps to absolute instants, so a late tick is not a longer one, and it sleeps once no guest has run for a while, so
+//! an idle process does not wake.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,6 +12,10 @@ use crate::model::bounds;
 
 /// Time between two ticks. Guests that compute share a core in slices of this length.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks that are let go by without a guest before the thread sleeps: where one comes soon after the other, none of them has
+/// to wake it.
+const LINGER_TICKS: u32 = 20;
 
 /// Ticks while a guest runs; stops its thread when dropped.
 #[derive(Debug)]
@@ -72,20 +76,25 @@ impl Shared {
     fn run(&self, tick: &impl Fn()) {
         let mut next = now();
         let mut give_up = None;
+        let mut idle_ticks = LINGER_TICKS; // nobody has run yet
         loop {
             let stopping = self.stopping.load(Ordering::SeqCst);
             if stopping && *give_up.get_or_insert_with(|| now() + bounds::GUEST_STOP) <= now() {
                 return;
             }
-            if self.running.load(Ordering::SeqCst) == 0 {
-                if stopping {
-                    return;
-                }
+            let is_idle = self.running.load(Ordering::SeqCst) == 0;
+            if is_idle && stopping {
+                return;
+            }
+            idle_ticks = if is_idle { idle_ticks + 1 } else { 0 };
+            if idle_ticks > LINGER_TICKS {
                 self.sleep();
-                next = now();
+                (next, idle_ticks) = (now(), 0);
                 continue;
             }
-            tick();
+            if !is_idle {
+                tick();
+            }
             next = wait_until(next + TICK);
         }
     }

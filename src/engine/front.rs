@@ -1,9 +1,9 @@
 //! Runs begin in front: on the thread that asks for one, until the guest first waits, or for a tick or two. Nearly all are done
 //! by then, and no other thread was woken for them; whatever is not goes on on the guests' own threads.
 //!
-//! So many begin at once that one of the threads in front is left for others. A guest leaves when a tick tells it to; where it
-//! holds its thread for longer all the same (one instruction may fill a whole memory), another thread is woken: the one
-//! that is held may be the one that was looking after the sockets, and nobody would notice.
+//! A run does so where no other is under way (`guests`), and never on the last thread in front that is free. A guest leaves
+//! when a tick tells it to; where it holds its thread for longer all the same (one instruction may fill a whole memory), another
+//! thread is woken: the one that is held may be the one that was looking after the sockets, and nobody would notice.
 
 use std::any::Any;
 use std::future::Future;

@@ -35,6 +35,10 @@ pub(super) enum Lost {
     Stopped,
 }
 
+/// Where guests have work done beside them.
+#[derive(Clone, Debug)]
+pub(super) struct Aside(Handle);
+
 /// Polls between two looks at timers and sockets. A poll of a guest that computes lasts a tick.
 const EVENT_INTERVAL: u32 = 4;
 /// Every second poll goes to whoever came from outside, if somebody has: a guest that is about to start waits for no
@@ -103,9 +107,14 @@ impl Guests {
         }
     }
 
-    /// Has `work` done beside the guests, until it is done or they are stopped.
-    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.handle.spawn(work));
+    /// Has `work`, which is guests' own, done on their threads, until it is done or the engine stops.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.handle.spawn(Box::pin(self.running.track_future(work))));
+    }
+
+    /// A way to have work done beside the guests.
+    pub(super) fn aside(&self) -> Aside {
+        Aside(self.handle.clone())
     }
 
     /// Stops every guest, and waits for it as long as [`bounds::GUEST_STOP`].
@@ -133,6 +142,13 @@ impl Guests {
 
     fn take(&self) -> Option<Runtime> {
         self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Aside {
+    /// Has `work` done, until it is done or the guests are stopped.
+    pub(super) fn run(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(work));
     }
 }
 

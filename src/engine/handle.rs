@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::build::CodeId;
 use super::call::{Call, Ran};
@@ -19,9 +20,10 @@ use super::host::{Outward, RefusedDirectory};
 use super::meter::{Meter, Withheld};
 use super::ready::{Ready, Shelf};
 use super::refused::{LoadError, Refused};
-use super::rest::Alive;
+use super::rest::{self, Alive, Of};
 use super::run::{Ended, Output, Watch, circumstances, run};
 use super::settings::{EngineError, Settings};
+use super::shared::{self, Answer, Asked};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::grant::Grants;
 use crate::model::outcome::{Failure, FailureKind};
@@ -117,6 +119,9 @@ impl Engine {
     ///
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {
+        if shared::may_share(ready, &call) {
+            return Box::pin(self.run_shared(ready, call)).await;
+        }
         let (timeout, known) = (call.timeout(), circumstances(&call, Withheld::default()));
         let before = ready.engine().resting.take(ready, &call);
         let (watch, input_bytes) = (self.watch(ready, &call, before.as_ref()), call.input.bytes().len());
@@ -135,6 +140,37 @@ impl Engine {
         ran
     }
 
+    /// Runs a guest in an instance that may serve others at the same time.
+    async fn run_shared(&self, ready: &Ready, call: Call) -> Ran {
+        let (until, known) = (Instant::now() + call.timeout(), circumstances(&call, Withheld::default()));
+        let (watch, input_bytes) = (self.watch(ready, &call, None), call.input.bytes().len());
+        let Watch { output, meter, .. } = &watch;
+        let ticking = self.0.ticker.ticking();
+        let asked = Asked { call, log: output.log.clone(), meter: meter.clone(), until, ticking };
+        let ended = match tokio::time::timeout_at(until, self.served(ready, asked)).await {
+            Ok(Some(ended)) => ended,
+            Ok(None) => End::from(Err(interrupted())).into(),
+            Err(_elapsed) => End::from(Err(known.timed_out())).into(),
+        };
+        watch.ran(ended.end, ended.core_dump, input_bytes)
+    }
+
+    /// Has an instance serve what is asked, another one where it ended before it had begun; `None` where the runtime is stopped.
+    async fn served(&self, ready: &Ready, mut asked: Asked) -> Option<Ended> {
+        let Parts { guests, outward, .. } = &*self.0;
+        loop {
+            let (ask, answer) = shared::ask(asked);
+            if let Some(opened) = ready.engine().sharing.give(ready, ask, &ready.engine().resting) {
+                let serving = shared::serve(opened, Arc::clone(outward), guests.turn(), guests.aside());
+                guests.spawn(serving);
+            }
+            match answer.await? {
+                Answer::Ended(ended) => return Some(*ended),
+                Answer::Again(again) => asked = *again,
+            }
+        }
+    }
+
     fn watch(&self, ready: &Ready, call: &Call, before: Option<&Alive>) -> Watch {
         let output = before.map_or_else(|| Output::of(ready, call), |alive| alive.output.clone());
         Watch { output, turn: self.0.guests.turn(), meter: Meter::begin() }
@@ -142,13 +178,8 @@ impl Engine {
 
     fn lay_to_rest(&self, alive: Alive, ready: &Ready, call: &Call) {
         let engine = ready.engine();
-        if engine.resting.put(alive, ready, call) {
-            let engine = Arc::downgrade(engine);
-            self.0.guests.beside(async move {
-                while let Some(due) = engine.upgrade().and_then(|engine| engine.resting.sweep()) {
-                    tokio::time::sleep_until(due).await;
-                }
-            });
+        if engine.resting.put(alive, Of::call(ready, call)) {
+            self.0.guests.aside().run(rest::tend(engine));
         }
     }
 

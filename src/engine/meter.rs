@@ -57,7 +57,7 @@ impl Meter {
 
     /// The instance stands, and is entered next.
     pub(super) fn instantiated(&self) {
-        let since = u64::try_from(self.0.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let since = nanoseconds(self.0.began.elapsed());
         self.0.instantiated.store(since.max(1), Ordering::Relaxed);
     }
 
@@ -88,6 +88,11 @@ impl Meter {
         Withheld { memory, table }
     }
 
+    /// So much more processor time was used for it.
+    pub(super) fn has_computed(&self, time: Duration) {
+        self.0.cpu_ns.fetch_add(nanoseconds(time), Ordering::Relaxed);
+    }
+
     /// Counts the processor time of a guest.
     pub(super) async fn counted<T>(&self, guest: impl Future<Output = T>) -> T {
         let mut guest = std::pin::pin!(guest);
@@ -95,9 +100,8 @@ impl Meter {
             let before = cpu_time();
             let polled = guest.as_mut().poll(context);
             let used = cpu_time().saturating_sub(before);
-            let used = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
-            self.0.cpu_ns.fetch_add(used, Ordering::Relaxed);
-            self.0.longest_poll_ns.fetch_max(used, Ordering::Relaxed);
+            self.has_computed(used);
+            self.0.longest_poll_ns.fetch_max(nanoseconds(used), Ordering::Relaxed);
             polled
         })
         .await
@@ -128,8 +132,12 @@ impl Meter {
     }
 }
 
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Processor time of this thread so far.
-fn cpu_time() -> Duration {
+pub(super) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

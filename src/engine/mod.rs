@@ -48,6 +48,7 @@ mod rest;
 mod compile;
 mod dump;
 mod run;
+mod shared;
 
 mod handle;
 

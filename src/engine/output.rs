@@ -40,6 +40,8 @@ enum Past {
 struct Written {
     bytes: Vec<u8>,
     dropped: u64,
+    /// Those that get what is written, where this is what several runs write to at once.
+    readers: Option<Vec<Capture>>,
 }
 
 /// How much a guest may hand over at once.
@@ -56,13 +58,33 @@ impl Capture {
         Self::new(bound, Past::Stop, Entrusted::default())
     }
 
+    /// What several runs write to that are in one instance: each of their logs gets all of it, since nobody can tell who
+    /// wrote it. What is written while there is none is dropped.
+    pub(super) fn shared(secrets: Entrusted) -> Self {
+        let capture = Self::new(0, Past::Cut, secrets);
+        capture.written().readers = Some(Vec::new());
+        capture
+    }
+
+    /// Has a log get what is written here from now on.
+    pub(super) fn reaches(&self, log: &Self) {
+        self.written().readers.get_or_insert_default().push(log.clone());
+    }
+
+    /// Has it get no more.
+    pub(super) fn leaves(&self, log: &Self) {
+        if let Some(readers) = &mut self.written().readers {
+            readers.retain(|reader| !reader.is_same(log));
+        }
+    }
+
     fn new(bound: usize, past_it: Past, secrets: Entrusted) -> Self {
         Self { written: Arc::default(), bound, past_it, secrets }
     }
 
     /// Takes what was written so far, and says on a last line how much was dropped.
     pub(super) fn take(&self) -> Bytes {
-        let Written { bytes, dropped } = std::mem::take(&mut *self.written());
+        let Written { bytes, dropped, .. } = std::mem::take(&mut *self.written());
         let mut bytes = self.secrets.redacted(bytes, dropped > 0);
         if dropped > 0 {
             bytes.extend_from_slice(format!("\n({dropped} more bytes were written and dropped)\n").as_bytes());
@@ -116,6 +138,9 @@ impl Capture {
 
     fn push(&self, bytes: &[u8]) -> Result<(), TooLarge> {
         let mut written = self.written();
+        if let Some(readers) = &written.readers {
+            return readers.iter().try_for_each(|reader| reader.push(bytes));
+        }
         let room = self.bound.saturating_sub(written.bytes.len());
         let fits = &bytes[..bytes.len().min(room)];
         written.bytes.extend_from_slice(fits);

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::build::CodeId;
 use super::engines::Made;
-use super::entrypoint::{Signature, Target};
+use super::entrypoint::{Http, Http03, Signature, Target};
 use crate::model::bounds;
 use crate::model::function::Entrypoint;
 
@@ -49,6 +49,11 @@ impl Ready {
     /// Whether it is a program, with a standard input and output of its own.
     pub(super) fn is_command(&self) -> bool {
         matches!(self.0.target, Target::Command(_))
+    }
+
+    /// The function, if it is one of which an instance may serve several runs at once.
+    pub(super) fn shareable(&self) -> Option<&Http03> {
+        if let Target::Http(Http::Wasi03(http)) = &self.0.target { Some(http) } else { None }
     }
 
     /// Whether it is to be expected that a run computes for long: the last one did.

@@ -28,7 +28,7 @@ use crate::model::usage::Usage;
 #[derive(Clone, Debug)]
 pub(super) struct Output {
     stdout: Capture,
-    log: Capture,
+    pub(super) log: Capture,
 }
 
 impl Output {
@@ -157,7 +157,8 @@ async fn host(
     Host::new(call, streams, meter.clone(), outward).await
 }
 
-fn store(ready: &Ready, call: &Call, host: Host) -> Store<Host> {
+/// The store of a fresh instance.
+pub(super) fn store(ready: &Ready, call: &Call, host: Host) -> Store<Host> {
     let mut store = Store::new(&ready.engine().wasmtime, host);
     store.limiter(Host::limiter);
     store.set_hostcall_fuel(bounds::MAX_GUEST_COPY_BYTES);
@@ -180,7 +181,7 @@ fn note_fuel<T>(store: &Store<Host>, call: &Call, meter: &Meter, ended: &wasmtim
 
 /// Ticks that a guest computes before it takes turns with others that do. One of a function whose last run computed for
 /// longer does so from its first instant: many that begin together would keep others waiting for these ticks of each.
-const FREE_TICKS: u32 = 2;
+pub(super) const FREE_TICKS: u32 = 2;
 
 /// The tick at which a guest leaves the thread that it began on. Not the first, which may come at once: it would send guests
 /// elsewhere that are about to be done.

@@ -12,6 +12,7 @@ mod isolation;
 mod ordinary;
 mod raw;
 mod reuse;
+mod shared;
 mod typed;
 mod wasi_0_3;
 
@@ -30,9 +31,9 @@ use super::call::{Call, Identity, Input, Ran, Reply, Request};
 use super::{CodeId, Engine, Ready, Refused, Settings};
 use crate::model::function::Entrypoint;
 use crate::model::function::{Limits, Version};
-use crate::model::grant::Grants;
 use crate::model::names::{Digest, Namespace};
 use crate::model::outcome::{Advice, Failure, FailureKind};
+use crate::model::samples;
 use crate::model::secret::Entrusted;
 use crate::model::time::Timestamp;
 
@@ -93,24 +94,7 @@ pub(in crate::engine) fn call(payload: impl Into<Bytes>) -> Call {
 /// What [`call`] runs under.
 pub(in crate::engine) fn version() -> Version {
     let limits = Limits { memory_bytes: 64 * MIB, timeout: Duration::from_secs(60), ..Limits::default() };
-    Version {
-        number: NonZeroU32::new(3).unwrap(),
-        created: Timestamp::from_ms(0),
-        digest: Digest::from_bytes([0; 32]),
-        module_bytes: 0,
-        entrypoint: Entrypoint::Command,
-        arguments: Vec::new(),
-        environment: BTreeMap::new(),
-        limits,
-        grants: Grants::default(),
-        debug_info: false,
-        wants: Vec::new(),
-        reuse: None,
-        wasi_0_3: false,
-        core_dump: false,
-        annotations: std::collections::BTreeMap::new(),
-        cgi: false,
-    }
+    Version { number: NonZeroU32::new(3).unwrap(), limits, ..samples::version() }
 }
 
 /// Deploys a module whose code is made for this version.

@@ -17,6 +17,11 @@ use crate::model::outcome::{Advice, Failure, FailureKind};
 #[error("the time limit is reached")]
 pub(super) struct TimedOut;
 
+/// Those that ran in it have all gone away; raised at a tick of the epoch.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("nobody waits for it any more")]
+pub(super) struct Unwanted;
+
 /// What is known of a run besides the error that ended it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances {

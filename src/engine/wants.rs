@@ -18,6 +18,8 @@ pub struct Outside {
     pub wants: Vec<String>,
     /// Whether it imports or exports something of WASI 0.3, or does several things at once as that does.
     pub wasi_0_3: bool,
+    /// Whether it answers HTTP requests as 0.3 has it, and not as 0.2 has it as well: one instance may serve several at once.
+    pub is_http_0_3: bool,
 }
 
 /// Looks at a module.
@@ -28,7 +30,7 @@ pub async fn look_at(module: Bytes) -> Outside {
 }
 
 pub(super) fn look(module: &[u8]) -> Outside {
-    let (mut outside, mut depth) = (Outside::default(), 0_usize);
+    let (mut outside, mut depth, mut is_http_0_2) = (Outside::default(), 0_usize, false);
     // What is refused for its structure is refused by whoever compiles it, and nothing of it is asked here.
     if !Parser::is_component(module) || scan::outline(module).is_err() {
         return outside;
@@ -44,8 +46,11 @@ pub(super) fn look(module: &[u8]) -> Outside {
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 0 => {
-                let mut names = exports.into_iter().map_while(Result::ok).map(|export| export.name.name);
-                outside.wasi_0_3 |= names.any(is_of_0_3);
+                for name in exports.into_iter().map_while(Result::ok).map(|export| export.name.name) {
+                    outside.wasi_0_3 |= is_of_0_3(name);
+                    outside.is_http_0_3 |= name.starts_with("wasi:http/handler@0.3.");
+                    is_http_0_2 |= name.starts_with("wasi:http/incoming-handler@0.2.");
+                }
             }
             Payload::ComponentCanonicalSection(functions) => outside.wasi_0_3 |= any_concurrent(functions),
             Payload::ComponentTypeSection(types) if is_shallow(module.get(types.range())) => {
@@ -54,6 +59,7 @@ pub(super) fn look(module: &[u8]) -> Outside {
             _ => (),
         }
     }
+    outside.is_http_0_3 &= !is_http_0_2; // of both, the one that is no experiment runs
     outside
 }
 
@@ -108,6 +114,15 @@ mod tests {
     fn check_0_3(component: &str, expected: bool) {
         let component = wat::parse_str(component).unwrap();
         assert_eq!(look(&component).wasi_0_3, expected);
+    }
+
+    #[test]
+    fn a_component_that_answers_both_versions_of_http_is_run_as_one_of_0_2() {
+        let both = r#"(component (instance $i)
+             (export "wasi:http/handler@0.3.0" (instance $i)) (export "wasi:http/incoming-handler@0.2.4" (instance $i)))"#;
+        let one = r#"(component (instance $i) (export "wasi:http/handler@0.3.0" (instance $i)))"#;
+        let is_http_0_3 = |text| look(&wat::parse_str(text).unwrap()).is_http_0_3;
+        assert_eq!((is_http_0_3(one), is_http_0_3(both)), (true, false));
     }
 
     #[test]

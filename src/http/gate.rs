@@ -75,7 +75,7 @@ impl Gate {
         let uri = request.uri().clone();
         let (admitted, dialect) = if self.runtime.authenticates() {
             let dialect = Dialect::of(request.method(), request.uri(), request.headers());
-            (self.admit(request, dialect).await, dialect)
+            (Box::pin(self.admit(request, dialect)).await, dialect) // large, and not for every server
         } else {
             (Ok(self.let_in(request)), None)
         };

@@ -48,6 +48,8 @@ pub const FUEL: RangeInclusive<u64> = 1..=(1 << 53) - 1;
 
 /// Invocations that one instance may serve: what a guest never frees is gone with it.
 pub const REUSE: RangeInclusive<u32> = 1..=1_000_000;
+/// Invocations that one instance may serve at once: as many as `wasmtime serve` gives one.
+pub const INSTANCE_CONCURRENCY: RangeInclusive<u32> = 1..=16;
 /// Instances that rest in one engine, at most; a small pool has an eighth of its places for them.
 pub const MAX_RESTING: u32 = 64;
 /// Linear memory of all that rest in one engine.
@@ -392,6 +394,9 @@ pub const STORE_CACHE_BYTES: u64 = 32 * MIB;
 pub const SEGMENT_BYTES: u32 = 16 * 1_024 * 1_024;
 /// Segments that are prepared for a time of many writes, those kept for a full disk included.
 pub const MAX_SPARE_SEGMENTS: usize = 8;
+/// Segments that came free and are kept for a time of many writes, with those that are prepared: a window gives back as many
+/// as it began.
+pub const MAX_KEPT_SEGMENTS: usize = 16;
 /// What was written to the journal last and is kept in memory: most payloads are read within a second, and this
 /// is a second of some twenty thousand of the usual size.
 pub const JOURNAL_TAIL_BYTES: usize = 16 * 1_024 * 1_024;

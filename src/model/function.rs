@@ -137,6 +137,9 @@ pub struct Version {
     /// Whether it is a command that answers HTTP requests as CGI has it.
     #[serde(default)]
     pub cgi: bool,
+    /// How many invocations one instance may serve at once, where it may serve more than one at all; `None` is one.
+    #[serde(default)]
+    pub instance_concurrency: Option<NonZeroU32>,
 }
 
 impl Version {

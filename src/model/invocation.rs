@@ -226,6 +226,7 @@ impl Invocation {
             {
                 failure.shorten(bounds::MAX_OLD_MESSAGE_BYTES); // the record is written at every step
             }
+            self.attempts.reserve_exact(1); // most have one
             self.attempts.push(Attempt { number: attempt, started: now, end: None });
         } else if let (State::Running { .. }, Some(last)) = (&self.state, self.attempts.last_mut()) {
             let retry_at = if let State::Queued { due, .. } = next { Some(due) } else { None };

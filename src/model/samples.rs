@@ -42,6 +42,7 @@ pub(crate) fn version() -> Version {
         debug_info: false,
         wants: Vec::new(),
         reuse: None,
+        instance_concurrency: None,
         wasi_0_3: false,
         core_dump: false,
         annotations: BTreeMap::new(),

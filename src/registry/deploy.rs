@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::change::{annotated, limited};
 use super::configure::ConfigText;
+use super::error::Unshared;
 use super::{Registry, RegistryError};
 use crate::engine::{self, Build, CodeId, Flavor};
 use crate::model::bounds::{self, OutOfRange, within};
@@ -39,6 +40,8 @@ pub struct Deployment {
     pub debug_info: bool,
     /// How many invocations one instance may serve; `None` gives each a fresh one.
     pub reuse: Option<NonZeroU32>,
+    /// How many invocations one instance may serve at once; `None` is one.
+    pub instance_concurrency: Option<NonZeroU32>,
     /// Whether a core dump is kept of an attempt that traps.
     pub core_dump: bool,
     /// Whether it is a command that answers HTTP requests as CGI has it.
@@ -93,7 +96,7 @@ impl Registry {
         let parts = &self.parts;
         parts.engine.admit(&deployment.grants).await.map_err(RegistryError::Directory)?;
         let digest = digest(deployment.module.clone()).await;
-        let engine::Outside { wants, wasi_0_3 } = engine::look_at(deployment.module.clone()).await;
+        let engine::Outside { wants, wasi_0_3, is_http_0_3 } = engine::look_at(deployment.module.clone()).await;
         let entrypoint = parts
             .engine
             .inspect(
@@ -106,6 +109,7 @@ impl Registry {
         if deployment.reuse.is_some() && entrypoint == Entrypoint::Command {
             return Err(RegistryError::CannotReuse);
         }
+        deployment.may_share(entrypoint == Entrypoint::Http && is_http_0_3)?;
         if deployment.cgi && entrypoint != Entrypoint::Command {
             return Err(RegistryError::NoCgi(entrypoint));
         }
@@ -188,8 +192,25 @@ impl Deployment {
         if let Some(reuse) = self.reuse {
             within("reuse", reuse.get(), &bounds::REUSE).map_err(RegistryError::Range)?;
         }
+        if let Some(at_once) = self.instance_concurrency {
+            within("instance_concurrency", at_once.get(), &bounds::INSTANCE_CONCURRENCY)
+                .map_err(RegistryError::Range)?;
+        }
         let timeout_ms = whole_ms(self.limits.timeout);
         within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
+    }
+
+    /// Whether its instances may serve several invocations at once, where it asks for that.
+    fn may_share(&self, is_http_0_3: bool) -> Result<(), RegistryError> {
+        let why = match self.instance_concurrency {
+            None | Some(NonZeroU32::MIN) => return Ok(()),
+            Some(_) if !is_http_0_3 => Unshared::OneAtATime,
+            Some(_) if self.reuse.is_none() => Unshared::Fresh,
+            Some(_) if self.limits.fuel.is_some() => Unshared::Fuel,
+            Some(_) if !self.grants.http.is_empty() || !self.grants.functions.is_empty() => Unshared::Outgoing,
+            Some(_) => return Ok(()),
+        };
+        Err(RegistryError::CannotShare(why))
     }
 
     fn build(&self, wasi_0_3: bool) -> Build {
@@ -211,6 +232,7 @@ impl Deployment {
             debug_info: self.debug_info,
             wants: Vec::new(),
             reuse: self.reuse,
+            instance_concurrency: self.instance_concurrency,
             wasi_0_3: false,
             core_dump: self.core_dump,
             annotations: self.annotations.clone(),

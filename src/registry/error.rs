@@ -11,12 +11,36 @@ use crate::model::target::InvalidTarget;
 use crate::registry::targets::TargetRefused;
 use crate::store::StoreError;
 
+/// Why an instance of a version cannot serve several invocations at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unshared {
+    /// Its code takes one at a time.
+    #[error(
+        "only an http function of WASI 0.3 (`wasi:http/handler@0.3.x`) serves several invocations at once in one instance"
+    )]
+    OneAtATime,
+    /// Fuel is counted by the instance.
+    #[error("`fuel` is counted by the instance, and nobody could tell which of the invocations in it used it up")]
+    Fuel,
+    /// What goes out of an instance has the chain and the trace of one invocation.
+    #[error(
+        "what an instance asks of others (grants of `http` and `functions`) goes out as one invocation's, and nobody could tell which of those in it asks"
+    )]
+    Outgoing,
+    /// A fresh instance serves one.
+    #[error("without `reuse` each invocation has an instance of its own")]
+    Fresh,
+}
+
 /// Why a function could not be found or changed. Unless it is [`RegistryError::Store`], nothing has changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
     /// Reuse was asked for an entrypoint that has none.
     #[error("a command ends with its run, so its instance cannot be used again: leave out `reuse`")]
     CannotReuse,
+    /// Several invocations at once in an instance were asked for where that cannot be.
+    #[error("{0}: leave out `instance_concurrency`")]
+    CannotShare(Unshared),
     /// The change would close a cycle: what lies on it, the first again at the end.
     #[error("this would close a cycle: {}", arrows(.0))]
     Cycle(Vec<Node>),

@@ -58,7 +58,7 @@ impl Runtime {
         let request = Request { payload: info, traceparent, attributes, head };
         let lineage = Lineage { chain, retry_of: None };
         let order = Order { request, lineage, payload, when, priority, keyed, callback, in_place_of: None };
-        self.enqueue(&function, &version, order).await
+        Box::pin(self.enqueue(&function, &version, order)).await // large, as an invocation that is run at once is
     }
 
     /// Accepts a new invocation with the payload of a settled one, with the function's present configuration.

@@ -102,7 +102,13 @@ pub struct Answered {
 
 impl Runtime {
     /// Runs a function now and returns what it gave.
+    ///
+    /// Boxed: what a run needs is large, and would be copied with the future of each who waits for it.
     pub async fn invoke(&self, ask: Ask) -> Result<Answered, Error> {
+        Box::pin(self.invoked(ask)).await
+    }
+
+    async fn invoked(&self, ask: Ask) -> Result<Answered, Error> {
         let (function, version) = self.resolve(&ask, bounds::MAX_SYNC_PAYLOAD_BYTES)?;
         self.check_fits(&version, ask.input.bytes()).await?;
         let (slots, asked) = (&self.parts.slots, Instant::now());

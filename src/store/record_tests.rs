@@ -269,6 +269,7 @@ fn version() -> impl Strategy<Value = Version> {
             wasi_0_3: limits.fuel.is_some(),
             core_dump: limits.fuel.is_none(),
             cgi: false,
+            instance_concurrency: limits.concurrency,
             wants: limits.concurrency.map(|n| format!("test:import/of@{n}")).into_iter().collect(),
             annotations: limits.fuel.map(|fuel| ("dialect".to_owned(), fuel.to_string())).into_iter().collect(),
             limits,
@@ -467,5 +468,6 @@ fn old_version() -> Version {
         core_dump: false,
         annotations: std::collections::BTreeMap::new(),
         cgi: false,
+        instance_concurrency: None,
     }
 }

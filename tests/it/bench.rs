@@ -222,6 +222,7 @@ fn functions_are_told_beside_a_server_that_does_nothing_and_another_one() {
         "http_rust",
         "http_0_3",
         "http_0_3_reuse",
+        "http_0_3_reuse_one",
         "command",
         "other",
     ] {
@@ -373,7 +374,8 @@ fn messages_and_deliveries_are_told_with_what_a_long_queue_takes() {
     let [cycle, append] = ["send, receive, delete", "stream append"];
     assert_eq!(named, [(cycle, 1), (cycle, 16), (append, 1), (append, 16)]);
     for case in cases {
-        check_numbers(case, &["per_second", "p50_us", "p99_us", "server_cpu_us_per_op"]);
+        check_numbers(case, &["per_second", "p50_us", "p99_us"]);
+        assert!(case["server_cpu_us_per_op"].is_number(), "{case}"); // the system tells it in hundredths of a second
     }
     assert_eq!((&report["deliveries"]["count"], &report["filled"]["messages"]), (&json!(30), &json!(500)));
     check_numbers(&report["deliveries"], &["per_second"]);

@@ -21,6 +21,8 @@ pub(super) struct Deployed {
     pub(super) entrypoint: Option<&'static str>,
     /// How many invocations may follow each other in one instance.
     pub(super) reuse: Option<u32>,
+    /// How many of them may be in it at once.
+    pub(super) instance_concurrency: Option<u32>,
     pub(super) timeout: Duration,
     pub(super) max_retries: u32,
     /// Attempts that may run at once.
@@ -44,6 +46,7 @@ impl Deployed {
             module,
             entrypoint: None,
             reuse: None,
+            instance_concurrency: None,
             timeout: bounds::DEFAULT_TIMEOUT,
             max_retries: bounds::DEFAULT_MAX_RETRIES,
             concurrency: None,
@@ -80,6 +83,9 @@ impl Deployed {
         }
         if let Some(reuse) = self.reuse {
             settings["reuse"] = reuse.into();
+        }
+        if let Some(at_once) = self.instance_concurrency {
+            settings["instance_concurrency"] = at_once.into();
         }
         put(client, name, &settings, module).await
     }

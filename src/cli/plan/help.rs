@@ -31,7 +31,7 @@ The file is TOML. What is absent is as usual, as with `deploy` and the other com
   module = \"bill.wasm\"                # from where this file is; or oci://HOST/NAME:TAG (with registry = { user, password });
                                       # or sha256:… of what the server has, as `export` writes it
   entrypoint = \"handler\"              # arguments, environment, memory, timeout, concurrency, fuel, reuse, debug_info,
-  memory = \"64MiB\"                    # core_dump, cgi, space = { table_elements, instances, handles, log, result }
+  memory = \"64MiB\"                    # instance_concurrency, core_dump, cgi, space = { table_elements, instances, handles, log, result }
   environment = { MODE = \"dry\" }
   grants = { http = [\"https://api.example\"], secrets = { KEY = \"api-key\" } }   # directories, key_value, functions, config
   aliases = { prod = 3, next = \"latest\" }

@@ -39,7 +39,7 @@ const SUBSCRIPTION: [&str; 3] = ["to", "filter", "give_up_after"];
 const LIMITS: [&str; 5] = ["paused", "concurrency", "max_queued", "max_queued_bytes", "retention"];
 const ASYNC: [&str; 7] =
     ["max_retries", "max_event_age", "retry_delay", "retry_delay_max", "on_success", "on_failure", "service_account"];
-const FUNCTION: [&str; 15] = [
+const FUNCTION: [&str; 16] = [
     "module",
     "entrypoint",
     "arguments",
@@ -49,6 +49,7 @@ const FUNCTION: [&str; 15] = [
     "concurrency",
     "fuel",
     "reuse",
+    "instance_concurrency",
     "debug_info",
     "core_dump",
     "cgi",

@@ -24,6 +24,7 @@ use super::{imports, trap};
 use crate::model::entrypoint::{Entrypoint, ExportName, Wanted};
 use crate::model::outcome::Failure;
 
+pub(super) use self::http::{Http, Http03, begin};
 pub(super) use typed::fuzz as fuzz_typed;
 pub use typed::{Misfit, Signature};
 
@@ -31,7 +32,7 @@ pub use typed::{Misfit, Signature};
 pub(super) enum Target {
     Command(command::Command),
     Handler(handler::Handler),
-    Http(http::Http),
+    Http(Http),
     Typed(typed::Typed),
     Raw(raw::Raw),
 }
@@ -83,7 +84,7 @@ impl Target {
             _ if !offers(code, wanted) => missing(),
             (Entrypoint::Command, _) => command::Command::new(linkers, code).map(Self::Command),
             (Entrypoint::Handler, _) => handler::Handler::new(linkers, code).map(Self::Handler),
-            (Entrypoint::Http, _) => http::Http::new(linkers, code).map(Self::Http),
+            (Entrypoint::Http, _) => Http::new(linkers, code).map(Self::Http),
             (Entrypoint::Typed(_) | Entrypoint::Raw(_), _) => missing(),
         }
     }

@@ -21,10 +21,12 @@ pub(super) fn environment(
     for (variable, value) in secrets.variables() {
         environment.insert(variable.to_owned(), value.to_owned());
     }
-    for (name, value) in facts(identity) {
+    for (name, value) in facts(identity).into_iter().filter(|(name, _)| identity.is_of_one() || OF_ALL.contains(name)) {
         environment.insert(name.to_ascii_uppercase().replace('-', "_"), value);
     }
-    environment.insert("TIDEMILL_CONTENT_TYPE".to_owned(), identity.content_type.clone());
+    if identity.is_of_one() {
+        environment.insert("TIDEMILL_CONTENT_TYPE".to_owned(), identity.content_type.clone());
+    }
     match &identity.traceparent {
         Some(traceparent) => environment.insert("TRACEPARENT".to_owned(), traceparent.clone()),
         None => environment.remove("TRACEPARENT"),
@@ -49,6 +51,9 @@ pub(in crate::engine) fn headers(identity: &Identity, headers: &mut HeaderMap) {
 pub(super) fn passed_along(identity: &Identity) -> String {
     identity.chain.iter().chain([&identity.invocation]).map(String::as_str).collect::<Vec<_>>().join(",")
 }
+
+/// Those that are the same for all who are in one instance.
+const OF_ALL: [&str; 2] = ["tidemill-function", "tidemill-version"];
 
 fn facts(identity: &Identity) -> [(&'static str, String); 7] {
     [

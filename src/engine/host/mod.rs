@@ -16,11 +16,13 @@ mod outward;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView, p0};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p0};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_io::IoView;
 
 pub use directories::RefusedDirectory;
 pub(super) use identity::headers;
@@ -40,8 +42,12 @@ use crate::model::{bounds, function};
 
 /// What a guest's store holds.
 pub(super) struct Host {
-    /// Made when it is first asked for: a guest that imports nothing of it never does, and it costs more than many run.
-    wasi: Option<Box<WasiP1Ctx>>,
+    /// What a component holds here: requests, streams, files.
+    table: ResourceTable,
+    /// A component's. Made when it is first asked for: most guests never do, and it costs more than many run.
+    wasi: Option<Box<WasiCtx>>,
+    /// A core module's, which has a table of its own. Made likewise.
+    wasi_0_1: Option<Box<WasiP1Ctx>>,
     surroundings: Option<Surroundings>,
     handles: usize,
     http: WasiHttpCtx,
@@ -106,13 +112,18 @@ impl Host {
         let handles = usize::try_from(limits.space.handles).unwrap_or(usize::MAX);
         let (outgoing, config) = (outgoing::Outgoing::none(), config::Config::none());
         let limits = Limits::new(limits, meter);
-        Self { wasi: None, surroundings, handles, http, outgoing, inward: None, config, log: None, limits }
+        let (wasi, wasi_0_1, table) = (None, None, table(handles));
+        Self { table, wasi, wasi_0_1, surroundings, handles, http, outgoing, inward: None, config, log: None, limits }
     }
 
-    /// What it has of WASI.
-    fn wasi(&mut self) -> &mut WasiP1Ctx {
+    /// What a core module has of WASI.
+    fn wasi_0_1(&mut self) -> &mut WasiP1Ctx {
         let (surroundings, handles) = (&mut self.surroundings, self.handles);
-        self.wasi.get_or_insert_with(|| Box::new(wasi(surroundings.take(), handles)))
+        self.wasi_0_1.get_or_insert_with(|| {
+            let mut wasi = around(surroundings.take()).build_p1();
+            wasi.ctx().table.set_max_capacity(handles);
+            Box::new(wasi)
+        })
     }
 
     /// Takes what is new for another run in the same instance from `next`: who the guest is, where it may go, what it is
@@ -121,7 +132,8 @@ impl Host {
         let Self { surroundings, outgoing, inward, config, log, limits, .. } = next;
         self.limits.follow(limits);
         (self.outgoing, self.inward, self.config, self.log) = (outgoing, inward, config, log);
-        match &mut self.wasi {
+        self.wasi = None;
+        match &mut self.wasi_0_1 {
             Some(wasi) => *wasi.ctx().ctx = around(surroundings).build(),
             None => self.surroundings = surroundings,
         }
@@ -139,7 +151,7 @@ impl Host {
 
     /// Drops all that the guest holds here.
     pub(super) fn let_go(&mut self) {
-        self.wasi = None;
+        (self.wasi, self.wasi_0_1, self.table) = (None, None, table(self.handles));
     }
 
     /// The limits on its allocations.
@@ -148,10 +160,10 @@ impl Host {
     }
 }
 
-fn wasi(surroundings: Option<Surroundings>, handles: usize) -> WasiP1Ctx {
-    let mut wasi = around(surroundings).build_p1();
-    wasi.ctx().table.set_max_capacity(handles);
-    wasi
+fn table(handles: usize) -> ResourceTable {
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(handles);
+    table
 }
 
 fn around(surroundings: Option<Surroundings>) -> WasiCtxBuilder {
@@ -174,15 +186,21 @@ fn around(surroundings: Option<Surroundings>) -> WasiCtxBuilder {
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.wasi().ctx()
+        let Self { wasi, surroundings, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(around(surroundings.take()).build()));
+        WasiCtxView { ctx, table }
+    }
+}
+
+impl IoView for Host {
+    fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 }
 
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        self.wasi();
-        let Self { wasi, http, outgoing, .. } = self;
-        let table = wasi.as_mut().expect("it was just made").ctx().table;
+        let Self { table, http, outgoing, .. } = self;
         WasiHttpCtxView { hooks: outgoing, table, ctx: http }
     }
 }
@@ -200,14 +218,18 @@ impl Linkers {
     /// Core modules from before 2020 know WASI as `wasi_unstable`: older names for the same surroundings.
     pub(super) fn new(engine: &Engine, flavor: Flavor, fault_injection: bool) -> wasmtime::Result<Self> {
         let mut core = wasmtime::Linker::new(engine);
-        p1::add_to_linker_async(&mut core, Host::wasi)?;
-        p0::add_to_linker_async(&mut core, Host::wasi)?;
+        p1::add_to_linker_async(&mut core, Host::wasi_0_1)?;
+        p0::add_to_linker_async(&mut core, Host::wasi_0_1)?;
         exit::add_to_linker(&mut core)?;
         if fault_injection {
             fault::add_to_linker(&mut core)?;
         }
         let mut component = wasmtime::component::Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut component)?;
+        // Once more: those that came with the others make a whole environment for each stream that is read.
+        component.allow_shadowing(true);
+        wasmtime_wasi_io::add_to_linker_async(&mut component)?;
+        component.allow_shadowing(false);
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut component)?;
         config::add_to_linker(&mut component)?;
         logging::add_to_linker(&mut component)?;

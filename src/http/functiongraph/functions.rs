@@ -84,6 +84,7 @@ fn bare(module: Bytes) -> Deployment {
         reuse: None,
         core_dump: false,
         cgi: false,
+        instance_concurrency: None,
         config: None,
         annotations: Annotations::new(),
         always: false,
@@ -102,6 +103,7 @@ pub(super) fn again(version: &Version, module: Bytes) -> Deployment {
         reuse: version.reuse,
         core_dump: version.core_dump,
         cgi: version.cgi,
+        instance_concurrency: version.instance_concurrency,
         annotations: version.annotations.clone(),
         ..bare(module)
     }

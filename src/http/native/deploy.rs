@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -59,6 +60,8 @@ pub(super) struct Settings {
     debug_info: bool,
     #[schema(schema_with = values::reuse)]
     reuse: Option<u32>,
+    #[schema(schema_with = values::instance_concurrency)]
+    instance_concurrency: Option<u32>,
     /// Whether a core dump is kept of an attempt that traps.
     #[serde(default)]
     core_dump: bool,
@@ -145,7 +148,12 @@ impl Settings {
             limits: Limits { space: self.space.meant()?, ..limits },
             grants: self.grants.meant()?,
             debug_info: self.debug_info,
-            reuse: self.reuse.map(reuse).transpose()?,
+            reuse: count("reuse", self.reuse, &bounds::REUSE)?,
+            instance_concurrency: count(
+                "instance_concurrency",
+                self.instance_concurrency,
+                &bounds::INSTANCE_CONCURRENCY,
+            )?,
             core_dump: self.core_dump,
             cgi: self.cgi,
             config: self.async_config.map(ConfigIn::meant).transpose()?,
@@ -156,9 +164,10 @@ impl Settings {
 }
 
 /// Zero is no number of invocations, and is refused as one that is out of range.
-fn reuse(asked: u32) -> Result<NonZeroU32, Problem> {
-    bounds::within("reuse", asked, &bounds::REUSE).map_err(|error| bad("bad_range", error.to_string()))?;
-    Ok(NonZeroU32::new(asked).unwrap_or(NonZeroU32::MIN))
+fn count(what: &'static str, asked: Option<u32>, range: &RangeInclusive<u32>) -> Result<Option<NonZeroU32>, Problem> {
+    let Some(asked) = asked else { return Ok(None) };
+    bounds::within(what, asked, range).map_err(|error| bad("bad_range", error.to_string()))?;
+    Ok(NonZeroU32::new(asked))
 }
 
 pub(super) async fn deploy(

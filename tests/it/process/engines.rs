@@ -1,6 +1,6 @@
 //! What a version may ask of how its module is compiled and run, beyond what is usual: fuel, instances that serve again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::*;
 
@@ -90,6 +90,39 @@ async fn components_of_wasi_0_3_run_on_a_server_that_was_told_to_and_are_refused
     let server = server.terminated().await.restarted_with(&[]).await;
     let problem = server.invoke("web", "").await.problem(503, "function_failed");
     assert!(problem["detail"].as_str().unwrap().contains("`tidemill serve --wasi-0.3`"), "{problem}");
+}
+
+#[tokio::test]
+async fn invocations_share_an_instance_where_the_version_says_so_and_its_code_can() {
+    let component = |path: &str| wat::parse_file(format!("{}/guests/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let server = Server::with(&["--store", "memory", "--wasi-0.3"]).await;
+    let several = component("async/several.wat");
+    let settings = json!({"reuse": 100, "instance_concurrency": 4});
+    let deployed = server.deploy_with("several", several.clone(), &settings).await;
+    assert_eq!(deployed["version"]["instance_concurrency"], 4);
+    let slow = || async { server.get("/fn/several/s").await.is(200).text().parse::<u32>().unwrap() };
+    let counts = futures::future::join_all((0..8).map(|_| slow())).await;
+    assert!(counts.iter().all(|count| *count <= 4) && counts.iter().any(|count| *count > 1), "{counts:?}");
+    let shown = run(&server, &["functions", "show", "several"]).await.exits(0);
+    assert!(shown.text().contains("up to 4 invocations in an instance"), "{}", shown.text());
+
+    let refused = async |module: &[u8], settings: Value, why: &str| {
+        let refused = server.deployment("refused", module.to_vec(), &settings).await;
+        refused.refusal(400, "instance_concurrency_not_supported", why);
+    };
+    let echo = component("async/echo.wat");
+    refused(&echo, json!({"reuse": 9, "instance_concurrency": 2}), "only an http function of WASI 0.3").await;
+    let of_0_2 = component("bench/http.wat");
+    refused(&of_0_2, json!({"reuse": 9, "instance_concurrency": 2}), "only an http function of WASI 0.3").await;
+    refused(&several, json!({"instance_concurrency": 2}), "without `reuse`").await;
+    refused(&several, json!({"reuse": 9, "instance_concurrency": 2, "fuel": 9}), "`fuel` is counted").await;
+    for grants in [json!({"http": ["https://a.example"]}), json!({"functions": ["other"]})] {
+        let settings = json!({"reuse": 9, "instance_concurrency": 2, "grants": grants});
+        refused(&several, settings, "nobody could tell which of those in it asks: leave out `instance_concurrency`")
+            .await;
+    }
+    let refused = server.deployment("several", several, &json!({"reuse": 9, "instance_concurrency": 17})).await;
+    refused.refusal(400, "bad_range", "instance_concurrency is 17: use 1 to 16");
 }
 
 #[tokio::test]

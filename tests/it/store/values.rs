@@ -162,5 +162,6 @@ pub(crate) fn version(n: u32) -> Version {
         core_dump: false,
         annotations: BTreeMap::new(),
         cgi: false,
+        instance_concurrency: None,
     }
 }

@@ -34,9 +34,12 @@ pub(super) enum Case {
     /// The same of `wasi:http` 0.3
     #[value(name = "http_0_3")]
     Http03,
-    /// The same with an instance for many requests
+    /// The same with an instance for many requests, several of them at once
     #[value(name = "http_0_3_reuse")]
     Http03Reuse,
+    /// The same with an instance for many requests, one after the other
+    #[value(name = "http_0_3_reuse_one")]
+    Http03ReuseOne,
     /// A command
     Command,
 }
@@ -48,8 +51,10 @@ pub(super) struct Skipped {
     pub(super) why: String,
 }
 
-/// Requests that one instance serves, where it serves more than one: as `wasmtime serve` has it for 0.3.
+/// Requests that one instance serves, where it serves more than one, and how many of them at once: as `wasmtime serve` has it
+/// for 0.3.
 const REUSE: u32 = 128;
+const AT_ONCE: u32 = 16;
 /// What a typed function is asked, and what it answers.
 const TYPED_BODY: &[u8] = br#"{"text":"hello from tidemill"}"#;
 const TYPED_ANSWER: &[u8] = br#""hello from tidemill""#;
@@ -66,6 +71,7 @@ impl Case {
             Self::HttpRust => "http_rust",
             Self::Http03 => "http_0_3",
             Self::Http03Reuse => "http_0_3_reuse",
+            Self::Http03ReuseOne => "http_0_3_reuse_one",
             Self::Command => "command",
         }
     }
@@ -84,7 +90,12 @@ impl Case {
             Self::Http => Deployed::new(name, guests::HTTP),
             Self::HttpRust => Deployed::new(name, guests::HELLO_HTTP),
             Self::Http03 => Deployed::new(name, guests::HTTP_0_3),
-            Self::Http03Reuse => Deployed { reuse: Some(REUSE), ..Deployed::new(name, guests::HTTP_0_3) },
+            Self::Http03Reuse => Deployed {
+                reuse: Some(REUSE),
+                instance_concurrency: Some(AT_ONCE),
+                ..Deployed::new(name, guests::HTTP_0_3)
+            },
+            Self::Http03ReuseOne => Deployed { reuse: Some(REUSE), ..Deployed::new(name, guests::HTTP_0_3) },
             Self::Command => Deployed::new(name, guests::HELLO_COMMAND),
         }
     }
@@ -92,7 +103,9 @@ impl Case {
     /// What `function` of this kind is asked. What is sent and answered is of about the same size for all.
     pub(super) fn question(self, server: SocketAddr, function: &str) -> Question {
         let path = match self {
-            Self::Http | Self::HttpRust | Self::Http03 | Self::Http03Reuse => format!("/fn/{function}/"),
+            Self::Http | Self::HttpRust | Self::Http03 | Self::Http03Reuse | Self::Http03ReuseOne => {
+                format!("/fn/{function}/")
+            }
             Self::Handler | Self::HandlerRust | Self::HandlerWasi | Self::Raw | Self::Typed | Self::Command => {
                 format!("/v1/functions/{function}/invocations")
             }
@@ -107,7 +120,8 @@ impl Case {
             | Self::Http
             | Self::HttpRust
             | Self::Http03
-            | Self::Http03Reuse => ("text/plain", bare::ANSWER, bare::ANSWER),
+            | Self::Http03Reuse
+            | Self::Http03ReuseOne => ("text/plain", bare::ANSWER, bare::ANSWER),
         };
         Question { server, path, content_type, body: Bytes::from_static(body), answer: Bytes::from_static(answer) }
     }

@@ -6,6 +6,8 @@ mod response;
 mod wasi_0_2;
 mod wasi_0_3;
 
+pub(in crate::engine) use wasi_0_3::{Http03, begin};
+
 use http::Response;
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -13,7 +15,6 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use self::response::Collected;
 use self::wasi_0_2::Http02;
-use self::wasi_0_3::Http03;
 use super::{End, Run};
 use crate::engine::call::Reply;
 use crate::engine::code::Code;

@@ -181,8 +181,12 @@ impl From<outbound::Unsent> for Unsent {
 
 impl WasiHttpHooks for Outgoing {
     /// A function sees the `Host` it was called by; wasmtime would hide it. One that it sets itself is replaced.
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(|name: &HeaderName| *name != header::HOST && DEFAULT_FORBIDDEN_HEADERS.contains(name))
+        Arc::new(is_forbidden)
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
@@ -214,6 +218,10 @@ impl WasiHttpHooks for Outgoing {
             })
         })
     }
+}
+
+fn is_forbidden(name: &HeaderName) -> bool {
+    *name != header::HOST && DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
 async fn send(

@@ -127,6 +127,7 @@ fn file(error: &FileError) -> Facts {
 fn registry(error: &RegistryError) -> Facts {
     match error {
         RegistryError::CannotReuse => caller(S::BAD_REQUEST, "reuse_not_supported"),
+        RegistryError::CannotShare(_) => caller(S::BAD_REQUEST, "instance_concurrency_not_supported"),
         RegistryError::NoCgi(_) => caller(S::BAD_REQUEST, "cgi_not_supported"),
         RegistryError::Range(_) | RegistryError::Retry(_) | RegistryError::Target(InvalidTarget::Range(_)) => {
             caller(S::BAD_REQUEST, "bad_range")

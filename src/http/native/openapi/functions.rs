@@ -98,7 +98,7 @@ fn deploy() -> Operation {
         .answers::<FunctionOut>(201, "The function is new")
         .answers::<FunctionOut>(200, "The function has another version; or the same as before, when nothing differs")
         .refuses(400, &["bad_header", "bad_multipart", "bad_json", "bad_range", "bad_entrypoint", "bad_environment"])
-        .refuses(400, &["reuse_not_supported", "cgi_not_supported"])
+        .refuses(400, &["reuse_not_supported", "instance_concurrency_not_supported", "cgi_not_supported"])
         .refuses(400, &["bad_grant", "bad_destination", "destination_not_found", "everyone"])
         .refuses(400, &["bad_source", "bad_name"])
         .refuses(403, &["directory_not_allowed", "image_not_allowed"])

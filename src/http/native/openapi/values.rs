@@ -116,6 +116,13 @@ pub(in crate::http::native) fn reuse() -> ObjectBuilder {
     optional(&bounds::REUSE, "How many invocations one instance may serve, one after the other; unless given, one")
 }
 
+pub(in crate::http::native) fn instance_concurrency() -> ObjectBuilder {
+    optional(
+        &bounds::INSTANCE_CONCURRENCY,
+        "How many invocations one instance may serve at once, where it may be used again: for `wasi:http` 0.3; unless given, one",
+    )
+}
+
 pub(in crate::http::native) fn runtime_concurrency() -> ObjectBuilder {
     number(&bounds::RUNTIME_CONCURRENCY)
 }

@@ -74,6 +74,7 @@ impl Order {
             reuse: None,
             core_dump: false,
             cgi: false,
+            instance_concurrency: None,
             config: Some(config),
             annotations: kept::annotations(&self.revision)?,
             always: true,

@@ -58,6 +58,7 @@ impl Functions {
             reuse: None,
             core_dump: false,
             cgi: false,
+            instance_concurrency: None,
             config: Some(config),
             annotations: version_annotations(&kept)?,
             always: true,
