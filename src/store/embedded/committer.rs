@@ -2,7 +2,8 @@
 //! written.
 //!
 //! A group is handed over by the call, so groups are written in the order of the calls and whether or not
-//! anybody still waits. No group waits for others to come: while one gathering is written the next one forms.
+//! anybody still waits. No group waits for others to come: while one gathering is written the next one forms, and is written
+//! while that one is synced.
 
 use std::io;
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::change::Prepared;
+use super::finish::Answer;
 use super::view::View;
 use super::vitals::Tally;
-use super::writer::{Answer, Job, Writer};
+use super::writer::{Job, Writer};
 use crate::model::bounds;
 use crate::store::journal::Journal;
 use crate::store::{Durability, StoreError};
@@ -57,7 +59,7 @@ struct Waiting {
 impl Committer {
     pub(super) fn start(journal: Journal, view: View, tally: Arc<Tally>) -> io::Result<Self> {
         let (jobs, hand, waiting) = way();
-        let writer = Writer::new(journal, view, tally);
+        let writer = Writer::start(journal, view, tally)?;
         let thread = thread::Builder::new().name("store-commit".to_owned()).spawn(move || run(writer, waiting))?;
         Ok(Self { hand, jobs: Some(jobs), thread: Some(thread) })
     }
@@ -140,6 +142,11 @@ impl Waiting {
         self.jobs.try_recv().ok().inspect(|handed| self.load.remove(handed.bytes))
     }
 
+    /// How many have come by now.
+    fn count(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// The next one; `None` when none will come any more.
     fn wait(&mut self) -> Option<Handed> {
         self.jobs.blocking_recv().inspect(|handed| self.load.remove(handed.bytes))
@@ -163,7 +170,7 @@ fn run(mut writer: Writer, mut waiting: Waiting) {
     let mut first = waiting.wait();
     while let Some(handed) = first {
         let (gathering, left) = gather(handed, &mut waiting);
-        writer.commit(gathering);
+        writer.commit(gathering, || usize::from(left.is_some()) + waiting.count());
         first = left.or_else(|| waiting.wait());
     }
     writer.close();

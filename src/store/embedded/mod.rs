@@ -21,6 +21,7 @@
 //! | `reads`        | the other questions that a store answers                            |
 //! | `vitals`       | figures about all this                                        |
 //! | `staged`       | what groups changed that nobody sees yet                      |
+//! | `finish`       | syncing, showing and answering gatherings that are written, on a thread where others wait |
 //! | `writer`       | one gathering of groups into the journal                      |
 //! | `committer`    | the one thread that does it, and the way to it                |
 //! | `counts_form`  | counts as bytes                                               |
@@ -51,6 +52,9 @@ mod reads;
 mod vitals;
 
 mod staged;
+
+mod finish;
+
 mod writer;
 
 mod committer;

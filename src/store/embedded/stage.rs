@@ -13,6 +13,9 @@ use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{FrameWriter, Span};
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
 
+/// An attempt that begins: nothing but the state of one invocation that is there.
+pub(super) type Claim = (InvocationId, Entry);
+
 /// What is there before a group: everything that was committed, and the groups in front of it.
 pub(super) trait Before {
     fn entry(&self, id: InvocationId) -> Result<Option<Entry>, StoreError>;
@@ -221,7 +224,7 @@ pub(super) fn read_key_use(bytes: &[u8]) -> Option<KeyUse> {
 
 /// What a group comes to when it does nothing but change an invocation that waits into one that does: an attempt that
 /// begins, above all. That changes no row but the entry's own.
-pub(super) fn claim(ops: &[Op]) -> Option<(InvocationId, Entry)> {
+pub(super) fn claim(ops: &[Op]) -> Option<Claim> {
     let [Op::Invocation { id, net: Net { before: Some(before), now: Some(now) } }] = ops else { return None };
     let waits = |entry: &Entry| matches!(entry.facts.standing, Standing::Waiting { .. });
     (waits(before) && before.facts == now.facts).then_some((*id, *now))

@@ -1,8 +1,8 @@
-//! What the groups of a gathering have changed and nobody sees yet, laid over what was committed: each group is staged
-//! as if those in front of it had been.
+//! What groups have changed and nobody sees yet, laid over what was committed: each group is staged as if those in front
+//! of it had been. That is the gathering being staged, and those before it that are written and wait for a sync.
 
-use std::collections::HashMap;
-use std::vec::Drain;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::op::Op;
@@ -14,7 +14,7 @@ use crate::store::journal::Span;
 use crate::store::{IdempotencyKey, KeyUse, StoreError, keys};
 
 /// What groups of a gathering have changed, in their order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Staged {
     ops: Vec<Op>,
     /// Which of them was the last to change an invocation.
@@ -23,22 +23,40 @@ pub(super) struct Staged {
     keys: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
-/// What is there before a group: groups of the same gathering over everything that was committed.
+/// What is there before a group: groups of the same gathering, over gatherings that are written, over everything that was
+/// committed.
 pub(super) struct Layered<'a> {
     pub(super) staged: &'a Staged,
+    pub(super) written: &'a Gatherings,
     pub(super) view: &'a View,
+}
+
+/// Gatherings that are written and were not seen to be shown yet, the newest last. What was shown meanwhile does no harm:
+/// it says the same.
+pub(super) type Gatherings = VecDeque<Arc<Staged>>;
+
+impl Layered<'_> {
+    /// The newest first.
+    fn layers(&self) -> impl Iterator<Item = &Staged> {
+        std::iter::once(self.staged).chain(self.written.iter().rev().map(|staged| &**staged))
+    }
+
+    /// Whether a group that nobody sees yet has changed the invocation.
+    pub(super) fn is_unseen(&self, id: InvocationId) -> bool {
+        self.layers().any(|staged| staged.invocations.contains_key(&id))
+    }
 }
 
 impl Before for Layered<'_> {
     fn entry(&self, id: InvocationId) -> Result<Option<Entry>, StoreError> {
-        match self.staged.entry(id) {
+        match self.layers().find_map(|staged| staged.entry(id)) {
             Some(staged) => Ok(staged),
             None => self.view.entry(id),
         }
     }
 
     fn record(&self, key: &[u8]) -> Result<Option<Span>, StoreError> {
-        match self.staged.records.get(key) {
+        match self.layers().find_map(|staged| staged.records.get(key)) {
             Some(staged) => Ok(*staged),
             None => self.view.record(key),
         }
@@ -47,12 +65,14 @@ impl Before for Layered<'_> {
     fn versions(&self, function: FunctionId) -> Result<Vec<Vec<u8>>, StoreError> {
         let prefix = keys::versions_of(function);
         let mut versions = self.view.versions(function)?;
-        versions.extend(self.staged.records.keys().filter(|key| key.starts_with(&prefix)).cloned());
+        let staged = self.layers().flat_map(|staged| staged.records.keys());
+        versions.extend(staged.filter(|key| key.starts_with(&prefix)).cloned());
         Ok(versions)
     }
 
     fn key(&self, key: IdempotencyKey) -> Result<Option<KeyUse>, StoreError> {
-        match self.staged.keys.get(&keys::idempotency(key)) {
+        let row = keys::idempotency(key);
+        match self.layers().find_map(|staged| staged.keys.get(&row)) {
             Some(staged) => Ok(staged.as_deref().and_then(stage::read_key_use)),
             None => self.view.key(key),
         }
@@ -60,11 +80,6 @@ impl Before for Layered<'_> {
 }
 
 impl Staged {
-    /// Whether a group in it has changed the invocation.
-    pub(super) fn knows(&self, id: InvocationId) -> bool {
-        self.invocations.contains_key(&id)
-    }
-
     fn entry(&self, id: InvocationId) -> Known<Entry> {
         match self.ops.get(*self.invocations.get(&id)?)? {
             Op::Invocation { net, .. } => Some(net.now),
@@ -72,12 +87,18 @@ impl Staged {
         }
     }
 
-    /// All of it, in order. Keeps its memory for the next gathering.
-    pub(super) fn take(&mut self) -> Drain<'_, Op> {
+    /// All of it, in order.
+    pub(super) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The same memory with nothing in it.
+    pub(super) fn emptied(mut self) -> Self {
+        self.ops.clear();
         self.invocations.clear();
         self.records.clear();
         self.keys.clear();
-        self.ops.drain(..)
+        self
     }
 
     /// Adds the changes of a group, and leaves none of them there.

@@ -1,40 +1,31 @@
-//! Writes gatherings of groups to the journal: lays them out, syncs once for all, makes them visible, answers. Decides
+//! Writes gatherings of groups to the journal: lays them out, hands them to the kernel, and has the rest done (`finish`). Decides
 //! what a failed write means, and what is taken when there is little room.
 //!
-//! Nothing is visible before it is durable, when its caller asked for that: what somebody was shown must not be
-//! undone by a power cut. A claim, which is only written, is shown and answered in front of the sync that others of
-//! the gathering wait for. A failed write or sync ends the writing for good: what the disk holds is then unknown.
+//! A claim, which is only written, is shown and answered in front of the sync that others of the gathering wait for. A failed
+//! write ends the writing for good: what the disk holds is then unknown.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::change::Prepared;
-use super::entry::Entry;
+use super::finish::{Answer, Finisher, Gathering, Waiting};
 use super::op::{self, Op};
-use super::stage;
-use super::staged::{Layered, Staged};
+use super::stage::{self, Claim};
+use super::staged::{Gatherings, Layered, Staged};
 use super::view::View;
 use super::vitals::Tally;
 use crate::model::bounds;
-use crate::model::names::InvocationId;
 use crate::store::journal::{Draft, Journal, JournalError, Purpose, Room};
 use crate::store::{Durability, StoreError};
-
-pub(super) type Answer = Result<(), StoreError>;
 
 /// How long a look for room in memory takes at most before another.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Windows that may stand in memory while the index takes nothing: some hundred megabytes.
 const STUCK_WINDOWS: usize = 8;
-
-/// So many are answered from the thread that writes. It would be interrupted by each thread of the runtime that it
-/// wakes, several times for a large gathering, so those are answered from within the runtime: that is one wake-up. The
-/// task does nothing else and waits for nothing; who waits for it are those whom it answers.
-const FEW: usize = 2;
 
 /// A group, and who waits for it.
 #[derive(Debug)]
@@ -45,58 +36,48 @@ pub(super) struct Job {
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
-/// One who waits for a group that was laid out.
-struct Waiting {
-    when: Durability,
-    since: Instant,
-    answer: oneshot::Sender<Answer>,
-    /// Whether the group is a claim, which may be shown and answered before it is durable.
-    is_claim: bool,
-}
-
-/// An attempt that begins: nothing but the state of one invocation that is there.
-type Claim = (InvocationId, Entry);
-
 /// The journal as its one writer has it.
 pub(super) struct Writer {
     journal: Journal,
     view: View,
     tally: Arc<Tally>,
+    finisher: Finisher,
     /// Entries of groups of this gathering, which nobody sees yet.
     staged: Staged,
+    /// The same of gatherings that are being finished.
+    written: Gatherings,
     /// What the group that is being laid out changes; empty in between.
     ops: Vec<Op>,
     /// Where that is laid out before it goes into a frame.
     buffer: Vec<u8>,
-    /// Why nothing is written any more.
-    stopped: Option<String>,
-    /// Where those are who wait, if the store was opened from within one.
-    runtime: Option<Handle>,
 }
 
 impl Writer {
-    pub(super) fn new(journal: Journal, view: View, tally: Arc<Tally>) -> Self {
-        let (staged, runtime) = (Staged::default(), Handle::try_current().ok());
-        Self { journal, view, tally, staged, ops: Vec::new(), buffer: Vec::new(), stopped: None, runtime }
+    pub(super) fn start(journal: Journal, view: View, tally: Arc<Tally>) -> io::Result<Self> {
+        let finisher = Finisher::start(view.clone(), Arc::clone(&tally))?;
+        let (staged, written) = (Staged::default(), Gatherings::new());
+        Ok(Self { journal, view, tally, finisher, staged, written, ops: Vec::new(), buffer: Vec::new() })
     }
 
     /// Makes durable what was written last. Nothing is written after it.
     pub(super) fn close(mut self) {
-        if self.stopped.is_none()
+        self.finisher.wait_for_all();
+        if self.finisher.stopped().is_none()
             && let Err(error) = self.sync()
         {
             tracing::error!(%error, "the last writes may not be durable");
         }
     }
 
-    /// Writes a gathering and answers it.
-    pub(super) fn commit(&mut self, gathering: Vec<Job>) {
+    /// Writes a gathering and has it answered: at once, or while the next one is written, where there are many `others` then.
+    pub(super) fn commit(&mut self, jobs: Vec<Job>, others: impl FnOnce() -> usize) {
+        self.forget_shown();
         let taken = self.wait_for_room();
         let mut refused = Vec::new();
-        let mut written = Vec::with_capacity(gathering.len());
+        let mut waiting = Vec::with_capacity(jobs.len());
         let mut claims = Vec::new();
         let mut draft = None;
-        for Job { changes, when, since, answer } in gathering {
+        for Job { changes, when, since, answer } in jobs {
             let staged = match &taken {
                 Ok(taken) => self.stage(&changes, taken, &mut draft),
                 Err(error) => Err(error.clone()),
@@ -104,62 +85,36 @@ impl Writer {
             match staged {
                 Ok(claim) => {
                     let claim = claim.filter(|_| when == Durability::Written);
-                    written.push(Waiting { when, since, answer, is_claim: claim.is_some() });
+                    waiting.push(Waiting { when, since, answer, is_claim: claim.is_some() });
                     claims.extend(claim);
                 }
                 Err(error) => refused.push((answer, error)),
             }
         }
-        self.tally.wrote(written.len());
-        let mut end = self.write(draft);
-        if let Some(why) = self.stopped.as_ref().filter(|_| end.is_ok()) {
-            end = Err(StoreError::Unknown(why.clone())); // of an earlier draft of this gathering
+        self.tally.wrote(waiting.len());
+        let written = self.write(draft);
+        if written.is_err() {
+            self.staged = std::mem::take(&mut self.staged).emptied(); // nothing may rest on what will never be seen
         }
-        if written.iter().any(|waiting| waiting.when == Durability::Synced) {
-            if end.is_ok() {
-                written = self.show_claims(claims, written);
-            }
-            end = end.and_then(|()| self.sync());
-        }
-        match &end {
-            Ok(()) => self.publish(),
-            Err(_) => self.withdraw(),
-        }
-        self.answer(written, &end);
+        let unsynced =
+            waiting.iter().any(|waiting| waiting.when == Durability::Synced).then(|| self.journal.unsynced());
+        let staged = Arc::new(std::mem::take(&mut self.staged));
+        self.written.push_back(Arc::clone(&staged));
+        let end = self.journal.end();
+        self.finisher.take(Gathering { staged, end, unsynced, claims, waiting, written }, others);
         for (answer, error) in refused {
             drop(answer.send(Err(error)));
         }
     }
 
-    /// Shows claims and answers them, since they need not wait for the sync that others do: an attempt that begins
-    /// would wait for nothing. Returns the others.
-    fn show_claims(&self, claims: Vec<Claim>, written: Vec<Waiting>) -> Vec<Waiting> {
-        if claims.is_empty() {
-            return written;
-        }
-        self.view.shared.lock().claimed.extend(claims);
-        let (claiming, others) = written.into_iter().partition(|waiting| waiting.is_claim);
-        self.answer(claiming, &Ok(()));
-        others
-    }
-
-    fn answer(&self, written: Vec<Waiting>, end: &Answer) {
-        let now = Instant::now();
-        if end.is_ok() {
-            for waiting in &written {
-                self.tally.committed(now.saturating_duration_since(waiting.since));
+    /// Lets go of gatherings that were shown, and uses their memory again.
+    fn forget_shown(&mut self) {
+        while self.written.len() > self.finisher.unfinished()
+            && let Some(shown) = self.written.pop_front()
+        {
+            if let Ok(staged) = Arc::try_unwrap(shown) {
+                self.staged = staged.emptied();
             }
-        }
-        let end = end.clone();
-        let count = written.len();
-        let answer_all = move || {
-            for waiting in written {
-                drop(waiting.answer.send(end.clone())); // nobody may be waiting any more
-            }
-        };
-        match &self.runtime {
-            Some(runtime) if count > FEW => drop(runtime.spawn(async { answer_all() })),
-            _ => answer_all(),
         }
     }
 
@@ -170,8 +125,8 @@ impl Writer {
         taken: &Taken,
         draft: &mut Option<Draft>,
     ) -> Result<Option<Claim>, StoreError> {
-        if let Some(why) = &self.stopped {
-            return Err(StoreError::Stopped(why.clone()));
+        if let Some(why) = self.finisher.stopped() {
+            return Err(StoreError::Stopped(why.to_owned()));
         }
         let bytes = changes.iter().map(Prepared::bytes).sum::<usize>() + size_of::<u32>();
         if changes.is_empty() {
@@ -185,7 +140,7 @@ impl Writer {
             None => draft.insert(self.journal.begin(bytes, purpose(changes)).map_err(not_begun)?),
         };
         let mark = group.mark();
-        let before = Layered { staged: &self.staged, view: &self.view };
+        let before = Layered { staged: &self.staged, written: &self.written, view: &self.view };
         let (ops, buffer) = (&mut self.ops, &mut self.buffer);
         let staged = group.push(|frame| {
             stage::stage(changes, &before, frame, ops)?;
@@ -205,7 +160,7 @@ impl Writer {
             return Err(error);
         }
         // What rests on something that nobody may see yet has to wait with it.
-        let claim = stage::claim(ops).filter(|(id, _)| !self.staged.knows(*id));
+        let claim = stage::claim(ops).filter(|(id, _)| !before.is_unseen(*id));
         self.staged.take_in(ops);
         Ok(claim)
     }
@@ -215,20 +170,10 @@ impl Writer {
         self.journal.write(draft).map(drop).map_err(|error| self.failed(error))
     }
 
+    /// Makes durable what was written, with nothing else under way.
     fn sync(&mut self) -> Answer {
-        if self.journal.is_dirty() {
-            self.journal.sync().map_err(|error| self.failed(error))?;
-            self.tally.synced();
-        }
-        // Told also when there was nothing to do: the journal syncs by itself where many segments are written at once.
-        let mut state = self.view.shared.lock();
-        state.synced = self.journal.synced();
-        if state.awaited.is_some_and(|awaited| awaited <= state.synced) {
-            state.awaited = None;
-            drop(state);
-            self.view.shared.tell();
-        }
-        Ok(())
+        self.finisher.wait_for_all();
+        self.finisher.sync(&self.journal.unsynced())
     }
 
     /// Says what a failed write means: nothing is written any more.
@@ -236,34 +181,8 @@ impl Writer {
         match error {
             JournalError::Full(why) => StoreError::Full(why),
             error @ JournalError::TooLarge { .. } => StoreError::Refused(error.to_string()), // nothing was written
-            error => {
-                let why = error.to_string();
-                tracing::error!(%error, "the journal failed: nothing is written any more");
-                self.stopped.get_or_insert(why.clone());
-                StoreError::Unknown(why)
-            }
+            error => StoreError::Unknown(self.finisher.stop(&error)),
         }
-    }
-
-    /// Makes what was written visible.
-    fn publish(&mut self) {
-        let ops = self.staged.take();
-        if ops.len() == 0 {
-            return;
-        }
-        let mut state = self.view.shared.lock();
-        state.claimed.clear();
-        let begun = state.current.segments();
-        state.take_in(ops, self.journal.end());
-        if state.current.fills(1) || state.current.segments() > begun {
-            self.view.shared.tell();
-        }
-    }
-
-    /// Forgets what was laid out, and what was shown of it.
-    fn withdraw(&mut self) {
-        self.staged = Staged::default();
-        self.view.shared.lock().claimed.clear();
     }
 
     /// Waits while too much stands in memory that is not in the index. What was written is durable before that: the

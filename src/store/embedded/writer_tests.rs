@@ -1,12 +1,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
 use super::*;
 use crate::model::invocation::Mode;
-use crate::model::names::FunctionId;
+use crate::model::names::{FunctionId, InvocationId};
 use crate::model::place::Priority;
 use crate::model::time::Timestamp;
 use crate::store::embedded::entry::{Facts, Standing};
@@ -19,6 +20,9 @@ use crate::store::sled::Index;
 struct Gate {
     is_shut: Mutex<bool>,
     opened: Condvar,
+    /// How many have come by, and whether those that are let through fail.
+    syncs: AtomicUsize,
+    is_broken: AtomicBool,
 }
 
 impl Gate {
@@ -27,9 +31,11 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    fn pass(&self) {
+    fn pass(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::SeqCst);
         let is_shut = self.is_shut.lock().unwrap();
         drop(self.opened.wait_while(is_shut, |is_shut| *is_shut).unwrap());
+        if self.is_broken.load(Ordering::SeqCst) { Err(io::Error::other("broken on purpose")) } else { Ok(()) }
     }
 }
 
@@ -94,7 +100,7 @@ impl DiskFile for GatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.1.pass();
+        self.1.pass()?;
         self.0.sync()
     }
 
@@ -110,7 +116,7 @@ fn writer(dir: &Path, gate: &Arc<Gate>) -> Writer {
     let index = Arc::new(Index::open(&dir.join("index"), 1 << 20, false).unwrap());
     let shared = Arc::new(Shared::new(Position::START, None, HashMap::default()));
     let view = View { shared, index, reader: journal.reader() };
-    Writer::new(journal, view, Arc::new(Tally::default()))
+    Writer::start(journal, view, Arc::new(Tally::default())).unwrap()
 }
 
 /// Writes the record of an invocation that waits.
@@ -136,7 +142,7 @@ fn a_claim_is_answered_and_shown_before_the_sync_that_others_of_its_gathering_wa
     let mut writer = writer(folder.path(), &gate);
     let view = writer.view.clone();
     let [accepted, claimed_anew] = [1, 2].map(|id| put(id, b"accepted", Durability::Synced));
-    writer.commit(vec![accepted.0, claimed_anew.0]);
+    writer.commit(vec![accepted.0, claimed_anew.0], || 0);
 
     let (new, mut new_answer) = put(3, b"accepted", Durability::Synced);
     let (claim, claimed) = put(1, b"claimed", Durability::Written);
@@ -144,7 +150,7 @@ fn a_claim_is_answered_and_shown_before_the_sync_that_others_of_its_gathering_wa
     let (late, mut late_answer) = put(2, b"claimed", Durability::Written);
     gate.set(true);
     let committing = thread::spawn(move || {
-        writer.commit(vec![new, claim, cancel, late]);
+        writer.commit(vec![new, claim, cancel, late], || 0);
         writer
     });
     claimed.blocking_recv().unwrap().unwrap();
@@ -162,4 +168,69 @@ fn a_claim_is_answered_and_shown_before_the_sync_that_others_of_its_gathering_wa
     }
     assert_eq!([1, 2, 3].map(|id| record(&view, id).unwrap()), [&b"claimed"[..], b"claimed", b"accepted"]);
     assert!(view.shared.lock().claimed.is_empty());
+}
+
+/// A writer, one that was accepted and is durable, and two gatherings behind it whose syncs the gate holds up.
+struct Held {
+    folder: tempfile::TempDir,
+    gate: Arc<Gate>,
+    writer: Writer,
+    view: View,
+    /// Of four groups: an acceptance and a claim, the claim of that acceptance and another one.
+    answers: Vec<oneshot::Receiver<Answer>>,
+}
+
+fn held() -> Held {
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Arc::new(Gate::default()));
+    let mut writer = writer(folder.path(), &gate);
+    let view = writer.view.clone();
+    writer.commit(vec![put(1, b"accepted", Durability::Synced).0], || 0);
+    gate.set(true);
+    let mut answers = Vec::new();
+    let mut commit = |jobs: [(Job, oneshot::Receiver<Answer>); 2]| {
+        let (jobs, answered): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        answers.extend(answered);
+        writer.commit(jobs, || usize::MAX);
+    };
+    commit([put(2, b"accepted", Durability::Synced), put(1, b"claimed", Durability::Synced)]);
+    commit([put(2, b"claimed", Durability::Written), put(3, b"accepted", Durability::Synced)]);
+    Held { folder, gate, writer, view, answers }
+}
+
+#[test]
+fn what_is_written_during_a_sync_rests_on_what_waits_for_it_and_is_shown_and_answered_after_it() {
+    let Held { folder: _folder, gate, mut writer, view, mut answers } = held();
+    assert_eq!([1, 2, 3].map(|id| record(&view, id)), [Some(b"accepted".to_vec()), None, None]);
+    assert!(answers.iter_mut().all(|answer| answer.try_recv().is_err()));
+    gate.set(false);
+    for answer in answers {
+        answer.blocking_recv().unwrap().unwrap();
+    }
+    assert_eq!([1, 2, 3].map(|id| record(&view, id).unwrap()), [&b"claimed"[..], b"claimed", b"accepted"]);
+    assert!(view.shared.lock().claimed.is_empty());
+
+    let (last, answer) = put(3, b"cancelled", Durability::Synced);
+    writer.commit(vec![last], || 0);
+    answer.blocking_recv().unwrap().unwrap();
+    assert_eq!(record(&view, 3).unwrap(), b"cancelled");
+    let syncs = gate.syncs.load(Ordering::SeqCst);
+    writer.close();
+    assert_eq!(gate.syncs.load(Ordering::SeqCst), syncs, "nothing was left to sync");
+}
+
+#[test]
+fn what_was_written_behind_a_sync_that_fails_fails_with_it_and_is_never_shown() {
+    let Held { folder: _folder, gate, mut writer, view, answers } = held();
+    gate.is_broken.store(true, Ordering::SeqCst);
+    gate.set(false);
+    for answer in answers {
+        let failed = answer.blocking_recv().unwrap().unwrap_err();
+        assert!(matches!(&failed, StoreError::Unknown(why) if why.contains("broken on purpose")), "{failed}");
+    }
+    let (late, answer) = put(4, b"accepted", Durability::Synced);
+    writer.commit(vec![late], || 0);
+    let refused = answer.blocking_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, StoreError::Stopped(_)), "{refused}");
+    assert_eq!([1, 2, 3, 4].map(|id| record(&view, id)), [Some(b"accepted".to_vec()), None, None, None]);
+    writer.close();
 }

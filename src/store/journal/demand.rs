@@ -1,6 +1,9 @@
 //! How many segments to keep prepared: always the reserve, and more while they are used up quickly. Quickly is told
 //! without a clock: each time the writer takes a segment when no longer as many are there as should be, there
 //! should be one more; after [`EASY`] times in a row that all were there, one less.
+//!
+//! Segments come free many at a time, whenever the index has taken in a window. Those are worth keeping, up to what is used
+//! up until the next do: else they are removed, and as many written anew.
 
 use crate::model::bounds;
 
@@ -16,15 +19,39 @@ pub(super) struct Demand {
     easy: u32,
     /// Whether as many were there as should be, at some time since that number grew.
     caught_up: bool,
+    /// Taken since some came free last.
+    taken: usize,
+    /// Taken between the last two times that some did, or a little less than once before.
+    between: usize,
 }
 
 impl Demand {
     pub(super) fn new(reserve: usize) -> Self {
-        Self { reserve, extra: 1, easy: 0, caught_up: false }
+        Self { reserve, extra: 1, easy: 0, caught_up: false, taken: 0, between: 0 }
     }
 
+    /// How many should be there: what is missing is written.
     pub(super) fn target(&self) -> usize {
         self.reserve + self.extra
+    }
+
+    /// How many may be there: what is more is removed. A quarter more than are taken meanwhile, since no two times are alike.
+    pub(super) fn most(&self) -> usize {
+        let meanwhile = self.between + self.between.div_ceil(4);
+        self.target().max(bounds::MAX_KEPT_SEGMENTS.min(self.target() + meanwhile))
+    }
+
+    /// One has come free.
+    pub(super) fn came_free(&mut self) {
+        if self.taken > 0 {
+            self.between = self.taken.max(self.between - self.between.div_ceil(4));
+            self.taken = 0;
+        }
+    }
+
+    /// Nothing was used up for a while.
+    pub(super) fn rested(&mut self) {
+        self.between = 0;
     }
 
     /// There is nothing left to prepare.
@@ -34,6 +61,7 @@ impl Demand {
 
     /// One is taken while so many are prepared.
     pub(super) fn take(&mut self, prepared: usize) {
+        self.taken += 1;
         if prepared >= self.target() {
             self.easy += 1;
         } else if std::mem::take(&mut self.caught_up) {
@@ -68,6 +96,23 @@ mod tests {
             demand.take(demand.target());
         }
         assert_eq!(demand.target(), 3);
+    }
+
+    #[test]
+    fn what_comes_free_is_kept_as_far_as_it_is_used_up_until_more_does() {
+        let mut demand = Demand::new(3);
+        let burst = |demand: &mut Demand, taken| {
+            (0..taken).for_each(|_| demand.take(4));
+            (0..taken).for_each(|_| demand.came_free());
+            demand.most()
+        };
+        assert_eq!(demand.most(), 4);
+        assert_eq!(burst(&mut demand, 7), 4 + 7 + 2);
+        assert_eq!(burst(&mut demand, 6), 4 + 6 + 2);
+        assert_eq!(burst(&mut demand, 1), 4 + 4 + 1, "it may have been a pause");
+        assert_eq!(burst(&mut demand, 100), bounds::MAX_KEPT_SEGMENTS);
+        demand.rested();
+        assert_eq!(demand.most(), 4);
     }
 
     #[test]

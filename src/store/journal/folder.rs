@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::buffer::Buffer;
 use super::disk::{Disk, DiskFile};
 use super::error::JournalError;
 use super::format::{self, FIRST, SECTOR, SegmentHeader};
@@ -108,21 +109,20 @@ impl Folder {
 
     /// Whether no group is in it.
     fn is_empty(&self, segment: &Segment) -> Result<bool, JournalError> {
-        let mut bytes = Vec::new();
-        self.load(segment, &mut bytes)?;
+        let bytes = self.load(segment)?;
         let bytes = scan::Bytes { number: segment.number, bytes: &bytes };
         Ok(bytes.groups_from(FIRST).next().is_none())
     }
 
     /// All of a segment's bytes.
-    pub(super) fn load(&self, segment: &Segment, bytes: &mut Vec<u8>) -> Result<(), JournalError> {
+    pub(super) fn load(&self, segment: &Segment) -> Result<Buffer, JournalError> {
         let failed = |error| unreadable(&self.path(segment.number), &error);
-        bytes.resize(segment.bytes as usize, 0);
-        let read = segment.file.read_at(bytes, 0).map_err(failed)?;
+        let mut bytes = Buffer::of(segment.bytes).map_err(failed)?;
+        let read = segment.file.read_at(&mut bytes, 0).map_err(failed)?;
         if read < bytes.len() {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        Ok(())
+        Ok(bytes)
     }
 
     pub(super) fn path(&self, number: u32) -> PathBuf {

@@ -12,12 +12,14 @@
 //! What it is not. It is no queue and no database: it has no keys, and forgets nothing by itself. Whoever writes to
 //! it remembers up to where it was taken in, where its values stand, and which segments are still needed.
 //!
-//! One thread writes ([`Journal`]), any number read ([`Reader`]) and give away segments ([`Segments`]), and one
-//! thread of the journal's own prepares segments. After a failed write or sync nothing is written any more.
+//! One thread writes ([`Journal`]), that or another syncs ([`Unsynced`]), any number read ([`Reader`]) and give away segments
+//! ([`Segments`]), and one thread of the journal's own prepares segments. After a failed write or sync nothing is written
+//! any more.
 //!
 //! | file              | decides                                                             |
 //! | ----------------- | ------------------------------------------------------------------- |
 //! | `format`          | the bytes of segments, groups and values                            |
+//! | `buffer`          | nothing: memory for a whole segment                                 |
 //! | `position`        | the words for where something stands                                |
 //! | `disk`            | nothing: what is asked of the file system, so that tests can fail it |
 //! | `names`           | the names of files                                                  |
@@ -28,7 +30,7 @@
 //! | `prepare`         | how that is done, on its own thread                                 |
 //! | `folder`          | what the files in the folder are                                    |
 //! | `replay`          | where the journal ends, and whether that may be                     |
-//! | `reader`, `segments`, `writer` | what others call                                       |
+//! | `reader`, `segments`, `unsynced`, `writer` | what others call                           |
 //! | `remains`         | a journal that is only looked at, damaged or not                    |
 //!
 //! A segment's life, and what is durable before each step:
@@ -39,6 +41,7 @@
 //!                               +---------- released: renamed, then reused ---+
 //! ```
 
+mod buffer;
 mod format;
 mod position;
 
@@ -65,6 +68,7 @@ mod replay;
 
 mod reader;
 mod segments;
+mod unsynced;
 mod writer;
 
 mod remains;
@@ -79,6 +83,7 @@ pub(in crate::store) use position::{Position, Span};
 pub(in crate::store) use reader::Reader;
 pub(in crate::store) use remains::{Remains, Salvaged};
 pub(in crate::store) use segments::{Pressure, Purpose, Room, Segments};
+pub(in crate::store) use unsynced::Unsynced;
 pub(in crate::store) use writer::{Journal, Known, Settings};
 
 #[cfg(test)]

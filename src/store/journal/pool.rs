@@ -115,14 +115,14 @@ impl Pool {
             return Step::Number { spare: *spare, number: self.next };
         }
         if let Some(segment) = self.released.pop_front() {
-            return Step::Recycle { segment, keep: self.prepared() < self.demand.target() };
+            return Step::Recycle { segment, keep: self.prepared() < self.most() };
         }
         let may_make = self.asked || self.blocked.is_none();
         if self.prepared() < self.demand.target() && may_make && self.may_grow() {
             return Step::Make(self.next);
         }
         match self.spares.back() {
-            Some(spare) if self.prepared() > self.demand.target() => Step::Remove(*spare),
+            Some(spare) if self.prepared() > self.most() => Step::Remove(*spare),
             Some(_) | None => Step::Wait,
         }
     }
@@ -215,6 +215,11 @@ impl Pool {
         })
     }
 
+    /// Nothing was taken or released for a while.
+    pub(super) fn rested(&mut self) {
+        self.demand.rested();
+    }
+
     /// What may be taken, and whether the thread should look again.
     pub(super) fn room(&mut self) -> (Room, bool) {
         let left = self.left();
@@ -229,10 +234,9 @@ impl Pool {
     /// How pressing it is that segments come free.
     pub(super) fn pressure(&mut self) -> (Pressure, bool) {
         let (room, again) = self.room();
-        let soon = u64::from(self.settings.segment_bytes).saturating_mul(NEARLY);
         let pressure = if room != Room::Plenty {
             Pressure::Full
-        } else if self.bytes.saturating_add(soon) > self.settings.max_bytes {
+        } else if self.is_nearly_full() {
             Pressure::NearlyFull
         } else {
             Pressure::None
@@ -242,6 +246,7 @@ impl Pool {
 
     /// Nothing needs the segment any more.
     pub(super) fn release(&mut self, segment: u32) {
+        self.demand.came_free();
         if segment < self.synced {
             self.released.push_back(segment);
         } else {
@@ -288,11 +293,101 @@ impl Pool {
         self.prepared().saturating_add(more.and_then(|more| usize::try_from(more).ok()).unwrap_or(usize::MAX))
     }
 
+    /// How many may be prepared: only where there is room enough, more than should be.
+    fn most(&self) -> usize {
+        let is_tight = self.blocked.is_some() || self.is_nearly_full();
+        if is_tight { self.demand.target() } else { self.demand.most() }
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        let soon = u64::from(self.settings.segment_bytes).saturating_mul(NEARLY);
+        self.bytes.saturating_add(soon) > self.settings.max_bytes
+    }
+
     fn may_grow(&self) -> bool {
         self.bytes.saturating_add(u64::from(self.settings.segment_bytes)) <= self.settings.max_bytes
     }
 
     fn use_number(&mut self, number: u32) {
         self.next = number.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A journal that takes segments many at a time before it lets go of them.
+    struct Busy {
+        pool: Pool,
+        used: Vec<u32>,
+    }
+
+    impl Busy {
+        /// Of at most so many segments.
+        fn of(segments: u64) -> Self {
+            let settings =
+                Settings { segment_bytes: 1_024, reserve: 3, max_bytes: 1_024 * segments, min_free_bytes: 0 };
+            let mut busy = Self { pool: Pool::new(settings, 1, VecDeque::new(), 0, 0), used: Vec::new() };
+            busy.prepare();
+            busy
+        }
+
+        /// Does all that is to be done, and says how many segments were written and removed.
+        fn prepare(&mut self) -> usize {
+            let mut changed = 0;
+            loop {
+                let step = self.pool.next_step();
+                let (ready, freed) = match step {
+                    Step::Number { number, .. } => {
+                        (Some(Ready { number, file: Arc::new(tempfile::tempfile().unwrap()) }), 0)
+                    }
+                    Step::Make(_) | Step::Recycle { keep: true, .. } => (None, 0),
+                    Step::Recycle { keep: false, .. } | Step::Remove(_) => (None, 1_024),
+                    Step::Wait | Step::Stop => return changed,
+                };
+                changed += usize::from(freed > 0 || matches!(step, Step::Make(_)));
+                self.pool.done(step, ready, freed);
+            }
+        }
+
+        /// Writes so many segments and lets go of all but the last. Says as [`Self::prepare`] does.
+        fn burst(&mut self, segments: usize) -> usize {
+            let mut changed = 0;
+            for _ in 0..segments {
+                self.pool.want();
+                let ready = self.pool.take(Purpose::Change).unwrap();
+                self.pool.synced(ready.number);
+                self.used.push(ready.number);
+                changed += self.prepare();
+            }
+            let last = self.used.pop().unwrap();
+            self.used.drain(..).for_each(|segment| self.pool.release(segment));
+            self.used.push(last);
+            changed + self.prepare()
+        }
+    }
+
+    #[test]
+    fn a_busy_journal_uses_its_segments_again_and_one_that_rests_gives_them_back() {
+        let mut busy = Busy::of(100);
+        for _ in 0..3 {
+            busy.burst(7);
+        }
+        let changed: usize = (0..20).map(|number| busy.burst(6 + number % 2)).sum();
+        assert_eq!(changed, 0, "none is written anew and none removed");
+        assert!(busy.pool.prepared() >= 7);
+        busy.pool.rested();
+        assert!(busy.prepare() > 0);
+        assert_eq!(busy.pool.prepared(), busy.pool.demand.target());
+    }
+
+    #[test]
+    fn a_journal_that_may_hardly_grow_keeps_no_more_than_it_must() {
+        let mut busy = Busy::of(14);
+        for _ in 0..10 {
+            busy.burst(7);
+            assert!(busy.pool.prepared() <= busy.pool.demand.target() || !busy.pool.is_nearly_full());
+        }
     }
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::store::background;
 
@@ -26,6 +27,8 @@ use super::shared::Shared;
 const PIECE: usize = 16 * 1_024;
 /// Bytes that are written between two syncs: the writer's own syncs wait while the disk takes them.
 const SYNC_EVERY: usize = 1_024 * 1_024;
+/// After so long without a change, segments that were kept for many writes are given back.
+const REST: Duration = Duration::from_secs(60);
 
 /// The thread. Dropping this ends it after the step that it is at.
 #[derive(Debug)]
@@ -112,7 +115,11 @@ impl Preparer {
                 return step;
             }
             self.shared.changed.notify_all();
-            pool = self.shared.wait(pool);
+            let (waited, has_rested) = self.shared.wait_for(pool, REST);
+            pool = waited;
+            if has_rested {
+                pool.rested();
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::buffer::Buffer;
 use super::disk::DiskFile;
 use super::error::JournalError;
 use super::format::{self, FIRST, VALUE_HEADER};
@@ -61,7 +62,8 @@ impl Reader {
     /// were shown until then were what it held.
     pub(in crate::store) fn frames(&self, segment: u32, see: &mut dyn FnMut(Frame<'_>)) -> Result<bool, JournalError> {
         let Some(extent) = self.0.table.extent(segment) else { return Ok(false) };
-        let mut bytes = vec![0; extent.bytes as usize];
+        let no_memory = |error| JournalError::disk(&self.0.dir, "there is no memory to read a segment", &error);
+        let mut bytes = Buffer::of(extent.bytes).map_err(no_memory)?;
         let Some(read) = self.read_at(segment, 0, &mut bytes)? else { return Ok(false) };
         let bytes = scan::Bytes { number: segment, bytes: &bytes[..read] };
         let mut offset = FIRST;

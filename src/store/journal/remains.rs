@@ -3,13 +3,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
-
-use crate::model::bounds;
+use std::sync::Arc;
 
 use super::disk::Disk;
 use super::error::JournalError;
-use super::files::OpenFiles;
 use super::folder::{Folder, Segment};
 use super::format::FIRST;
 use super::group::Group;
@@ -18,7 +15,7 @@ use super::position::Position;
 use super::reader::Reader;
 use super::replay::{self, Replayed};
 use super::scan::Bytes;
-use super::shared::{Counts, Shared};
+use super::shared::Shared;
 use super::table::Table;
 use super::tail::Tail;
 use super::writer::{Replay, Settings};
@@ -105,17 +102,10 @@ impl Remains {
     fn reader_of(&self, table: Table) -> Reader {
         // Nobody takes a segment of this pool.
         let settings = Settings { segment_bytes: 0, reserve: 0, max_bytes: 0, min_free_bytes: u64::MAX };
-        Reader::new(Arc::new(Shared {
-            dir: self.folder.dir.clone(),
-            disk: Arc::clone(&self.folder.disk),
-            settings,
-            table,
-            tail: Tail::new(0),
-            files: OpenFiles::new(bounds::MAX_OPEN_SEGMENTS),
-            counts: Counts::default(),
-            pool: Mutex::new(Pool::new(settings, 0, [].into(), 0, 0)),
-            changed: Condvar::new(),
-        }))
+        let pool = Pool::new(settings, 0, [].into(), 0, 0);
+        let disk = Arc::clone(&self.folder.disk);
+        let (dir, tail) = (&self.folder.dir, Tail::new(0));
+        Reader::new(Arc::new(Shared::new(dir, disk, settings, table, tail, pool, Position::START)))
     }
 }
 
@@ -131,8 +121,7 @@ impl Salvage<'_> {
     fn segment(&mut self, index: usize, show: &mut Replay<'_>) -> Result<bool, JournalError> {
         let segment = &self.folder.segments[index];
         let end = self.told_end(index)?;
-        let mut bytes = Vec::new();
-        self.folder.load(segment, &mut bytes)?;
+        let bytes = self.folder.load(segment)?;
         let bytes = Bytes { number: segment.number, bytes: &bytes };
         let mut offset = FIRST;
         while end.is_none_or(|end| offset < end) {
@@ -170,8 +159,7 @@ impl Salvage<'_> {
     /// Where the first group of the next segment says that this one ended.
     fn told_end(&self, index: usize) -> Result<Option<u32>, JournalError> {
         let Some(next) = self.folder.segments.get(index + 1) else { return Ok(None) };
-        let mut bytes = Vec::new();
-        self.folder.load(next, &mut bytes)?;
+        let bytes = self.folder.load(next)?;
         let first = Bytes { number: next.number, bytes: &bytes }.group(FIRST).map(|group| group.previous);
         let number = self.folder.segments[index].number;
         Ok(first.filter(|previous| previous.segment == number).map(|previous| previous.offset))
@@ -179,9 +167,8 @@ impl Salvage<'_> {
 
     /// Whether a group of this segment or a later one was written when more than this was synced.
     fn is_acknowledged(&self, index: usize, here: Position) -> Result<bool, JournalError> {
-        let mut bytes = Vec::new();
         for segment in &self.folder.segments[index..] {
-            self.folder.load(segment, &mut bytes)?;
+            let bytes = self.folder.load(segment)?;
             let from = if segment.number == here.segment { here.offset } else { FIRST };
             let bytes = Bytes { number: segment.number, bytes: &bytes };
             if bytes.acknowledges_more_than(here, from).is_some() {

@@ -40,7 +40,7 @@ pub(super) fn replay(
     applied: Option<Position>,
     show: &mut Replay<'_>,
 ) -> Result<Replayed, JournalError> {
-    let mut walk = Walk { folder, at: applied.unwrap_or(Position::START), bytes: Vec::new(), extents: BTreeMap::new() };
+    let mut walk = Walk::from(folder, applied.unwrap_or(Position::START));
     let (older, rest): (Vec<_>, Vec<_>) = folder.segments.iter().partition(|segment| segment.number < walk.at.segment);
     for segment in &rest {
         let failed = |error| unreadable(&folder.path(segment.number), &error);
@@ -64,7 +64,7 @@ pub(super) fn replay(
 
 /// Up to where each segment is written, judged by what is in it and in the next one alone.
 pub(super) fn extents(folder: &Folder) -> Result<BTreeMap<u32, Extent>, JournalError> {
-    let mut walk = Walk { folder, at: Position::START, bytes: Vec::new(), extents: BTreeMap::new() };
+    let mut walk = Walk::from(folder, Position::START);
     walk.measure(&folder.segments.iter().collect::<Vec<_>>())?;
     Ok(walk.extents)
 }
@@ -74,15 +74,20 @@ struct Walk<'a> {
     folder: &'a Folder,
     /// Behind the last group so far.
     at: Position,
-    bytes: Vec<u8>,
     extents: BTreeMap<u32, Extent>,
+    /// Of segments that were gone through: up to where all was synced at the latest, as groups behind their ends say.
+    behind: BTreeMap<u32, Option<Position>>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn from(folder: &'a Folder, at: Position) -> Self {
+        Self { folder, at, extents: BTreeMap::new(), behind: BTreeMap::new() }
+    }
+
     /// Takes in what the segment holds. `false` when it does not follow what was taken in so far.
     fn segment(&mut self, segment: &Segment, show: &mut Replay<'_>) -> Result<bool, JournalError> {
-        self.folder.load(segment, &mut self.bytes)?;
-        let bytes = Bytes { number: segment.number, bytes: &self.bytes };
+        let bytes = self.folder.load(segment)?;
+        let bytes = Bytes { number: segment.number, bytes: &bytes };
         let mut offset = FIRST;
         if segment.number == self.at.segment {
             check_reaches(self.folder, bytes, self.at)?;
@@ -93,7 +98,10 @@ impl Walk<'_> {
                 Some(first) if first.previous > self.at => return Ok(false),
                 Some(_) => (),
                 // It was prepared and never written, unless something behind tells otherwise.
-                None => return Ok(true),
+                None => {
+                    self.behind.insert(segment.number, bytes.synced_from(FIRST));
+                    return Ok(true);
+                }
             }
         }
         while let Some(group) = bytes.next(offset, self.at) {
@@ -102,6 +110,7 @@ impl Walk<'_> {
             offset = group.end;
         }
         self.extents.insert(segment.number, Extent { bytes: offset, exact: true });
+        self.behind.insert(segment.number, bytes.synced_from(offset));
         Ok(true)
     }
 
@@ -112,11 +121,12 @@ impl Walk<'_> {
             if self.extents.contains_key(&segment.number) && !is_last {
                 continue;
             }
-            self.folder.load(segment, &mut self.bytes)?;
-            let bytes = Bytes { number: segment.number, bytes: &self.bytes };
-            let from = if is_last { self.at.offset } else { FIRST };
-            if let Some(group) = bytes.acknowledges_more_than(self.at, from) {
-                return Err(self.lost(segment.number, group.synced, rest));
+            let behind = match self.behind.get(&segment.number) {
+                Some(behind) => *behind,
+                None => Bytes { number: segment.number, bytes: &self.folder.load(segment)? }.synced_from(FIRST),
+            };
+            if let Some(synced) = behind.filter(|synced| *synced > self.at) {
+                return Err(self.lost(segment.number, synced, rest));
             }
         }
         // The last synced group's segment is never given away: where it is gone, something else took it.
@@ -138,10 +148,11 @@ impl Walk<'_> {
     fn lost(&mut self, witness: u32, synced: Position, rest: &[&Segment]) -> JournalError {
         let mut place = self.at;
         for segment in rest.iter().filter(|segment| segment.number >= self.at.segment) {
-            if let Err(error) = self.folder.load(segment, &mut self.bytes) {
-                return error;
-            }
-            let bytes = Bytes { number: segment.number, bytes: &self.bytes };
+            let bytes = match self.folder.load(segment) {
+                Ok(bytes) => bytes,
+                Err(error) => return error,
+            };
+            let bytes = Bytes { number: segment.number, bytes: &bytes };
             if segment.number == self.at.segment {
                 if bytes.looks_like_a_group(self.at.offset) || bytes.groups_from(self.at.offset).next().is_some() {
                     break;

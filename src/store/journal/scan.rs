@@ -43,6 +43,11 @@ impl<'a> Bytes<'a> {
         })
     }
 
+    /// Up to where all was synced when the groups from here on were written: the furthest of what they say.
+    pub(super) fn synced_from(self, offset: u32) -> Option<Position> {
+        self.groups_from(offset).map(|(_, group)| group.synced).max()
+    }
+
     /// A group from here on that was written when more than `end` was synced already. With it, what is missing
     /// at `end` was acknowledged; without it, it is what a crash left.
     pub(super) fn acknowledges_more_than(self, end: Position, offset: u32) -> Option<Checked<'a>> {

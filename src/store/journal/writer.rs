@@ -1,19 +1,17 @@
-//! The journal as its one writer has it: begin a group, write it, sync. One group is one write, and it takes
+//! The journal as its one writer has it: begin a group, write it, have it synced. One group is one write, and it takes
 //! effect whole or not at all.
 //!
 //! A failed write or sync ends the writing for good. What the disk holds is then not known, and asking for the same
 //! sync again would be answered with a success that means nothing. Opening the journal anew finds out.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
 use crate::model::bounds;
 
 use super::disk::{Disk, DiskFile};
 use super::draft::Draft;
 use super::error::JournalError;
-use super::files::OpenFiles;
 use super::folder::Folder;
 use super::format::{self, FIRST, FRAME_HEADER, GROUP_HEADER, SECTOR};
 use super::group::Group;
@@ -23,9 +21,10 @@ use super::prepare::Prepare;
 use super::reader::Reader;
 use super::replay::{Replayed, replay};
 use super::segments::{Purpose, Room, Segments};
-use super::shared::{Counts, Shared};
+use super::shared::Shared;
 use super::table::Table;
 use super::tail::Tail;
+use super::unsynced::Unsynced;
 
 /// The least that a segment may have: its header, and some groups.
 const LEAST_SEGMENT_BYTES: u32 = 4_096;
@@ -76,13 +75,10 @@ pub(in crate::store) struct Journal {
     current: Option<Current>,
     /// Behind the last group.
     end: Position,
-    synced: Position,
-    /// Segments that were written since the last sync, in that order.
-    unsynced: Vec<Arc<dyn DiskFile>>,
+    /// Segments that may have to be synced, by their numbers, the one that is written last.
+    recent: Vec<(u32, Arc<dyn DiskFile>)>,
     /// What the next draft is built in.
     buffer: Vec<u8>,
-    /// Why nothing is written any more.
-    stopped: Option<String>,
 }
 
 /// The segment being written.
@@ -92,8 +88,6 @@ struct Current {
     file: Arc<dyn DiskFile>,
     /// Where the next group starts.
     next: u32,
-    /// Whether it is among the unsynced ones.
-    is_dirty: bool,
 }
 
 impl Journal {
@@ -120,27 +114,17 @@ impl Journal {
         }
         let next = folder.last_number().max(end.segment).saturating_add(1);
         let tidied = folder.tidy(&unused, segment_bytes)?;
-        let shared = Arc::new(Shared {
-            dir: dir.to_owned(),
-            disk,
-            settings,
-            table: Table::new(extents),
-            tail: Tail::new(bounds::JOURNAL_TAIL_BYTES),
-            files: OpenFiles::new(bounds::MAX_OPEN_SEGMENTS),
-            counts: Counts::default(),
-            pool: Mutex::new(Pool::new(settings, next, tidied.spares.into(), tidied.bytes, end.segment)),
-            changed: Condvar::new(),
-        });
+        let pool = Pool::new(settings, next, tidied.spares.into(), tidied.bytes, end.segment);
+        let (table, tail) = (Table::new(extents), Tail::new(bounds::JOURNAL_TAIL_BYTES));
+        let shared = Arc::new(Shared::new(dir, disk, settings, table, tail, pool, end));
         let failed = |error| JournalError::disk(dir, "no thread can be started", &error);
         Ok(Self {
             _prepare: Prepare::start(&shared).map_err(failed)?,
             shared,
             current: None,
             end,
-            synced: end,
-            unsynced: Vec::new(),
+            recent: Vec::new(),
             buffer: Vec::new(),
-            stopped: None,
         })
     }
 
@@ -151,7 +135,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Full`] when there is no next one for this purpose. A smaller group may still be taken.
     pub(in crate::store) fn begin(&mut self, needed: usize, purpose: Purpose) -> Result<Draft, JournalError> {
-        self.check_running()?;
+        self.shared.check_running()?;
         let headers = GROUP_HEADER + FRAME_HEADER;
         let most = (self.shared.settings.segment_bytes - FIRST) as usize - headers;
         if needed > most {
@@ -171,16 +155,17 @@ impl Journal {
 
     /// Takes a fresh segment. Where there is none, the one being written stays.
     fn next_segment(&mut self, purpose: Purpose) -> Result<Current, JournalError> {
-        if self.unsynced.len() >= MAX_UNSYNCED_SEGMENTS {
+        self.forget_synced();
+        if self.recent.len() >= MAX_UNSYNCED_SEGMENTS {
             self.sync()?;
         }
         let ready = self.shared.take_segment(purpose)?;
-        Ok(Current { number: ready.number, file: ready.file, next: FIRST, is_dirty: false })
+        Ok(Current { number: ready.number, file: ready.file, next: FIRST })
     }
 
     /// Hands the group to the kernel, in one write. A draft without frames writes nothing.
     pub(in crate::store) fn write(&mut self, mut draft: Draft) -> Result<Written, JournalError> {
-        self.check_running()?;
+        self.shared.check_running()?;
         if !draft.is_empty() {
             self.append(&mut draft)?;
         }
@@ -196,22 +181,21 @@ impl Journal {
             let most = (self.shared.settings.segment_bytes - FIRST) as usize - GROUP_HEADER;
             return Err(JournalError::TooLarge { bytes: draft.body_bytes(), most });
         }
-        format::seal(&mut draft.bytes, current.number, current.next, self.end, self.synced);
+        format::seal(&mut draft.bytes, current.number, current.next, self.end, self.shared.synced.position());
         let bytes = draft.bytes.as_slice();
         match current.file.write_at(bytes, u64::from(current.next)) {
             Ok(written) if written == bytes.len() => (),
             Ok(written) => {
                 let reason = format!("a write of {} bytes to the journal took {written} of them", bytes.len());
-                return Err(self.stop(reason));
+                return Err(self.shared.stop(reason));
             }
             Err(error) => {
                 let reason = format!("a write of {} bytes to the journal failed: {error}", bytes.len());
-                return Err(self.stop(reason));
+                return Err(self.shared.stop(reason));
             }
         }
-        if !current.is_dirty {
-            current.is_dirty = true;
-            self.unsynced.push(Arc::clone(&current.file));
+        if self.recent.last().is_none_or(|(number, _)| *number != current.number) {
+            self.recent.push((current.number, Arc::clone(&current.file)));
         }
         // In memory before anybody can be told that it is there.
         self.shared.tail.keep(current.number, current.next, bytes);
@@ -224,20 +208,20 @@ impl Journal {
 
     /// Makes everything durable that was written: with it, what was written can be acknowledged.
     pub(in crate::store) fn sync(&mut self) -> Result<(), JournalError> {
-        self.check_running()?;
-        let synced = self.unsynced.iter().try_for_each(|file| file.sync());
-        synced.map_err(|error| self.stop(format!("a sync of the journal failed: {error}")))?;
-        self.shared.counts.syncs.fetch_add(self.unsynced.len() as u64, Ordering::Relaxed);
-        self.unsynced.clear();
-        if let Some(current) = &mut self.current {
-            current.is_dirty = false;
-        }
-        if self.synced.segment != self.end.segment {
-            self.shared.pool().synced(self.end.segment);
-            self.shared.changed.notify_all();
-        }
-        self.synced = self.end;
-        Ok(())
+        self.unsynced().sync().map(drop)
+    }
+
+    /// What was written and may not be durable yet, for whoever is to sync it.
+    pub(in crate::store) fn unsynced(&mut self) -> Unsynced {
+        self.forget_synced();
+        let files = self.recent.iter().map(|(_, file)| Arc::clone(file)).collect();
+        Unsynced::new(Arc::clone(&self.shared), files, self.end)
+    }
+
+    /// Lets go of segments that are durable. Groups go into the last one alone.
+    fn forget_synced(&mut self) {
+        let synced = self.synced();
+        self.recent.retain(|(number, _)| *number >= synced.segment);
     }
 
     /// The place behind the last group that was written.
@@ -247,12 +231,7 @@ impl Journal {
 
     /// Up to where everything is durable.
     pub(in crate::store) fn synced(&self) -> Position {
-        self.synced
-    }
-
-    /// Whether something was written since the last sync.
-    pub(in crate::store) fn is_dirty(&self) -> bool {
-        self.synced != self.end
+        self.shared.synced.position()
     }
 
     pub(in crate::store) fn reader(&self) -> Reader {
@@ -267,19 +246,5 @@ impl Journal {
     /// What may be taken, see [`Segments::room`].
     pub(in crate::store) fn room(&self) -> Room {
         self.segments().room()
-    }
-
-    fn check_running(&self) -> Result<(), JournalError> {
-        match &self.stopped {
-            None => Ok(()),
-            Some(reason) => Err(JournalError::Stopped(reason.clone())),
-        }
-    }
-
-    /// Nothing is written from here on.
-    fn stop(&mut self, reason: String) -> JournalError {
-        tracing::error!(%reason, "the journal failed to write and takes nothing more: restart the process");
-        self.stopped = Some(reason.clone());
-        JournalError::Unknown(reason)
     }
 }

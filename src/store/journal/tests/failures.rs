@@ -29,6 +29,21 @@ fn quiet(disk: &TestDisk) -> Journal {
 }
 
 #[test]
+fn who_syncs_behind_a_failed_sync_fails_too() {
+    let disk = TestDisk::new();
+    let mut journal = quiet(&disk);
+    let synced = journal.synced();
+    write(&mut journal, &[b"second"]).unwrap();
+    let one = journal.unsynced();
+    write(&mut journal, &[b"third"]).unwrap();
+    let other = journal.unsynced();
+    let syncs = fail_once(&disk, Asked::Sync, Fault::Error(ErrorKind::Other));
+    check_refusal(one.sync(), &["may or may not have taken effect", "sync"]);
+    check_refusal(other.sync(), &["takes nothing more", "restart the process"]);
+    assert_eq!((journal.synced(), syncs.load(Ordering::Relaxed)), (synced, 1));
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_synced_or_written_again() {
     let disk = TestDisk::new();
     let mut journal = quiet(&disk);
