@@ -1,8 +1,8 @@
 //! The load: clients in closed loops, each in a task of its own, and what is seen of them in a window of time.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -124,19 +124,16 @@ pub(super) async fn measured_beside<C: Client>(
 ) -> Result<Measured, Error> {
     let tasks = Tasks::default();
     let from = Instant::now() + MAX_WARM_UP.min(window / 5);
-    let until = from + window;
+    let window = Arc::new(Window { from, until: from + window, first: OnceLock::new(), stop: stop.clone() });
     let clients = clients.into_iter().map(|client| {
-        let task = looping(client, work, (from, until), stop.clone());
+        let task = looping(client, work, Arc::clone(&window));
         tasks.see_through("client", task)
     });
     let window = async {
         tokio::time::sleep_until(from).await;
         let (own, peer) = (usage::own_cpu(), peer_cpu());
-        while Instant::now() < until && !stop.is_stopped() {
-            tokio::time::sleep_until(until.min(Instant::now() + Duration::from_millis(100))).await;
-        }
         Measured {
-            window: Instant::now().min(until).saturating_duration_since(from),
+            window: window.closed().await.saturating_duration_since(from),
             cpu: usage::own_cpu().saturating_sub(own),
             peer_cpu: peer_cpu().saturating_sub(peer),
             ..Measured::default()
@@ -154,27 +151,55 @@ pub(super) async fn measured_beside<C: Client>(
     Ok(sum)
 }
 
+/// The time in which what is done counts. It stays open until something was done: a disk can stand still for longer than a
+/// short one.
+struct Window {
+    from: Instant,
+    until: Instant,
+    /// When the first thing that was begun in it was done.
+    first: OnceLock<Instant>,
+    stop: Stop,
+}
+
+impl Window {
+    fn is_open(&self, now: Instant) -> bool {
+        !self.stop.is_stopped() && (now < self.until || self.first.get().is_none())
+    }
+
+    /// Whether what took from one moment to the other counts.
+    fn counts(&self, began: Instant, ended: Instant) -> bool {
+        let is_first = began >= self.from && *self.first.get_or_init(|| ended) == ended;
+        ended >= self.from && (ended < self.until || is_first)
+    }
+
+    /// Waits until it is closed, and says when it was.
+    async fn closed(&self) -> Instant {
+        let mut now = Instant::now();
+        while self.is_open(now) {
+            let next = now + Duration::from_millis(100);
+            tokio::time::sleep_until(if now < self.until { next.min(self.until) } else { next }).await;
+            now = Instant::now();
+        }
+        self.first.get().map_or(self.until, |first| self.until.max(*first)).min(now)
+    }
+}
+
 /// One client's loop. What it was doing when the window closed is seen in the times, not in the counts. The first
 /// error ends it, and with it all the others.
-async fn looping<C: Client>(
-    mut client: C,
-    work: Work,
-    (from, until): (Instant, Instant),
-    stop: Stop,
-) -> Result<(Vec<u64>, Histogram), Error> {
+async fn looping<C: Client>(mut client: C, work: Work, window: Arc<Window>) -> Result<(Vec<u64>, Histogram), Error> {
     let (mut seconds, mut latency) = (Vec::new(), Histogram::default());
     let mut began = Instant::now();
-    while began < until && !stop.is_stopped() {
+    while window.is_open(began) {
         if let Err(error) = client.work(work).await {
-            stop.stop();
+            window.stop.stop();
             return Err(error);
         }
         let ended = Instant::now();
-        if began >= from {
+        if began >= window.from {
             latency.add(ended - began);
         }
-        if ended >= from && ended < until {
-            let second = usize::try_from((ended - from).as_secs()).unwrap_or(usize::MAX);
+        if window.counts(began, ended) {
+            let second = usize::try_from((ended - window.from).as_secs()).unwrap_or(usize::MAX);
             if second >= seconds.len() {
                 seconds.resize(second + 1, 0);
             }
@@ -235,6 +260,14 @@ mod tests {
         assert_eq!(measured.window, Duration::from_secs(2));
         assert!((18.0..=20.0).contains(&measured.per_second()));
         assert!((100_000..102_000).contains(&measured.latency.per_mille_us(990)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_stays_open_until_something_was_done_in_it() {
+        let clients = vec![Slow { fails_in: 1_000 }, Slow { fails_in: 1_000 }];
+        let measured = measured(clients, Work::Cycle, Duration::from_millis(60), &Stop::default()).await.unwrap();
+        assert!(measured.count() > 0 && measured.latency.per_mille_us(500) >= 100_000, "{measured:?}");
+        assert!((100..200).contains(&measured.window.as_millis()), "{measured:?}");
     }
 
     #[tokio::test(start_paused = true)]
