@@ -1,23 +1,24 @@
 //! Streams: records in the order of their places, which are read from any place on, again and again, until they are too
 //! old or the stream too large. Knows no HTTP, and nobody who reads.
 //!
-//! `kept` is what lies in the store, `log` one stream with its appends, reads and removals.
+//! `kept` is what lies in the store, `record` what goes in and out, `log` one stream with its appends, reads and removals.
 
 mod error;
 mod kept;
 mod log;
+mod record;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use error::StreamError;
+pub use record::{NewRecord, ReadFrom, Reading, Record, Records};
 
 use crate::clock::Clock;
 use crate::model::bounds::{self, within};
@@ -89,75 +90,6 @@ pub struct Extent {
     pub next: u64,
     /// Bytes of the records, with what is kept beside their data.
     pub bytes: u64,
-}
-
-/// A record that is to be appended.
-#[derive(Clone, Debug, Default)]
-pub struct NewRecord {
-    /// What it is recognised by when it is appended again.
-    pub id: Option<Uuid>,
-    /// What it is about: readers may ask for the records of one key.
-    pub key: Option<String>,
-    /// What the data is.
-    pub content_type: Option<String>,
-    /// More about it.
-    pub attributes: Vec<(String, String)>,
-    /// What it says.
-    pub data: Bytes,
-}
-
-/// A record of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Where it stands: one more than the record in front of it.
-    pub place: u64,
-    /// When it was appended; never before the record in front of it.
-    pub at: Timestamp,
-    /// What it is recognised by.
-    pub id: Option<Uuid>,
-    /// What it is about.
-    pub key: Option<String>,
-    /// What the data is.
-    pub content_type: Option<String>,
-    /// More about it.
-    pub attributes: Vec<(String, String)>,
-    /// What it says.
-    pub data: Bytes,
-}
-
-/// Where a read begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadFrom {
-    /// With the oldest record.
-    Earliest,
-    /// With the next one to be appended.
-    Latest,
-    /// At this place; with the oldest record where that one is gone.
-    Place(u64),
-    /// With the first one that was appended then or later.
-    Time(Timestamp),
-}
-
-/// What is to be read.
-#[derive(Clone, Debug)]
-pub struct Reading {
-    /// Where it begins.
-    pub from: ReadFrom,
-    /// How many records at most ([`bounds::MAX_STREAM_BATCH`]).
-    pub most: usize,
-    /// Only those with this partition key.
-    pub key: Option<String>,
-    /// How long to wait for the first one, up to [`bounds::MAX_POLL`].
-    pub wait: Duration,
-}
-
-/// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Records {
-    /// The records, in the order of their places.
-    pub records: Vec<Record>,
-    /// Where to go on: behind all that was looked at.
-    pub next: u64,
 }
 
 /// The streams of a runtime. Cheap to clone; all clones are the same.

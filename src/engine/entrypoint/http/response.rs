@@ -1,7 +1,6 @@
 //! An http function's response: read up to its bound, and judged by its status.
 
 use std::fmt;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{HeaderMap, Response, StatusCode, header};
@@ -10,11 +9,14 @@ use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::Set;
+use crate::clock::Clock;
 use crate::engine::call::Reply;
 use crate::engine::entrypoint::End;
 use crate::engine::output::TooLarge;
 use crate::model::bounds;
 use crate::model::outcome::{Advice, Failure, FailureKind};
+use crate::model::time::Timestamp;
+use crate::outbound::retry_after;
 
 /// What came of waiting for a response.
 pub(super) enum Collected {
@@ -88,25 +90,25 @@ pub(super) fn judge(collected: Collected) -> End {
         let message = format!("the function answered with status {status}, which ends no request");
         return Err(Failure::retry(FailureKind::HttpStatus(502), message)).into();
     }
-    let advice =
-        reply.head.as_ref().and_then(|(status, headers)| advice(*status, headers).map(|advice| (*status, advice)));
+    let now = || Clock::system().now(); // as the function's own clock shows it
+    let advice = reply.head.as_ref().and_then(|(status, headers)| Some((*status, advice(*status, headers, now)?)));
     let Some((status, advice)) = advice else { return Ok(reply).into() };
     let message = format!("the function answered with status {status}{}", excerpt(&reply));
     let failure = Failure::new(FailureKind::HttpStatus(status.as_u16()), message, advice);
     End { end: Err(failure), answer: Some(reply) }
 }
 
-/// What a status says about another attempt; `None` where it is a success.
-fn advice(status: StatusCode, headers: &HeaderMap) -> Option<Advice> {
-    let pause = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let pause = pause.map(|seconds| Duration::from_secs(seconds).min(bounds::MAX_THROTTLE));
-    match (status.as_u16(), pause) {
-        (..400, _) => None,
-        (429, Some(pause)) => Some(Advice::Postpone(pause)),
-        (408 | 500.., Some(pause)) => Some(Advice::RetryAfter(pause)),
-        (408 | 429 | 500.., None) => Some(Advice::Retry),
-        (400..500, _) => Some(Advice::GiveUp),
-    }
+/// What a status says about another attempt; `None` where it is a success. What waits until a time is told waits from `now`
+/// on, unless the response says when it was made.
+fn advice(status: StatusCode, headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Option<Advice> {
+    let pause = || retry_after(headers, now()).map(|pause| pause.min(bounds::MAX_THROTTLE));
+    let status = Some(status.as_u16()).filter(|status| *status >= 400)?;
+    Some(match (status, pause()) {
+        (429, Some(pause)) => Advice::Postpone(pause),
+        (408 | 500.., Some(pause)) => Advice::RetryAfter(pause),
+        (408 | 429 | 500.., None) => Advice::Retry,
+        _ => Advice::GiveUp,
+    })
 }
 
 /// The first line of a body of text, for the message.
@@ -120,6 +122,8 @@ fn excerpt(reply: &Reply) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[track_caller]
@@ -128,7 +132,10 @@ mod tests {
         if let Some(value) = retry_after {
             headers.insert(header::RETRY_AFTER, value.parse().unwrap());
         }
-        assert_eq!(advice(StatusCode::from_u16(status).unwrap(), &headers), expected, "{status} {retry_after:?}");
+        let advice = advice(StatusCode::from_u16(status).unwrap(), &headers, || {
+            Timestamp::parse("2026-11-22T03:00:00Z").unwrap()
+        });
+        assert_eq!(advice, expected, "{status} {retry_after:?}");
     }
 
     #[test]
@@ -144,6 +151,8 @@ mod tests {
         check(429, Some("7"), Some(Advice::Postpone(pause)));
         check(500, None, Some(Advice::Retry));
         check(503, Some("7"), Some(Advice::RetryAfter(pause)));
+        check(503, Some("Sun, 22 Nov 2026 03:00:07 GMT"), Some(Advice::RetryAfter(pause)));
+        check(429, Some("Sat, 21 Nov 2026 03:00:07 GMT"), Some(Advice::Postpone(Duration::ZERO)));
         check(503, Some("soon"), Some(Advice::Retry));
         check(429, Some("999999999"), Some(Advice::Postpone(bounds::MAX_THROTTLE)));
     }
