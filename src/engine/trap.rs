@@ -42,7 +42,7 @@ impl Circumstances {
             return no_room(full);
         }
         let space = self.limits.space;
-        if error.is::<ResourceTableError>() || error.to_string().contains(TOO_MANY_HANDLES) {
+        if error.is::<ResourceTableError>() || causes(error).any(|cause| cause.ends_with(TOO_MANY_HANDLES)) {
             let what = format!("the function holds more open resources than the {} it may", space.handles);
             return Failure::retry(FailureKind::TooManyHandles, with_backtrace(&what, error));
         }
@@ -138,8 +138,12 @@ fn no_room(full: &PoolConcurrencyLimitError) -> Failure {
 
 /// The causes, outermost first, without the backtrace.
 fn reason(error: &Error) -> String {
+    causes(error).collect::<Vec<_>>().join(": ")
+}
+
+fn causes(error: &Error) -> impl Iterator<Item = String> {
     let texts = error.chain().map(|cause| Cut::text(format_args!("{cause}"), bounds::MAX_MESSAGE_BYTES));
-    texts.filter(|text| !text.starts_with(BACKTRACE) && !text.starts_with(CORE_DUMP)).collect::<Vec<_>>().join(": ")
+    texts.filter(|text| !text.starts_with(BACKTRACE) && !text.starts_with(CORE_DUMP))
 }
 
 /// How wasmtime says that a component has too many handles, and that there are too many core instances. Those errors have
