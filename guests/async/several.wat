@@ -1,8 +1,8 @@
 ;; several: a component of `wasi:http` 0.3 that serves several requests at once, and shows by what each does how they get on
-;; with each other. The first letter of the path says what: `x` traps, `m` does so when it gets no more memory, `t` takes handles
-;; without end, `l` never ends, `d` begins that after 1.5 s, `w` answers after a minute, `s` after 200 ms, `b` at once with more
-;; than the others, and any other at once. Each first writes its letter to the log, and answers with the number of requests that
-;; its instance has begun, as one character from `0` on.
+;; with each other. The first letter of the path says what: `x` traps, `m` does so when it gets no more memory, `g` goes on
+;; without, `t` takes handles without end, `l` never ends, `d` begins that after 1.5 s, `w` answers after a minute, `s` after
+;; 200 ms, `b` at once with more than the others, and any other at once. Each first writes its letter to the log, and answers with
+;; the number of requests that its instance has begun, as one character from `0` on.
 (component
   (import "wasi:http/types@0.3.0" (instance $types
     (export "fields" (type $fields (sub resource)))
@@ -147,6 +147,7 @@
       (if (i32.eq (local.get $letter) (i32.const 120)) (then (unreachable)))
       (if (i32.eq (local.get $letter) (i32.const 109))
         (then (if (i32.eq (memory.grow (i32.const 32768)) (i32.const -1)) (then (unreachable)))))
+      (if (i32.eq (local.get $letter) (i32.const 103)) (then (drop (memory.grow (i32.const 32768)))))
       (if (i32.eq (local.get $letter) (i32.const 116)) (then (loop $again (drop (call $new-fields)) (br $again))))
       (if (i32.eq (local.get $letter) (i32.const 108)) (then (loop $again (br $again))))
       (if (i32.eq (local.get $letter) (i32.const 100))

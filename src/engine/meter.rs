@@ -81,6 +81,13 @@ impl Meter {
         self.0.refused_table.store(true, Ordering::Relaxed);
     }
 
+    /// Forgets what it was refused: those have gone who may fail for it.
+    pub(super) fn forget_refused(&self) {
+        for noted in [&self.0.refused_memory, &self.0.refused_table] {
+            noted.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// What it was refused so far.
     pub(super) fn withheld(&self) -> Withheld {
         let [memory, table] =

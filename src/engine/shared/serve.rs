@@ -217,6 +217,7 @@ impl Serving {
             return Poll::Pending;
         }
         self.answer(guest, work);
+        self.meter.forget_refused();
         if work.is_spoilt || work.is_closed {
             return Poll::Ready(());
         }

@@ -152,6 +152,14 @@ async fn one_that_takes_more_than_it_may_fails_for_that_and_ends_the_others() {
 }
 
 #[tokio::test]
+async fn what_was_refused_to_one_that_has_gone_is_not_what_another_fails_for() {
+    let several = Several::timed(Duration::from_secs(30)).await;
+    assert_eq!((several.count('g').await, several.count('h').await), (1, 2));
+    let failed = failure(several.run('x').await);
+    assert_eq!(failed.kind, FailureKind::Trap, "{}", failed.message);
+}
+
+#[tokio::test]
 async fn one_that_is_given_up_takes_nobody_along() {
     let several = Several::timed(Duration::from_secs(30)).await;
     for _ in 0..TRIES {
