@@ -252,6 +252,26 @@ async fn appends_at_once_all_get_places_of_their_own() {
     assert_eq!(all, (1..=400).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_of_many_who_wait_for_each_share_commits() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+    let (store, streams, tasks) = open(&folder, &clock).await;
+    streams.set(path(0), StreamSettings::default()).await.unwrap();
+    let before = store.vitals().commits;
+    let clients = (0..16).map(|_| {
+        let streams = streams.clone();
+        tasks.see_through("client", async move {
+            for _ in 0..20 {
+                streams.append(&path(0), vec![says("a")]).await.unwrap();
+            }
+        })
+    });
+    futures::future::join_all(clients).await.into_iter().for_each(Option::unwrap);
+    let commits = store.vitals().commits - before;
+    assert!(commits <= 320 / 2, "{commits} commits for 320 appends of 16 at once");
+    close(store, streams, tasks).await;
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_refused_with_its_limit() {
     let (streams, _tasks) = in_memory().await;
