@@ -59,11 +59,11 @@ pub enum ReadFrom {
 pub struct Reading {
     /// Where it begins.
     pub from: ReadFrom,
-    /// How many records at most ([`bounds::MAX_STREAM_BATCH`]).
+    /// How many records at most ([`MAX_STREAM_BATCH`](crate::model::bounds::MAX_STREAM_BATCH)).
     pub most: usize,
     /// Only those with this partition key.
     pub key: Option<String>,
-    /// How long to wait for the first one, up to [`bounds::MAX_POLL`].
+    /// How long to wait for the first one, up to [`MAX_POLL`](crate::model::bounds::MAX_POLL).
     pub wait: Duration,
 }
 

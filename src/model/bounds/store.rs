@@ -40,7 +40,7 @@ pub const MAX_GROUP_CHANGES: usize = 1_024;
 /// Bytes that one commit takes together. A single group may be larger; it then is committed alone.
 pub const MAX_GROUP_BYTES: usize = 8 * 1_024 * 1_024;
 /// Groups that wait for the committer; past it a commit is refused. Every caller waits for its answer, so
-/// [`MAX_CONNECTIONS`] and [`RUNTIME_CONCURRENCY`] together stay below it.
+/// [`MAX_CONNECTIONS`](super::MAX_CONNECTIONS) and [`RUNTIME_CONCURRENCY`](super::RUNTIME_CONCURRENCY) together stay below it.
 pub const MAX_WAITING_COMMITS: usize = 16_384;
 /// Bytes of the groups that wait for the committer; past it a commit is refused, unless nothing else waits. They stay in
 /// memory until they are written: this is some seconds of a slow disk, and a quarter of what a small machine has.
