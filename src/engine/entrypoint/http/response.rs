@@ -101,9 +101,9 @@ pub(super) fn judge(collected: Collected) -> End {
 /// What a status says about another attempt; `None` where it is a success. What waits until a time is told waits from `now`
 /// on, unless the response says when it was made.
 fn advice(status: StatusCode, headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Option<Advice> {
-    let pause = || retry_after(headers, now()).map(|pause| pause.min(bounds::MAX_THROTTLE));
     let status = Some(status.as_u16()).filter(|status| *status >= 400)?;
-    Some(match (status, pause()) {
+    let pause = retry_after(headers, now()).map(|pause| pause.min(bounds::MAX_THROTTLE));
+    Some(match (status, pause) {
         (429, Some(pause)) => Advice::Postpone(pause),
         (408 | 500.., Some(pause)) => Advice::RetryAfter(pause),
         (408 | 429 | 500.., None) => Advice::Retry,
