@@ -21,9 +21,8 @@ impl World {
     }
 
     async fn on(store: Arc<dyn Store>, clock: Clock) -> Self {
-        let folder = std::env::temp_dir().join(format!("tidemill-access-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        Self::with_key(store, clock, KeySource::Own(folder.join("secret.key"))).await
+        let folder = tempfile::tempdir().unwrap();
+        Self::with_key(store, clock, KeySource::Own(folder.path().join("secret.key"))).await
     }
 
     async fn with_key(store: Arc<dyn Store>, clock: Clock, key: KeySource) -> Self {

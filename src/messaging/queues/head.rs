@@ -11,7 +11,7 @@ use super::{Parts, QueueError};
 use crate::model::bounds;
 use crate::model::message_queue::QueueSettings;
 use crate::model::time::Timestamp;
-use crate::store::StoreError;
+use crate::store::{DocumentRange, StoreError};
 
 /// A message that may be received.
 pub(super) enum Candidate {
@@ -105,7 +105,8 @@ impl Parts {
         Ok(candidates)
     }
 
-    /// Messages that were never received and are due, from behind `after`.
+    /// Messages that were never received and are due, from behind `after`; without it from the head on. Only one at once
+    /// may look there.
     async fn fresh(
         &self,
         queue: &Queue,
@@ -116,12 +117,32 @@ impl Parts {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let mut range = keys::rows(queue.id);
-        if let Some(after) = after {
-            range = range.after(keys::row(queue.id, after).key());
+        let rows = match after {
+            Some(after) => self.rows(keys::rows(queue.id).after(keys::row(queue.id, after).key()), limit).await?,
+            None => self.first_rows(queue, limit).await?,
+        };
+        Ok(rows.into_iter().take_while(|row| row.due <= now).collect())
+    }
+
+    /// Where the first messages stand that were never received.
+    async fn first_rows(&self, queue: &Queue, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let Some(head) = queue.state().take_head() else { return Ok(Vec::new()) };
+        let found = self.rows(keys::rows_from(queue.id, head), limit).await;
+        let first = found.as_ref().map_or(Some(head), |rows| rows.first().copied());
+        if let Some(first) = first {
+            queue.state().stands(first);
         }
-        let found = self.store.document_keys(range, limit).await?;
-        Ok(found.iter().filter_map(keys::read_row).take_while(|row| row.due <= now).collect())
+        found
+    }
+
+    async fn rows(&self, range: DocumentRange, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let keys = self.store.document_keys(range, limit).await?;
+        Ok(keys.iter().filter_map(keys::read_row).collect())
+    }
+
+    /// When the next message is due of those that were never received.
+    pub(super) async fn next_due(&self, queue: &Queue) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.first_rows(queue, 1).await?.first().map(|row| row.due))
     }
 }
 

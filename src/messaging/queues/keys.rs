@@ -108,6 +108,11 @@ pub(super) fn rows(queue: Uuid) -> DocumentRange {
     DocumentRange::of(Table::MessageOrder, of(Table::MessageOrder, queue, &[b"R"]).key())
 }
 
+/// Rows from this one on.
+pub(super) fn rows_from(queue: Uuid, first: Row) -> DocumentRange {
+    DocumentRange { from: row(queue, first).key().to_vec(), ..rows(queue) }
+}
+
 /// Reads what [`row`] writes.
 pub(super) fn read_row(key: &DocumentKey) -> Option<Row> {
     let rest = key.key().get(17..)?;

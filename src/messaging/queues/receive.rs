@@ -236,8 +236,7 @@ impl Parts {
 
     /// When something can be received that cannot be now.
     async fn next(&self, queue: &Queue, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let first = self.store.document_keys(keys::rows(queue.id), 1).await?;
-        let due = first.first().and_then(keys::read_row).map(|row| row.due).filter(|due| *due > now);
+        let due = self.next_due(queue).await?.filter(|due| *due > now);
         let ends = queue.state().next_end(now);
         Ok(due.into_iter().chain(ends).min())
     }

@@ -67,6 +67,7 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
             self.queue.forget(Held { messages: 1, bytes: u64::from(row.bytes) });
+            self.queue.state().stands(row); // of a commit that failed nobody knows whether it took place
         }
         if !self.claims.is_empty() {
             self.queue.state().release(&self.claims);

@@ -70,6 +70,9 @@ pub(super) struct State {
     last_due: Timestamp,
     /// Messages that were never received.
     fresh: u64,
+    /// No such message stands before this one; `None` where there is none. So nobody who looks for the first goes through
+    /// the places of all that were received before.
+    head: Option<Row>,
     /// All that it holds, what is being sent included.
     pub(super) held: Held,
     flights: HashMap<Number, Flight>,
@@ -123,9 +126,21 @@ impl State {
     /// A message can be received from its due time on.
     pub(super) fn arrived(&mut self, row: Row, now: Timestamp) {
         self.fresh += 1;
+        self.stands(row);
         if row.due > now {
             *self.delayed.entry(second(row.due)).or_default() += 1;
         }
+    }
+
+    /// A message may stand there that was never received.
+    pub(super) fn stands(&mut self, row: Row) {
+        self.head = Some(self.head.map_or(row, |head| head.min(row)));
+    }
+
+    /// Where those stand at the earliest that were never received, for whoever looks there now and says by
+    /// [`stands`](Self::stands) what he has found. What arrives meanwhile says so too.
+    pub(super) fn take_head(&mut self) -> Option<Row> {
+        self.head.take()
     }
 
     /// A message that was never received is no more, or flies.

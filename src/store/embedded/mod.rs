@@ -258,7 +258,10 @@ impl Store for EmbeddedStore {
     }
 
     fn document(&self, key: DocumentKey) -> Stored<'_, Option<Bytes>> {
-        self.blocking(move |shared| shared.view.document(&key))
+        match self.shared.view.recent_document(&key) {
+            Some(found) => Box::pin(ready(Ok(found))),
+            None => self.blocking(move |shared| shared.view.document(&key)),
+        }
     }
 
     fn documents(&self, range: DocumentRange, limit: usize) -> Stored<'_, Vec<(DocumentKey, Bytes)>> {

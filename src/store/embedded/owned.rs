@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::stage::Before as _;
 use super::view::{View, behind, unknown_row};
+use super::window::Known;
 use crate::model::names::{Namespace, SecretName};
 use crate::model::secret::Secret;
 use crate::store::{DocumentKey, DocumentRange, Pair, PairStore, StoreError, keys};
@@ -68,6 +69,15 @@ impl View {
     pub(super) fn document(&self, of: &DocumentKey) -> Result<Option<Bytes>, StoreError> {
         let key = keys::document(of);
         self.value(|| format!("a document of the table {:?}", of.table), || self.record(&key))
+    }
+
+    /// A document that was written, or removed, so recently that this is in memory. Never waits for a disk.
+    pub(super) fn recent_document(&self, of: &DocumentKey) -> Known<Bytes> {
+        let known = self.shared.lock().record(&keys::document(of))?;
+        match known {
+            Some(span) => self.reader.recent(span).map(Some),
+            None => Some(None),
+        }
     }
 
     pub(super) fn documents(

@@ -1,7 +1,8 @@
 //! What the threads of the store share: the windows that are not in the index yet, the counts, how far the journal
 //! is durable. One lock, held for as long as it takes to look or to put something in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::model::time::Timestamp;
 use crate::store::counts::Counts;
 use crate::store::journal::{Position, Span};
 use crate::store::keys::{SettledKey, SettledOf};
+use crate::store::sled::Change;
 use crate::store::{Cursor, keys};
 
 /// Floors that are remembered.
@@ -211,11 +213,24 @@ impl State {
         rows
     }
 
-    /// What is not in the index yet between two keys of rows that belong to no invocation.
-    pub(super) fn other_rows_between(&self, from: &[u8], to: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        let mut rows = BTreeMap::new();
-        for window in self.applying.iter().map(|sealed| &sealed.window).chain([&self.current]) {
-            window.add_other_rows(from, to, &mut rows);
+    /// What is not in the index yet between two keys of rows of one tag that belong to no invocation: as far as the
+    /// first `limit` that are there. Whoever wants no more than so many needs nothing behind them.
+    pub(super) fn other_rows_between(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Change> {
+        let mut newer = self.current.other_rows(from, to).peekable();
+        let mut older = self.applying.iter().flat_map(|sealed| sealed.window.other_rows(from, to)).peekable();
+        let (mut rows, mut left) = (Vec::new(), limit);
+        while left > 0 {
+            let order = match (newer.peek(), older.peek()) {
+                (Some((key, _)), Some((other, _))) => key.cmp(other),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            if order.is_eq() {
+                older.next();
+            }
+            let Some((key, value)) = (if order.is_le() { newer.next() } else { older.next() }) else { break };
+            left -= usize::from(value.is_some());
+            rows.push((key.to_vec(), value));
         }
         rows
     }
@@ -266,6 +281,27 @@ mod tests {
         let record = Span { segment: 1, offset: 2, bytes: 3 };
         let now = Some(Entry { record, parts: [None; 3], facts });
         Op::Invocation { id: InvocationId::from_bytes([id; 16]), net: Net { before: None, now } }
+    }
+
+    #[test]
+    fn rows_that_are_not_in_the_index_are_told_as_far_as_they_are_wanted_the_newest_of_each() {
+        let shared = Shared::new(Position::START, None, HashMap::default());
+        let mut state = shared.lock();
+        let key = |number: u8| vec![keys::KEY_END, number];
+        let row = |number: u8, value: Option<u8>| Op::Row { key: key(number), value: value.map(|it| vec![it]) };
+        state.take_in([row(1, Some(1)), row(2, Some(1)), row(4, Some(1)), row(6, None)], Position::START);
+        state.seal();
+        state.take_in([row(2, None), row(3, None), row(4, Some(2)), row(5, Some(2)), row(7, Some(2))], Position::START);
+        let told = |from, to, limit| {
+            let rows = state.other_rows_between(&key(from), &key(to), limit);
+            rows.into_iter().map(|(key, value)| (key[1], value.map(|it| it[0]))).collect::<Vec<_>>()
+        };
+        let all = [(1, Some(1)), (2, None), (3, None), (4, Some(2)), (5, Some(2)), (6, None), (7, Some(2))];
+        assert_eq!(told(0, 9, usize::MAX), all);
+        assert_eq!(told(0, 9, 2), all[..4]);
+        assert_eq!(told(0, 9, 1), all[..1]);
+        assert_eq!(told(2, 5, 2), all[1..4], "what is gone does not count");
+        assert_eq!(told(0, 9, 0), []);
     }
 
     #[test]

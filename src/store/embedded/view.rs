@@ -65,7 +65,7 @@ impl View {
         let unapplied: Vec<_> = if of_invocations {
             state.rows_between(tag, from, to, limit).into_iter().map(|(key, value)| (key, Some(value))).collect()
         } else {
-            state.other_rows_between(from, to).into_iter().collect()
+            state.other_rows_between(from, to, limit)
         };
         drop(state);
         let index = self.index.range(Bound::Included(floor.max(from)), Bound::Excluded(to), Direction::Up);

@@ -241,15 +241,15 @@ impl Window {
         }));
     }
 
-    /// What it changes between two keys in rows that belong to no invocation: `None` for those that are gone.
-    pub(super) fn add_other_rows(&self, from: &[u8], to: &[u8], rows: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+    /// What it changes between two keys of one tag in rows that belong to no invocation, in order: `None` for those that
+    /// are gone.
+    pub(super) fn other_rows(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = (&[u8], Option<Vec<u8>>)> {
+        // Of one tag there are either these or those.
         let between = || (Bound::Included(from), Bound::Excluded(to));
-        for (key, net) in self.records.range::<[u8], _>(between()) {
-            rows.insert(key.clone(), net.now.map(|span| span.to_bytes().to_vec()));
-        }
-        for (key, value) in self.rows.range::<[u8], _>(between()) {
-            rows.insert(key.clone(), value.clone());
-        }
+        let records = self.records.range::<[u8], _>(between());
+        let records = records.map(|(key, net)| (key.as_slice(), net.now.map(|span| span.to_bytes().to_vec())));
+        let rows = self.rows.range::<[u8], _>(between()).map(|(key, value)| (key.as_slice(), value.clone()));
+        records.chain(rows)
     }
 
     /// The functions whose counts it changed.

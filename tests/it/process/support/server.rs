@@ -371,6 +371,7 @@ fn spawn(folder: &Path, arguments: &[&str]) -> (Child, PathBuf) {
         .args(arguments)
         .current_dir(folder)
         .env_remove("TIDEMILL_LOG")
+        .env("TMPDIR", folder) // one that is killed removes nothing itself
         .stdin(Stdio::null())
         .stdout(File::create(&out).unwrap())
         .stderr(log)
