@@ -61,8 +61,8 @@ pub enum NoSlot {
 
 /// A place to run one attempt in. Dropping it gives it back.
 pub struct Slot {
-    permits: Vec<Permit>,
-    of: Freed,
+    /// What was taken of each limit, until it is given back, and whose that is: `None` for the runtime's.
+    permits: Vec<(Option<Permit>, Option<Freed>)>,
     parts: Arc<SlotParts>,
 }
 
@@ -100,7 +100,7 @@ impl Slots {
     pub fn limit_function(&self, function: FunctionId, concurrency: Option<NonZeroU32>) {
         let limit = concurrency.map_or(UNLIMITED, |limit| limit.get() as usize);
         self.function(function).set(limit);
-        self.parts.tell(Freed { function, version: None });
+        self.parts.tell([Some(Freed { function, version: None })]);
     }
 
     /// Attempts that run now, by function.
@@ -131,14 +131,13 @@ impl Slots {
     /// A slot for a version, if one is free now. `None` as version: one that is limited by the function and the
     /// runtime alone. Whoever is refused for a function's or a version's limit is told by [`Slots::freed`].
     pub fn try_take(&self, function: FunctionId, version: Option<&Version>) -> Result<Slot, NoSlot> {
-        let mut slot = self.empty(function, version);
-        if let Some(limit) = version.and_then(|version| self.limit_of(function, version)) {
-            slot.permits.push(self.parts.ask(&limit, slot.of).ok_or(NoSlot::Version)?);
+        let mut slot = Slot::empty(&self.parts);
+        if let Some((limit, of)) = version.and_then(|version| self.limit_of(function, version)) {
+            slot = slot.with(&limit, Some(of)).ok_or(NoSlot::Version)?;
         }
-        let of_function = Freed { function, version: None };
-        slot.permits.push(self.parts.ask(&self.function(function), of_function).ok_or(NoSlot::Function)?);
-        slot.permits.push(self.parts.any().ok_or(NoSlot::Runtime)?);
-        Ok(slot)
+        let (limit, of) = self.limit_of_all(function);
+        slot = slot.with(&limit, Some(of)).ok_or(NoSlot::Function)?;
+        slot.with(&self.parts.all, None).ok_or(NoSlot::Runtime)
     }
 
     /// A slot for a version, waiting at most [`bounds::MAX_SLOT_WAIT`] for one. Who waits here goes before the
@@ -151,12 +150,13 @@ impl Slots {
         let of = Freed { function, version: Some(version.number) };
         let _waiter = Waiter { of, parts: &self.parts };
         let acquired = async {
-            let mut slot = self.empty(function, Some(version));
-            if let Some(limit) = self.limit_of(function, version) {
-                slot.permits.push(limit.take().await?);
+            let mut slot = Slot::empty(&self.parts);
+            if let Some((limit, of)) = self.limit_of(function, version) {
+                slot.permits.push((Some(limit.take().await?), Some(of)));
             }
-            slot.permits.push(self.function(function).take().await?);
-            slot.permits.push(self.parts.all.take().await?);
+            let (limit, of) = self.limit_of_all(function);
+            slot.permits.push((Some(limit.take().await?), Some(of)));
+            slot.permits.push((Some(self.parts.all.take().await?), None));
             Some(slot)
         };
         tokio::time::timeout(bounds::MAX_SLOT_WAIT, acquired).await.ok().flatten()
@@ -167,9 +167,9 @@ impl Slots {
         Duration::from_secs(1)
     }
 
-    fn empty(&self, function: FunctionId, version: Option<&Version>) -> Slot {
-        let of = Freed { function, version: version.map(|version| version.number) };
-        Slot { permits: Vec::with_capacity(3), of, parts: self.parts.clone() }
+    /// The limit of a function over all its versions, and whose it is.
+    fn limit_of_all(&self, function: FunctionId) -> (Arc<Limit>, Freed) {
+        (self.function(function), Freed { function, version: None })
     }
 
     fn function(&self, function: FunctionId) -> Arc<Limit> {
@@ -180,43 +180,41 @@ impl Slots {
         functions.entry(function).or_insert_with(|| Limit::new(UNLIMITED)).clone()
     }
 
-    fn limit_of(&self, function: FunctionId, version: &Version) -> Option<Arc<Limit>> {
+    /// A version's own limit, where it has one, and whose it is.
+    fn limit_of(&self, function: FunctionId, version: &Version) -> Option<(Arc<Limit>, Freed)> {
         let limit = version.limits.concurrency?.get() as usize;
         let mut versions = lock(&self.parts.versions);
         let key = (function, version.number);
         if versions.len() >= bounds::MAX_FUNCTIONS && !versions.contains_key(&key) {
             versions.retain(|_, limit| Arc::strong_count(limit) > 1); // those with nobody in them
         }
-        Some(versions.entry(key).or_insert_with(|| Limit::new(limit)).clone())
+        let limit = versions.entry(key).or_insert_with(|| Limit::new(limit)).clone();
+        Some((limit, Freed { function, version: Some(version.number) }))
     }
 }
 
 impl SlotParts {
-    /// A permit, or a note that one was looked for.
-    fn ask(&self, limit: &Arc<Limit>, of: Freed) -> Option<Permit> {
-        limit.try_take().or_else(|| {
-            lock(&self.refused).looked_for.insert(of);
-            limit.try_take() // one may have come back before that was noted
-        })
+    /// Takes note that a slot was looked for in vain.
+    fn note(&self, of: Option<Freed>) {
+        match of {
+            Some(of) => drop(lock(&self.refused).looked_for.insert(of)),
+            None => self.wanted.store(true, Ordering::SeqCst),
+        }
     }
 
-    /// One of all, or a note that any was looked for.
-    fn any(&self) -> Option<Permit> {
-        self.all.try_take().or_else(|| {
-            self.wanted.store(true, Ordering::SeqCst);
-            self.all.try_take()
-        })
-    }
-
-    /// Tells whoever looked in vain. Where nobody did, as is usual, this wakes nobody.
-    fn tell(&self, of: Freed) {
+    /// Tells whoever looked in vain for one of these. Where nobody did, as is usual, this wakes nobody.
+    fn tell(&self, given_back: impl IntoIterator<Item = Option<Freed>>) {
         let mut refused = lock(&self.refused);
-        let mut wanted = self.wanted.swap(false, Ordering::SeqCst);
-        for of in [Freed { version: None, ..of }, of] {
-            if refused.looked_for.remove(&of) {
-                refused.freed.push(of);
-                wanted = true;
-            }
+        let mut wanted = false;
+        for of in given_back {
+            wanted |= match of {
+                Some(of) if refused.looked_for.remove(&of) => {
+                    refused.freed.push(of);
+                    true
+                }
+                Some(_) => false,
+                None => self.wanted.swap(false, Ordering::SeqCst),
+            };
         }
         drop(refused);
         if wanted {
@@ -234,17 +232,35 @@ struct Waiter<'a> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.parts.tell(self.of);
+        self.parts.tell([Some(self.of), Some(Freed { version: None, ..self.of }), None]);
+    }
+}
+
+impl Slot {
+    fn empty(parts: &Arc<SlotParts>) -> Self {
+        Self { permits: Vec::with_capacity(3), parts: parts.clone() }
+    }
+
+    /// The slot with one of `limit` too, or a note that one was looked for.
+    fn with(mut self, limit: &Arc<Limit>, of: Option<Freed>) -> Option<Self> {
+        if let Some(permit) = limit.try_take() {
+            self.permits.push((Some(permit), of));
+            return Some(self);
+        }
+        let parts = self.parts.clone();
+        drop(self); // what it gives back is for others: whoever is refused here is not told by that
+        parts.note(of);
+        if limit.any_free() {
+            parts.tell([of]); // it came back before that was noted
+        }
+        None
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.permits.is_empty() {
-            return;
-        }
-        self.permits.clear(); // before anybody is told
-        self.parts.tell(self.of);
+        self.permits.iter_mut().for_each(|(permit, _)| drop(permit.take())); // before anybody is told
+        self.parts.tell(self.permits.iter().map(|(_, of)| *of));
     }
 }
 

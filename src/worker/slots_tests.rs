@@ -56,6 +56,23 @@ async fn whoever_looked_for_a_slot_in_vain_is_told_once_when_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_refusal_by_the_functions_limit_tells_nobody_of_the_versions_slot_that_was_taken_before() {
+    let freed = Arc::new(Notify::new());
+    let slots = Slots::new(9, freed.clone());
+    slots.limit_function(function(1), NonZeroU32::new(1));
+    let limited = version(Some(4));
+    let one = slots.try_take(function(1), Some(&limited)).ok().unwrap();
+    // Each look would wake whoever looks, who would look again, without an end.
+    for _ in 0..3 {
+        assert_eq!(slots.try_take(function(1), Some(&limited)).err(), Some(NoSlot::Function));
+        assert_eq!(slots.freed(), []);
+        assert!(tokio::time::timeout(Duration::ZERO, freed.notified()).await.is_err());
+    }
+    drop(one);
+    assert_eq!(slots.freed(), [Freed { function: function(1), version: None }]);
+}
+
+#[tokio::test]
 async fn lowering_the_runtimes_concurrency_stops_nothing_and_holds_from_then_on() {
     let slots = Slots::new(3, Arc::default());
     let mut held: Vec<_> = (0..3).map(|_| slots.try_take(function(1), None).ok().unwrap()).collect();
