@@ -4,18 +4,15 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::connect::{LOOKUP, look_up};
 use super::{Allowed, Peer};
 use crate::model::bounds;
 use crate::model::grant::Scheme;
-
-/// How long the system's resolver may take.
-const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Which addresses may be connected to. Cheap to clone.
 #[derive(Clone)]
@@ -44,11 +41,9 @@ impl Admission {
             self.admit(host, address)?;
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let _permit = self.lookups.acquire().await.map_err(io::Error::other)?;
-        let found = timeout(LOOKUP, tokio::net::lookup_host((host, port))).await;
+        let found = timeout(LOOKUP, look_up(&self.lookups, host, port)).await;
         let found = found.map_err(|_elapsed| io::Error::other(format!("`{host}` was not resolved in time")))?;
-        let found: Vec<_> =
-            found.map_err(|error| io::Error::other(format!("`{host}` cannot be resolved: {error}")))?.collect();
+        let found = found.map_err(|error| io::Error::other(format!("`{host}` cannot be resolved: {error}")))?;
         let admitted: Vec<_> = found.iter().filter(|address| self.admit(host, address.ip()).is_ok()).copied().collect();
         match (found.first(), admitted.is_empty()) {
             (None, _) => Err(io::Error::other(format!("`{host}` has no address"))),

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::{Cause, Outbound, Peer, Unsent};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 /// How long the system's resolver may take.
-const LOOKUP: Duration = Duration::from_secs(5);
+pub(super) const LOOKUP: Duration = Duration::from_secs(5);
 /// Addresses of one name that are tried.
 const MAX_TRIED: usize = 8;
 
@@ -53,23 +54,13 @@ fn permitted(found: &[SocketAddr], may_reach: impl Fn(IpAddr) -> bool) -> Result
     Ok(permitted)
 }
 
-/// On a thread of its own, which the system may keep longer than `patience`: so it counts until the system is done.
 async fn resolve(outbound: &Outbound, to: &Peer, patience: Duration) -> Result<Vec<SocketAddr>, Unsent> {
     let (host, port) = (to.bare_host(), to.port);
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let (lookups, host) = (Arc::clone(&outbound.lookups), host.to_owned());
-    let looked_up = async move {
-        let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
-        let look = move || {
-            let _permit = permit;
-            (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-        };
-        tokio::task::spawn_blocking(look).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
-    };
     let unknown = |why: String| Unsent::new(Cause::UnknownName, why);
-    match timeout(patience, looked_up).await {
+    match timeout(patience, look_up(&outbound.lookups, host, port)).await {
         Ok(Ok(found)) if found.is_empty() => Err(unknown("its name has no address".to_owned())),
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(unknown(format!("its name cannot be resolved: {error}"))),
@@ -77,6 +68,18 @@ async fn resolve(outbound: &Outbound, to: &Peer, patience: Duration) -> Result<V
             Err(Unsent::new(Cause::LookupTimeout, format!("its name was not resolved within {patience:?}")))
         }
     }
+}
+
+/// Asks the system for a name's addresses, on a thread of its own. The system may keep that for longer than anybody waits:
+/// so it counts among the `lookups` until the system is done.
+pub(super) async fn look_up(lookups: &Arc<Semaphore>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let permit = lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let host = host.to_owned();
+    let look = move || {
+        let _permit = permit;
+        (host, port).to_socket_addrs().map(Iterator::collect)
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Unsent {
