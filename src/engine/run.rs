@@ -136,8 +136,8 @@ pub(super) async fn run(
 }
 
 fn may_serve_again(alive: &Alive, call: &Call) -> bool {
-    let most = call.version.reuse.map_or(0, NonZeroU32::get);
-    alive.served < most && !alive.store.data().is_nearly_used_up()
+    let (most, host) = (call.version.reuse.map_or(0, NonZeroU32::get), alive.store.data());
+    alive.served < most && !host.is_nearly_used_up() && !host.has_left_many_requests()
 }
 
 /// What is known of a run beforehand.

@@ -131,7 +131,8 @@ impl Host {
     pub(super) fn follow(&mut self, next: Self) {
         let Self { surroundings, outgoing, inward, config, log, limits, .. } = next;
         self.limits.follow(limits);
-        (self.outgoing, self.inward, self.config, self.log) = (outgoing, inward, config, log);
+        self.outgoing.follow(outgoing);
+        (self.inward, self.config, self.log) = (inward, config, log);
         self.wasi = None;
         match &mut self.wasi_0_1 {
             Some(wasi) => *wasi.ctx().ctx = around(surroundings).build(),
@@ -147,6 +148,11 @@ impl Host {
     /// Whether the guest has taken so much that another run had better find a fresh instance.
     pub(super) const fn is_nearly_used_up(&self) -> bool {
         self.limits.is_nearly_used_up()
+    }
+
+    /// Whether a guest that has ended left so many requests under way that another run had better find a fresh instance.
+    pub(super) fn has_left_many_requests(&self) -> bool {
+        self.outgoing.has_left_many()
     }
 
     /// Drops all that the guest holds here.

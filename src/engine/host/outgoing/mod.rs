@@ -107,6 +107,20 @@ impl Outgoing {
             requests: None,
         }))
     }
+
+    /// Takes what is new for another run from `next`. What earlier runs have under way still counts.
+    pub(super) fn follow(&mut self, mut next: Self) {
+        if let (Some(Guest { requests, .. }), Some(next)) = (&mut self.0, &mut next.0) {
+            next.requests = requests.take();
+        }
+        *self = next;
+    }
+
+    /// Whether more requests are under way than may just be ending.
+    pub(super) fn has_left_many(&self) -> bool {
+        let requests = self.0.as_ref().and_then(|guest| guest.requests.as_ref());
+        requests.is_some_and(|requests| requests.available_permits() < bounds::MAX_GUEST_REQUESTS / 2)
+    }
 }
 
 impl Guest {

@@ -61,6 +61,29 @@ fn permits() -> Permits {
     [one(), one()]
 }
 
+fn guest() -> Outgoing {
+    Outgoing(Some(Guest {
+        outbound: Arc::new(Outbound::new(None).unwrap()),
+        version: Arc::new(crate::model::samples::version()),
+        identity: Arc::new(identity()),
+        log: Capture::shared(Entrusted::default()),
+        until: Instant::now() + PATIENCE,
+        requests: None,
+    }))
+}
+
+#[test]
+fn what_a_run_leaves_under_way_counts_in_the_next_one_of_its_instance() {
+    let permits = |guest: &mut Outgoing| guest.0.as_mut().unwrap().permits();
+    let mut outgoing = guest();
+    let left: Vec<_> = (0..bounds::MAX_GUEST_REQUESTS).map(|_| permits(&mut outgoing).unwrap()).collect();
+    assert!(outgoing.has_left_many());
+    outgoing.follow(guest());
+    assert!(matches!(permits(&mut outgoing).unwrap_err().code, Error::ConnectionLimitReached));
+    drop(left);
+    assert!(!outgoing.has_left_many() && permits(&mut outgoing).is_ok());
+}
+
 /// Takes one request, answers it with 204, and returns its head.
 async fn served(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> String {
     let mut head = Vec::new();
