@@ -13,6 +13,9 @@ use time::macros::format_description;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(u64);
 
+/// The end of the year 9999: what comes later has no text in RFC 3339.
+const LAST_WRITTEN_MS: u64 = 253_402_300_799_999;
+
 impl Timestamp {
     /// The instant `ms` milliseconds after 1970-01-01T00:00:00Z.
     #[must_use]
@@ -41,12 +44,12 @@ impl Timestamp {
     /// Reads RFC 3339 text such as `2026-11-21T09:00:00Z`, or plain milliseconds since 1970.
     ///
     /// # Errors
-    /// [`InvalidTimestamp`] when the text is neither, or before 1970.
+    /// [`InvalidTimestamp`] when the text is neither, before 1970, or after the year 9999.
     pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
-        if let Ok(ms) = text.parse() {
-            return Ok(Self(ms));
-        }
         let invalid = || InvalidTimestamp(text.chars().take(50).collect());
+        if let Ok(ms) = text.parse() {
+            return if ms <= LAST_WRITTEN_MS { Ok(Self(ms)) } else { Err(invalid()) };
+        }
         let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let ms = instant.unix_timestamp_nanos() / 1_000_000;
         u64::try_from(ms).map(Self).map_err(|_| invalid())
@@ -103,14 +106,16 @@ impl fmt::Display for Timestamp {
         let nanos = i128::from(self.0) * 1_000_000;
         match OffsetDateTime::from_unix_timestamp_nanos(nanos).map(|at| at.format(&form)) {
             Ok(Ok(text)) => f.write_str(&text),
-            _ => write!(f, "{} ms", self.0), // beyond the year 9999
+            _ => write!(f, "{} ms", self.0), // nobody asked for one beyond LAST_WRITTEN_MS
         }
     }
 }
 
 /// The text is no instant this program can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time: use RFC 3339 such as `2026-11-21T09:00:00Z`, or milliseconds since 1970")]
+#[error(
+    "`{0}` is not a time: use RFC 3339 such as `2026-11-21T09:00:00Z`, or milliseconds since 1970, up to the year 9999"
+)]
 pub struct InvalidTimestamp(String);
 
 /// `duration` in whole milliseconds, as the store and the API count.
@@ -157,6 +162,9 @@ mod tests {
         assert_eq!(at.to_string(), "2020-08-20T12:00:00.123Z");
         assert_eq!(Timestamp::parse("2020-08-20T12:00:00.123Z"), Ok(at));
         assert_eq!(Timestamp::parse("1597924800123"), Ok(at));
+        let last = Timestamp::parse("253402300799999").unwrap();
+        assert_eq!(Timestamp::parse(&last.to_string()), Ok(last));
+        assert!(Timestamp::parse("253402300800000").is_err(), "there is no such text");
     }
 
     #[test]
