@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::model::access::{Binding, Role};
 use crate::store::memory::MemoryStore;
@@ -13,6 +15,8 @@ struct World {
     store: Arc<dyn Store>,
     clock: Clock,
     access: Access,
+    /// Where its key is, if that is its own.
+    _folder: Option<TempDir>,
 }
 
 impl World {
@@ -22,13 +26,14 @@ impl World {
 
     async fn on(store: Arc<dyn Store>, clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::with_key(store, clock, KeySource::Own(folder.path().join("secret.key"))).await
+        let key = KeySource::Own(folder.path().join("secret.key"));
+        Self { _folder: Some(folder), ..Self::with_key(store, clock, key).await }
     }
 
     async fn with_key(store: Arc<dyn Store>, clock: Clock, key: KeySource) -> Self {
         let vault = Vault::open(store.clone(), clock.clone(), key).unwrap();
         let access = Access::open(store.clone(), clock.clone(), Tasks::default(), vault).await.unwrap();
-        Self { store, clock, access }
+        Self { store, clock, access, _folder: None }
     }
 
     /// What a process would find that is started now.
