@@ -169,10 +169,11 @@ impl Parts {
     fn finish(self: &Arc<Self>, place: Place, end: End) {
         let mut held = self.held();
         let cancelled = held.remove(&place.id).is_some_and(|cut| cut.is_cancelled());
+        // After a panic it is put aside first: what panics each time must not do so without a pause.
+        let cancelled = cancelled && !self.closed.load(Ordering::SeqCst) && !std::thread::panicking();
         match end {
-            End::Back(place) if cancelled && !self.closed.load(Ordering::SeqCst) => {
-                self.begin(&mut held, place, step::Task::Cancel);
-            }
+            End::Back(place) if cancelled => self.begin(&mut held, place, step::Task::Cancel),
+            End::Aside if cancelled => self.begin(&mut held, place, step::Task::Cancel),
             End::Back(back) => self.line().release(place.id, place.lane, Some(back)),
             End::Aside => self.line().put_aside(place, self.needs.clock.now() + STORE_PAUSE),
             End::Damaged => self.line().put_damaged_aside(place, self.needs.clock.now() + DAMAGED_PAUSE),

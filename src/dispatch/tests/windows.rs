@@ -71,6 +71,20 @@ async fn one_behind_the_horizon_can_be_run_now() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_cancelled_while_it_is_in_hand_is_cancelled_also_when_nothing_came_of_what_held_it() {
+    let world = World::new().await;
+    let id = world.accept(world.invocation(5 * HOUR, HOUR)).await;
+    let parts = &world.dispatch.parts;
+    let hold = {
+        let (mut held, place) = (parts.held(), parts.line().remove(id).unwrap());
+        turn::Hold::of(parts, &mut held, place)
+    };
+    assert_eq!(world.dispatch.cancel(id).await.unwrap(), CancelAsked::Underway);
+    drop(hold); // as when a commit was refused
+    assert_eq!(world.outcome(id).await, (Outcome::Cancelled, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
 async fn run_now_does_not_change_when_it_is_too_old() {
     let world = World::new().await;
     let _only_slot = world.occupied();
