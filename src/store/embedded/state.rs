@@ -220,15 +220,15 @@ impl State {
         let mut older = self.applying.iter().flat_map(|sealed| sealed.window.other_rows(from, to)).peekable();
         let (mut rows, mut left) = (Vec::new(), limit);
         while left > 0 {
-            let order = match (newer.peek(), older.peek()) {
+            let first = match (newer.peek(), older.peek()) {
                 (Some((key, _)), Some((other, _))) => key.cmp(other),
                 (Some(_), None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
             };
-            if order.is_eq() {
+            if first.is_eq() {
                 older.next();
             }
-            let Some((key, value)) = (if order.is_le() { newer.next() } else { older.next() }) else { break };
+            let Some((key, value)) = (if first.is_le() { newer.next() } else { older.next() }) else { break };
             left -= usize::from(value.is_some());
             rows.push((key.to_vec(), value));
         }
@@ -290,7 +290,7 @@ mod tests {
         let key = |number: u8| vec![keys::KEY_END, number];
         let row = |number: u8, value: Option<u8>| Op::Row { key: key(number), value: value.map(|it| vec![it]) };
         state.take_in([row(1, Some(1)), row(2, Some(1)), row(4, Some(1)), row(6, None)], Position::START);
-        state.seal();
+        state.applying = Some(Arc::new(state.seal()));
         state.take_in([row(2, None), row(3, None), row(4, Some(2)), row(5, Some(2)), row(7, Some(2))], Position::START);
         let told = |from, to, limit| {
             let rows = state.other_rows_between(&key(from), &key(to), limit);
