@@ -196,15 +196,19 @@ impl Kept {
                 let id = invocation.id;
                 self.change(id, |kept| drop(kept.invocations.insert(id, *invocation)));
             }
+            Change::ReplaceInvocation(invocation) => {
+                if self.invocations.contains_key(&invocation.id) {
+                    self.apply(Change::PutInvocation(invocation));
+                }
+            }
             Change::PutBlob(id, part, bytes) => {
                 self.change(id, |kept| drop(kept.blobs.insert((id, part), bytes)));
             }
-            Change::RemoveInvocation(id) => self.change(id, |kept| {
-                kept.invocations.remove(&id);
-                for part in Part::ALL {
-                    kept.blobs.remove(&(id, part));
+            Change::RemoveInvocation(id) => {
+                if self.invocations.get(&id).is_some_and(|it| matches!(it.state, State::Done { .. })) {
+                    self.change(id, |kept| kept.remove(id));
                 }
-            }),
+            }
             Change::PutFunction(function) => drop(self.functions.insert(function.id, *function)),
             Change::PutVersion(id, version) => drop(self.versions.insert((id, version.number), *version)),
             Change::RemoveVersion(id, number) => drop(self.versions.remove(&(id, number))),
@@ -224,6 +228,13 @@ impl Kept {
             Change::PutDocument(key, bytes) => drop(self.documents.insert(key, bytes)),
             Change::RemoveDocument(key) => drop(self.documents.remove(&key)),
             Change::RemovePair(store, key) => drop(self.pairs.remove(&(store, pairs::place(&key), key))),
+        }
+    }
+
+    fn remove(&mut self, id: InvocationId) {
+        self.invocations.remove(&id);
+        for part in Part::ALL {
+            self.blobs.remove(&(id, part));
         }
     }
 

@@ -146,9 +146,11 @@ pub enum Change {
     /// Writes an invocation in place of the one with its id, whose time of acceptance and function it shares.
     /// It is live unless it is `Done`.
     PutInvocation(Box<Invocation>),
+    /// The same, but only where that one is there: what was removed meanwhile does not come back.
+    ReplaceInvocation(Box<Invocation>),
     /// Writes bytes that belong to an invocation.
     PutBlob(InvocationId, Part, Bytes),
-    /// Removes an invocation and all that belongs to it.
+    /// Removes an invocation that is `Done`, and all that belongs to it. One that is to go on by now stays.
     RemoveInvocation(InvocationId),
     /// Writes a function in place of the one with its id.
     PutFunction(Box<Function>),

@@ -166,7 +166,7 @@ async fn compacting_takes_less_room_and_keeps_everything() {
     let home = home().await;
     let open = home.open();
     for round in 0..12 {
-        let churned = Invocation { accepted: at(100), ..queued(50 + round, 100) };
+        let churned = Invocation { accepted: at(100), ..done(50 + round, 100) };
         commit(&open, [put(&churned), Change::PutBlob(churned.id, Part::Result, large(5 << 20))]).await;
         commit(&open, [Change::RemoveInvocation(churned.id)]).await;
     }

@@ -248,8 +248,8 @@ pub(super) async fn redeliver(parts: &Parts, id: InvocationId) -> Result<Option<
     }
     let stands = Stand::all_of(&invocation);
     let mut group: Vec<_> = stands.iter().map(Stand::put).collect();
-    group.push(Change::PutInvocation(Box::new(invocation.clone())));
+    group.push(Change::ReplaceInvocation(Box::new(invocation.clone())));
     parts.needs.store.commit(Group(group), Durability::Synced).await?;
-    parts.deliveries.note(&stands);
+    parts.deliveries.note(&stands); // of one that was removed meanwhile, they go with their first try
     Ok(Some(invocation))
 }

@@ -1,6 +1,7 @@
 //! Deliveries over hours: what is tried again, how long, and what is kept of what was given up.
 
 use super::*;
+use crate::dispatch::deliver::Stand;
 use crate::model::destination::{Outside, OutsideKind};
 use crate::model::outcome::OutcomeKind;
 use crate::store::{DocumentRange, Table};
@@ -83,7 +84,11 @@ async fn what_was_on_its_way_when_the_process_ended_is_taken_up() {
 async fn a_document_whose_invocation_was_removed_goes_with_its_next_try() {
     let world = World::new().await;
     let id = settled(&world, NOBODY).await;
-    world.store.commit(Group(vec![Change::RemoveInvocation(id)]), Durability::Synced).await.unwrap();
+    let gone = Invocation { id: world.clock.invocation_id(), ..world.store.invocation(id).await.unwrap().unwrap() };
+    let stands = Stand::all_of(&gone);
+    world.store.commit(Group(stands.iter().map(Stand::put).collect()), Durability::Synced).await.unwrap();
+    world.dispatch.parts.deliveries.note(&stands);
+    assert_eq!(documents(&world).await, 2);
     tokio::time::sleep(HOUR).await;
-    assert_eq!(documents(&world).await, 0);
+    assert_eq!(documents(&world).await, 1);
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::entry::{Entry, Facts};
 use crate::model::bounds;
+use crate::model::invocation::Invocation;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::store::journal::{Draft, Purpose, Span};
 use crate::store::{Change, Group, IdempotencyKey, KeyUse, Part, keys, record};
@@ -17,6 +18,8 @@ pub(super) enum Prepared {
         id: InvocationId,
         facts: Facts,
         record: Vec<u8>,
+        /// Only in the place of one that is there.
+        in_place: bool,
     },
     /// Writes bytes of an invocation.
     PutBlob {
@@ -24,7 +27,7 @@ pub(super) enum Prepared {
         part: Part,
         bytes: Bytes,
     },
-    /// Removes an invocation and all that belongs to it.
+    /// Removes an invocation that is done, and all that belongs to it.
     RemoveInvocation(InvocationId),
     /// Writes a record that has no rows but its own.
     PutRecord {
@@ -72,11 +75,8 @@ impl Prepared {
 
     fn new(change: Change) -> Self {
         match change {
-            Change::PutInvocation(invocation) => Self::PutInvocation {
-                id: invocation.id,
-                facts: Facts::of(&invocation),
-                record: record::encode(&invocation),
-            },
+            Change::PutInvocation(invocation) => Self::invocation(&invocation, false),
+            Change::ReplaceInvocation(invocation) => Self::invocation(&invocation, true),
             Change::PutBlob(id, part, bytes) => Self::PutBlob { id, part, bytes },
             Change::RemoveInvocation(id) => Self::RemoveInvocation(id),
             Change::PutFunction(function) => {
@@ -101,6 +101,11 @@ impl Prepared {
             Change::RemoveDocument(key) => Self::RemoveRecord(keys::document(&key)),
             Change::RemovePair(store, key) => Self::RemovePair(keys::pair(keys::PAIR, &store, &key)),
         }
+    }
+
+    fn invocation(invocation: &Invocation, in_place: bool) -> Self {
+        let (facts, record) = (Facts::of(invocation), record::encode(invocation));
+        Self::PutInvocation { id: invocation.id, facts, record, in_place }
     }
 
     /// What the copy of a record takes in a frame besides its value: its key, two places and what tells them apart.

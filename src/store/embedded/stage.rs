@@ -67,9 +67,11 @@ struct Draft {
 impl<B: Before> Staging<'_, B> {
     fn take(&mut self, change: &Prepared, frame: &mut FrameWriter<'_>) -> Result<(), StoreError> {
         match change {
-            Prepared::PutInvocation { id, facts, record } => {
-                let span = frame.value(record);
-                self.invocation(*id)?.record = Some((span, *facts));
+            Prepared::PutInvocation { id, facts, record, in_place } => {
+                let draft = self.invocation(*id)?;
+                if draft.record.is_some() || !in_place {
+                    draft.record = Some((frame.value(record), *facts));
+                }
             }
             Prepared::PutBlob { id, part, bytes } => {
                 let span = frame.value(bytes);
@@ -77,7 +79,10 @@ impl<B: Before> Staging<'_, B> {
             }
             Prepared::RemoveInvocation(id) => {
                 let draft = self.invocation(*id)?;
-                (draft.record, draft.parts) = (None, [None; 3]);
+                // It may have been redelivered since whoever removes it has looked.
+                if draft.record.is_some_and(|(_, facts)| matches!(facts.standing, Standing::Done { .. })) {
+                    (draft.record, draft.parts) = (None, [None; 3]);
+                }
             }
             Prepared::PutRecord { key, record } => {
                 let span = frame.value(record);

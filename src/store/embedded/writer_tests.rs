@@ -128,8 +128,12 @@ fn put(id: u8, record: &[u8], when: Durability) -> (Job, oneshot::Receiver<Answe
     let standing =
         Standing::Waiting { version: None, priority: Priority::Normal, due: at, expires: at, payload_bytes: 0 };
     let facts = Facts { function: FunctionId::from_bytes([1; 16]), accepted: at, mode: Mode::Async, standing };
-    let changes =
-        vec![Prepared::PutInvocation { id: InvocationId::from_bytes([id; 16]), facts, record: record.to_vec() }];
+    let changes = vec![Prepared::PutInvocation {
+        id: InvocationId::from_bytes([id; 16]),
+        facts,
+        record: record.to_vec(),
+        in_place: false,
+    }];
     let (answer, answered) = oneshot::channel();
     (Job { changes, when, since: Instant::now(), answer }, answered)
 }

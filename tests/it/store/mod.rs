@@ -48,6 +48,7 @@ every_store! {
     what_a_group_puts_and_removes_is_gone,
     a_done_record_leaves_what_is_live_and_a_redelivered_one_is_back,
     a_removed_invocation_leaves_nothing,
+    what_is_not_done_is_not_removed,
     removing_what_is_not_there_is_no_error,
     the_list_is_newest_first_and_its_pages_join,
     the_list_is_of_one_function_and_since_a_time,
@@ -84,7 +85,7 @@ async fn a_group_takes_effect_in_its_order(store: impl Store) {
 }
 
 async fn what_a_group_puts_and_removes_is_gone(store: impl Store) {
-    let (gone, back) = (queued(1, 10), queued(2, 10));
+    let (gone, back) = (done(1, 10), done(2, 10));
     let payload = |of: &Invocation| Change::PutBlob(of.id, Part::Payload, large(1));
     let group = [
         put(&gone),
@@ -117,18 +118,31 @@ async fn a_done_record_leaves_what_is_live_and_a_redelivered_one_is_back(store: 
 }
 
 async fn a_removed_invocation_leaves_nothing(store: impl Store) {
-    for invocation in [queued(1, 10), done(2, 10)] {
-        let blobs = Part::ALL.map(|part| Change::PutBlob(invocation.id, part, Bytes::from_static(b"x")));
-        commit(&store, [put(&invocation)].into_iter().chain(blobs)).await;
-        commit(&store, [Change::RemoveInvocation(invocation.id)]).await;
-        assert_eq!(store.invocation(invocation.id).await.unwrap(), None);
-        for part in Part::ALL {
-            assert_eq!(store.blob(invocation.id, part).await.unwrap(), None);
-        }
+    let invocation = done(2, 10);
+    let blobs = Part::ALL.map(|part| Change::PutBlob(invocation.id, part, Bytes::from_static(b"x")));
+    commit(&store, [put(&invocation)].into_iter().chain(blobs)).await;
+    commit(&store, [Change::RemoveInvocation(invocation.id)]).await;
+    // Whoever read it before would have it go on.
+    commit(&store, [Change::ReplaceInvocation(Box::new(queued(2, 10)))]).await;
+    assert_eq!(store.invocation(invocation.id).await.unwrap(), None);
+    for part in Part::ALL {
+        assert_eq!(store.blob(invocation.id, part).await.unwrap(), None);
     }
     assert_eq!(listed(&store, Query { limit: 10, ..Query::default() }).await, NOTHING);
     assert_eq!(settled(&store, at(100), 10).await, []);
     assert_eq!(live(&store).await, []);
+}
+
+async fn what_is_not_done_is_not_removed(store: impl Store) {
+    let (waiting, payload) = (queued(1, 10), Change::PutBlob(id(1), Part::Payload, large(1)));
+    commit(&store, [put(&waiting), payload]).await;
+    // It was done when somebody decided to remove it, and was redelivered since.
+    commit(&store, [Change::RemoveInvocation(waiting.id)]).await;
+    assert_eq!(store.invocation(waiting.id).await.unwrap().as_ref(), Some(&waiting));
+    assert_eq!(store.blob(waiting.id, Part::Payload).await.unwrap(), Some(large(1)));
+    let later = Invocation { accepted: at(10), ..queued(1, 10) };
+    commit(&store, [Change::ReplaceInvocation(Box::new(later.clone()))]).await;
+    assert_eq!(store.invocation(waiting.id).await.unwrap(), Some(later));
 }
 
 async fn removing_what_is_not_there_is_no_error(store: impl Store) {

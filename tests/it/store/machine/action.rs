@@ -238,6 +238,12 @@ impl Action {
         if self.digit(1, 8) == 0 {
             group.push(Change::RemoveInvocation(InvocationId::from_bytes([0xee; 16]))); // there is none
         }
+        if self.digit(1, 8) == 1 {
+            // Whoever was late: what is gone does not come back, and what is not done does not go.
+            group.extend(picked.iter().map(|gone| Change::ReplaceInvocation(Box::new(gone.clone()))));
+            let waiting = self.pick(model, |invocation| !matches!(invocation.state, State::Done { .. }));
+            group.extend(waiting.iter().map(|waiting| Change::RemoveInvocation(waiting.id)));
+        }
         group
     }
 

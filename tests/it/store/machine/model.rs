@@ -39,10 +39,17 @@ impl Model {
                 self.count(invocation);
                 self.invocations.insert(invocation.id, (**invocation).clone());
             }
+            Change::ReplaceInvocation(invocation) => {
+                if self.invocations.contains_key(&invocation.id) {
+                    self.apply(&Change::PutInvocation(invocation.clone()));
+                }
+            }
             Change::PutBlob(id, part, bytes) => drop(self.blobs.insert((*id, *part), bytes.clone())),
             Change::RemoveInvocation(id) => {
-                self.invocations.remove(id);
-                self.blobs.retain(|(of, _), _| of != id);
+                if self.invocations.get(id).is_some_and(|it| matches!(it.state, State::Done { .. })) {
+                    self.invocations.remove(id);
+                    self.blobs.retain(|(of, _), _| of != id);
+                }
             }
             Change::PutFunction(function) => drop(self.functions.insert(function.id, (**function).clone())),
             Change::PutVersion(id, version) => drop(self.versions.insert((*id, version.number), (**version).clone())),
