@@ -64,6 +64,11 @@ impl Counts {
         self.accepted == self.live + self.settled.iter().sum::<u64>()
     }
 
+    /// Whether nothing of the function is live or kept.
+    pub fn is_at_rest(&self) -> bool {
+        self.live == 0 && self.kept.iter().all(|kept| kept.count == 0)
+    }
+
     /// Settled invocations that ended like this and are kept.
     pub fn kept(&self, kind: OutcomeKind) -> Kept {
         self.kept[kind as usize]

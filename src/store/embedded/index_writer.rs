@@ -47,6 +47,11 @@ pub(super) struct Opened {
     pub(super) needed: BTreeMap<u32, u64>,
 }
 
+/// No function: the counts of those that were deleted stand under it.
+const ALL_DELETED: FunctionId = FunctionId::from_bytes([0; 16]);
+/// Functions whose counts are added to those in one write.
+const FOLDED_AT_ONCE: usize = 1_000;
+
 /// How far the journal has been taken in.
 pub(super) fn applied(index: &Index) -> Result<Position, IndexError> {
     let position = index.mark()?.map(read_position).transpose()?;
@@ -84,6 +89,31 @@ impl Opened {
             counts,
             needed,
         })
+    }
+}
+
+impl Opened {
+    /// Adds the counts of functions that were deleted, and of which nothing is left, to those of [`ALL_DELETED`]: nobody
+    /// asks for them one by one, and there is no end to them.
+    pub(super) fn fold_deleted(&mut self, index: &Index) -> Result<(), IndexError> {
+        let mut over = Vec::new();
+        for (id, counts) in self.counts.iter().filter(|(id, counts)| **id != ALL_DELETED && counts.is_at_rest()) {
+            if index.get(&keys::function(*id))?.is_none() {
+                over.push((*id, *counts));
+            }
+        }
+        for page in over.chunks(FOLDED_AT_ONCE) {
+            let mut sum = self.counts.get(&ALL_DELETED).copied().unwrap_or_default();
+            page.iter().for_each(|(_, counts)| sum += *counts);
+            let gone = page.iter().map(|(id, _)| (keys::counts(*id), None));
+            let metas: Vec<_> = gone.chain([(keys::counts(ALL_DELETED), Some(counts_form::to_bytes(&sum)))]).collect();
+            index.apply(&Changes::default(), &applied(index)?.to_bytes(), &metas)?;
+            for (id, _) in page {
+                self.counts.remove(id);
+            }
+            self.counts.insert(ALL_DELETED, sum);
+        }
+        Ok(())
     }
 }
 

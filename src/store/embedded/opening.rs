@@ -26,7 +26,9 @@ pub(super) fn open(data_dir: &Path, settings: &Settings) -> Result<EmbeddedStore
     let index = Index::open(&layout.index(), settings.cache_bytes, layout.is_whole());
     let index = Arc::new(index.map_err(|error| layout.refused(error.to_string()))?);
     let unread = |error: IndexError| layout.refused(error.to_string());
-    let Opened { applied, applying, newest, counts, needed } = Opened::read(&index).map_err(unread)?;
+    let mut opened = Opened::read(&index).map_err(unread)?;
+    opened.fold_deleted(&index).map_err(unread)?;
+    let Opened { applied, applying, newest, counts, needed } = opened;
     // A window is written into the index once it is durable in the journal, and a segment is given away once the index
     // points to nothing in it.
     let known = Known { applied, reached: applying, needed: needed.keys().copied().collect() };

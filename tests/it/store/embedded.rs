@@ -1,12 +1,13 @@
 //! What the embedded store promises besides: about its directory, its files, and damage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tidemill::model::function::Version;
+use tidemill::model::invocation::Invocation;
 use tidemill::model::names::Digest;
 use tidemill::store::embedded::{EmbeddedStore, Settings};
 use tidemill::store::{Change, Durability, Group, Part, Store, StoreError};
@@ -248,4 +249,37 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
     let mut segments: Vec<_> = files.filter(is_segment).collect();
     segments.sort();
     segments
+}
+
+#[tokio::test]
+async fn the_counts_of_functions_that_are_gone_become_one_when_the_store_is_opened() {
+    let dir = TempDir::new().unwrap();
+    let of = |n: u8| [Change::PutFunction(Box::new(function(n))), put(&invocation_of(n, queued(n, n)))];
+    let store = EmbeddedStore::open(dir.path()).unwrap();
+    for n in 1..=4 {
+        commit(&store, of(n)).await;
+        commit(&store, [put(&invocation_of(n, done(n, n)))]).await;
+    }
+    commit(&store, [1, 2, 4].map(|n| Change::RemoveInvocation(id(n)))).await;
+    commit(&store, [1, 2, 3].map(|n| Change::RemoveFunction(function_id(n)))).await;
+    let known = store.all_counts();
+    drop(store);
+    drop(EmbeddedStore::open(dir.path()).unwrap()); // all is in the index now
+
+    let store = EmbeddedStore::open(dir.path()).unwrap();
+    let counts = store.all_counts();
+    // Of the third something is kept, and the fourth is there.
+    let (all_deleted, [third, fourth]) = (counts.iter().next().unwrap(), [3, 4].map(|n| function_id(n)));
+    assert_eq!(counts.keys().skip(1).copied().collect::<BTreeSet<_>>(), [third, fourth].into());
+    assert_eq!(
+        (all_deleted.1.accepted, all_deleted.1.settled.iter().sum::<u64>(), all_deleted.1.is_sound()),
+        (2, 2, true)
+    );
+    assert_eq!([counts[&third], counts[&fourth]], [known[&third], known[&fourth]]);
+    assert_eq!(store.recount().await.unwrap(), counts);
+}
+
+fn invocation_of(function: u8, mut invocation: Invocation) -> Invocation {
+    invocation.target.function = function_id(function);
+    invocation
 }
