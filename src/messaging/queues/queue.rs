@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use super::keys::{self, Number};
-use super::state::{Flight, Held, State, Total};
+use super::state::{Claim, Flight, Held, State, Total};
 use super::{Parts, QueueError};
 use crate::model::message_queue::{QueuePath, QueueSettings};
 use crate::model::time::Timestamp;
@@ -81,6 +81,36 @@ impl Drop for Hands {
             self.held.iter().for_each(|number| state.let_go(*number));
         }
         self.queue.settled.notify_waiters();
+    }
+}
+
+/// What is being sent: nobody else sends the same until this is dropped.
+pub(super) struct Claimed {
+    queue: Arc<Queue>,
+    claims: Vec<Claim>,
+}
+
+impl Claimed {
+    /// Waits until nobody else sends any of these. They are claimed at once, and none before: two who each held what the
+    /// other waits for would wait for ever.
+    pub(super) async fn all(queue: &Arc<Queue>, claims: Vec<Claim>) -> Self {
+        loop {
+            let mut settled = std::pin::pin!(queue.settled.notified());
+            settled.as_mut().enable();
+            if queue.state().claim(&claims) {
+                return Self { queue: queue.clone(), claims };
+            }
+            settled.await;
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        if !self.claims.is_empty() {
+            self.queue.state().release(&self.claims);
+            self.queue.settled.notify_waiters();
+        }
     }
 }
 

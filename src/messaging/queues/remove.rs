@@ -71,10 +71,7 @@ impl Queues {
         let parts = self.parts.clone();
         let deleted = async move {
             let mut held = Held::new(&parts, &queue);
-            let mut answers = Vec::with_capacity(receipts.len());
-            for receipt in receipts {
-                answers.push(hold(receipt, &mut held).await);
-            }
+            let answers = hold_all(&receipts, &mut held).await;
             let removal = pending(held);
             if !removal.changes.is_empty() {
                 parts.store.commit(Group(removal.changes.clone()), Durability::Synced).await?;
@@ -90,9 +87,7 @@ impl Queues {
     pub async fn removal_of(&self, path: &QueuePath, receipts: &[Receipt]) -> Result<PendingRemoval, QueueError> {
         let queue = self.counted(path).await?;
         let mut held = Held::new(&self.parts, &queue);
-        for receipt in receipts {
-            hold(*receipt, &mut held).await?;
-        }
+        hold_all(receipts, &mut held).await.into_iter().collect::<Result<(), _>>()?;
         Ok(pending(held))
     }
 
@@ -154,6 +149,18 @@ impl Queues {
         };
         self.see_through(purged).await
     }
+}
+
+/// [`hold`] for each receipt, with its answer at its place. They are taken in the order of the messages: two who each held
+/// what the other waits for would wait for ever.
+async fn hold_all(receipts: &[Receipt], held: &mut Held) -> Vec<Result<(), QueueError>> {
+    let mut order: Vec<_> = (0..receipts.len()).collect();
+    order.sort_by_key(|at| receipts[*at].number);
+    let mut answers = vec![Ok(()); receipts.len()];
+    for at in order {
+        answers[at] = hold(receipts[at], held).await;
+    }
+    answers
 }
 
 /// Takes the message of a receipt out of everybody else's hands, if it is still what the receipt says.

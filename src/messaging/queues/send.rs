@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::keys::{self, Number, Row, Trace};
 use super::message::{Message, Past};
-use super::queue::Queue;
+use super::queue::{Claimed, Queue};
 use super::state::{Claim, Held};
 use super::{Outgoing, Parts, QueueError, Queues, Sent};
 use crate::model::bounds;
@@ -28,13 +28,14 @@ pub struct PendingSend {
     /// What becomes of it once that is done.
     pub sent: Sent,
     hold: Hold,
+    /// What nobody else sends meanwhile, unless somebody has that in hand for a whole batch.
+    _claimed: Option<Claimed>,
 }
 
-/// What is held while a send is under way.
+/// What is counted while a send is under way.
 struct Hold {
     parts: Arc<Parts>,
     queue: Arc<Queue>,
-    claims: Vec<Claim>,
     /// The message that is counted already and not there yet.
     row: Option<Row>,
 }
@@ -69,10 +70,6 @@ impl Drop for Hold {
             self.queue.forget(Held { messages: 1, bytes: u64::from(row.bytes) });
             self.queue.state().stands(row); // of a commit that failed nobody knows whether it took place
         }
-        if !self.claims.is_empty() {
-            self.queue.state().release(&self.claims);
-            self.queue.settled.notify_waiters();
-        }
     }
 }
 
@@ -92,17 +89,14 @@ impl Queues {
         let queue = self.counted(path).await?;
         let parts = self.parts.clone();
         let sent = async move {
-            let (mut pending, mut seen) = (Vec::with_capacity(all.len()), HashMap::new());
-            for outgoing in all {
-                let claims = claims(&queue, &outgoing);
-                // What stands twice in a batch is one message: it must not wait for itself.
-                let again = claims.iter().find_map(|claim| seen.get(claim)).copied();
-                let prepared = match again {
+            let (claims, repeated) = claims_of_batch(&queue, &all);
+            let _claimed = Claimed::all(&queue, claims).await;
+            let mut pending = Vec::with_capacity(all.len());
+            for (outgoing, earlier) in all.into_iter().zip(repeated) {
+                pending.push(match earlier {
                     Some(earlier) => Err(earlier),
-                    None => Ok(prepare(&parts, &queue, outgoing, claims.clone()).await),
-                };
-                seen.extend(claims.into_iter().map(|claim| (claim, pending.len())));
-                pending.push(prepared);
+                    None => Ok(prepare(&parts, &queue, outgoing).await),
+                });
             }
             let changes = pending.iter_mut().flatten().flatten();
             let changes: Vec<_> = changes.flat_map(|send| std::mem::take(&mut send.changes)).collect();
@@ -128,13 +122,13 @@ impl Queues {
 
     /// What sending a message changes, for a commit that is made by somebody else; who has to commit it [`Synced`] if the
     /// message is acknowledged to anybody. Dropped, nothing was sent. While one is held, the same message cannot be sent
-    /// by others.
+    /// by others: they wait. So whoever holds several asks for them in the order of their queues' names.
     ///
     /// [`Synced`]: Durability::Synced
     pub async fn changes_of_send(&self, path: &QueuePath, outgoing: Outgoing) -> Result<PendingSend, QueueError> {
         let queue = self.counted(path).await?;
-        let claims = claims(&queue, &outgoing);
-        prepare(&self.parts, &queue, outgoing, claims).await
+        let claimed = Claimed::all(&queue, claims(&queue, &outgoing)).await;
+        Ok(PendingSend { _claimed: Some(claimed), ..prepare(&self.parts, &queue, outgoing).await? })
     }
 }
 
@@ -143,6 +137,17 @@ fn claims(queue: &Queue, outgoing: &Outgoing) -> Vec<Claim> {
     let named = outgoing.id.map(|id| (b'i', *id.as_bytes()));
     let known = queue.is_fifo().then(|| trace(queue, outgoing)).flatten().map(|trace| (b'd', trace));
     named.into_iter().chain(known).collect()
+}
+
+/// What nobody else may send while a batch is sent; and of each of its messages which one before it is the same, if any is.
+fn claims_of_batch(queue: &Queue, all: &[Outgoing]) -> (Vec<Claim>, Vec<Option<usize>>) {
+    let (mut seen, mut repeated) = (HashMap::new(), Vec::with_capacity(all.len()));
+    for (at, outgoing) in all.iter().enumerate() {
+        let claims = claims(queue, outgoing);
+        repeated.push(claims.iter().find_map(|claim| seen.get(claim)).copied());
+        seen.extend(claims.into_iter().map(|claim| (claim, at)));
+    }
+    (seen.into_keys().collect(), repeated)
 }
 
 /// By what a message of a FIFO queue is known again; `None` where it lacks that.
@@ -160,17 +165,12 @@ fn deduplication(queue: &Queue, outgoing: &Outgoing) -> Option<String> {
     }
 }
 
-async fn prepare(
-    parts: &Arc<Parts>,
-    queue: &Arc<Queue>,
-    outgoing: Outgoing,
-    claims: Vec<Claim>,
-) -> Result<PendingSend, QueueError> {
+/// Prepares a send of what the caller has claimed.
+async fn prepare(parts: &Arc<Parts>, queue: &Arc<Queue>, outgoing: Outgoing) -> Result<PendingSend, QueueError> {
     let delay = check(queue, &outgoing)?;
-    let mut hold = Hold { parts: parts.clone(), queue: queue.clone(), claims: Vec::new(), row: None };
-    claim(queue, claims, &mut hold).await;
+    let mut hold = Hold { parts: parts.clone(), queue: queue.clone(), row: None };
     if let Some(sent) = sent_before(parts, queue, &outgoing).await? {
-        return Ok(PendingSend { changes: Vec::new(), sent, hold });
+        return Ok(PendingSend { changes: Vec::new(), sent, hold, _claimed: None });
     }
     let bytes = u32::try_from(outgoing.size()).unwrap_or(u32::MAX);
     reserve(parts, queue, u64::from(bytes))?;
@@ -194,7 +194,7 @@ async fn prepare(
     hold.row = Some(message.row(number, queue.is_fifo()));
     let changes = changes(queue, &message, number, now, Past::default());
     let sent = Sent { id: message.id, sequence: queue.is_fifo().then_some(number) };
-    Ok(PendingSend { changes, sent, hold })
+    Ok(PendingSend { changes, sent, hold, _claimed: None })
 }
 
 /// The message that comes from another queue because it was received too often there.
@@ -215,8 +215,8 @@ pub(super) fn prepare_dead_letter(parts: &Arc<Parts>, queue: &Arc<Queue>, messag
         Change::PutDocument(keys::row(queue.id, row), encode(&past)),
     ];
     let sent = Sent { id: message.id, sequence: queue.is_fifo().then_some(number) };
-    let hold = Hold { parts: parts.clone(), queue: queue.clone(), claims: Vec::new(), row: Some(row) };
-    PendingSend { changes, sent, hold }
+    let hold = Hold { parts: parts.clone(), queue: queue.clone(), row: Some(row) };
+    PendingSend { changes, sent, hold, _claimed: None }
 }
 
 fn changes(queue: &Queue, message: &Message, number: Number, now: Timestamp, past: Past) -> Vec<Change> {
@@ -270,19 +270,6 @@ fn check(queue: &Queue, outgoing: &Outgoing) -> Result<Duration, QueueError> {
     }
     let delay = outgoing.delay_s.filter(|_| !fifo).unwrap_or(settings.delay_s);
     Ok(Duration::from_secs(delay.into()))
-}
-
-/// Waits until nobody else sends the same.
-async fn claim(queue: &Queue, claims: Vec<Claim>, hold: &mut Hold) {
-    loop {
-        let mut settled = std::pin::pin!(queue.settled.notified());
-        settled.as_mut().enable();
-        if queue.state().claim(&claims) {
-            hold.claims = claims;
-            return;
-        }
-        settled.await;
-    }
 }
 
 /// The same message, where it was sent before.

@@ -51,6 +51,14 @@ impl Endpoint {
             Self::Queue(_) | Self::Web(_) => None,
         }
     }
+
+    /// The name of the queue, where it is one.
+    pub(super) fn queue(&self) -> Option<&str> {
+        match self {
+            Self::Queue(name) => Some(name),
+            Self::Function(_) | Self::Web(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {

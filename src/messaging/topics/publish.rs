@@ -117,8 +117,11 @@ impl Parts {
         number: u64,
         now: Timestamp,
     ) -> Result<Plan, TopicError> {
-        let mut plan = Plan::default();
-        for lane in topic.lanes() {
+        let (mut plan, mut lanes) = (Plan::default(), topic.lanes());
+        // Another topic may send the same to the same queues meanwhile: where each held a queue's message that the other
+        // waits for, both would wait for ever.
+        lanes.sort_by_cached_key(|lane| lane.kept().to.queue().map(str::to_owned));
+        for lane in lanes {
             let (is_wanted, to) = {
                 let kept = lane.kept();
                 (kept.confirmation.is_none() && kept.filter.wants(publication), kept.to.clone())

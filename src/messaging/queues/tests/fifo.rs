@@ -78,6 +78,25 @@ async fn a_message_that_is_sent_twice_within_five_minutes_is_one_also_when_it_wa
 }
 
 #[tokio::test(start_paused = true)]
+async fn batches_of_the_same_messages_in_another_order_do_not_wait_for_each_other() {
+    let world = world().await;
+    let q = path("q.fifo");
+    let batch = |bodies: [&str; 2]| world.queues.send_all(&q, bodies.map(|body| in_group("g", body)).into());
+    let sending = world.queues.changes_of_send(&q, in_group("g", "a")).await.unwrap();
+    let given_up = async {
+        pass(1).await; // both have begun
+        drop(sending);
+    };
+    let all = async { tokio::join!(batch(["a", "b"]), batch(["b", "a"]), given_up) };
+    let (one, two, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+    let sent = |batch: Result<Vec<_>, QueueError>| batch.unwrap().into_iter().map(Result::unwrap).collect::<Vec<_>>();
+    let (one, mut two) = (sent(one), sent(two));
+    two.reverse();
+    assert_eq!(one, two);
+    assert_eq!(world.counts("q.fifo").await, (2, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fifo_queue_says_what_a_message_lacks_and_a_standard_one_what_it_does_not_do() {
     let world = World::new().await;
     world.make("q.fifo", usual()).await;

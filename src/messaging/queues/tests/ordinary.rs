@@ -1,6 +1,7 @@
 //! Standard queues: what is sent, hidden, deleted, delayed, redriven, counted and limited.
 
 use super::*;
+use crate::messaging::queues::Receipt;
 use uuid::Uuid;
 
 #[tokio::test(start_paused = true)]
@@ -185,6 +186,27 @@ async fn what_others_commit_takes_effect_with_their_commit_or_not_at_all() {
     removal.committed();
     assert_eq!((world.counts("q").await, world.documents().await), ((0, 0, 0), 1));
     assert_eq!(world.queues.removal_of(&path("q"), &[receipt]).await.unwrap().changes.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletions_of_the_same_messages_in_another_order_do_not_wait_for_each_other() {
+    let world = World::new().await;
+    world.make("q", usual()).await;
+    world.send("q", "one").await;
+    world.send("q", "two").await;
+    let received = world.receive("q", 2).await;
+    let (one, two) = (received[0].receipt, received[1].receipt);
+    let q = path("q");
+    let removing = world.queues.removal_of(&q, &[one]).await.unwrap();
+    let given_up = async {
+        pass(1).await; // both have begun
+        drop(removing);
+    };
+    let delete = |receipts: [Receipt; 2]| world.queues.delete_all(&q, receipts.into());
+    let all = async { tokio::join!(delete([one, two]), delete([two, one]), given_up) };
+    let (first, second, ()) = tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+    assert!(first.unwrap().into_iter().chain(second.unwrap()).all(|deleted| deleted.is_ok()));
+    assert_eq!((world.counts("q").await, world.documents().await), ((0, 0, 0), 1));
 }
 
 #[tokio::test(start_paused = true)]

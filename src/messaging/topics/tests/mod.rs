@@ -1,10 +1,12 @@
 //! Topics on a store in memory, in paused time; the endpoints are told what to do. Real ones are in
 //! `tests/it/process/topics.rs`.
 
+mod queues;
+
 use std::time::Duration;
 
 use super::*;
-use crate::messaging::queues::{Asked, Limits};
+use crate::messaging::queues::Limits;
 use crate::outbound::{NotSent, Post};
 use crate::store::memory::MemoryStore;
 use crate::store::{DocumentRange, Table};
@@ -231,25 +233,6 @@ async fn a_subscription_gets_what_its_filter_wants() {
     assert_eq!(publish(Some(OutcomeKind::Expired), "eu").await, 2);
     assert_eq!(publish(None, "uk").await, 1);
     assert_eq!(scene.publish("without attributes").await, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_queue_has_it_when_the_publication_is_acknowledged_and_once() {
-    let scene = scene().await;
-    let jobs = queue::path(&Namespace::default(), "jobs").unwrap();
-    let refused =
-        scene.topics.subscribe(&news(), Endpoint::parse("queue:jobs").unwrap(), Filter::default(), None).await;
-    assert!(matches!(refused, Err(TopicError::Refused(_))), "{refused:?}");
-    scene.queues.create(jobs.clone(), |_| (), BTreeMap::new()).await.unwrap();
-    scene.subscribe("queue:jobs").await;
-    let publication = says("hello");
-    for expected in [1, 0] {
-        let published = scene.topics.publish(&news(), publication.clone()).await.unwrap();
-        assert_eq!(published, Published { id: publication.id, subscriptions: expected });
-    }
-    let asked = Asked { most: 10, ..Asked::default() };
-    let received = scene.queues.receive(&jobs, asked).await.unwrap();
-    assert_eq!(received.iter().map(|it| (it.id, it.body.as_str())).collect::<Vec<_>>(), [(publication.id, "hello")]);
 }
 
 #[tokio::test(start_paused = true)]
