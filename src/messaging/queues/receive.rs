@@ -147,6 +147,8 @@ impl Parts {
                     continue;
                 }
             };
+            // What was never received is not known by its id so far.
+            let flight = Flight { named: message.named.then_some(message.id), ..flight };
             match &dead_letters {
                 _ if number < kept_from => plan.remove(queue, number, row, &flight),
                 Some((to, most)) if flight.receives >= *most => {
@@ -158,8 +160,7 @@ impl Parts {
                     plan.dead.push(dead);
                 }
                 _ => {
-                    let named = message.named.then_some(message.id);
-                    let flight = Flight { until, taken: now, receives: flight.receives + 1, named, ..flight };
+                    let flight = Flight { until, taken: now, receives: flight.receives + 1, ..flight };
                     plan.take(queue, number, row, flight);
                     plan.bytes += message.bytes as usize;
                     plan.messages.push(received(queue, number, message, &flight));

@@ -165,6 +165,19 @@ async fn a_message_whose_id_its_sender_chose_is_there_once_as_long_as_it_is_ther
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_that_a_sender_chose_is_free_again_when_a_receive_finds_its_message_too_old() {
+    let world = World::new().await;
+    world.make("q", QueueSettings { retention_s: 100, ..usual() }).await;
+    let named = || Outgoing { id: Some(Uuid::from_u128(7)), ..said("one") };
+    world.queues.send(&path("q"), named()).await.unwrap();
+    pass(110).await; // whoever cleans up was there at 60 and comes at 120
+    assert_eq!(world.bodies("q", 1).await, [""; 0]);
+    assert_eq!(world.documents().await, 1, "but for the queue's own count nothing is left");
+    world.queues.send(&path("q"), named()).await.unwrap();
+    assert_eq!(world.counts("q").await, (1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_commit_takes_effect_with_their_commit_or_not_at_all() {
     use crate::store::{Durability, Group};
     let world = World::new().await;
