@@ -212,7 +212,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// What XML can carry: clients of the older protocol get messages in it.
-fn check_characters(text: &str) -> Result<(), QueueError> {
+pub(super) fn check_characters(text: &str) -> Result<(), QueueError> {
     let fits = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
     match text.chars().find(|c| !fits(*c)) {
         Some(c) => Err(QueueError::Character(c)),
@@ -220,7 +220,7 @@ fn check_characters(text: &str) -> Result<(), QueueError> {
     }
 }
 
-fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), QueueError> {
+pub(super) fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), QueueError> {
     let refused =
         |why: &str| Err(QueueError::Attribute { name: name.chars().take(256).collect(), why: why.to_owned() });
     let lower = name.to_ascii_lowercase();

@@ -11,6 +11,7 @@
 //! ([`Queues::changes_of_send`], [`Queues::removal_of`]) and tells when they are committed.
 
 mod error;
+mod fitting;
 mod keys;
 mod message;
 mod state;

@@ -1,10 +1,7 @@
 //! Publications as messages of queues.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-
 use super::Publication;
-use crate::messaging::queues::{Attribute, Outgoing, PendingSend, QueueError, Queues, Value};
+use crate::messaging::queues::{Outgoing, PendingSend, QueueError, Queues};
 use crate::model::message_queue::QueuePath;
 use crate::model::names::Namespace;
 use crate::outbound::NotSent;
@@ -16,7 +13,8 @@ pub(super) fn path(namespace: &Namespace, name: &str) -> Result<QueuePath, NotSe
 }
 
 /// What sending a publication to a queue changes. It is the message of its id: while that is in the queue, it is not sent
-/// twice. A FIFO queue gets those of one topic in one group.
+/// twice. A FIFO queue gets those of one topic in one group. A topic takes more than a queue does: so the message is made of
+/// the bytes ([`Outgoing::of_bytes`]), and has the first of the attributes that fit ([`Outgoing::tell`]).
 pub(super) async fn changes(
     queues: &Queues,
     topic: &super::TopicPath,
@@ -24,26 +22,15 @@ pub(super) async fn changes(
     publication: &Publication,
 ) -> Result<PendingSend, NotSent> {
     let path = path(&topic.namespace, queue)?;
-    let text = |value: &str| Attribute { kind: "String".to_owned(), value: Value::Text(value.to_owned()) };
-    let told = publication.attributes.iter().filter(|(_, value)| !value.is_empty());
-    let mut attributes: std::collections::BTreeMap<_, _> =
-        told.map(|(name, value)| (name.clone(), text(value))).collect();
-    let body = if let Ok(body) = std::str::from_utf8(&publication.body) {
-        body.to_owned()
-    } else {
-        attributes.insert("content-encoding".to_owned(), text("base64"));
-        BASE64_STANDARD.encode(&publication.body)
-    };
     let is_fifo = path.name.is_fifo();
-    let outgoing = Outgoing {
+    let mut outgoing = Outgoing {
         id: Some(publication.id),
-        body,
-        attributes,
         group: is_fifo.then(|| topic.name.to_string()),
         deduplication: is_fifo.then(|| publication.id.to_string()),
         sender: Some(format!("topic:{}", topic.name)),
-        ..Outgoing::default()
+        ..Outgoing::of_bytes(&publication.body)
     };
+    publication.attributes.iter().for_each(|(name, value)| outgoing.tell(name, value));
     queues.changes_of_send(&path, outgoing).await.map_err(|error| not_sent(&error))
 }
 

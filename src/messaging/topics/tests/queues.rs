@@ -55,6 +55,22 @@ async fn a_queue_has_it_when_the_publication_is_acknowledged_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_gets_every_publication_in_a_form_that_it_takes() {
+    let scene = scene().await;
+    scene.make_queue("jobs").await;
+    let id = scene.subscribe("queue:jobs").await;
+    let attributes: Vec<_> = (0..bounds::MAX_RECORD_ATTRIBUTES).map(|n| (format!("n{n:02}"), n.to_string())).collect();
+    for body in ["", "a\0", "plain"] {
+        scene.topics.publish(&news(), Publication { attributes: attributes.clone(), ..says(body) }).await.unwrap();
+    }
+    let received = scene.received("jobs").await;
+    let told = |at: usize| (received[at].body.as_str(), received[at].attributes.keys().nth(1).unwrap().as_str());
+    assert_eq!([told(0), told(1), told(2)], [(" ", "n01"), ("YQA=", "n00"), ("plain", "n01")]);
+    assert!(received.iter().all(|it| it.attributes.len() == bounds::MAX_MESSAGE_ATTRIBUTES));
+    assert_eq!((scene.look(id).pending, scene.look(id).dead), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_that_have_the_same_queues_in_another_order_do_not_wait_for_each_other() {
     let scene = scene().await;
     scene.make_queue("a").await;
