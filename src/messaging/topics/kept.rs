@@ -47,6 +47,13 @@ pub(super) struct KeptSubscription {
     pub(super) confirmation: Option<Confirmation>,
 }
 
+impl KeptSubscription {
+    /// Whether nobody confirmed it in time.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.confirmation.as_ref().is_some_and(|it| it.until <= now)
+    }
+}
+
 /// The question whether an address wants to be subscribed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Confirmation {

@@ -38,7 +38,8 @@ pub(super) struct Lane {
     pub(super) path: TopicPath,
     pub(super) id: Uuid,
     kept: Mutex<KeptSubscription>,
-    /// Held over a change of what is kept, and its commit.
+    /// Held over a change of what is kept, and its commit: by whoever removes it until it is closed. Who holds
+    /// [`Parts::changing`] too has taken that before.
     pub(super) changing: tokio::sync::Mutex<()>,
     /// What is on its way.
     pub(super) pending: AtomicU64,
@@ -83,9 +84,13 @@ impl Lane {
         self.wake.notify_one();
     }
 
-    /// Ends its task.
+    /// Ends its task. It is removed: whoever holds `changing` writes nothing of it any more.
     pub(super) fn close(&self) {
         self.closed.cancel();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     /// Writes what is kept of it anew.
@@ -150,7 +155,7 @@ impl Lane {
         let publication: Publication = kept::decode(&bytes, &self.path)?;
         let Ok(_permit) = parts.sending.acquire().await else { return Ok(()) };
         let brought = self.bring(parts, &publication, remove.clone()).await;
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             return Ok(());
         }
         self.failing.store(brought.is_err(), Ordering::Relaxed);
@@ -273,7 +278,7 @@ impl Lane {
                 own.is_sent = !again; // it is asked no more
             }
         }
-        if !self.closed.is_cancelled() {
+        if !self.is_closed() {
             parts.store.commit(Group(vec![self.put(&kept)]), Durability::Written).await?;
             *self.kept() = kept;
         }

@@ -265,6 +265,10 @@ impl Parts {
         let _changing = self.changing.lock().await;
         let topic = self.topic(path)?;
         let lanes = topic.lanes();
+        let mut own = Vec::with_capacity(lanes.len());
+        for lane in &lanes {
+            own.push(lane.changing.lock().await);
+        }
         let keys = lanes.iter().map(|lane| kept::subscription_key(topic.id, lane.id)).chain([topic_key(topic.id)]);
         let group = Group(keys.map(Change::RemoveDocument).collect());
         self.store.commit(group, Durability::Synced).await?;

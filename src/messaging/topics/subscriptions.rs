@@ -99,9 +99,9 @@ impl Topics {
                 self.parts.ways.check(&path.namespace, &to).await.map_err(TopicError::Refused)?;
             }
         }
-        let (parts, topic) = (Arc::clone(&self.parts), self.parts.topic(path)?);
+        let (parts, path) = (Arc::clone(&self.parts), path.clone());
         let wanted = Wanted { to, filter, give_up_after_s };
-        self.see_through(async move { parts.subscribe(&topic, wanted).await }).await
+        self.see_through(async move { parts.subscribe(&path, wanted).await }).await
     }
 
     /// Confirms a subscription with the token that its endpoint was sent. One that is confirmed stays so.
@@ -114,7 +114,7 @@ impl Topics {
     pub async fn unsubscribe(&self, path: &TopicPath, id: Uuid) -> Result<(), TopicError> {
         self.lane(path, id)?;
         let (parts, topic) = (Arc::clone(&self.parts), self.parts.topic(path)?);
-        self.see_through(async move { parts.unsubscribe(&topic, id).await }).await
+        self.see_through(async move { parts.unsubscribe(&topic, id, |_| true).await.map(drop) }).await
     }
 
     /// A subscription as it stands.
@@ -172,17 +172,17 @@ impl Topics {
 impl Parts {
     async fn subscribe(
         self: &Arc<Self>,
-        topic: &Topic,
+        path: &TopicPath,
         wanted: Wanted,
     ) -> Result<(SubscriptionView, bool), TopicError> {
         let _changing = self.changing.lock().await;
-        self.topic(&topic.path)?; // it may have gone while this waited
+        let topic = self.topic(path)?;
         let lanes = topic.lanes();
         let there = lanes.iter().find(|lane| lane.kept().to == wanted.to);
         let is_new = there.is_none();
         let lane = match there {
             Some(lane) => Arc::clone(lane),
-            None => self.new_lane(topic, lanes.len(), &wanted)?,
+            None => self.new_lane(&topic, lanes.len(), &wanted)?,
         };
         let _own = lane.changing.lock().await;
         let mut kept = lane.kept().clone();
@@ -220,6 +220,9 @@ impl Parts {
 
     async fn confirm(&self, lane: &Lane, token: &str) -> Result<SubscriptionView, TopicError> {
         let _changing = lane.changing.lock().await;
+        if lane.is_closed() {
+            return Err(TopicError::SubscriptionUnknown { topic: lane.path.clone(), id: lane.id });
+        }
         let mut kept = lane.kept().clone();
         if let Some(confirmation) = kept.confirmation.take() {
             let is_it = bool::from(confirmation.token.as_bytes().ct_eq(token.as_bytes()));
@@ -233,11 +236,22 @@ impl Parts {
         Ok(view(lane))
     }
 
-    pub(super) async fn unsubscribe(&self, topic: &Topic, id: Uuid) -> Result<(), TopicError> {
+    /// Ends a subscription, if it is one that `may` end as it stands, and says whether it did.
+    pub(super) async fn unsubscribe(
+        &self,
+        topic: &Topic,
+        id: Uuid,
+        may: impl FnOnce(&KeptSubscription) -> bool,
+    ) -> Result<bool, TopicError> {
         let _changing = self.changing.lock().await;
+        let Some(lane) = topic.state().lanes.get(&id).cloned() else { return Ok(false) };
+        let _own = lane.changing.lock().await;
+        if !may(&lane.kept()) {
+            return Ok(false);
+        }
         let group = Group(vec![Change::RemoveDocument(subscription_key(topic.id, id))]);
         self.store.commit(group, Durability::Synced).await?;
-        let Some(lane) = topic.state().lanes.remove(&id) else { return Ok(()) };
+        topic.state().lanes.remove(&id);
         lane.close();
         for lot in [lane.work(), lane.dead()] {
             // What this leaves is found at the next start.
@@ -245,7 +259,7 @@ impl Parts {
                 tracing::warn!(topic = %topic.path, subscription = %id, %error, "what was on its way is not removed yet");
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn redrive(&self, topic: &Arc<Topic>, lane: &Lane) -> Result<usize, TopicError> {

@@ -126,10 +126,10 @@ impl Parts {
     async fn let_go(&self, topic: &Topic) -> Result<(), TopicError> {
         let now = self.clock.now();
         for lane in topic.lanes() {
-            let is_over = lane.kept().confirmation.as_ref().is_some_and(|it| it.until <= now);
-            if is_over {
+            let is_over = lane.kept().is_over(now);
+            // By the time it may be removed it may have been asked to confirm again.
+            if is_over && self.unsubscribe(topic, lane.id, |kept| kept.is_over(now)).await? {
                 tracing::info!(topic = %topic.path, subscription = %lane.id, "a subscription was not confirmed in time");
-                self.unsubscribe(topic, lane.id).await?;
             }
         }
         Ok(self.forget_brought(topic).await?)

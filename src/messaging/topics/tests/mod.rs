@@ -2,6 +2,7 @@
 //! `tests/it/process/topics.rs`.
 
 mod queues;
+mod removing;
 
 use std::time::Duration;
 
