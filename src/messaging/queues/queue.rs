@@ -91,6 +91,11 @@ pub(super) struct Claimed {
 }
 
 impl Claimed {
+    /// Nothing so far.
+    pub(super) fn of(queue: &Arc<Queue>) -> Self {
+        Self { queue: queue.clone(), claims: Vec::new() }
+    }
+
     /// Waits until nobody else sends any of these. They are claimed at once, and none before: two who each held what the
     /// other waits for would wait for ever.
     pub(super) async fn all(queue: &Arc<Queue>, claims: Vec<Claim>) -> Self {
@@ -102,6 +107,13 @@ impl Claimed {
             }
             settled.await;
         }
+    }
+
+    /// Claims one more, unless that is claimed already, and does not wait.
+    pub(super) fn take(&mut self, claim: Claim) -> bool {
+        let is_taken = self.queue.state().claim(&[claim]);
+        self.claims.extend(is_taken.then_some(claim));
+        is_taken
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::keys::{self, Number};
 use super::message::Message;
-use super::queue::{Hands, Queue};
+use super::queue::{Claimed, Hands, Queue};
 use super::receive::removal;
 use super::send::Known;
 use super::{Parts, QueueError};
@@ -94,16 +94,21 @@ impl Parts {
         }
     }
 
-    async fn forget_deduplications(&self, queue: &Queue) -> Result<(), QueueError> {
+    /// Forgets deduplication ids whose time is over. One that is being sent is left to the next look.
+    async fn forget_deduplications(&self, queue: &Arc<Queue>) -> Result<(), QueueError> {
         let now = self.clock.now();
+        let mut range = keys::deduplications_over(queue.id, now);
         loop {
-            let over = self.store.document_keys(keys::deduplications_over(queue.id, now), KEYS_PAGE).await?;
-            if over.is_empty() {
-                return Ok(());
-            }
-            let mut changes = Vec::with_capacity(2 * over.len());
+            let over = self.store.document_keys(range.clone(), KEYS_PAGE).await?;
+            let Some(last) = over.last() else { return Ok(()) };
+            range = range.after(last.key());
+            // Held until they are forgotten: what is sent meanwhile under one of them is remembered again behind that.
+            let (mut changes, mut claimed) = (Vec::with_capacity(2 * over.len()), Claimed::of(queue));
             for key in over {
                 let Some(trace) = keys::read_trace(&key) else { continue };
+                if !claimed.take((b'd', trace)) {
+                    continue;
+                }
                 let of = keys::deduplication(queue.id, &trace);
                 let known = self.store.document(of.clone()).await?;
                 let known: Option<Known> = known
@@ -115,7 +120,9 @@ impl Parts {
                 }
                 changes.push(Change::RemoveDocument(key));
             }
-            self.store.commit(Group(changes), Durability::Written).await?;
+            if !changes.is_empty() {
+                self.store.commit(Group(changes), Durability::Written).await?;
+            }
         }
     }
 

@@ -78,6 +78,22 @@ async fn a_message_that_is_sent_twice_within_five_minutes_is_one_also_when_it_wa
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deduplication_id_that_is_over_is_not_forgotten_while_it_is_sent_again() {
+    let world = world().await;
+    let q = path("q.fifo");
+    world.queues.send(&q, in_group("g", "same")).await.unwrap();
+    let documents = world.documents().await;
+    pass(310).await; // whoever cleans up comes each minute
+    let sending = world.queues.changes_of_send(&q, in_group("g", "same")).await.unwrap();
+    assert!(!sending.changes.is_empty(), "its time is over");
+    pass(60).await;
+    assert_eq!(world.documents().await, documents);
+    drop(sending);
+    pass(60).await;
+    assert_eq!(world.documents().await, documents - 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn batches_of_the_same_messages_in_another_order_do_not_wait_for_each_other() {
     let world = world().await;
     let q = path("q.fifo");
