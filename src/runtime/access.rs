@@ -11,9 +11,10 @@ use crate::access::{
 };
 use crate::model::access::{Binding, Permission, ResourceKind, Role, Scope};
 use crate::model::destination::{DestinationText, Terms};
+use crate::model::grant::Grants;
 use crate::model::message_queue::{QueueName, QueuePath};
 use crate::model::names::{AccountName, FunctionPath, Namespace};
-use crate::registry::ConfigText;
+use crate::registry::{ConfigText, Deployment};
 use crate::tasks::OnExit;
 use crate::triggers::Acting;
 
@@ -148,6 +149,36 @@ impl Runtime {
     fn may_manage(&self, caller: &Caller, path: &AccountPath) -> Result<(), Error> {
         let account = self.account(path)?;
         if account.is_admin_of_all() { self.check(caller, Permission::AccessEdit, &Scope::Everything) } else { Ok(()) }
+    }
+
+    /// Whether somebody may deploy this: grant its code what it is granted, and configure it so.
+    pub(super) fn check_deployment(
+        &self,
+        caller: &Caller,
+        path: &FunctionPath,
+        deployment: &Deployment,
+    ) -> Result<(), Error> {
+        self.check_grants(caller, &path.namespace, &deployment.grants)?;
+        deployment.config.as_ref().map_or(Ok(()), |config| self.check_config(caller, path, config))
+    }
+
+    /// Whoever says what the code does has the use of all that it is granted, so they must be allowed that themselves. What
+    /// the version before had is no exception: others granted that, to other code.
+    fn check_grants(&self, caller: &Caller, own: &Namespace, grants: &Grants) -> Result<(), Error> {
+        for grant in &grants.functions {
+            self.check(caller, Permission::FunctionsInvoke, &grant.scope(own))?;
+        }
+        if !grants.key_value.is_empty() {
+            let all = Scope::Namespace(own.clone());
+            self.check(caller, Permission::ValuesRead, &all)?;
+            self.check(caller, Permission::ValuesWrite, &all)?;
+        }
+        if grants.secrets.is_empty() { Ok(()) } else { self.check_secrets(caller, own) }
+    }
+
+    /// Whether somebody may have secrets of a namespace used: they are for those who set them.
+    pub(super) fn check_secrets(&self, caller: &Caller, namespace: &Namespace) -> Result<(), Error> {
+        self.check(caller, Permission::FunctionsEdit, &Scope::Namespace(namespace.clone()))
     }
 
     /// Whether a function may be configured so: the accounts that are named may do what they are named for, and whoever

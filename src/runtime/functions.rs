@@ -51,9 +51,7 @@ impl Runtime {
         path: FunctionPath,
         deployment: Deployment,
     ) -> Result<(Described, bool), Error> {
-        if let Some(config) = &deployment.config {
-            self.check_config(caller, &path, config)?;
-        }
+        self.check_deployment(caller, &path, &deployment)?;
         let created = self.parts.registry.deploy(path.clone(), deployment).await?;
         Ok((self.describe(&path, &Qualifier::Latest)?, created))
     }
@@ -65,9 +63,7 @@ impl Runtime {
         path: FunctionPath,
         deployment: Deployment,
     ) -> Result<Described, Error> {
-        if let Some(config) = &deployment.config {
-            self.check_config(caller, &path, config)?;
-        }
+        self.check_deployment(caller, &path, &deployment)?;
         let number = self.parts.registry.deploy_version(path.clone(), deployment).await?;
         self.describe(&path, &Qualifier::Version(number))
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, Runtime};
+use crate::access::Caller;
 use crate::model::bounds;
 use crate::model::names::{Digest, Namespace, SecretName};
 use crate::oci::{Image, ImageReference, InvalidReference, Login};
@@ -70,11 +71,13 @@ impl FromStr for ModuleSource {
 }
 
 impl Runtime {
-    /// Pulls the module that `source` names, with a secret of `namespace` if it needs one. Nothing is deployed by that.
-    pub async fn pull(&self, namespace: &Namespace, source: &Source) -> Result<Image, Error> {
+    /// Pulls the module that `source` names, with a secret of `namespace` if it needs one: the registry, which may be the
+    /// caller's own, is shown it. Nothing is deployed by that.
+    pub async fn pull(&self, caller: &Caller, namespace: &Namespace, source: &Source) -> Result<Image, Error> {
         let login = match &source.login {
             None => None,
             Some((user, secret)) => {
+                self.check_secrets(caller, namespace)?;
                 let password = self.parts.vault.value(namespace.clone(), secret.clone()).await?;
                 let unknown = || Error::SecretUnknown { namespace: namespace.clone(), name: secret.clone() };
                 Some(Login { user: user.clone(), password: password.ok_or_else(unknown)? })
@@ -84,10 +87,10 @@ impl Runtime {
     }
 
     /// Gets a module from wherever it is.
-    pub async fn fetch(&self, namespace: &Namespace, source: &ModuleSource) -> Result<Fetched, Error> {
+    pub async fn fetch(&self, caller: &Caller, namespace: &Namespace, source: &ModuleSource) -> Result<Fetched, Error> {
         match source {
             ModuleSource::Image(source) => {
-                let Image { digest, module, .. } = self.pull(namespace, source).await?;
+                let Image { digest, module, .. } = self.pull(caller, namespace, source).await?;
                 Ok(Fetched { module, digest })
             }
             ModuleSource::File(path) => {

@@ -189,7 +189,7 @@ pub(super) async fn deploy(
     let module = match (settings.source()?, module) {
         (None, Some(module)) => module,
         (Some(source), None) => {
-            let image = runtime.pull(&path.namespace, &source).await?;
+            let image = runtime.pull(&caller, &path.namespace, &source).await?;
             let from = SourceOut { image: image.reference.to_string(), digest: format!("sha256:{}", image.digest) };
             annotations.insert(SOURCE.to_owned(), json!(from).to_string());
             image.module

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::access::Scope;
 use crate::model::names::{FunctionName, FunctionPath, InvalidName, Namespace};
 
 /// Functions that a version may invoke.
@@ -31,6 +32,16 @@ impl FunctionGrant {
     pub fn covers(&self, namespace: &Namespace, target: &FunctionPath) -> bool {
         *self.namespace.as_ref().unwrap_or(namespace) == target.namespace
             && self.name.as_ref().is_none_or(|name| *name == target.name)
+    }
+
+    /// All that it grants to a function of `namespace`: one function, or those of a whole namespace.
+    #[must_use]
+    pub fn scope(&self, namespace: &Namespace) -> Scope {
+        let namespace = self.namespace.as_ref().unwrap_or(namespace).clone();
+        match self.name.clone() {
+            Some(name) => Scope::function(&FunctionPath { namespace, name }),
+            None => Scope::Namespace(namespace),
+        }
     }
 }
 
@@ -77,6 +88,19 @@ mod tests {
         check("media/*", "media", "anything", true);
         check("*", "own", "anything", true);
         check("*", "media", "anything", false);
+    }
+
+    #[test]
+    fn all_of_a_namespace_takes_more_than_what_is_in_it() {
+        let own = "own".parse().unwrap();
+        for (grant, scope) in [
+            ("thumbnail", "function:own/thumbnail"),
+            ("media/thumbnail", "function:media/thumbnail"),
+            ("media/*", "namespace:media"),
+            ("*", "namespace:own"),
+        ] {
+            assert_eq!(grant.parse::<FunctionGrant>().unwrap().scope(&own).to_string(), scope);
+        }
     }
 
     #[test]

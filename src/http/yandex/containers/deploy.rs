@@ -58,7 +58,7 @@ impl Order {
         caller: &Caller,
         path: &FunctionPath,
     ) -> Result<Described, Status> {
-        let pulled = runtime.fetch(&path.namespace, &self.source).await.map_err(status::status)?;
+        let pulled = runtime.fetch(caller, &path.namespace, &self.source).await.map_err(status::status)?;
         if let Some(image) = &mut self.revision.image {
             image.image_digest = format!("sha256:{}", pulled.digest);
         }

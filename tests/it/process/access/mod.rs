@@ -1,8 +1,9 @@
-//! Who may do what: every endpoint with every role, accounts that configurations name, what leads somewhere by itself, requests that are signed, what
-//! everybody may, TLS, and that nothing secret is told.
+//! Who may do what: every endpoint with every role, what functions are granted, accounts that configurations name, what leads
+//! somewhere by itself, requests that are signed, what everybody may, TLS, and that nothing secret is told.
 
 mod accounts;
 mod endpoints;
+mod granted;
 mod named;
 mod reached;
 mod secured;

@@ -238,8 +238,19 @@ impl Server {
 
     /// Sends a deployment with settings.
     pub(in crate::process) async fn deployment(&self, name: &str, module: Vec<u8>, settings: &Value) -> Answer {
+        self.deployment_with(self.token.as_deref(), name, module, settings).await
+    }
+
+    /// Sends one that shows this token, or nothing.
+    pub(in crate::process) async fn deployment_with(
+        &self,
+        token: Option<&str>,
+        name: &str,
+        module: Vec<u8>,
+        settings: &Value,
+    ) -> Answer {
         let form = Form::new().part("settings", Part::text(settings.to_string())).part("module", Part::bytes(module));
-        self.send(self.request(Method::PUT, &format!("/v1/functions/{name}")).multipart(form)).await
+        self.send(self.request_with(Method::PUT, &format!("/v1/functions/{name}"), token).multipart(form)).await
     }
 
     /// Deploys a module with settings.
