@@ -145,10 +145,13 @@ impl Runtime {
         });
     }
 
-    /// Whoever can act as an account can do what it may: one that may do everything is for those alone who may as well.
+    /// Whoever can act as an account can do what it may: so it is for those alone who could give it its roles, and for itself.
     fn may_manage(&self, caller: &Caller, path: &AccountPath) -> Result<(), Error> {
         let account = self.account(path)?;
-        if account.is_admin_of_all() { self.check(caller, Permission::AccessEdit, &Scope::Everything) } else { Ok(()) }
+        if matches!(caller, Caller::Account(who) if who.id == account.id) {
+            return Ok(());
+        }
+        account.bindings.iter().try_for_each(|held| self.check(caller, Permission::AccessEdit, &held.on))
     }
 
     /// Whether somebody may deploy this: grant its code what it is granted, and configure it so.
@@ -258,12 +261,17 @@ impl Runtime {
         self.check(caller, Permission::QueuesSend, &on)
     }
 
-    /// What everybody is can be named by nobody: it would say nothing about who is meant.
+    /// What everybody is can be named by nobody: it would say nothing about who is meant. And what may do everything only by
+    /// those who may as well: others would reach everything by way of it.
     fn may_use(&self, caller: &Caller, namespace: &Namespace, account: &AccountName) -> Result<(), Error> {
         if account.as_str() == EVERYONE {
             return Err(Error::Access(AccessError::Everyone));
         }
-        self.check(caller, Permission::AccountsUse, &Scope::Namespace(namespace.clone()))
+        self.check(caller, Permission::AccountsUse, &Scope::Namespace(namespace.clone()))?;
+        match self.parts.access.account(namespace, account) {
+            Ok(account) if account.is_admin_of_all() => self.check(caller, Permission::AccessEdit, &Scope::Everything),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -37,6 +37,28 @@ async fn the_first_start_leaves_a_token_that_its_operator_alone_reads_and_the_ne
 }
 
 #[tokio::test]
+async fn whoever_makes_a_token_of_an_account_could_have_given_it_its_roles_or_is_that_account() {
+    let server = Server::asking(&[]).await;
+    let roles = [("admin", "namespace:default"), ("functions.invoker", "function:shop/f")];
+    let local = account(&server, "local", &roles).await;
+    account(&server, "worker", &[("functions.editor", "namespace:default"), ("viewer", "queue:jobs")]).await;
+    account(&server, "abroad", &[("viewer", "namespace:default"), ("admin", "namespace:shop")]).await;
+    let ask = async |method: Method, path: &str| asked(&server, method, path, Some(&local), "").await;
+    for name in ["worker", "local"] {
+        ask(Method::POST, &format!("/v1/accounts/{name}/tokens")).await.is(201);
+    }
+    for path in ["/v1/accounts/abroad/tokens", "/v1/accounts/abroad/keys"] {
+        let part = "`default/local` lacks the role `admin` on `namespace:shop`";
+        ask(Method::POST, path).await.refusal(403, "access_denied", part);
+    }
+    ask(Method::DELETE, "/v1/accounts/abroad").await.refusal(403, "access_denied", "on `namespace:shop`");
+    let part = "`default/local` lacks the role `admin` on `everything`";
+    ask(Method::POST, "/v1/accounts/admin/tokens").await.refusal(403, "access_denied", part);
+    grant(&server, "local", "admin", "namespace:shop").await.is(200);
+    ask(Method::POST, "/v1/accounts/abroad/tokens").await.is(201);
+}
+
+#[tokio::test]
 async fn a_public_function_is_everybodys_and_sees_what_its_callers_sent() {
     let server = Server::asking(&[]).await;
     for name in ["open", "closed"] {

@@ -111,6 +111,32 @@ async fn whoever_sets_a_destination_must_be_allowed_to_write_there_or_to_use_an_
 }
 
 #[tokio::test]
+async fn an_account_that_may_do_everything_is_named_by_those_alone_who_may_as_well() {
+    let server = Server::asking(&[]).await;
+    for name in ["a", "b?namespace=shop"] {
+        server.deploy(name, prebuilt("echo")).await;
+    }
+    server.put("/v1/topics/news", "").await.is(201);
+    let editor = account(&server, "editor", &[("functions.editor", "namespace:default")]).await;
+    let trigger = json!({"kind": "timer", "function": "shop/b", "cron": "0 * * * *", "service_account": "admin"});
+    let named = json!({"to": "function:shop/b", "service_account": "admin"});
+    for (path, body) in [
+        ("/v1/triggers/t", trigger),
+        ("/v1/functions/a/async-config", json!({"service_account": "admin"})),
+        ("/v1/functions/a/async-config", json!({"on_success": named})),
+        ("/v1/functions/a/async-config", json!({"on_failure": {"to": "topic:news", "service_account": "admin"}})),
+    ] {
+        let body = body.to_string();
+        let refused = asked(&server, Method::PUT, path, Some(&editor), &body).await;
+        refused.refusal(403, "access_denied", "`default/editor` lacks the role `admin` on `everything`");
+        let set = server.put(path, body).await;
+        assert!([200, 201].contains(&set.status), "{}", set.text());
+    }
+    let fired = asked(&server, Method::POST, "/v1/triggers/t/fire", Some(&editor), "").await;
+    fired.refusal(403, "access_denied", "on `everything`");
+}
+
+#[tokio::test]
 async fn a_destination_whose_account_lost_its_role_gets_nothing_more_and_says_why() {
     let server = Server::in_memory().await.expecting(&["a delivery is given up"]);
     server.deploy("a", prebuilt("echo")).await;
