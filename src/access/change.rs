@@ -5,9 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
-use super::credential::{self, Credential, CredentialKind, Kept, Made};
+use super::credential::{self, Credential, CredentialKind, Kept, Made, New};
 use super::state::{Account, Held, State};
 use super::{Access, AccessError, EVERYONE, FIRST_ADMIN, Parts};
 use crate::model::access::{Binding, Role, Scope};
@@ -159,11 +157,20 @@ impl Access {
         self.read(|state| state.all().any(|account| account.is_admin_of_all()))
     }
 
-    /// Makes an account that may do everything, and a token of it.
+    /// Makes an account that may do everything, and a token of it. `leave` brings the token to where its operator finds it,
+    /// before there is an admin: one whose token nobody has would shut everybody out.
+    pub async fn first_admin<E: From<AccessError>>(&self, leave: impl FnOnce(&str) -> Result<(), E>) -> Result<(), E> {
+        let made = credential::new_token().map_err(AccessError::from)?;
+        let (_, token, _) = &made;
+        leave(token)?;
+        Ok(self.administered_by(made).await?)
+    }
+
+    /// Makes the first admin, with this token.
     ///
     /// # Panics
     /// Never: what the first account is called is a name.
-    pub async fn first_admin(&self) -> Result<Zeroizing<String>, AccessError> {
+    async fn administered_by(&self, made: New) -> Result<(), AccessError> {
         let name: AccountName = FIRST_ADMIN.parse().expect("it is a name");
         let (namespace, everything) = (Namespace::default(), Binding::new(Role::Admin, Scope::Everything)?);
         match self.create(namespace.clone(), name.clone()).await {
@@ -171,9 +178,10 @@ impl Access {
             Err(error) => return Err(error),
         }
         // The role last: until then the next start finds no admin, and does all this again.
-        let made = self.create_token(namespace.clone(), name.clone(), None).await?;
+        let (of, whose) = (namespace.clone(), name.clone());
+        self.change(move |parts| async move { parts.hold(&of, &whose, None, made).await }).await?;
         self.grant(namespace, name, everything).await?;
-        Ok(made.secret)
+        Ok(())
     }
 
     fn credentials(
@@ -228,7 +236,7 @@ impl Parts {
         namespace: &Namespace,
         name: &AccountName,
         good_for: Option<Duration>,
-        (id, secret, kind): (String, Zeroizing<String>, CredentialKind),
+        (id, secret, kind): New,
     ) -> Result<Made, AccessError> {
         if name.as_str() == EVERYONE {
             return Err(AccessError::Everyone);

@@ -47,6 +47,9 @@ pub enum CredentialKind {
     Token(Vec<u8>),
 }
 
+/// A credential that is nobody's yet: its id, its secret, and what is kept of that.
+pub(super) type New = (String, Zeroizing<String>, CredentialKind);
+
 /// A credential, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
@@ -70,7 +73,7 @@ pub struct Made {
 }
 
 /// A new token: its id, the whole of it, and what is kept.
-pub(super) fn new_token() -> Result<(String, Zeroizing<String>, CredentialKind), VaultError> {
+pub(super) fn new_token() -> Result<New, VaultError> {
     let (id, secret) = (vault::random()?, vault::random()?);
     let (id, secret) = (hex(&id[..TOKEN_ID / 2]), Zeroizing::new(hex(&*secret)));
     let token = Zeroizing::new(format!("{TOKEN}{id}_{}", *secret));
@@ -79,7 +82,7 @@ pub(super) fn new_token() -> Result<(String, Zeroizing<String>, CredentialKind),
 }
 
 /// A new key pair likewise.
-pub(super) async fn new_key(vault: &Vault) -> Result<(String, Zeroizing<String>, CredentialKind), VaultError> {
+pub(super) async fn new_key(vault: &Vault) -> Result<New, VaultError> {
     let id = format!("{KEY}{}", letters(KEY_ID, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")?.as_str());
     let secret = letters(KEY_SECRET, b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")?;
     let sealed = vault.seal_for(&sealed_for(&id), secret.as_bytes()).await?;

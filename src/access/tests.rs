@@ -42,6 +42,18 @@ impl World {
         Access::open(self.store.clone(), self.clock.clone(), Tasks::default(), vault).await.unwrap()
     }
 
+    /// Makes the first admin, and returns the token that is left for its operator.
+    async fn first_admin(&self) -> String {
+        let mut left = String::new();
+        let leave = |token: &str| {
+            assert!(!self.access.has_admin(), "nobody has its token yet");
+            token.clone_into(&mut left);
+            Ok::<_, AccessError>(())
+        };
+        self.access.first_admin(leave).await.unwrap();
+        left
+    }
+
     async fn grant(&self, name: &str, role: Role, on: &str) {
         let binding = Binding::new(role, scope(on)).unwrap();
         self.access.grant(shop(), account(name), binding).await.unwrap();
@@ -174,7 +186,7 @@ async fn roles_of_everyone_are_everybodys_in_that_namespace_alone() {
 async fn the_first_admin_is_made_once_and_the_last_cannot_be_locked_out() {
     let world = World::new().await;
     assert!(!world.access.has_admin());
-    let token = world.access.first_admin().await.unwrap();
+    let token = world.first_admin().await;
     let who = world.access.bearer(&token).unwrap();
     assert_eq!(world.access.permits(&who, Permission::RuntimeEdit, &Scope::Everything), Ok(()));
     assert!(world.access.has_admin() && world.opened_again().await.has_admin());
@@ -189,6 +201,17 @@ async fn the_first_admin_is_made_once_and_the_last_cannot_be_locked_out() {
     world.access.remove(default, admin).await.unwrap();
     let denied = world.access.permits(&who, Permission::RuntimeEdit, &Scope::Everything).unwrap_err();
     assert!(!denied.exists);
+}
+
+#[tokio::test]
+async fn there_is_no_admin_as_long_as_its_token_could_not_be_left_for_anybody() {
+    let world = World::new().await;
+    let failed = world.access.first_admin(|_| Err(AccessError::Interrupted)).await.unwrap_err();
+    assert!(matches!(failed, AccessError::Interrupted), "{failed}");
+    let again = world.opened_again().await;
+    assert!(!again.has_admin() && again.accounts(&Namespace::default()).is_empty());
+    let token = world.first_admin().await;
+    assert!(world.access.has_admin() && world.opened_again().await.bearer(&token).is_ok());
 }
 
 #[tokio::test]

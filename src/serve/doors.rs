@@ -1,10 +1,11 @@
 //! Where a server is reached: over HTTP and over gRPC, both with TLS or neither. Bound before anything is opened, and open only
 //! once there is somebody behind them.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,16 +114,22 @@ async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeErro
         Keep::Sled(data) => data.join(ADMIN_TOKEN),
         Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
     };
-    let failed = |source| ServeError::AdminToken { path: path.clone(), source };
-    // Made anew, so that nobody else has it open; and before there is an account: one whose token nobody has would shut
-    // everybody out.
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => (),
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-    let token = runtime.access().first_admin().await?;
-    file.write_all(token.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    let left =
+        |token: &str| leave(&path, token).map_err(|source| ServeError::AdminToken { path: path.clone(), source });
+    runtime.access().first_admin(left).await?;
     tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
     Ok(())
+}
+
+/// Writes a token to where it survives a power cut: into a file that is made anew, so that nobody else has it open.
+fn leave(path: &Path, token: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(token.as_bytes())?;
+    file.sync_all()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }

@@ -37,6 +37,17 @@ async fn the_first_start_leaves_a_token_that_its_operator_alone_reads_and_the_ne
 }
 
 #[tokio::test]
+async fn a_first_start_that_was_cut_short_begins_again() {
+    let server = Server::durable().await;
+    // As far as it comes without the role: an account, a token of it, and a file with a token.
+    server.put("/v1/accounts/admin", "").await.is(201);
+    server.post("/v1/accounts/admin/tokens", "").await.is(201);
+    fs::write(server.folder().join("tidemill-data/admin.token"), "of the start before").unwrap();
+    let server = server.killed().await.restarted_with(&["--auth"]).await.administered();
+    server.get("/v1/runtime").await.is(200);
+}
+
+#[tokio::test]
 async fn whoever_makes_a_token_of_an_account_could_have_given_it_its_roles_or_is_that_account() {
     let server = Server::asking(&[]).await;
     let roles = [("admin", "namespace:default"), ("functions.invoker", "function:shop/f")];
