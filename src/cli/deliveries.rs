@@ -124,14 +124,14 @@ impl Command {
 
 /// Page by page, until all have been looked at.
 async fn redrive(client: &Client, output: Output, which: &Which) -> Result<(), Error> {
-    let (mut cursor, mut redriven, mut failed) = (None, 0, 0);
+    let (mut cursor, mut redriven, mut failed) = (None, 0, 0_u64);
     loop {
         let request = which.request(client, Method::POST, &["deliveries", "redrive"]).query(&[("cursor", &cursor)]);
         let page = client.json::<Again>(request).await?;
         if output.json {
             output::line(&page.raw)?;
         }
-        (redriven, failed) = (redriven + page.value.redriven, failed + page.value.failed.len());
+        (redriven, failed) = (redriven + page.value.redriven, failed + page.value.failed.len() as u64);
         for Failed { id, detail } in &page.value.failed {
             output::note(&format!("{id}: {detail}"));
         }
@@ -141,7 +141,7 @@ async fn redrive(client: &Client, output: Output, which: &Which) -> Result<(), E
         }
     }
     output::note(&format!("the deliveries of {redriven} invocations are tried again, {failed} could not be"));
-    Ok(())
+    if failed > 0 { Err(Error::NotAll { failed }) } else { Ok(()) }
 }
 
 fn table(listed: &[Listed]) -> String {

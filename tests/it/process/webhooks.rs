@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-use super::support::{Received, Receiver, Server, hostile, prebuilt, run, until};
+use super::support::{Received, Receiver, Server, hostile, prebuilt, run, run_with, until};
 
 const ALLOWED: [&str; 2] = ["--allow-private-targets", "127.0.0.1"];
 
@@ -338,6 +338,16 @@ async fn what_is_given_up_is_kept_listed_tried_again_and_removed_when_somebody_s
     rests(&server, &ids[2], "delivered").await;
     let ids_of: BTreeSet<_> = receiver.seen("/gone").iter().map(|it| it.header("webhook-id").to_owned()).collect();
     assert_eq!((receiver.seen("/gone").len(), ids_of.len()), (5, 3));
+}
+
+#[tokio::test]
+async fn a_command_that_has_not_all_deliveries_tried_again_says_so_with_its_exit_code() {
+    let server = Receiver::start().await;
+    let failed = json!([{"id": "7", "code": "disk_full", "detail": "the disk is full"}]);
+    let answer = json!({"redriven": 2, "failed": failed, "next_cursor": null});
+    server.answers_json("/v1/deliveries/redrive", &answer);
+    let told = run_with(&server.url(""), &["deliveries", "redrive", "--all"], b"").await.exits(4).err;
+    assert!(told.contains("7: the disk is full") && told.contains("2 invocations are tried again, 1 could"), "{told}");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(in crate::process) struct Received {
 #[derive(Default)]
 struct Shared {
     seen: Mutex<Vec<Received>>,
-    /// What each path is answered with, head and body; 204 where nothing is said.
+    /// What each path is answered with, head and body, without the protocol; 204 where nothing is said.
     answers: Mutex<BTreeMap<String, String>>,
 }
 
@@ -78,7 +78,14 @@ impl Receiver {
 
     /// Has `path` answered with this, such as `503 Service Unavailable\r\nretry-after: 7`.
     pub(in crate::process) fn answers(&self, path: &str, head: &str) {
-        self.shared.answers.lock().unwrap().insert(path.to_owned(), head.to_owned());
+        self.shared.answer_with(path, format!("{head}\r\ncontent-length: 0\r\n\r\n"));
+    }
+
+    /// Has `path` answered with this, as a server's API would.
+    pub(in crate::process) fn answers_json(&self, path: &str, json: &serde_json::Value) {
+        let body = json.to_string();
+        let head = format!("200 OK\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+        self.shared.answer_with(path, format!("{head}\r\n\r\n{body}"));
     }
 
     /// What came to `path`, in its order.
@@ -95,12 +102,16 @@ impl Gone {
 }
 
 impl Shared {
+    fn answer_with(&self, path: &str, text: String) {
+        self.answers.lock().unwrap().insert(path.to_owned(), text);
+    }
+
     async fn answer(&self, mut stream: TcpStream) {
         let Some(received) = read(&mut stream).await else { return };
-        let head = self.answers.lock().unwrap().get(&received.path).cloned();
+        let text = self.answers.lock().unwrap().get(&received.path).cloned();
         self.seen.lock().unwrap().push(received);
-        let head = head.unwrap_or_else(|| "204 No Content".to_owned());
-        drop(stream.write_all(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await);
+        let text = text.unwrap_or_else(|| "204 No Content\r\ncontent-length: 0\r\n\r\n".to_owned());
+        drop(stream.write_all(format!("HTTP/1.1 {text}").as_bytes()).await);
         drop(stream.shutdown().await);
     }
 }
@@ -144,7 +155,7 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
                 .map(|line| line.split_once(':').unwrap())
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
                 .collect();
-            let length: usize = headers["content-length"].parse().unwrap();
+            let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
             if bytes.len() >= end + 4 + length {
                 return Some(Received { path, headers, body: bytes[end + 4..end + 4 + length].to_vec() });
             }
