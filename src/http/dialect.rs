@@ -32,10 +32,12 @@ impl Dialect {
         if functiongraph::is_meant(uri) {
             return Some(Self::FunctionGraph);
         }
-        if yandex::is_meant(uri) {
+        if yandex::is_url(uri.path()) {
             return Some(Self::Yandex);
         }
-        sqs::protocol(method, uri, headers).map(Self::Sqs)
+        // Paths of the Yandex API may begin as those of a namespace's queues do; what such requests look like differs.
+        let queues = sqs::protocol(method, uri, headers).map(Self::Sqs);
+        queues.or_else(|| yandex::is_meant(uri).then_some(Self::Yandex))
     }
 
     /// What the dialect of a request is called where dialects are switched off; `None` for what is nobody's, such as

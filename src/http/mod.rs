@@ -32,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use crate::config;
 use crate::runtime::Runtime;
 use crate::tasks::{Tasks, panic_text};
+use dialect::Dialect;
 use problem::{Effect, Fault, Problem};
 
 /// The OpenAPI document of the native API, as `/openapi.json` gives it.
@@ -69,16 +70,12 @@ pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc)
 }
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.
-async fn elsewhere(services: yandex::Services, runtime: State<Runtime>, request: Request) -> Response {
-    if functiongraph::is_meant(request.uri()) {
-        return functiongraph::answer(runtime.0, request).await;
-    }
-    if yandex::is_meant(request.uri()) {
-        return yandex::answer(&services, request).await;
-    }
-    match sqs::answer(runtime, request).await {
-        Ok(answer) => answer,
-        Err(request) => {
+async fn elsewhere(services: yandex::Services, State(runtime): State<Runtime>, request: Request) -> Response {
+    match Dialect::of(request.method(), request.uri(), request.headers()) {
+        Some(Dialect::FunctionGraph) => functiongraph::answer(runtime, request).await,
+        Some(Dialect::Sqs(protocol)) => sqs::answer(runtime, protocol, request).await,
+        Some(Dialect::Yandex) => yandex::answer(&services, request).await,
+        None => {
             let detail = format!("there is nothing at `{}`", request.uri().path());
             Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail).into_response()
         }

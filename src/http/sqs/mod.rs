@@ -19,7 +19,7 @@ mod operations;
 pub(crate) mod fuzz;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -68,11 +68,8 @@ pub(super) enum Protocol {
     Query,
 }
 
-/// Answers a request that no other route is for, if it is meant for this dialect; the request again if it is not.
-pub(super) async fn answer(State(runtime): State<Runtime>, request: Request) -> Result<Response, Box<Request>> {
-    let Some(protocol) = protocol(request.method(), request.uri(), request.headers()) else {
-        return Err(Box::new(request));
-    };
+/// Answers a request of this dialect.
+pub(super) async fn answer(runtime: Runtime, protocol: Protocol, request: Request) -> Response {
     let id = Uuid::new_v4();
     let (head, body) = request.into_parts();
     let answered = handled(&runtime, protocol, &head, body).await;
@@ -85,7 +82,7 @@ pub(super) async fn answer(State(runtime): State<Runtime>, request: Request) -> 
     if let Ok(value) = id.to_string().parse() {
         response.headers_mut().insert("x-amzn-requestid", value);
     }
-    Ok(response)
+    response
 }
 
 /// The queue of an ARN, for other dialects that name queues so; or what is wrong with it.

@@ -24,14 +24,15 @@ use crate::http::problem::Problem;
 
 /// Bytes of a request: content is a third longer in JSON.
 const MAX_JSON_BYTES: usize = MAX_REQUEST_BYTES / 3 * 4 + 1_024;
-/// What paths of this dialect begin with.
-const PREFIXES: [&str; 5] = ["/functions/v1/", "/containers/v1/", "/operations/", "/endpoints", "/iam/v1/"];
+/// What paths of the API begin with: these segments, whatever stands behind them.
+const PREFIXES: [&str; 5] = ["/functions/v1", "/containers/v1", "/operations", "/endpoints", "/iam/v1"];
 /// In front of a message in gRPC: whether it is compressed, and its length.
 const FRAME_HEAD: usize = 5;
 
-/// Whether a request is one of the API, or one to a function's own URL.
+/// Whether a path is one of the API.
 pub(in crate::http) fn is_meant(uri: &Uri) -> bool {
-    PREFIXES.iter().any(|prefix| uri.path().starts_with(prefix)) || urls::is_url(uri.path())
+    let behind = PREFIXES.iter().find_map(|prefix| uri.path().strip_prefix(prefix));
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The refusal of a request whose sender is not let in.

@@ -44,3 +44,20 @@ async fn a_dialect_that_a_server_is_without_is_not_there_and_the_others_are() {
         server.get("/healthz").await.is(200);
     }
 }
+
+#[tokio::test]
+async fn namespaces_of_queues_may_be_called_as_paths_of_other_dialects_begin() {
+    let server = Server::in_memory().await;
+    let asked = async |path: &str, form: &str| {
+        let request = server.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        server.send(request.body(format!("Version=2012-11-05&{form}"))).await.is(200).text()
+    };
+    for namespace in ["endpoints-eu", "endpoints", "operations"] {
+        let made = asked(&format!("/{namespace}"), "Action=CreateQueue&QueueName=jobs").await;
+        assert!(made.contains(&format!("/{namespace}/jobs</QueueUrl>")), "{made}");
+        asked(&format!("/{namespace}/jobs"), "Action=SendMessage&MessageBody=hello").await;
+    }
+    assert!(server.get("/endpoints").await.is(200).text().contains("serverless-functions"));
+    assert!(server.get("/operations/no").await.text().contains("\"code\":5"));
+    server.get("/endpoints-eu").await.problem(404, "no_such_path");
+}
