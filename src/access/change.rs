@@ -65,10 +65,11 @@ impl Access {
                 Err(_) if name.as_str() == EVERYONE => parts.new_account(namespace, name)?,
                 Err(unknown) => return Err(unknown),
             };
-            if !account.bindings.contains(&binding) {
-                account.bindings.push(binding);
-                account.bindings.sort();
+            if account.bindings.contains(&binding) {
+                return Ok(Arc::new(account)); // nothing is written
             }
+            account.bindings.push(binding);
+            account.bindings.sort();
             limited("another role of the account", account.bindings.len(), bounds::MAX_BINDINGS)?;
             parts.keep(account).await
         })

@@ -28,7 +28,7 @@ pub enum CredentialKind {
 }
 
 /// A service account, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountPath {
     /// Whose.
     pub namespace: Namespace,

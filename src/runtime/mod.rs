@@ -142,6 +142,15 @@ impl Runtime {
         &self.parts.operations
     }
 
+    /// Carries several calls to their end, also when whoever asked for them goes away between two.
+    pub async fn see_through<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        calls: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.parts.tasks.see_through(name, calls).await.ok_or(Error::Interrupted)
+    }
+
     /// The time, as it is written into records.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()

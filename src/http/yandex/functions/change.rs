@@ -66,8 +66,9 @@ impl Functions {
         if renamed {
             let to = FunctionPath { name: named(&name)?, namespace: function.path.namespace.clone() };
             asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&to))?;
-            let from = function.path.clone();
-            function = self.runtime.rename_function(from, to.name).await.map_err(status::status)?;
+            let (runtime, from) = (self.runtime.clone(), function.path.clone());
+            let renamed = async move { runtime.rename_function(from, to.name).await };
+            function = Box::pin(self.unbound(function.path.clone(), renamed)).await?;
         }
         if is_meant("description") || is_meant("labels") {
             let (described, labelled) = (is_meant("description"), is_meant("labels"));
@@ -95,7 +96,8 @@ impl Functions {
         let f::DeleteFunctionRequest { function_id } = request;
         let function = self.function(asked, &function_id, Permission::FunctionsEdit)?;
         asked.changes(format!("function {}", function.path));
-        self.runtime.delete(function.path.clone(), false).await.map_err(status::status)?;
+        let (runtime, path) = (self.runtime.clone(), function.path.clone());
+        self.unbound(function.path.clone(), async move { runtime.delete(path, false).await }).await?;
         self.deleted(asked, "Delete function", &function.path.namespace, &function_id).await
     }
 

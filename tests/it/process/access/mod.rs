@@ -8,6 +8,7 @@ mod named;
 mod reached;
 mod secured;
 mod signed;
+mod yandex;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,0 +1,104 @@
+//! Access over Yandex' REST: what is bound is what holds, whatever a function is called meanwhile.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{account, asked};
+use crate::process::support::{Answer, Server, prebuilt};
+
+const FUNCTIONS: &str = "/functions/v1/functions";
+/// One role here, by two names there.
+const INVOKERS: [&str; 2] = ["serverless.functions.invoker", "functions.functionInvoker"];
+
+/// Makes a function in `default` and returns its id.
+async fn made(server: &Server, path: &str, name: &str) -> String {
+    let made = server.post(path, json!({ "folderId": "default", "name": name }).to_string()).await.is(200).json();
+    made["response"]["id"].as_str().unwrap().to_owned()
+}
+
+fn everyone(role: &str) -> Value {
+    json!({ "roleId": role, "subject": { "id": "allUsers", "type": "system" } })
+}
+
+async fn bind(server: &Server, id: &str, bindings: &[Value]) -> Answer {
+    let body = json!({ "accessBindings": bindings }).to_string();
+    server.post(&format!("{FUNCTIONS}/{id}:setAccessBindings"), body).await
+}
+
+/// Adds and removes the first and the second.
+async fn rebind(server: &Server, id: &str, added: &str, removed: &str) {
+    let delta = |action: &str, role: &str| json!({ "action": action, "accessBinding": everyone(role) });
+    let body = json!({ "accessBindingDeltas": [delta("ADD", added), delta("REMOVE", removed)] }).to_string();
+    server.post(&format!("{FUNCTIONS}/{id}:updateAccessBindings"), body).await.is(200);
+}
+
+/// Checks whether everybody may call a function, and that its bindings say the same.
+#[track_caller]
+fn check(server: &Server, id: &str, is_public: bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let bound = server.get(&format!("{FUNCTIONS}/{id}:listAccessBindings")).await.is(200).json();
+        let is_bound = bound["accessBindings"].as_array().is_some_and(|bindings| !bindings.is_empty());
+        assert_eq!(is_bound, is_public, "{caller}: {bound}");
+        // Whoever may call it is told at least that it has no version.
+        let called = asked(server, Method::POST, &format!("/{id}"), None, "").await;
+        assert_eq!(called.status != 401, is_public, "{caller}: {} {}", called.status, called.text());
+    }
+}
+
+async fn rename(server: &Server, path: &str, id: &str, name: &str, token: &str) -> Answer {
+    let body = json!({ "updateMask": "name", "name": name }).to_string();
+    asked(server, Method::PATCH, &format!("{path}/{id}"), Some(token), &body).await
+}
+
+#[tokio::test]
+async fn a_role_holds_as_long_as_some_binding_gives_it() {
+    let server = Server::asking(&[]).await;
+    let id = made(&server, FUNCTIONS, "hook").await;
+    check(&server, &id, false).await;
+    bind(&server, &id, &[everyone(INVOKERS[0])]).await.is(200);
+    check(&server, &id, true).await;
+    bind(&server, &id, &[everyone(INVOKERS[1])]).await.is(200);
+    check(&server, &id, true).await;
+    rebind(&server, &id, INVOKERS[0], INVOKERS[1]).await;
+    check(&server, &id, true).await;
+    // A role that was taken away in another way is nobody's again when others are bound, but when it is asked for.
+    server.delete("/v1/accounts/everyone/roles?role=functions.invoker&on=function:hook").await.is(200);
+    rebind(&server, &id, "viewer", "editor").await;
+    asked(&server, Method::POST, &format!("/{id}"), None, "").await.is(401);
+    bind(&server, &id, &[everyone(INVOKERS[0])]).await.is(200);
+    check(&server, &id, true).await;
+    bind(&server, &id, &[]).await.is(200);
+    check(&server, &id, false).await;
+}
+
+#[tokio::test]
+async fn what_is_bound_goes_with_a_function_and_not_with_its_name() {
+    let server = Server::asking(&[]).await;
+    // Who edits functions may not say who calls them, and takes nothing from it.
+    let editor = account(&server, "editor", &[("functions.editor", "namespace:default")]).await;
+    let hook = made(&server, FUNCTIONS, "hook").await;
+    bind(&server, &hook, &[everyone(INVOKERS[0])]).await.is(200);
+    rename(&server, FUNCTIONS, &hook, "moved", &editor).await.is(200);
+    check(&server, &hook, true).await;
+    let next = made(&server, FUNCTIONS, "hook").await;
+    check(&server, &next, false).await;
+    rename(&server, FUNCTIONS, &hook, "hook", &editor).await.is(409); // it is taken
+    check(&server, &hook, true).await;
+    check(&server, &next, false).await;
+    asked(&server, Method::DELETE, &format!("{FUNCTIONS}/{hook}"), Some(&editor), "").await.is(200);
+    check(&server, &made(&server, FUNCTIONS, "moved").await, false).await;
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_be_deleted_stays_as_public_as_it_was() {
+    let server = Server::asking(&[]).await;
+    let hook = made(&server, FUNCTIONS, "hook").await;
+    bind(&server, &hook, &[everyone(INVOKERS[0])]).await.is(200);
+    for name in ["hook", "first"] {
+        server.deploy(name, prebuilt("echo")).await;
+    }
+    server.configure("first", &json!({ "on_success": "function:hook" })).await.is(200);
+    server.delete(&format!("{FUNCTIONS}/{hook}")).await.is(400);
+    check(&server, &hook, true).await;
+}
