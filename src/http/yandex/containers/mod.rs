@@ -152,7 +152,9 @@ impl ContainerService for Containers {
                 _ => {
                     let wanted = if name.is_empty() { shown::nameless(&id) } else { name.clone() };
                     if wanted != function.path.name.as_str() {
-                        let renamed = self.runtime.rename_function(function.path.clone(), named(&wanted)?).await;
+                        let to = FunctionPath { name: named(&wanted)?, namespace: function.path.namespace.clone() };
+                        asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&to))?;
+                        let renamed = self.runtime.rename_function(function.path.clone(), to.name).await;
                         function = renamed.map_err(status::status)?;
                     }
                 }

@@ -7,10 +7,11 @@ use super::{account, asked};
 use crate::process::support::{Answer, Server, prebuilt};
 
 const FUNCTIONS: &str = "/functions/v1/functions";
+const CONTAINERS: &str = "/containers/v1/containers";
 /// One role here, by two names there.
 const INVOKERS: [&str; 2] = ["serverless.functions.invoker", "functions.functionInvoker"];
 
-/// Makes a function in `default` and returns its id.
+/// Makes a function or a container in `default` and returns its id.
 async fn made(server: &Server, path: &str, name: &str) -> String {
     let made = server.post(path, json!({ "folderId": "default", "name": name }).to_string()).await.is(200).json();
     made["response"]["id"].as_str().unwrap().to_owned()
@@ -101,4 +102,15 @@ async fn a_function_that_cannot_be_deleted_stays_as_public_as_it_was() {
     server.configure("first", &json!({ "on_success": "function:hook" })).await.is(200);
     server.delete(&format!("{FUNCTIONS}/{hook}")).await.is(400);
     check(&server, &hook, true).await;
+}
+
+#[tokio::test]
+async fn a_container_is_given_only_names_that_its_editor_may_edit() {
+    let server = Server::asking(&[]).await;
+    let mine = [("functions.editor", "function:mine"), ("functions.editor", "function:also")];
+    let editor = account(&server, "editor", &mine).await;
+    let id = made(&server, CONTAINERS, "mine").await;
+    let told = rename(&server, CONTAINERS, &id, "theirs", &editor).await.is(403).text();
+    assert!(told.contains("function:default/theirs"), "{told}");
+    rename(&server, CONTAINERS, &id, "also", &editor).await.is(200);
 }
