@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::Problem;
 use crate::model::bounds;
@@ -44,6 +45,27 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
             whole.extend_from_slice(&std::mem::take(&mut only));
             whole.extend_from_slice(&data);
         }
+    }
+}
+
+/// Room in memory for bodies that are read whole. All clones are the same.
+#[derive(Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+/// Bytes that one permit of a [`Room`] stands for.
+const UNIT: usize = 1_024;
+
+impl Room {
+    /// For bodies of so many bytes in all.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+    }
+
+    /// Takes what a body may need that has at most `limit` bytes, until that is dropped; `None` while there is not as much.
+    pub(super) fn take(&self, body: &Body, limit: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = body.size_hint().upper().unwrap_or(u64::MAX).min(limit as u64);
+        let units = u32::try_from(bytes.div_ceil(UNIT as u64).max(1)).unwrap_or(u32::MAX);
+        self.0.clone().try_acquire_many_owned(units).ok()
     }
 }
 
@@ -117,4 +139,21 @@ fn silent(what: &str) -> Problem {
 
 fn broken(what: &str, error: &axum::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body_broken", format!("the {what} did not arrive whole: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_takes_the_room_that_it_says_or_may_need_until_it_is_done_with() {
+        let room = Room::new(8 * UNIT);
+        let unknown = || Body::from_stream(futures::stream::empty::<Result<Bytes, axum::Error>>());
+        let small = room.take(&Body::from(vec![0; UNIT + 1]), 8 * UNIT).unwrap();
+        assert!(room.take(&unknown(), 8 * UNIT).is_none());
+        let large = room.take(&unknown(), 6 * UNIT).unwrap();
+        assert!(room.take(&Body::empty(), 8 * UNIT).is_none());
+        drop((small, large));
+        assert!(room.take(&unknown(), 8 * UNIT).is_some());
+    }
 }

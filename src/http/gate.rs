@@ -6,7 +6,6 @@
 //! server that asks nobody who they are.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,11 +16,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body::Body as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
-use super::body;
+use super::body::{self, Room};
 use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
 use super::problem::{Fault, Problem};
@@ -48,7 +46,7 @@ pub(super) enum Need {
 pub(super) struct Gate {
     runtime: Runtime,
     /// Room for bodies that are read before it is known whether they were signed.
-    bodies: Arc<Semaphore>,
+    bodies: Room,
 }
 
 /// A request that may pass.
@@ -58,8 +56,6 @@ struct Admitted {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Bytes that one permit of [`Gate::bodies`] stands for.
-const UNIT: usize = 1_024;
 /// What stands in front of a token.
 const BEARER: &str = "Bearer ";
 /// Where FunctionGraph's clients put a token that they got elsewhere.
@@ -67,7 +63,7 @@ const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 impl Gate {
     pub(super) fn new(runtime: Runtime) -> Self {
-        Self { runtime, bodies: Arc::new(Semaphore::new(bounds::MAX_SIGNED_BODIES_BYTES / UNIT)) }
+        Self { runtime, bodies: Room::new(bounds::MAX_SIGNED_BODIES_BYTES) }
     }
 
     /// Takes a request to its route, if it may pass.
@@ -215,10 +211,7 @@ impl Gate {
     }
 
     fn room_for(&self, body: &Body) -> Result<OwnedSemaphorePermit, Problem> {
-        let most = bounds::MAX_SIGNED_BODY_BYTES as u64;
-        let bytes = body.size_hint().upper().unwrap_or(most).min(most);
-        let units = u32::try_from(bytes.div_ceil(UNIT as u64).max(1)).unwrap_or(u32::MAX);
-        self.bodies.clone().try_acquire_many_owned(units).map_err(|_| {
+        self.bodies.take(body, bounds::MAX_SIGNED_BODY_BYTES).ok_or_else(|| {
             let detail = "too many bodies of signed requests are being read: come again, or use a token";
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail.to_owned());
             problem.retry_after(Some(Duration::from_secs(1)))

@@ -6,6 +6,7 @@
 //! the descriptors of `proto/`, which also say what holds of each field (`rules`). Only form stands here.
 
 mod asked;
+mod fields;
 mod pages;
 mod proto;
 mod rules;

@@ -1,29 +1,31 @@
 //! The door of REST: a request in proto3 JSON becomes the gRPC call that it stands for, and its answer JSON again. The
 //! services know nothing of it.
 
+use std::iter;
+
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use form_urlencoded::parse;
 use http_body_util::BodyExt as _;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
+use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value, json};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::asked::Asked;
+use super::fields::{self, field_of};
 use super::routes::{Found, Route, find};
-use super::services::{MAX_REQUEST_BYTES, Services};
+use super::services::{MAX_FIELDS_BYTES, Services, check_known};
 use super::status;
 use super::{invoke, urls};
 use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 
-/// Bytes of a request: content is a third longer in JSON.
-const MAX_JSON_BYTES: usize = MAX_REQUEST_BYTES / 3 * 4 + 1_024;
 /// What paths of the API begin with: these segments, whatever stands behind them.
 const PREFIXES: [&str; 5] = ["/functions/v1", "/containers/v1", "/operations", "/endpoints", "/iam/v1"];
 /// In front of a message in gRPC: whether it is compressed, and its length.
@@ -63,9 +65,13 @@ async fn handled(services: &Services, request: Request) -> Result<Value, Status>
         }
         Found::Nothing => return Err(Status::not_found(format!("there is nothing at `{}`", head.uri.path()))),
     };
-    let body = body::read(body, MAX_JSON_BYTES, "request").await.map_err(|problem| status::of_problem(&problem))?;
-    let message = message(route, from_path, head.uri.query(), &body)?;
     let caller = sent_by(services, head.extensions.get::<Caller>());
+    check_known(&caller, &route.path())?; // before anything is read
+    let descriptor = route.call.input();
+    let most = fields::most(&descriptor);
+    let _room = if most > MAX_FIELDS_BYTES { Some(services.room_for(&body, most)?) } else { None };
+    let body = body::read(body, most, "request").await.map_err(|problem| status::of_problem(&problem))?;
+    let message = message(route, &descriptor, from_path, head.uri.query(), body)?;
     let asked = Asked::new(caller, host(&head.headers));
     let answer = services.call(framed(route, &message)?, asked).await;
     let bytes = unframed(answer).await?;
@@ -88,21 +94,22 @@ fn host(headers: &HeaderMap) -> String {
 /// The request as a message: what the path says, and the body or the query.
 fn message(
     route: &Route,
+    descriptor: &MessageDescriptor,
     from_path: Vec<(String, String)>,
     query: Option<&str>,
-    body: &[u8],
+    body: Bytes,
 ) -> Result<DynamicMessage, Status> {
-    let descriptor = route.call.input();
     let mut fields = match route.method {
         Method::POST | Method::PATCH => {
             if let Some(query) = query.filter(|query| !query.is_empty()) {
                 let told: String = query.chars().take(100).collect();
                 return Err(Status::invalid_argument(format!("`?{told}`: this method takes its fields in the body")));
             }
-            object(body)?
+            fields::read(descriptor, &body)?
         }
-        _ => of_query(&descriptor, query.unwrap_or_default())?,
+        _ => of_query(descriptor, query.unwrap_or_default())?,
     };
+    drop(body); // it may be large, and is in the fields
     for (name, value) in from_path {
         let Some(field) = descriptor.get_field_by_name(&name) else { continue };
         let written = fields.remove(field.json_name()).or_else(|| fields.remove(field.name()));
@@ -111,18 +118,7 @@ fn message(
         }
         fields.insert(name, Value::String(value));
     }
-    of_json(&descriptor, &Value::Object(fields))
-}
-
-fn object(body: &[u8]) -> Result<Map<String, Value>, Status> {
-    if body.is_empty() {
-        return Ok(Map::new());
-    }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(Status::invalid_argument("the body is no JSON object")),
-        Err(error) => Err(Status::invalid_argument(format!("the body is no JSON: {error}"))),
-    }
+    of_json(descriptor, &Value::Object(fields))
 }
 
 /// Fields from a query, each in the form that JSON has for it.
@@ -145,10 +141,6 @@ fn of_query(descriptor: &MessageDescriptor, query: &str) -> Result<Map<String, V
     Ok(fields)
 }
 
-fn field_of(descriptor: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
-    descriptor.get_field_by_json_name(name).or_else(|| descriptor.get_field_by_name(name))
-}
-
 fn no_field(name: &str) -> Status {
     let told: String = name.chars().take(100).collect();
     status::invalid(&told, "there is no such field")
@@ -169,8 +161,8 @@ fn blamed(descriptor: &MessageDescriptor, json: &Value, prefix: &str) -> Option<
         let Some(field) = field_of(descriptor, name) else {
             return Some((format!("{prefix}{told}"), "there is no such field".to_owned()));
         };
-        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        let Err(error) = DynamicMessage::deserialize(descriptor.clone(), &alone) else { continue };
+        let alone = MapDeserializer::<_, serde_json::Error>::new(iter::once((name.as_str(), value)));
+        let Err(error) = DynamicMessage::deserialize(descriptor.clone(), alone) else { continue };
         let path = format!("{prefix}{}", field.name());
         let Kind::Message(inner) = field.kind() else { return Some((path, error.to_string())) };
         let deeper = match value {
@@ -230,6 +222,9 @@ fn shown(descriptor: MessageDescriptor, bytes: Bytes) -> Result<Value, Status> {
 fn refused(status: &Status) -> Response {
     let body = json!({ "code": status.code() as i32, "message": status.message(), "details": [] });
     let mut response = (status::http(status.code()), axum::Json(body)).into_response();
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     crate::http::problem::mark_fault(&mut response);
     response
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -22,10 +23,14 @@ use super::proto::operation::operation_service_server::OperationServiceServer;
 use super::status;
 use super::tokens::Tokens;
 use crate::access::{Caller, NotAllowed};
+use crate::http::body::Room;
+use crate::model::bounds;
 use crate::runtime::Runtime;
 
-/// Bytes of a request: a version's content and what else it says.
-pub(super) const MAX_REQUEST_BYTES: usize = 52_428_800 + 1_024 * 1_024;
+/// Bytes of what a request says besides a version's content.
+pub(super) const MAX_FIELDS_BYTES: usize = 1_024 * 1_024;
+/// Bytes of a request with such content.
+pub(super) const MAX_REQUEST_BYTES: usize = 52_428_800 + MAX_FIELDS_BYTES;
 /// How long a call may take, its request included: a client that falls silent keeps nothing for longer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// How the library tells that a request is no message.
@@ -38,6 +43,8 @@ const OPEN: [&str; 2] = ["/yandex.cloud.endpoint.ApiEndpointService/", "/yandex.
 pub(in crate::http) struct Services {
     runtime: Runtime,
     routes: Routes,
+    /// Room for bodies that carry code, which are read whole.
+    bodies: Room,
 }
 
 impl Services {
@@ -52,7 +59,7 @@ impl Services {
             .add_service(ApiEndpointServiceServer::new(Endpoints::new(places)))
             .add_service(IamTokenServiceServer::new(Tokens::new(runtime.clone())))
             .prepare();
-        Self { runtime, routes }
+        Self { runtime, routes, bodies: Room::new(bounds::MAX_CODE_BODIES_BYTES) }
     }
 
     pub(super) const fn runtime(&self) -> &Runtime {
@@ -64,12 +71,17 @@ impl Services {
         self.runtime.authenticates()
     }
 
+    /// Room for a body with code, which may have at most so many bytes.
+    pub(super) fn room_for(&self, body: &axum::body::Body, most: usize) -> Result<OwnedSemaphorePermit, Status> {
+        let full = || Status::resource_exhausted("too much code is being received at once: come again");
+        self.bodies.take(body, most).ok_or_else(full)
+    }
+
     /// Answers a call, whose path is `/SERVICE/METHOD`.
     pub(super) async fn call(&self, mut request: Request<Body>, asked: Asked) -> Response<Body> {
         let path = request.uri().path().to_owned();
-        let is_open = OPEN.iter().any(|service| path.starts_with(service));
-        if asked.caller == Caller::Nobody && !is_open {
-            return status::not_allowed(NotAllowed::Unauthenticated).into_http();
+        if let Err(status) = check_known(&asked.caller, &path) {
+            return status.into_http();
         }
         request.extensions_mut().insert(asked.clone());
         let mut routes = self.routes.clone();
@@ -97,6 +109,14 @@ impl Services {
         let action = path.trim_start_matches('/').rsplit('.').next().unwrap_or_default().to_owned();
         self.runtime.note_behind(who, action, asked.changed(), status::http(code).as_u16());
     }
+}
+
+/// Refuses whoever showed nothing what not everybody may ask.
+pub(super) fn check_known(caller: &Caller, path: &str) -> Result<(), Status> {
+    if *caller == Caller::Nobody && !OPEN.iter().any(|service| path.starts_with(service)) {
+        return Err(status::not_allowed(NotAllowed::Unauthenticated));
+    }
+    Ok(())
 }
 
 /// What is no message at all is its sender's fault, which the library calls ours.

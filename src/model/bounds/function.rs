@@ -57,6 +57,9 @@ pub const MAX_OPERATION_AGE: Duration = Duration::from_secs(7 * 86_400);
 pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
 /// Bytes of the bodies of signed requests that are in memory at once.
 pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
+/// Bytes of the bodies with code that are in memory at once, of Yandex over REST. There such a body is text, besides which the
+/// bytes that it stands for are in memory too, twice for a moment.
+pub const MAX_CODE_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,10 +1,12 @@
-//! Access over Yandex' REST: what is bound is what holds, whatever a function is called meanwhile.
+//! Access over Yandex' REST: what is bound is what holds, whatever a function is called meanwhile; and what is read of whom.
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{account, asked};
-use crate::process::support::{Answer, Server, prebuilt};
+use crate::process::support::{Answer, Server, prebuilt, until};
 
 const FUNCTIONS: &str = "/functions/v1/functions";
 const CONTAINERS: &str = "/containers/v1/containers";
@@ -113,4 +115,52 @@ async fn a_container_is_given_only_names_that_its_editor_may_edit() {
     let told = rename(&server, CONTAINERS, &id, "theirs", &editor).await.is(403).text();
     assert!(told.contains("function:default/theirs"), "{told}");
     rename(&server, CONTAINERS, &id, "also", &editor).await.is(200);
+}
+
+/// The head of a request that announces 70 MB of code, whose client waits to be told to go on; and what is answered to it.
+async fn announced(server: &Server, authorization: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!(
+        "POST /functions/v1/versions HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n\
+         Content-Length: 70000000\r\n{authorization}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 64 * 1_024];
+    let length = stream.read(&mut answer).await.unwrap();
+    (stream, String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+#[tokio::test]
+async fn code_is_read_of_those_who_say_who_they_are_and_of_few_at_once() {
+    let server = Server::asking(&[]).await;
+    let (_, told) = announced(&server, "").await;
+    assert!(told.starts_with("HTTP/1.1 401 "), "{told}");
+    let shown = format!("Authorization: Bearer {}\r\n", server.token());
+    let mut read = Vec::new();
+    for _ in 0..3 {
+        let (stream, told) = announced(&server, &shown).await;
+        assert!(told.starts_with("HTTP/1.1 100 "), "{told}");
+        read.push(stream);
+    }
+    let (_, told) = announced(&server, &shown).await;
+    assert!(told.starts_with("HTTP/1.1 429 ") && told.contains("\r\nretry-after: 1\r\n"), "{told}");
+    // Smaller ones have room.
+    server.post("/functions/v1/versions", "{}").await.is(400);
+    read.pop();
+    until("room", async || announced(&server, &shown).await.1.starts_with("HTTP/1.1 100 ").then_some(())).await;
+}
+
+#[tokio::test]
+async fn only_code_is_large() {
+    let server = Server::asking(&[]).await;
+    let large = "x".repeat(2 * 1_024 * 1_024);
+    for (path, body, token, part) in [
+        ("/iam/v1/tokens", json!({ "jwt": large }), None, "1048576 bytes"),
+        (FUNCTIONS, json!({ "folderId": large }), Some(server.token()), "1048576 bytes"),
+        ("/functions/v1/versions", json!({ "description": large }), Some(server.token()), "besides content"),
+        ("/functions/v1/versions", json!({ "content": [0, 0, 0] }), Some(server.token()), "content: must be bytes"),
+    ] {
+        let told = asked(&server, Method::POST, path, token, &body.to_string()).await.is(400).text();
+        assert!(told.contains(part), "{path}: {told}");
+    }
 }
