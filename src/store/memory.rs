@@ -205,7 +205,7 @@ impl Kept {
                 self.change(id, |kept| drop(kept.blobs.insert((id, part), bytes)));
             }
             Change::RemoveInvocation(id) => {
-                if self.invocations.get(&id).is_some_and(|it| matches!(it.state, State::Done { .. })) {
+                if self.invocations.get(&id).is_none_or(|it| matches!(it.state, State::Done { .. })) {
                     self.change(id, |kept| kept.remove(id));
                 }
             }

@@ -104,7 +104,9 @@ impl Opened {
         }
         for page in over.chunks(FOLDED_AT_ONCE) {
             let mut sum = self.counts.get(&ALL_DELETED).copied().unwrap_or_default();
-            page.iter().for_each(|(_, counts)| sum += *counts);
+            for (_, counts) in page {
+                sum += *counts;
+            }
             let gone = page.iter().map(|(id, _)| (keys::counts(*id), None));
             let metas: Vec<_> = gone.chain([(keys::counts(ALL_DELETED), Some(counts_form::to_bytes(&sum)))]).collect();
             index.apply(&Changes::default(), &applied(index)?.to_bytes(), &metas)?;

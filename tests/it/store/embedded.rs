@@ -269,7 +269,7 @@ async fn the_counts_of_functions_that_are_gone_become_one_when_the_store_is_open
     let store = EmbeddedStore::open(dir.path()).unwrap();
     let counts = store.all_counts();
     // Of the third something is kept, and the fourth is there.
-    let (all_deleted, [third, fourth]) = (counts.iter().next().unwrap(), [3, 4].map(|n| function_id(n)));
+    let (all_deleted, [third, fourth]) = (counts.iter().next().unwrap(), [3, 4].map(function_id));
     assert_eq!(counts.keys().skip(1).copied().collect::<BTreeSet<_>>(), [third, fourth].into());
     assert_eq!(
         (all_deleted.1.accepted, all_deleted.1.settled.iter().sum::<u64>(), all_deleted.1.is_sound()),

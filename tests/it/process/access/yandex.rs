@@ -44,8 +44,8 @@ fn check(server: &Server, id: &str, is_public: bool) -> impl Future<Output = ()>
         let is_bound = bound["accessBindings"].as_array().is_some_and(|bindings| !bindings.is_empty());
         assert_eq!(is_bound, is_public, "{caller}: {bound}");
         // Whoever may call it is told at least that it has no version.
-        let called = asked(server, Method::POST, &format!("/{id}"), None, "").await;
-        assert_eq!(called.status != 401, is_public, "{caller}: {} {}", called.status, called.text());
+        let answer = asked(server, Method::POST, &format!("/{id}"), None, "").await;
+        assert_eq!(answer.status != 401, is_public, "{caller}: {} {}", answer.status, answer.text());
     }
 }
 
