@@ -88,12 +88,18 @@ impl Runtime {
         self.enqueue(&function, &version, order).await
     }
 
-    /// What would run if `old` were repeated now: its version, or the latest of the function that has its name now.
+    /// What would run if `old` were repeated now: its version of its function, whatever that is called now; or, where that
+    /// is gone, the latest of the function that has its name.
     pub(super) fn present(&self, old: &Invocation) -> Result<(Arc<Function>, Arc<Version>), Error> {
-        let function = self.parts.registry.function(&old.target.path)?;
+        let registry = &self.parts.registry;
+        let own = registry.function_by_id(old.target.function);
+        let function = own.map_or_else(|| registry.function(&old.target.path), Ok)?;
+        if function.disabled {
+            return Err(Error::Disabled(function.path.clone()));
+        }
         let same = old.target.version.filter(|_| function.id == old.target.function);
         let qualifier = same.map_or(Qualifier::Latest, Qualifier::Version);
-        Ok(self.parts.registry.resolve(&function.path, &qualifier)?)
+        Ok(registry.resolve(&function.path, &qualifier)?)
     }
 
     async fn enqueue(&self, function: &Function, version: &Version, order: Order) -> Result<Accepted, Error> {

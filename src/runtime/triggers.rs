@@ -111,6 +111,9 @@ impl Runtime {
             None if registry.read(|all| all.function(target.id).is_some()) => return Err(unknown().into()),
             None => return Err(RegistryError::FunctionUnknown(target.path).into()),
         };
+        if function.disabled {
+            return Err(Error::Disabled(function.path.clone()));
+        }
         if let Some(acting) = &acting {
             self.check_acting(acting, &function.path)?;
         }

@@ -260,7 +260,10 @@ impl Matched<'_> {
             On::FunctionUrl => Scope::function(&function_url::function(self.uri)?),
             On::Invocation => {
                 let id = query::parsed(self.first)?;
-                Scope::function(&runtime.invocation(id).await?.target.path)
+                let target = runtime.invocation(id).await?.target;
+                // It may have got another name since.
+                let function = runtime.function_by_id(target.function);
+                Scope::function(function.as_ref().map_or(&target.path, |function| &function.path))
             }
             On::Listed => match self.said("function") {
                 Some(name) => Scope::function(&query::path(self.said("namespace").as_deref(), &name)?),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::{Server, attempts, hostile, prebuilt};
@@ -21,6 +22,22 @@ fn pauses(invocation: &Value) -> Vec<Duration> {
         Duration::from_millis(retry_at - ended)
     };
     attempts.windows(2).map(pause).collect()
+}
+
+#[tokio::test]
+async fn what_is_retried_is_of_the_function_that_ran_whatever_that_is_called_by_now() {
+    let server = Server::in_memory().await;
+    server.deploy("first", prebuilt("echo")).await;
+    let id = server.accept("first", r#""x""#).await;
+    server.settled(&id, "succeeded").await;
+    let listed = server.get("/functions/v1/functions?folderId=default").await.is(200).json();
+    let path = format!("/functions/v1/functions/{}", listed["functions"][0]["id"].as_str().unwrap());
+    let named = json!({"updateMask": "name", "name": "second"}).to_string();
+    server.send(server.request(Method::PATCH, &path).body(named)).await.is(200);
+    server.deploy("first", prebuilt("echo")).await; // another one
+    let again = server.post(&format!("/v1/invocations/{id}/retry"), "").await.is(202).json();
+    let again = server.settled(again["id"].as_str().unwrap(), "succeeded").await;
+    assert_eq!(again["function"], "second");
 }
 
 #[tokio::test]

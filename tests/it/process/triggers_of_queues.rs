@@ -49,6 +49,26 @@ fn check_cycle(answer: &Answer, path: &[&str]) {
 }
 
 #[tokio::test]
+async fn messages_for_a_disabled_function_stay_in_their_queue() {
+    let server = Server::in_memory().await;
+    server.deploy("echo", prebuilt("echo")).await;
+    made(&server, "/v1/queues/jobs", &json!({})).await;
+    server.post("/v1/functions/echo/disable", "").await.is(200);
+    let trigger = json!({"kind": "queue", "function": "echo", "queue": "jobs", "format": "body"});
+    made(&server, "/v1/triggers/work", &trigger).await;
+    send(&server, "jobs", "high tide").await;
+    let told = until("the refusal", async || {
+        let shown = server.get("/v1/triggers/work").await.is(200).json();
+        shown["last_error"]["message"].as_str().map(str::to_owned)
+    });
+    assert!(told.await.contains("disabled"));
+    let invocations = server.get("/v1/invocations?function=echo").await.is(200).json();
+    assert_eq!(invocations["invocations"], json!([]));
+    server.post("/v1/functions/echo/enable", "").await.is(200);
+    assert_eq!(brought(&server, "echo", 1).await, [json!("high tide")]);
+}
+
+#[tokio::test]
 async fn a_message_is_handed_over_as_it_is_or_in_a_batch_with_its_attributes() {
     let server = Server::in_memory().await;
     server.deploy("echo", prebuilt("echo")).await;

@@ -111,10 +111,14 @@ async fn a_disabled_function_is_refused_also_after_a_restart_and_what_waits_runs
     server.deploy("f", prebuilt("echo")).await;
     server.post("/v1/functions/f/queue/pause", "").await.is(200);
     let waits = server.post("/v1/functions/f/invocations?mode=async", "hello").await.is(202).json();
+    let settled = server.post("/v1/functions/f/invocations?mode=async", "hello").await.is(202).json();
+    let settled = format!("/v1/invocations/{}", settled["id"].as_str().unwrap());
+    server.post(&format!("{settled}/cancel"), "").await.is(200);
     assert_eq!(server.post("/v1/functions/f/disable", "").await.is(200).json()["disabled"], true);
     server.post("/v1/functions/f/queue/resume", "").await.is(200);
     server.post("/v1/functions/f/invocations", "x").await.refusal(429, "function_disabled", "`f`");
     server.post("/v1/functions/f/invocations?mode=async", "x").await.refusal(429, "function_disabled", "`f`");
+    server.post(&format!("{settled}/retry"), "").await.refusal(429, "function_disabled", "`f`");
     let server = server.killed().await.restarted().await;
     server.post("/v1/functions/f/invocations", "x").await.refusal(429, "function_disabled", "`f`");
     let path = format!("/v1/invocations/{}", waits["id"].as_str().unwrap());
