@@ -12,6 +12,17 @@ use crate::model::names::{AliasName, FunctionId, FunctionPath, Qualifier, Versio
 use crate::model::queue::QueueConfig;
 use crate::store::{Change, Durability, Group};
 
+/// Which functions are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// One that nothing leads to.
+    Usual,
+    /// Any.
+    Forced,
+    /// One that has no version, whatever leads to it.
+    WithoutVersion,
+}
+
 /// What a change does to the catalogue once it is committed.
 type Publish = Box<dyn FnOnce(&mut Catalogue) + Send>;
 
@@ -61,16 +72,20 @@ impl Registry {
     }
 
     /// Deletes a function and its versions. Refused while it is a destination, unless forced. Returns its id.
-    pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<FunctionId, RegistryError> {
+    pub async fn delete(&self, path: FunctionPath, removal: Removal) -> Result<Option<FunctionId>, RegistryError> {
         self.change(move |registry| async move {
             let _changing = registry.parts.changing.lock().await;
-            let id = registry.function(&path)?.id;
+            let function = registry.function(&path)?;
+            let id = function.id;
+            if removal == Removal::WithoutVersion && function.latest.is_some() {
+                return Ok(None);
+            }
             let used_by = registry.read(|catalogue| catalogue.leading_to(id));
-            if !force && !used_by.is_empty() {
+            if removal == Removal::Usual && !used_by.is_empty() {
                 return Err(RegistryError::InUse { path, used_by });
             }
             registry.commit(vec![Change::RemoveFunction(id)], Box::new(move |catalogue| catalogue.remove(id))).await?;
-            Ok(id)
+            Ok(Some(id))
         })
         .await
     }

@@ -48,17 +48,12 @@ impl Changing {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
-
     use crate::model::destination::OutsideKind;
-
     use crate::model::function::AsyncConfig;
-
     use crate::model::graph::{Named, Node};
-
     use crate::registry::tests::{kept, path, registry};
-    use crate::registry::{ConfigText, Subject};
+    use crate::registry::{ConfigText, Removal, Subject};
 
     fn named(name: &str) -> Named {
         Named { namespace: "default".parse().unwrap(), name: name.to_owned() }
@@ -100,10 +95,31 @@ mod tests {
         written(&registry, work.clone(), vec![(jobs, b)]).await.unwrap();
         let refused = registry.configure(path("b"), Subject::Function, leading_to("function:a")).await.unwrap_err();
         assert_eq!(refused.to_string(), "this would close a cycle: b -> a -> queue:jobs -> b");
-        let in_use = registry.delete(path("b"), false).await.unwrap_err().to_string();
+        let in_use = registry.delete(path("b"), Removal::Usual).await.unwrap_err().to_string();
         assert!(in_use.contains("`trigger:work`"), "{in_use}");
         written(&registry, work, Vec::new()).await.unwrap();
         registry.configure(path("b"), Subject::Function, leading_to("function:a")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_name_that_something_leads_to_is_not_taken_by_a_function_that_leads_there() {
+        let registry = registry(vec![kept("a", Some((OutsideKind::Queue, "jobs"))), kept("b", None)]).await;
+        let edges = vec![(Node::Queue(named("jobs")), function("gone"))];
+        written(&registry, Owner::Trigger(named("work")), edges).await.unwrap();
+        let name = |path: &str| path.parse().unwrap();
+        let refused = registry.rename(path("a"), name("gone")).await.unwrap_err().to_string();
+        assert_eq!(refused, "this would close a cycle: gone -> queue:jobs -> gone");
+        assert_eq!(registry.rename(path("b"), name("gone")).await.unwrap().path, path("gone"));
+    }
+
+    #[tokio::test]
+    async fn a_function_that_has_got_a_version_is_not_removed_as_one_without() {
+        let registry = registry(vec![kept("a", None)]).await;
+        registry.create(path("b"), crate::model::function::Annotations::new()).await.unwrap();
+        for name in ["a", "b"] {
+            let removed = registry.delete(path(name), Removal::WithoutVersion).await.unwrap();
+            assert_eq!((removed.is_some(), registry.function(&path(name)).is_err()), (name == "b", name == "b"));
+        }
     }
 
     #[tokio::test]

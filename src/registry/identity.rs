@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::change::annotated;
 use super::{Registry, RegistryError};
 use crate::model::function::{Annotations, Function};
+use crate::model::graph::{Node, Owner};
 use crate::model::names::{FunctionName, FunctionPath, VersionNumber};
 use crate::store::Change;
 
@@ -25,7 +26,8 @@ impl Registry {
         .await
     }
 
-    /// Gives a function another name in its namespace. Refused while something leads to it, which names it.
+    /// Gives a function another name in its namespace. Refused while something leads to it, which names it, and where
+    /// something that leads to the new name already would close a cycle.
     pub async fn rename(&self, path: FunctionPath, name: FunctionName) -> Result<Arc<Function>, RegistryError> {
         self.change(move |registry| async move {
             let _changing = registry.parts.changing.lock().await;
@@ -41,7 +43,13 @@ impl Registry {
             if !used_by.is_empty() {
                 return Err(RegistryError::InUse { path, used_by });
             }
-            registry.keep(Function { path: renamed.clone(), ..(*function).clone() }, None).await?;
+            let to = Function { path: renamed.clone(), ..(*function).clone() };
+            let edges = to.configs().flat_map(|config| Node::of(&config.destinations, &to.path.namespace));
+            let edges = edges.map(|(_, there)| (Node::Function(renamed.clone()), there)).collect();
+            if let Some(cycle) = registry.read(|catalogue| catalogue.cycle(&Owner::Function(to.id), &edges)) {
+                return Err(RegistryError::Cycle(cycle));
+            }
+            registry.keep(to, None).await?;
             registry.function(&renamed)
         })
         .await

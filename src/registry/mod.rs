@@ -18,6 +18,7 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 
 pub use catalogue::{Catalogue, Link, Way};
+pub use change::Removal;
 pub use configure::{ConfigText, Subject};
 pub use deploy::Deployment;
 pub use edges::Changing;

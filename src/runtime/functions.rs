@@ -8,7 +8,7 @@ use crate::access::Caller;
 use crate::model::function::{Function, Version, Weights};
 use crate::model::graph::{Named, Node};
 use crate::model::names::{AliasName, FunctionPath, Namespace, Qualifier, VersionNumber};
-use crate::registry::{ConfigText, Deployment, Link, RegistryError, Subject};
+use crate::registry::{ConfigText, Deployment, Link, RegistryError, Removal, Subject};
 
 /// A function with one of its versions.
 #[derive(Clone, Debug)]
@@ -104,10 +104,21 @@ impl Runtime {
 
     /// Deletes a function. What waits for it in the queue settles as failed, with `FunctionRemoved`.
     pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<(), Error> {
+        let removal = if force { Removal::Forced } else { Removal::Usual };
+        self.delete_as(removal, path).await
+    }
+
+    /// Deletes a function that has no version. One that has got one meanwhile stays.
+    pub async fn delete_unused(&self, path: FunctionPath) -> Result<(), Error> {
+        self.delete_as(Removal::WithoutVersion, path).await
+    }
+
+    async fn delete_as(&self, removal: Removal, path: FunctionPath) -> Result<(), Error> {
         let runtime = self.clone();
         let deleted = async move {
-            let id = runtime.parts.registry.delete(path, force).await?;
-            runtime.parts.dispatch.function_removed(id);
+            if let Some(id) = runtime.parts.registry.delete(path, removal).await? {
+                runtime.parts.dispatch.function_removed(id);
+            }
             Ok(())
         };
         // Both or neither, also when the caller goes away between them.

@@ -62,7 +62,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         call.runtime.create_function(path.clone(), annotations).await?;
     }
     if let Err(error) = call.runtime.deploy(&call.caller, path.clone(), deployment).await {
-        call.runtime.delete(path, true).await?;
+        call.runtime.delete_unused(path).await?;
         return Err(error.into());
     }
     if let Some(instances) = settings.instances {
