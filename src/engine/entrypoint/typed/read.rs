@@ -15,6 +15,9 @@ use super::shape::{Field, Shape};
 use super::value::Value;
 use crate::model::bounds;
 
+/// The largest number that stands for no other one as a `f64`.
+const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+
 /// One payload being read.
 #[derive(Debug)]
 pub(super) struct Reader<'s> {
@@ -120,8 +123,8 @@ impl<'de> Visitor<'de> for Visit<'_, '_> {
     fn visit_f64<E: Error>(self, given: f64) -> Result<Value, E> {
         match self.shape {
             Shape::F32 | Shape::F64 => self.float(given),
-            // All that fits in 64 bits is exact here, and 1.0 is an integer to JSON.
-            Shape::Int(_) if given.fract() == 0.0 && given.abs() < 1e20 =>
+            // 1.0 is an integer to JSON. A larger one may stand for another that was written.
+            Shape::Int(_) if given.fract() == 0.0 && given.abs() <= MAX_EXACT =>
             {
                 #[expect(clippy::cast_possible_truncation, reason = "it has no fraction and is in range")]
                 self.number(given as i128, Unexpected::Float(given))

@@ -31,6 +31,24 @@ fn misfit(signature: &Signature, payload: &str, path: &str, part: &str) {
 }
 
 #[test]
+fn a_number_that_may_stand_for_another_one_is_refused_and_not_taken_for_an_integer() {
+    for (int, given) in [
+        (Int::S64, "-9223372036854775809"),
+        (Int::S64, "9007199254740993.0"),
+        (Int::U64, "9007199254740992.5"),
+        (Int::U64, "1e19"),
+        (Int::U8, "256.0"),
+    ] {
+        let one = Signature::new("f", Box::new([field("n", Shape::Int(int))]), None);
+        misfit(&one, &format!("[{given}]"), "/0", "a whole number");
+    }
+    let one = Signature::new("f", Box::new([field("n", Shape::Int(Int::S64))]), None);
+    for given in ["-9223372036854775808", "9007199254740991.0", "1e3"] {
+        one.check(format!("[{given}]").as_bytes()).unwrap();
+    }
+}
+
+#[test]
 fn a_misfit_is_told_with_the_path_to_it() {
     let order = order();
     let price = r#"{"items": [{"name": "tea", "unit-price": 1}, {"name": "cup", "unit-price": "x"}], "paid": true}"#;
