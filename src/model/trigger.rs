@@ -245,6 +245,16 @@ pub struct Trouble {
 }
 
 impl Progress {
+    /// As it is taken up at `now`. What was seen to while the clock was far ahead has yet to come: else the trigger would be
+    /// silent until then.
+    #[must_use]
+    pub fn seen_at(mut self, now: Timestamp) -> Self {
+        if self.through > now + bounds::TIMER_GRACE {
+            self.through = now;
+        }
+        self
+    }
+
     /// That of a trigger that begins at `now`: what was before is not its business.
     #[must_use]
     pub const fn beginning(now: Timestamp) -> Self {
@@ -307,6 +317,16 @@ mod tests {
             check(rule, "08:00:00", "09:00:00", HOUR, &["09:00:00"]);
             check(rule, "08:00:00", "09:00:09", HOUR, &["09:00:00"]);
             check(rule, "09:00:00", "09:00:09", HOUR, &[]);
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_was_seen_to_far_ahead_goes_on_from_now() {
+        let now = at("09:00:00");
+        let through = |then: Timestamp| Progress { fired: 3, ..Progress::beginning(then) }.seen_at(now).through;
+        assert_eq!(through(now + 24 * HOUR), now);
+        for then in [at("08:00:00"), now + bounds::TIMER_GRACE] {
+            assert_eq!(through(then), then, "a clock may be set back a little");
         }
     }
 

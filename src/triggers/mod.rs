@@ -81,7 +81,9 @@ impl Triggers {
     /// The triggers in the store; their edges are part of the graph from now on. Nothing fires before [`Self::begin`].
     pub async fn open(needs: Needs) -> Result<Self, StoreError> {
         let mut all = BTreeMap::new();
-        for (trigger, progress) in kept::all(&*needs.store, needs.clock.now()).await? {
+        let now = needs.clock.now();
+        for (trigger, progress) in kept::all(&*needs.store, now).await? {
+            let progress = progress.seen_at(now);
             needs.registry.adopt(owner(&trigger.namespace, &trigger.name), edges(&trigger));
             let key = (trigger.namespace.clone(), trigger.name.clone());
             all.insert(key, Arc::new(Live::new(trigger, progress)));
