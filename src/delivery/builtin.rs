@@ -1,18 +1,13 @@
 //! Queues, streams and topics of this runtime as destinations: whether there is such a one, and bringing a message there.
 //! Each knows a repeat by the message's id.
 
-use std::collections::BTreeMap;
-
-use super::{Message, NotSent, sqs};
-use crate::messaging::queues::{Attribute, Outgoing, QueueError, Queues, Value};
+use super::{Message, NotSent};
+use crate::messaging::queues::{Outgoing, QueueError, Queues};
 use crate::messaging::streams::{NewRecord, StreamError, StreamPath, Streams};
 use crate::messaging::topics::{Publication, TopicError, TopicPath, Topics};
 use crate::model::destination::{Outside, OutsideKind};
 use crate::model::message_queue::QueuePath;
 use crate::model::names::Namespace;
-
-/// What SQS takes of attributes, and so a queue here.
-const MAX_ATTRIBUTES: usize = 10;
 
 /// The queues, streams and topics of a runtime. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -61,13 +56,10 @@ impl Builtin {
 
     async fn enqueue(&self, target: &str, message: &Message) -> Result<(), NotSent> {
         let path = queue(&message.namespace, target)?;
-        let (body, is_encoded) = sqs::text(&message.body);
         let id = message.id.to_string();
         // Records have no order to keep, so none waits for another; a repeat is known by its id.
         let (group, deduplication) = if path.name.is_fifo() { (Some(id.clone()), Some(id)) } else { (None, None) };
-        let attributes = attributes(message, is_encoded);
-        let id = Some(message.id);
-        let outgoing = Outgoing { id, body, attributes, group, deduplication, ..Outgoing::default() };
+        let outgoing = Outgoing { id: Some(message.id), group, deduplication, ..message.for_queue() };
         let sent = self.queues.send(&path, outgoing).await;
         sent.map(drop).map_err(|error| match error {
             QueueError::Full { .. }
@@ -114,19 +106,6 @@ async fn publish(topics: &Topics, target: &str, message: &Message) -> Result<(),
         }
         error => NotSent::never(error.to_string()),
     })
-}
-
-/// What a receiver is told besides: by which id it knows a repeat, what the body is, and as much of the rest as fits.
-fn attributes(message: &Message, is_encoded: bool) -> BTreeMap<String, Attribute> {
-    let own = [
-        ("tidemill-id", message.id.to_string()),
-        ("content-type", message.content_type.clone()),
-        ("content-encoding", if is_encoded { "base64".to_owned() } else { String::new() }),
-    ];
-    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
-    let all = own.chain(message.headers.iter().cloned()).filter(|(_, value)| !value.is_empty());
-    let attribute = |value| Attribute { kind: "String".to_owned(), value: Value::Text(value) };
-    all.take(MAX_ATTRIBUTES).map(|(name, value)| (name, attribute(value))).collect()
 }
 
 fn queue(namespace: &Namespace, target: &str) -> Result<QueuePath, NotSent> {

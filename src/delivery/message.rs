@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::messaging::queues::Outgoing;
 use crate::model::names::{FunctionName, InvocationId, Namespace};
 use crate::model::outcome::OutcomeKind;
 use crate::model::time::Timestamp;
@@ -30,4 +31,16 @@ pub struct Message {
     pub settled: Timestamp,
     /// How it ended.
     pub outcome: OutcomeKind,
+}
+
+impl Message {
+    /// As a queue takes it, here or elsewhere: with its body in a form that can be sent, and, as attributes, by which id a
+    /// receiver knows a repeat, what the body is, and as much of the rest as there is room for.
+    pub(super) fn for_queue(&self) -> Outgoing {
+        let mut outgoing = Outgoing::of_bytes(&self.body);
+        outgoing.tell("tidemill-id", &self.id.to_string());
+        outgoing.tell("content-type", &self.content_type);
+        self.headers.iter().for_each(|(name, value)| outgoing.tell(name, value));
+        outgoing
+    }
 }

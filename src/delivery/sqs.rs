@@ -1,5 +1,6 @@
 //! Queues in a service outside that speaks SQS (AWS JSON 1.0, requests signed by Signature Version 4) as destinations.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use super::reach::Answer;
 use super::xml::shown;
 use super::{Connections, Message, NotSent, Reach};
 use crate::clock::Clock;
+use crate::messaging::queues::{self, Attribute, Outgoing};
 use crate::model::connection::{Service, Sqs};
 use crate::model::destination::Terms;
 use crate::model::names::Namespace;
@@ -41,10 +43,6 @@ type Named = (String, String, String);
 const MAX_URLS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// What the names of FIFO queues end in, and no others do.
 const FIFO: &str = ".fifo";
-/// Attributes of a message that SQS takes.
-const MAX_ATTRIBUTES: usize = 10;
-/// The longest name of one.
-const MAX_ATTRIBUTE_NAME: usize = 256;
 /// What is answered to a message that cannot be sent, however often it is tried.
 const HOPELESS: [&str; 5] = [
     "InvalidAttributeValue",
@@ -111,11 +109,11 @@ impl SqsDelivery {
     async fn send_by(&self, service: &Sqs, signing: Signing, target: &str, message: &Message) -> Result<(), NotSent> {
         let client = Client::new(&self.reach, &self.clock, service, signing);
         let url = self.url(&client, target).await?;
-        let (body, is_encoded) = text(&message.body);
+        let Outgoing { body, attributes: told, .. } = message.for_queue();
         let mut request = json!({
             "QueueUrl": url,
             "MessageBody": body,
-            "MessageAttributes": attributes(message, is_encoded),
+            "MessageAttributes": attributes(told),
         });
         if url.ends_with(FIFO) {
             // Records have no order to keep, so none waits for another; a repeat is known by its id.
@@ -233,46 +231,13 @@ fn refused(answer: &Answer) -> Refused {
     Refused { code, told }
 }
 
-/// A body as a queue takes it, and whether it had to be encoded for that: base64 of what is no text of XML's characters.
-pub(super) fn text(body: &[u8]) -> (String, bool) {
-    let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
-    match std::str::from_utf8(body) {
-        Ok(text) if !text.is_empty() && text.chars().all(is_taken) => (text.to_owned(), false),
-        // A queue takes no empty message either; what is encoded to nothing is said to be.
-        _ if body.is_empty() => (" ".to_owned(), false),
-        _ => (BASE64_STANDARD.encode(body), true),
-    }
-}
-
-/// What a receiver is told besides: by which id it knows a repeat, what the body is, and as much of the rest as SQS takes.
-fn attributes(message: &Message, is_encoded: bool) -> Map<String, Value> {
-    let own = [
-        ("tidemill-id", message.id.to_string()),
-        ("content-type", message.content_type.clone()),
-        ("content-encoding", if is_encoded { "base64".to_owned() } else { String::new() }),
-    ];
-    let own = own.iter().map(|(name, value)| (*name, value));
-    let all = own.chain(message.headers.iter().map(|(name, value)| (name.as_str(), value)));
-    let mut attributes = Map::new();
-    for (name, value) in all {
-        let is_new = attributes.len() < MAX_ATTRIBUTES && !attributes.contains_key(name);
-        let is_taken = !value.is_empty() && !text(value.as_bytes()).1;
-        if is_new && is_taken && is_attribute(name) {
-            attributes.insert(name.to_owned(), json!({ "DataType": "String", "StringValue": value }));
-        }
-    }
-    attributes
-}
-
-fn is_attribute(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    (1..=MAX_ATTRIBUTE_NAME).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && !name.contains("..")
-        && !lower.starts_with("aws.")
-        && !lower.starts_with("amazon.")
+/// Attributes as SQS has them.
+fn attributes(of: BTreeMap<String, Attribute>) -> Map<String, Value> {
+    let text = |Attribute { kind, value }| match value {
+        queues::Value::Text(text) => json!({ "DataType": kind, "StringValue": text }),
+        queues::Value::Binary(bytes) => json!({ "DataType": kind, "BinaryValue": BASE64_STANDARD.encode(bytes) }),
+    };
+    of.into_iter().map(|(name, attribute)| (name, text(attribute))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -287,6 +252,7 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::delivery::tests::message;
+    use crate::model::bounds;
 
     #[track_caller]
     fn check(body: &str, never: bool, told: &str) {
@@ -310,25 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn what_no_queue_takes_as_it_is_goes_encoded_and_says_so() {
-        assert_eq!(text("größer\n".as_bytes()), ("größer\n".to_owned(), false));
-        assert_eq!(text(b"\xff\xfe"), ("//4=".to_owned(), true));
-        assert_eq!(text(b"a\0"), ("YQA=".to_owned(), true));
-        assert_eq!(text("\u{ffff}".as_bytes()), ("77+/".to_owned(), true));
-        assert_eq!(attributes(&message("{}"), true)["content-encoding"]["StringValue"], "base64");
-        assert!(!attributes(&message("{}"), false).contains_key("content-encoding"));
-    }
-
-    #[test]
     fn a_message_has_as_many_attributes_as_a_queue_takes_and_its_id_is_one() {
         let mut sent = message("{}");
         sent.headers = (0..20).map(|n| (format!("ce-x{n}"), "v".to_owned())).collect();
         sent.headers.push(("aws.trace".to_owned(), "v".to_owned()));
         sent.headers.insert(0, ("not a name".to_owned(), "v".to_owned()));
-        let attributes = attributes(&sent, false);
-        assert_eq!(attributes.len(), MAX_ATTRIBUTES);
+        let attributes = attributes(sent.for_queue().attributes);
+        assert_eq!(attributes.len(), bounds::MAX_MESSAGE_ATTRIBUTES);
         assert_eq!(attributes["tidemill-id"]["StringValue"], sent.id.to_string());
-        assert_eq!(attributes["ce-x7"]["DataType"], "String");
+        assert_eq!(attributes["ce-x7"], json!({ "DataType": "String", "StringValue": "v" }));
         assert!(!attributes.contains_key("not a name"));
     }
 }
