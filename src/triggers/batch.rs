@@ -21,6 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::messaging::queues::{Received, Value};
 use crate::model::bounds;
+use crate::model::invocation::PayloadInfo;
 use crate::model::trigger::{Form, Source, Trigger};
 
 /// A payload.
@@ -64,7 +65,7 @@ const ROOM_AROUND: usize = 512;
 
 fn body(message: &Received) -> Rendered {
     let said = message.attributes.get("content-type").and_then(|attribute| match &attribute.value {
-        Value::Text(text) => Some(text.clone()),
+        Value::Text(text) => Some(text.clone()).filter(|text| PayloadInfo::takes(text)),
         Value::Binary(_) => None,
     });
     let looks = || {

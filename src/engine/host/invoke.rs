@@ -13,6 +13,7 @@ use super::Host;
 use crate::engine::asks::{Asks, Invoked, NotDone, Order, Queueing};
 use crate::engine::call;
 use crate::model::bounds;
+use crate::model::invocation::PayloadInfo;
 use crate::model::names::InvalidName;
 use crate::model::place;
 use crate::model::reference::FunctionReference;
@@ -75,8 +76,7 @@ impl Host {
                 "`{caller}` is not granted the function `{path}`: deploy it with `--allow-function {path}`"
             )));
         }
-        let is_media_type = |text: &str| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if content_type.len() > bounds::MAX_CONTENT_TYPE_BYTES || !is_media_type(&content_type) {
+        if !PayloadInfo::takes(&content_type) {
             let most = bounds::MAX_CONTENT_TYPE_BYTES;
             return Err(NotDone::BadRequest(format!("a content type has up to {most} visible ASCII characters")));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -190,7 +190,8 @@ pub(super) async fn result(State(runtime): State<Runtime>, Path(id): Path<String
     Err(Problem::new(StatusCode::NOT_FOUND, "no_result", detail))
 }
 
-/// What was said, or that nobody said.
-fn media_type(content_type: &str) -> String {
-    if content_type.is_empty() { "application/octet-stream".to_owned() } else { content_type.to_owned() }
+/// What was said, or that nobody said what a header can hold.
+fn media_type(content_type: &str) -> HeaderValue {
+    let said = HeaderValue::try_from(content_type).ok().filter(|said| !said.is_empty());
+    said.unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }

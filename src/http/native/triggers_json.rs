@@ -15,6 +15,7 @@ use super::query::{self, bad};
 use crate::http::problem::Problem;
 use crate::model::bounds;
 use crate::model::destination::Destination;
+use crate::model::invocation::PayloadInfo;
 use crate::model::schedule::Schedule;
 use crate::model::trigger::{CatchUp, Form, Kind, Payload, Source, Timer, Trigger};
 use crate::triggers::{Shown, Wanted};
@@ -152,8 +153,7 @@ impl TimerIn {
 /// A media type that can be a header's value.
 fn checked(content_type: Option<String>) -> Result<String, Problem> {
     let content_type = content_type.unwrap_or_default();
-    let fits = content_type.len() <= bounds::MAX_CONTENT_TYPE_BYTES;
-    if fits && content_type.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+    if PayloadInfo::takes(&content_type) {
         return Ok(content_type);
     }
     let most = bounds::MAX_CONTENT_TYPE_BYTES;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::bounds;
 use crate::model::destination::{Destinations, Outside};
 use crate::model::function::AsyncConfig;
 use crate::model::names::{AccountName, FunctionId, FunctionPath, InvocationId, Namespace, VersionNumber};
@@ -70,6 +71,15 @@ pub struct PayloadInfo {
     pub bytes: u64,
     /// Its media type; empty when nobody said.
     pub content_type: String,
+}
+
+impl PayloadInfo {
+    /// Whether a text can be the media type of a payload: a header has to hold it. An empty one can.
+    #[must_use]
+    pub fn takes(content_type: &str) -> bool {
+        let is_shown = |byte| byte == b' ' || u8::is_ascii_graphic(&byte);
+        content_type.len() <= bounds::MAX_CONTENT_TYPE_BYTES && content_type.bytes().all(is_shown)
+    }
 }
 
 /// Where an invocation comes from.
