@@ -56,11 +56,7 @@ impl Work<'_> {
     async fn run(&self, cut: &CancellationToken) {
         while !cut.is_cancelled() {
             let mut batch = Vec::new();
-            let collected = tokio::select! {
-                () = cut.cancelled() => Ok(()),
-                collected = self.collect(&mut batch) => collected,
-            };
-            if let Err(error) = collected {
+            if let Err(error) = self.collect(&mut batch, cut).await {
                 self.live.troubled(error.to_string(), self.needs).await;
                 self.pause(COME_AGAIN, cut).await;
             }
@@ -68,11 +64,15 @@ impl Work<'_> {
         }
     }
 
-    /// Receives messages until the batch is full or its time is over.
-    async fn collect(&self, batch: &mut Vec<Received>) -> Result<(), QueueError> {
+    /// Receives messages until the batch is full, its time is over, or it is cut: then what is being received still comes, so
+    /// that it can be given back.
+    async fn collect(&self, batch: &mut Vec<Received>, cut: &CancellationToken) -> Result<(), QueueError> {
         let clock = &self.needs.clock;
         let mut until = None::<Timestamp>;
-        while batch.len() < self.source.batch_size.into() && bytes(batch) < bounds::MAX_ASYNC_PAYLOAD_BYTES {
+        let is_full = |batch: &[Received]| {
+            batch.len() >= self.source.batch_size.into() || bytes(batch) >= bounds::MAX_ASYNC_PAYLOAD_BYTES
+        };
+        while !is_full(batch) && !cut.is_cancelled() {
             let left = until.map(|until| until.since(clock.now()));
             if left.is_some_and(|left| left.is_zero()) {
                 break;
@@ -81,7 +81,7 @@ impl Work<'_> {
             let most = usize::from(self.source.batch_size) - batch.len();
             let hidden_s = whole_seconds(self.source.window + HOLD);
             let asked = Asked { most, visibility_s: Some(hidden_s), wait_s: Some(wait_s) };
-            let received = self.needs.queues.receive(&self.path, asked).await?;
+            let received = self.needs.queues.receive_until(&self.path, asked, cut).await?;
             if !received.is_empty() {
                 until.get_or_insert_with(|| clock.now() + self.source.window);
             }

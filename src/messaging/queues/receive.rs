@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::head::{Candidate, kept_from, taken};
 use super::keys::{self, Number, Row};
 use super::message::{Message, Past};
@@ -56,6 +58,16 @@ impl Queues {
     /// Receives messages: the first that are due, or, where there are none, those that come while it waits. Each is hidden
     /// from others from now on, for the time that was asked for. Whoever stops waiting receives nothing.
     pub async fn receive(&self, path: &QueuePath, asked: Asked) -> Result<Vec<Received>, QueueError> {
+        self.receive_until(path, asked, &CancellationToken::new()).await
+    }
+
+    /// The same, where the waiting also ends once it is `cut`. What is being received then is received: nobody else has it.
+    pub async fn receive_until(
+        &self,
+        path: &QueuePath,
+        asked: Asked,
+        cut: &CancellationToken,
+    ) -> Result<Vec<Received>, QueueError> {
         let queue = self.counted(path).await?;
         let parts = &self.parts;
         let settings = queue.settings();
@@ -80,6 +92,7 @@ impl Queues {
             tokio::select! {
                 () = arrived => (),
                 () = parts.clock.sleep(pause) => (),
+                () = cut.cancelled() => return Ok(Vec::new()),
                 () = parts.tasks.stopping().cancelled() => return Ok(Vec::new()),
             }
         }

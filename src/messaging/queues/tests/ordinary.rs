@@ -178,6 +178,19 @@ async fn an_id_that_a_sender_chose_is_free_again_when_a_receive_finds_its_messag
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receive_that_is_cut_waits_no_longer_and_loses_nothing_that_it_has_taken() {
+    let world = World::new().await;
+    world.make("q", usual()).await;
+    let cut = tokio_util::sync::CancellationToken::new();
+    let asked = Asked { most: 1, wait_s: Some(20), ..Asked::default() };
+    let (begun, (q, queues)) = (world.clock.now(), (path("q"), &world.queues));
+    let (received, ()) = tokio::join!(queues.receive_until(&q, asked, &cut), async { cut.cancel() });
+    assert_eq!((received.unwrap().len(), world.clock.now()), (0, begun));
+    world.send("q", "one").await;
+    assert_eq!(queues.receive_until(&q, asked, &cut).await.unwrap().len(), 1, "it has been taken when it is looked at");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_commit_takes_effect_with_their_commit_or_not_at_all() {
     use crate::store::{Durability, Group};
     let world = World::new().await;
