@@ -85,6 +85,7 @@ fn repeat(path: &'static str, id: &str, summary: &str) -> Operation {
         .refuses(400, &["payload_misfit"])
         .refuses(404, &["invocation_not_found", "function_not_found", "version_not_found"])
         .refuses(409, &["not_settled", "payload_not_kept"])
+        .refuses(429, &["function_disabled"])
         .refuses(429, &["queue_full_function", "queue_full_function_bytes", "queue_full_namespace"])
         .refuses(429, &["queue_full_namespace_bytes", "queue_full_runtime", "queue_full_runtime_bytes"])
 }

@@ -52,6 +52,7 @@ pub(super) fn triggers() -> Vec<Operation> {
             .answers::<AcceptedOut>(202, "The invocation")
             .refuses(404, &["trigger_not_found", "function_not_found", "version_not_found"])
             .refuses(409, &["not_a_timer"])
+            .refuses(429, &["function_disabled"])
             .refuses(429, &["queue_full_function", "queue_full_function_bytes", "queue_full_namespace"])
             .refuses(429, &["queue_full_namespace_bytes", "queue_full_runtime", "queue_full_runtime_bytes"]),
     ]
