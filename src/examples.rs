@@ -116,6 +116,7 @@ fn deployment(example: &Example) -> Deployment {
         core_dump: false,
         annotations: Annotations::new(),
         always: false,
+        made_from: None,
         cgi: false,
         instance_concurrency: None,
         config: Some(ConfigText {

@@ -104,18 +104,25 @@ impl Registry {
             success_terms: text.success_terms.clone(),
             failure_terms: text.failure_terms.clone(),
         };
-        let ways = Node::of(&destinations, &function.path.namespace);
+        self.acyclic(function, [&destinations])?;
+        Ok(AsyncConfig {
+            retry: text.retry,
+            max_event_age: text.max_event_age,
+            destinations,
+            service_account: text.service_account.clone(),
+        })
+    }
+
+    /// Refuses ways from `function` that would close a cycle. Its other ways need not be looked at: a cycle takes one of
+    /// them.
+    pub(super) fn acyclic<'a>(
+        &self,
+        function: &Function,
+        ways: impl IntoIterator<Item = &'a Destinations>,
+    ) -> Result<(), RegistryError> {
+        let ways = ways.into_iter().flat_map(|destinations| Node::of(destinations, &function.path.namespace));
         let edges = ways.map(|(_, to)| (Node::Function(function.path.clone()), to)).collect();
-        let owner = Owner::Function(function.id);
-        match self.read(|catalogue| catalogue.cycle(&owner, &edges)) {
-            Some(cycle) => Err(RegistryError::Cycle(cycle)),
-            None => Ok(AsyncConfig {
-                retry: text.retry,
-                max_event_age: text.max_event_age,
-                destinations,
-                service_account: text.service_account.clone(),
-            }),
-        }
+        self.closes_none(&Owner::Function(function.id), &edges)
     }
 
     fn destination(

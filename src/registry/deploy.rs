@@ -52,6 +52,8 @@ pub struct Deployment {
     pub annotations: Annotations,
     /// Whether there is to be a new version also when it would be the same as the latest.
     pub always: bool,
+    /// The version that it was made from: refused where another is the latest by now. `None` was made from nothing.
+    pub made_from: Option<VersionNumber>,
 }
 
 /// Whose the configuration is that comes with a deployment.
@@ -144,6 +146,11 @@ impl Registry {
             }
             Err(_) => (self.new_function(path.clone())?, None),
         };
+        if let Some(made_from) = deployment.made_from
+            && function.latest != Some(made_from)
+        {
+            return Err(RegistryError::Overtaken { path: path.clone(), made_from });
+        }
         if let Some(text) = &deployment.config {
             let config = self.checked(&function, text)?;
             match whose {

@@ -28,6 +28,12 @@ impl Registry {
         self.put_edges(owner, edges);
     }
 
+    /// Refuses edges of `owner` that would close a cycle in place of those that it has.
+    pub(super) fn closes_none(&self, owner: &Owner, edges: &Edges) -> Result<(), RegistryError> {
+        let cycle = self.read(|catalogue| catalogue.cycle(owner, edges));
+        cycle.map_or(Ok(()), |cycle| Err(RegistryError::Cycle(cycle)))
+    }
+
     fn put_edges(&self, owner: Owner, edges: Edges) {
         self.parts.catalogue.write().unwrap_or_else(PoisonError::into_inner).put_edges(owner, edges);
     }
@@ -36,8 +42,7 @@ impl Registry {
 impl Changing {
     /// Refuses edges of `owner` that would close a cycle in place of those that it has.
     pub fn check(&self, owner: &Owner, edges: &Edges) -> Result<(), RegistryError> {
-        let cycle = self.registry.read(|catalogue| catalogue.cycle(owner, edges));
-        cycle.map_or(Ok(()), |cycle| Err(RegistryError::Cycle(cycle)))
+        self.registry.closes_none(owner, edges)
     }
 
     /// Makes edges that were checked and are kept part of the graph; none removes those of `owner`.

@@ -90,6 +90,16 @@ pub enum RegistryError {
     /// CGI was asked of what is no program.
     #[error("its entrypoint is `{0}`, and CGI is for commands: leave out `cgi`")]
     NoCgi(Entrypoint),
+    /// What was made from a version is not made from the latest.
+    #[error(
+        "`{path}` was changed at the same time: this was made from version {made_from}, which is not its latest any more; ask again"
+    )]
+    Overtaken {
+        /// The function.
+        path: FunctionPath,
+        /// The version that it was made from.
+        made_from: VersionNumber,
+    },
     /// A number is out of its range.
     #[error(transparent)]
     Range(OutOfRange),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::change::annotated;
 use super::{Registry, RegistryError};
 use crate::model::function::{Annotations, Function};
-use crate::model::graph::{Node, Owner};
 use crate::model::names::{FunctionName, FunctionPath, VersionNumber};
 use crate::store::Change;
 
@@ -44,11 +43,7 @@ impl Registry {
                 return Err(RegistryError::InUse { path, used_by });
             }
             let to = Function { path: renamed.clone(), ..(*function).clone() };
-            let edges = to.configs().flat_map(|config| Node::of(&config.destinations, &to.path.namespace));
-            let edges = edges.map(|(_, there)| (Node::Function(renamed.clone()), there)).collect();
-            if let Some(cycle) = registry.read(|catalogue| catalogue.cycle(&Owner::Function(to.id), &edges)) {
-                return Err(RegistryError::Cycle(cycle));
-            }
+            registry.acyclic(&to, to.configs().map(|config| &config.destinations))?;
             registry.keep(to, None).await?;
             registry.function(&renamed)
         })

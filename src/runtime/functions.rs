@@ -105,15 +105,15 @@ impl Runtime {
     /// Deletes a function. What waits for it in the queue settles as failed, with `FunctionRemoved`.
     pub async fn delete(&self, path: FunctionPath, force: bool) -> Result<(), Error> {
         let removal = if force { Removal::Forced } else { Removal::Usual };
-        self.delete_as(removal, path).await
+        self.delete_as(path, removal).await
     }
 
     /// Deletes a function that has no version. One that has got one meanwhile stays.
     pub async fn delete_unused(&self, path: FunctionPath) -> Result<(), Error> {
-        self.delete_as(Removal::WithoutVersion, path).await
+        self.delete_as(path, Removal::WithoutVersion).await
     }
 
-    async fn delete_as(&self, removal: Removal, path: FunctionPath) -> Result<(), Error> {
+    async fn delete_as(&self, path: FunctionPath, removal: Removal) -> Result<(), Error> {
         let runtime = self.clone();
         let deleted = async move {
             if let Some(id) = runtime.parts.registry.delete(path, removal).await? {

@@ -14,8 +14,8 @@ use super::urn::LATEST;
 use super::{Answer, aliases, functions};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::names::{FunctionPath, Qualifier};
-use crate::registry::Deployment;
-use crate::runtime::Described;
+use crate::registry::{Deployment, RegistryError};
+use crate::runtime::{Described, Error};
 
 /// What of a function is shown with its code.
 const SHOWN: [&str; 15] = [
@@ -43,6 +43,12 @@ pub(super) async fn show(call: &Call) -> Answer {
 
 pub(super) async fn update(call: &Call) -> Answer {
     let path = call.head()?;
+    while !updated(call, path).await? {}
+    let described = call.runtime.describe(path, &Qualifier::Latest)?;
+    Ok(json::ok(&shown(call, &described, LATEST).await?))
+}
+
+async fn updated(call: &Call, path: &FunctionPath) -> Result<bool, FssError> {
     let head = call.runtime.describe(path, &Qualifier::Latest)?;
     let body = call.fields()?;
     let code_type = CodeType::of(&body)?;
@@ -62,18 +68,21 @@ pub(super) async fn update(call: &Call) -> Answer {
         kept.fields.insert("depend_version_list".to_owned(), Value::from(list.clone()));
     }
     kept.keep_in(&mut deployment)?;
-    deployed(call, path, deployment).await?;
-    let described = call.runtime.describe(path, &Qualifier::Latest)?;
-    Ok(json::ok(&shown(call, &described, LATEST).await?))
+    make_head(call, path, deployment).await
 }
 
-/// Makes a new head, which the aliases of `latest` then name.
-pub(super) async fn deployed(call: &Call, path: &FunctionPath, deployment: Deployment) -> Result<(), FssError> {
+/// Makes a new head of the one that there is, which the aliases of `latest` then name. Returns false where somebody else has
+/// made another meanwhile: then the change is to be made again, of that one, or it would take back what they changed.
+pub(super) async fn make_head(call: &Call, path: &FunctionPath, deployment: Deployment) -> Result<bool, FssError> {
     // What was CGI stays so as long as it is a command.
     let is_command = deployment.entrypoint == Some(Wanted::Entrypoint(Entrypoint::Command));
     let deployment = Deployment { cgi: deployment.cgi && is_command, ..deployment };
-    call.runtime.deploy(&call.caller, path.clone(), deployment).await?;
-    aliases::follow(&call.runtime, path).await
+    match call.runtime.deploy(&call.caller, path.clone(), deployment).await {
+        Err(Error::Registry(RegistryError::Overtaken { .. })) => return Ok(false),
+        made => made?,
+    };
+    aliases::follow(&call.runtime, path).await?;
+    Ok(true)
 }
 
 async fn shown(call: &Call, described: &Described, name: &str) -> Result<Map<String, Value>, FssError> {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::code::deployed;
+use super::code::make_head;
 use super::error::{Code, FssError};
 use super::json::{self, missing};
 use super::model::{self, VersionKept};
@@ -23,7 +23,7 @@ pub(super) fn show(call: &Call) -> Answer {
 
 pub(super) async fn update(call: &Call) -> Answer {
     let path = call.head()?;
-    let head = call.runtime.describe(path, &Qualifier::Latest)?;
+    call.runtime.describe(path, &Qualifier::Latest)?;
     let body = call.fields()?;
     let name = body.text("func_name").map_err(|error| error.coded(Code::NAME))?;
     let name = name.ok_or_else(|| missing(Code::NAME, "func_name"))?;
@@ -34,6 +34,15 @@ pub(super) async fn update(call: &Call) -> Answer {
         return Err(FssError::new(Code::NAME, message));
     }
     let settings = Settings::read(&body)?;
+    while !updated(call, path, &settings).await? {}
+    if let Some(instances) = settings.instances {
+        set_instances(call, path, instances).await?;
+    }
+    answer(call, path)
+}
+
+async fn updated(call: &Call, path: &FunctionPath, settings: &Settings) -> Result<bool, FssError> {
+    let head = call.runtime.describe(path, &Qualifier::Latest)?;
     let before = VersionKept::of(&head.version);
     let module = call.runtime.module(path, &Qualifier::Version(head.version.number)).await?;
     let mut deployment = functions::again(&head.version, module.clone());
@@ -46,13 +55,9 @@ pub(super) async fn update(call: &Call) -> Answer {
     deployment.limits = settings.limits(head.version.limits)?;
     // What is not said stays as it was.
     let mut kept = before;
-    kept.fields.extend(settings.fields);
+    kept.fields.extend(settings.fields.clone());
     kept.keep_in(&mut deployment)?;
-    deployed(call, path, deployment).await?;
-    if let Some(instances) = settings.instances {
-        set_instances(call, path, instances).await?;
-    }
-    answer(call, path)
+    make_head(call, path, deployment).await
 }
 
 pub(super) async fn update_max_instances(call: &Call) -> Answer {

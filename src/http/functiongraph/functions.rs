@@ -88,6 +88,7 @@ fn bare(module: Bytes) -> Deployment {
         config: None,
         annotations: Annotations::new(),
         always: false,
+        made_from: None,
     }
 }
 
@@ -105,6 +106,7 @@ pub(super) fn again(version: &Version, module: Bytes) -> Deployment {
         cgi: version.cgi,
         instance_concurrency: version.instance_concurrency,
         annotations: version.annotations.clone(),
+        made_from: Some(version.number),
         ..bare(module)
     }
 }

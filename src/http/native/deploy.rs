@@ -159,6 +159,7 @@ impl Settings {
             config: self.async_config.map(ConfigIn::meant).transpose()?,
             annotations: Annotations::new(),
             always: false,
+            made_from: None,
         })
     }
 }

@@ -149,6 +149,7 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
         RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => INTERRUPTED,
+        RegistryError::Overtaken { .. } => caller(S::CONFLICT, "changed_meanwhile"),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
         RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
         RegistryError::Store(error) | RegistryError::TargetRefused(TargetRefused::Store(error)) => store(error),

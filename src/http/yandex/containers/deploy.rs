@@ -78,6 +78,7 @@ impl Order {
             config: Some(config),
             annotations: kept::annotations(&self.revision)?,
             always: true,
+            made_from: None,
         };
         match runtime.deploy_version(caller, path.clone(), component.clone()).await {
             Ok(described) => Ok(described),

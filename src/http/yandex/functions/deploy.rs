@@ -62,6 +62,7 @@ impl Functions {
             config: Some(config),
             annotations: version_annotations(&kept)?,
             always: true,
+            made_from: None,
         };
         let next = function.latest.map_or(VersionNumber::MIN, |latest| latest.saturating_add(1));
         let metadata = f::CreateFunctionVersionMetadata { function_version_id: version_id(function.id, next) };

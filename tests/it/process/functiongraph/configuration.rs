@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{create, create_with, invoked, native, of, refused};
+use super::{create, create_with, encoded, invoked, native, of, refused};
 use crate::process::support::{Server, prebuilt};
 
 fn change(changes: &Value) -> String {
@@ -34,6 +34,26 @@ async fn a_change_makes_a_new_head_of_the_same_code_and_leaves_what_it_does_not_
     // The same again is no change.
     server.put(&of("test", "config"), change(&json!({ "user_data": "" }))).await.is(200);
     assert_eq!(server.get(&native("test", "")).await.is(200).json()["latest"], 3);
+}
+
+#[tokio::test]
+async fn of_a_change_of_the_code_and_one_of_the_configuration_at_once_neither_takes_back_the_other() {
+    let server = Server::in_memory().await;
+    create(&server, "test", "echo").await;
+    for round in 0..20 {
+        let module = prebuilt(if round % 2 == 0 { "upper" } else { "echo" });
+        let code = json!({ "code_type": "inline", "func_code": { "file": encoded(&module) } }).to_string();
+        let description = format!("round {round}");
+        let config = change(&json!({ "description": description }));
+        let (code_path, config_path) = (of("test", "code"), of("test", "config"));
+        let (code, config) = tokio::join!(server.put(&code_path, code), server.put(&config_path, config));
+        code.is(200);
+        config.is(200);
+        let (shown, file) =
+            (server.get(&config_path).await.is(200).json(), server.get(&code_path).await.is(200).json());
+        assert!(file["func_code"]["file"] == encoded(&module), "round {round}");
+        assert_eq!(shown["description"], description.as_str(), "round {round}");
+    }
 }
 
 #[tokio::test]
