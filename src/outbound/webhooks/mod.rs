@@ -96,14 +96,17 @@ impl Webhooks {
                 headers.append(name, value);
             }
         }
+        // Whoever made the body may have said what no header can hold; without it the body is still worth having.
+        if let Some(said) = HeaderValue::try_from(&post.content_type).ok().filter(|said| !said.is_empty()) {
+            headers.insert(CONTENT_TYPE, said);
+        }
         let ours = [
             (ID, post.id.clone()),
             (TIMESTAMP, timestamp.to_string()),
             (SIGNATURE, signatures.join(" ")),
             (USER_AGENT, concat!("tidemill/", env!("CARGO_PKG_VERSION")).to_owned()),
-            (CONTENT_TYPE, post.content_type.clone()),
         ];
-        for (name, value) in ours.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in ours {
             let value = HeaderValue::try_from(value);
             headers.insert(name, value.map_err(|error| NotSent::never(format!("a header is none: {error}")))?);
         }

@@ -72,6 +72,18 @@ async fn a_request_has_a_signature_of_each_key_over_the_bytes_that_are_sent() {
 }
 
 #[tokio::test]
+async fn a_media_type_that_no_header_can_hold_is_left_out() {
+    let (webhooks, _) = webhooks();
+    for (content_type, sent) in [("text/plain", Some("text/plain")), ("", None), ("text/\n", None)] {
+        let content_type = content_type.to_owned();
+        let post = Post { id: "1".into(), body: Bytes::new(), content_type, headers: Vec::new() };
+        let made = webhooks.request(&Namespace::default(), "https://a.example/".parse().unwrap(), &post).await;
+        let headers = made.unwrap().headers().clone();
+        assert_eq!(headers.get("content-type").map(|value| value.to_str().unwrap()), sent, "{post:?}");
+    }
+}
+
+#[tokio::test]
 async fn addresses_that_are_private_are_refused_before_and_after_they_are_looked_up() {
     let (webhooks, _) = webhooks();
     let post = Post { id: "1".into(), body: Bytes::new(), content_type: String::new(), headers: Vec::new() };
