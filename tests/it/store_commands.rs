@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use tidemill::model::function::Version;
 use tidemill::model::invocation::Invocation;
 use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::{Change, Durability, Group, Part, Query, Store};
 
-use crate::store::values::{at, commit, crash, done, id, large, live, put, queued};
+use crate::store::values::{at, commit, crash, done, function_id, id, large, live, put, queued, version};
 use support::{Home, check_all_is_there, home, home_with_gaps, module, payload, store};
 
 #[tokio::test]
@@ -101,6 +102,43 @@ async fn a_missing_module_is_named_and_no_repair_pretends_to_bring_it_back() {
     fs::remove_file(home.data().join("modules").join(format!("{digest}.wasm"))).unwrap();
     store(&["check"], &home.data()).exits(5).says(&[&digest.to_string(), "missing"]);
     store(&["repair"], &home.data()).exits(0).says(&["nothing was changed"]);
+    // What is left of it can be moved all the same.
+    let file = home.path("file");
+    store(&["export", file.to_str().unwrap(), "--skip-damaged"], &home.data()).exits(0).says(&["left out"]);
+    let imported = store(&["import", file.to_str().unwrap()], &home.path("copy")).exits(0);
+    imported.says(&["not in the export", &digest.to_string(), "1 functions, 8 invocations"]);
+}
+
+#[tokio::test]
+async fn a_store_with_many_large_versions_is_compacted_exported_and_imported() {
+    let home = home().await;
+    let open = home.open();
+    let (digest, _) = module();
+    for n in 2..=320 {
+        let environment = [("LARGE".to_owned(), "x".repeat(60_000))].into();
+        let version = Version { digest, environment, ..version(n) };
+        commit(&open, [Change::PutVersion(function_id(1), Box::new(version))]).await;
+    }
+    drop(open);
+    store(&["compact"], &home.data()).exits(0);
+    let file = home.path("file");
+    store(&["export", file.to_str().unwrap()], &home.data()).exits(0);
+    store(&["import", file.to_str().unwrap()], &home.path("copy")).exits(0);
+    let copy = EmbeddedStore::open(&home.path("copy")).unwrap();
+    assert_eq!(copy.scan().await.unwrap().functions[0].1.len(), 320);
+    check_all_is_there(&copy, &[]).await;
+}
+
+#[tokio::test]
+async fn a_store_is_imported_to_where_a_link_leads() {
+    let home = home().await;
+    let file = home.path("file");
+    store(&["export", file.to_str().unwrap()], &home.data()).exits(0);
+    fs::create_dir(home.path("real")).unwrap();
+    std::os::unix::fs::symlink("real", home.path("link")).unwrap();
+    store(&["import", file.to_str().unwrap()], &home.path("link")).exits(0);
+    assert_eq!(home.names(), ["data", "file", "link", "real"]);
+    check_all_is_there(&EmbeddedStore::open(&home.path("real")).unwrap(), &[]).await;
 }
 
 #[tokio::test]
@@ -198,19 +236,22 @@ async fn what_a_compaction_that_was_cut_short_left_is_removed_by_the_next() {
 }
 
 #[tokio::test]
-async fn objects_go_where_the_store_goes() {
+async fn what_else_is_in_the_folder_goes_where_the_store_goes() {
     let home = home().await;
+    let token = |data: &Path| fs::read_to_string(data.join("admin.token")).ok();
+    fs::write(home.data().join("admin.token"), "secret").unwrap();
     let object = |data: &Path| fs::read_to_string(data.join("objects/default/results/2026/a.json")).ok();
     let folder = home.data().join("objects/default/results/2026");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("a.json"), "kept").unwrap();
     store(&["compact"], &home.data()).exits(0);
     assert_eq!(home.names(), ["data"]);
-    assert_eq!(object(&home.data()).as_deref(), Some("kept"));
+    assert_eq!((object(&home.data()).as_deref(), token(&home.data()).as_deref()), (Some("kept"), Some("secret")));
     fs::remove_dir_all(home.data().join("index")).unwrap();
     store(&["repair"], &home.data()).exits(0).says(&["lost: 0"]);
     assert_eq!(object(&home.data()).as_deref(), Some("kept"));
     assert_eq!(object(&home.path("data.damaged-1")).as_deref(), Some("kept"));
+    assert_eq!(token(&home.data()).as_deref(), Some("secret"));
     check_all_is_there(&home.open(), &[]).await;
 }
 

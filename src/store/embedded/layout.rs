@@ -17,12 +17,9 @@ use std::path::{Path, PathBuf};
 use crate::store::{StoreError, keys};
 
 /// Owned by others in the same directory, or put there by the file system.
-const NOT_OURS: [&str; 5] = ["cache", "lost+found", OBJECTS, SECRET_KEY, "secret.key.unfinished"];
-
-/// The key that secrets are sealed with. Not the store's to read; it goes where the store goes.
-pub(in crate::store) const SECRET_KEY: &str = "secret.key";
-/// What outcomes were put into buckets of this machine. Not the store's either, and goes where it goes.
-pub(in crate::store) const OBJECTS: &str = "objects";
+const NOT_OURS: [&str; 5] = ["cache", "lost+found", "objects", "secret.key", "secret.key.unfinished"];
+/// What in the directory is the store.
+pub(super) const PARTS: [&str; 6] = ["FORMAT", UNFINISHED, "LOCK", "journal", "index", "modules"];
 /// What `FORMAT` is called while it is written.
 const UNFINISHED: &str = "FORMAT.new";
 const WORD: &str = "tidemill-store";
@@ -61,8 +58,12 @@ impl Layout {
     /// Takes a directory that holds a store, and makes nothing there.
     pub(super) fn existing(root: &Path) -> Result<Self, StoreError> {
         let failed = |error: io::Error| refused(root, error.to_string());
-        if !root.join("FORMAT").is_file() {
-            return Err(refused(root, "it holds no store: there is no file FORMAT in it".to_owned()));
+        match fs::metadata(root.join("FORMAT")) {
+            Ok(format) if format.is_file() => (),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            Ok(_) | Err(_) => {
+                return Err(refused(root, "it holds no store: there is no file FORMAT in it".to_owned()));
+            }
         }
         let whole = check_format(root).map_err(failed)?.map_err(|detail| refused(root, detail))?;
         let lock = locked(root)?;
@@ -140,8 +141,7 @@ fn check_owner(root: &Path) -> io::Result<Result<(), String>> {
     if root.join("FORMAT").exists() {
         return Ok(Ok(()));
     }
-    let known = ["LOCK", UNFINISHED, "journal", "index", "modules"];
-    let foreign = foreign(root, |name| known.contains(&name) || NOT_OURS.contains(&name))?;
+    let foreign = foreign(root, |name| PARTS.contains(&name) || NOT_OURS.contains(&name))?;
     Ok(foreign.map_or(Ok(()), |path| {
         let path = path.display();
         Err(format!("it holds something else (`{path}`): use an empty directory, or one of tidemill's"))

@@ -34,6 +34,17 @@ pub(crate) fn check(data: &Path, tell: &mut Tell<'_>) -> Result<Checked, StoreEr
     check_in(&Layout::existing(data)?, tell)
 }
 
+/// Checks a store that was just made: it takes nobody's place unless it is whole. A module that is lost is told to `missing`:
+/// deploying it again brings it back, and its versions wait for it.
+pub(super) fn check_made(new: &Path, missing: &mut Tell<'_>) -> Result<Checked, StoreError> {
+    let mut wrong = None;
+    let checked = check(new, &mut |found| match found.kind {
+        Kind::Module => missing(found),
+        _ => drop(wrong.get_or_insert(StoreError::Damaged { what: found.what, detail: found.detail })),
+    })?;
+    wrong.map_or(Ok(checked), Err)
+}
+
 /// Checks a store that this process has to itself.
 pub(super) fn check_in(layout: &Layout, tell: &mut Tell<'_>) -> Result<Checked, StoreError> {
     let mut findings = 0;

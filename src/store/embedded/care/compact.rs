@@ -8,18 +8,17 @@
 //! | exchanged in one step, then synced      | `DIR` is one of the two, and both hold the same               |
 //! | `DIR` new, `DIR.compacting` old         | `DIR` is the new one; the next compaction removes the old one |
 //!
-//! So `DIR` is whole at every moment, and what is under the other name may always be removed.
+//! So `DIR` is whole at every moment, and what is under the other name may always be removed. What else lies in `DIR` is in
+//! both from before the exchange on (`carried`).
 
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs;
 use std::path::Path;
 
-use super::super::layout::{Layout, OBJECTS, SECRET_KEY};
+use super::super::layout::Layout;
 use super::beside;
-use super::check::{Checked, check_in};
+use super::carried::carry;
+use super::check::{Checked, check_in, check_made};
 use super::fresh::Fresh;
-use super::import::check_made;
 use super::offline::{Offline, disk_bytes};
 use super::read::{self, Everything};
 use crate::store::StoreError;
@@ -49,10 +48,8 @@ pub(crate) fn compact(data: &Path) -> Result<Compacted, StoreError> {
     }
     let before = disk_bytes(layout.root()).map_err(|error| layout.refused(error.to_string()))?;
     copy(&layout, &new)?;
-    let checked = check_made(&new)?;
-    keep_compiled(layout.root(), &new)?;
-    keep_key(layout.root(), &new)?;
-    keep_objects(layout.root(), &new)?;
+    let checked = check_made(&new, &mut |_| ())?;
+    carry(layout.root(), &new)?;
     let after = disk_bytes(&new).map_err(|error| layout.refused(error.to_string()))?;
     beside::exchange(data, &new)?;
     let removed = fs::remove_dir_all(&new);
@@ -71,50 +68,4 @@ fn copy(layout: &Layout, new: &Path) -> Result<(), StoreError> {
     })?;
     fresh.finish()?;
     damaged.map_or(Ok(()), Err)
-}
-
-/// Without the key the secrets are nothing. Copied: at no instant is it in only one of two places that may go.
-pub(super) fn keep_key(data: &Path, new: &Path) -> Result<(), StoreError> {
-    let (from, to) = (data.join(SECRET_KEY), new.join(SECRET_KEY));
-    if !from.exists() {
-        return Ok(());
-    }
-    let copied = fs::copy(&from, &to).and_then(|_| fs::File::open(&to)?.sync_all());
-    let copied = copied.and_then(|()| fs::File::open(new)?.sync_all());
-    copied.map_err(|error| beside::refused(&from, format!("it cannot be copied to {}: {error}", to.display())))
-}
-
-/// What is in buckets of this machine is in both directories from then on, and takes its room once: a file of it is never
-/// written to, only put in the place of another. Moved, it would go with a directory that may be removed.
-pub(super) fn keep_objects(data: &Path, new: &Path) -> Result<(), StoreError> {
-    let (from, to) = (data.join(OBJECTS), new.join(OBJECTS));
-    if !from.is_dir() {
-        return Ok(());
-    }
-    let linked = link(&from, &to).and_then(|()| File::open(new)?.sync_all());
-    linked.map_err(|error| beside::refused(&from, format!("it cannot be linked to {}: {error}", to.display())))
-}
-
-/// Makes the folder `to` with the files and folders of `from`. What is neither was put there by nobody of ours.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
-        if kind.is_dir() {
-            link(&entry.path(), &to)?;
-        } else if kind.is_file() {
-            fs::hard_link(entry.path(), to)?;
-        }
-    }
-    File::open(to)?.sync_all()
-}
-
-/// Compiled code is of use to the new one too. Without it the next start takes longer, no more.
-pub(super) fn keep_compiled(data: &Path, new: &Path) -> Result<(), StoreError> {
-    let cache = data.join("cache");
-    if cache.is_dir() {
-        beside::rename(&cache, &new.join("cache"))?;
-    }
-    Ok(())
 }

@@ -22,7 +22,8 @@ use crate::store::{Change, Durability, Group, Part, StoreError, keys};
 pub(super) struct Fresh {
     root: PathBuf,
     store: EmbeddedStore,
-    group: Vec<Change>,
+    group: Vec<Prepared>,
+    /// What it takes in the journal.
     bytes: usize,
     /// How many were ever settled: as it was told, or else as many as are kept.
     told: BTreeMap<FunctionId, [u64; 4]>,
@@ -40,12 +41,12 @@ impl Fresh {
     pub(super) fn take(&mut self, item: Item) -> Result<(), StoreError> {
         match item {
             Item::Module(digest, module) => self.store.shared.modules.put(digest, &module),
-            Item::Function(function) => self.add(0, [Change::PutFunction(function)]),
-            Item::Version(id, version) => self.add(0, [Change::PutVersion(id, version)]),
-            Item::Key(key, used) => self.add(0, [Change::PutKey(key, used)]),
-            Item::Secret(secret) => self.add(secret.sealed.0.len(), [Change::PutSecret(secret)]),
-            Item::Document(key, value) => self.add(value.len(), [Change::PutDocument(key, value)]),
-            Item::Pair(pair, value) => self.add(value.len(), [Change::PutPair(pair, value)]),
+            Item::Function(function) => self.add(vec![Change::PutFunction(function)]),
+            Item::Version(id, version) => self.add(vec![Change::PutVersion(id, version)]),
+            Item::Key(key, used) => self.add(vec![Change::PutKey(key, used)]),
+            Item::Secret(secret) => self.add(vec![Change::PutSecret(secret)]),
+            Item::Document(key, value) => self.add(vec![Change::PutDocument(key, value)]),
+            Item::Pair(pair, value) => self.add(vec![Change::PutPair(pair, value)]),
             Item::Settled(function, settled) => {
                 self.told.insert(function, settled);
                 Ok(())
@@ -55,27 +56,30 @@ impl Fresh {
                     self.kept.entry(invocation.target.function).or_default()[outcome.kind() as usize] += 1;
                 }
                 let id = invocation.id;
-                let bytes = parts.iter().flatten().map(bytes::Bytes::len).sum();
                 let parts = Part::ALL.into_iter().zip(parts);
                 let parts = parts.filter_map(|(part, bytes)| Some(Change::PutBlob(id, part, bytes?)));
-                self.add(bytes, std::iter::once(Change::PutInvocation(invocation)).chain(parts))
+                self.add(std::iter::once(Change::PutInvocation(invocation)).chain(parts).collect())
             }
         }
     }
 
-    fn add(&mut self, bytes: usize, changes: impl IntoIterator<Item = Change>) -> Result<(), StoreError> {
+    fn add(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let changes = Prepared::all(Group(changes));
+        let bytes: usize = changes.iter().map(Prepared::bytes).sum();
+        let (all, count) = (self.bytes + bytes, self.group.len() + changes.len());
+        let is_full = all > bounds::MAX_GROUP_BYTES / 8 || count > bounds::MAX_GROUP_CHANGES / 2;
+        if is_full && !self.group.is_empty() {
+            self.flush(Durability::Written)?;
+        }
         self.group.extend(changes);
         self.bytes += bytes;
-        if self.bytes > bounds::MAX_GROUP_BYTES / 8 || self.group.len() > bounds::MAX_GROUP_CHANGES / 2 {
-            return self.flush(Durability::Written);
-        }
         Ok(())
     }
 
     fn flush(&mut self, when: Durability) -> Result<(), StoreError> {
         self.bytes = 0;
-        let group = Group(std::mem::take(&mut self.group));
-        let answer = self.store.committer.submit(Prepared::all(group), when)?.blocking_recv();
+        let group = std::mem::take(&mut self.group);
+        let answer = self.store.committer.submit(group, when)?.blocking_recv();
         answer.unwrap_or_else(|_| Err(StoreError::Unknown("the thread that writes has ended".to_owned())))
     }
 

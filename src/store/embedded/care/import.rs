@@ -7,9 +7,10 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::beside::{self, refused};
-use super::check::{Checked, check};
+use super::check::{Checked, check_made};
 use super::form::{FORMAT, Hex, Line};
 use super::fresh::Fresh;
+use super::report::Tell;
 use crate::model::bounds;
 use crate::store::StoreError;
 
@@ -23,11 +24,11 @@ struct Lines<'a> {
     read: u64,
 }
 
-/// Makes a store in `data`, which is missing or empty, of an export.
+/// Makes a store in `data`, which is missing or empty, of an export. Modules that are not in it are told to `missing`.
 ///
 /// # Errors
 /// When the directory is neither, or the export is not whole. Nothing is left behind then.
-pub(crate) fn import(data: &Path, from: &mut dyn BufRead) -> Result<Checked, StoreError> {
+pub(crate) fn import(data: &Path, from: &mut dyn BufRead, missing: &mut Tell<'_>) -> Result<Checked, StoreError> {
     let is_empty = match fs::read_dir(data) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
@@ -40,25 +41,16 @@ pub(crate) fn import(data: &Path, from: &mut dyn BufRead) -> Result<Checked, Sto
     if new.exists() {
         beside::remove_store(&new)?; // an import was cut short
     }
-    let made = fill(&new, from).and_then(|()| check_made(&new));
-    match made.and_then(|checked| beside::rename(&new, data).map(|()| checked)) {
+    // Where it is a link, it is what that leads to that becomes the store.
+    let place = if data.exists() { data.canonicalize() } else { Ok(data.to_owned()) };
+    let place = place.map_err(|error| refused(data, error.to_string()))?;
+    let made = fill(&new, from).and_then(|()| check_made(&new, missing));
+    match made.and_then(|checked| beside::rename(&new, &place).map(|()| checked)) {
         Ok(checked) => Ok(checked),
         Err(error) => {
             drop(fs::remove_dir_all(&new)); // it was ours, and whatever is left of it is in nobody's way
             Err(error)
         }
-    }
-}
-
-/// Checks a store that was just made: it takes nobody's place unless it is whole.
-pub(super) fn check_made(new: &Path) -> Result<Checked, StoreError> {
-    let mut first = None;
-    let checked = check(new, &mut |found| {
-        first.get_or_insert(found);
-    })?;
-    match first {
-        None => Ok(checked),
-        Some(found) => Err(StoreError::Damaged { what: found.what, detail: found.detail }),
     }
 }
 

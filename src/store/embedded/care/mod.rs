@@ -14,6 +14,7 @@
 //! | `fresh`   | a new store made of items                                             |
 //! | `beside`  | names beside the directory, and the step that exchanges two            |
 //! | `form`    | items as lines of text                                                |
+//! | `carried` | what lies in the directory beside the store                           |
 //! | `export`, `import`, `compact` | a store written out, read in, made small          |
 //! | `rebuild` | an index from nothing but the journal                                 |
 //! | `repair`  | what is left of a damaged store, as a store                           |
@@ -32,6 +33,7 @@ mod item;
 mod read;
 
 mod beside;
+mod carried;
 mod fresh;
 
 mod form;

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::layout::Layout;
 use super::beside::{self, refused};
-use super::check::{Checked, check, check_in};
-use super::compact::{keep_compiled, keep_key, keep_objects};
+use super::carried::carry;
+use super::check::{Checked, check_in, check_made};
 use super::fresh::Fresh;
 use super::offline::Offline;
 use super::read::{self, Everything, Judge, Skipped};
@@ -67,7 +67,7 @@ pub(crate) fn repair(
         lost(error);
     };
     let made = if is_index_whole { save(&layout, &new, lost) } else { save_without_index(&layout, &new, lost) };
-    let kept = made.and_then(|()| check_saved(&new));
+    let kept = made.and_then(|()| check_made(&new, &mut |_| ()));
     let kept = match kept {
         Ok(kept) if count == 0 || accept_loss => kept,
         other => {
@@ -75,9 +75,7 @@ pub(crate) fn repair(
             return other.map(|_| Repair::WouldLose(count));
         }
     };
-    keep_compiled(layout.root(), &new)?;
-    keep_key(layout.root(), &new)?;
-    keep_objects(layout.root(), &new)?;
+    carry(layout.root(), &new)?;
     beside::exchange(data, &new)?;
     beside::rename(&new, &aside)?;
     drop(layout); // held until the damaged one has its name
@@ -126,15 +124,4 @@ fn tell_loss(found: Finding, lost: &mut Skipped<'_>) {
     if found.kind == Kind::Journal {
         lost(StoreError::Damaged { what: found.what, detail: found.detail });
     }
-}
-
-/// Checks what was made. A module that is lost is lost: deploying it again brings it back, and its versions wait for it.
-fn check_saved(new: &Path) -> Result<Checked, StoreError> {
-    let mut wrong = None;
-    let checked = check(new, &mut |found| {
-        if found.kind != Kind::Module {
-            wrong.get_or_insert(StoreError::Damaged { what: found.what, detail: found.detail });
-        }
-    })?;
-    wrong.map_or(Ok(checked), Err)
 }
