@@ -45,11 +45,13 @@ impl Runtime {
         let mut page = InvocationPage { invocations: Vec::new(), next: filter.after };
         let mut scanned = 0;
         while page.invocations.len() < filter.limit && scanned < bounds::MAX_SCANNED {
+            // Where little of what is looked at is wanted, each look goes further.
+            let stride = if scanned == 0 { bounds::DEFAULT_PAGE } else { bounds::MAX_SCANNED / 10 };
             let query = Query {
                 function: function.as_ref().map(|function| function.id),
                 since: filter.since,
                 after: page.next,
-                limit: bounds::DEFAULT_PAGE.max(filter.limit),
+                limit: stride.max(filter.limit),
             };
             scanned += query.limit;
             let listed = self.parts.store.list(query).await?;

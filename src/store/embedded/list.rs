@@ -5,12 +5,12 @@
 //! meantime the index may know more than that, and the page is read again.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::time::Duration;
 
 use super::entry::{Entry, take};
+use super::rows::Unapplied;
 use super::view::{View, unknown_row, unreadable};
 use crate::model::invocation::Invocation;
 use crate::model::names::{FunctionId, InvocationId};
@@ -21,16 +21,13 @@ use crate::store::{Cursor, Listed, Query, StoreError, keys, record};
 /// How often a page is read again before it is given as it is: windows are sealed about once a second.
 const TRIES: usize = 4;
 
-/// What is not in the index yet: entries by their place in the list, `None` for those that are gone.
-pub(super) type Unapplied = BTreeMap<Cursor, Option<Entry>>;
-
 impl View {
     pub(super) fn list(&self, query: &Query) -> Result<Listed, StoreError> {
         let mut tries = 0;
         loop {
             let (unapplied, sealed) = {
                 let state = self.shared.lock();
-                (state.entries_between(oldest(query), query.after), state.sealed())
+                (state.newest(oldest(query), query.after, query.limit + 1), state.sealed())
             };
             tries += 1;
             let is_last = tries == TRIES;

@@ -7,9 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::entry::{Entry, Row};
-use super::list::Unapplied;
 use super::op::{Net, Op};
-use super::rows::FirstRows;
+use super::rows::{FirstRows, NewestEntries, Unapplied};
 use super::window::{ById, Known, Window};
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
@@ -240,13 +239,14 @@ impl State {
         self.sealed
     }
 
-    /// What is not in the index yet of the list from `oldest` on, up to the cursor.
-    pub(super) fn entries_between(&self, oldest: Timestamp, after: Option<Cursor>) -> Unapplied {
-        let mut entries = Unapplied::new();
-        for window in self.applying.iter().map(|sealed| &sealed.window).chain([&self.current]) {
-            window.entries_between(oldest, after, &mut entries);
+    /// What is not in the index yet of the `most` newest of the list from `oldest` on, up to the cursor.
+    pub(super) fn newest(&self, oldest: Timestamp, after: Option<Cursor>, most: usize) -> Unapplied {
+        let mut newest = NewestEntries::new(oldest, after, most);
+        self.current.add_newest(|_| true, &mut newest);
+        if let Some(sealed) = &self.applying {
+            sealed.window.add_newest(|id| !self.current.knows(id), &mut newest);
         }
-        entries
+        newest.into_entries()
     }
 
     /// How many changes stand in memory.

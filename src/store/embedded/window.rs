@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use super::entry::{Entry, Row};
 use super::op::{Net, Op};
-use super::rows::{Changed, FirstRows};
+use super::rows::{Changed, FirstRows, NewestEntries};
 use crate::model::bounds;
 use crate::model::names::{FunctionId, InvocationId};
 use crate::model::time::Timestamp;
@@ -186,18 +186,13 @@ impl Window {
         self.rows.get(key)
     }
 
-    /// The entries whose places in the list are from `oldest` on, up to the cursor; `None` for those that are gone.
-    pub(super) fn entries_between(
-        &self,
-        oldest: Timestamp,
-        after: Option<Cursor>,
-        entries: &mut BTreeMap<Cursor, Option<Entry>>,
-    ) {
+    /// Adds its invocations, those that `wanted` says, to the newest of the list.
+    pub(super) fn add_newest(&self, wanted: impl Fn(InvocationId) -> bool, newest: &mut NewestEntries) {
         for (id, now) in &self.now {
-            let Some(Entry { facts, .. }) = now.as_ref().or_else(|| self.before.get(id)) else { continue };
-            let cursor = Cursor(facts.accepted, *id);
-            if facts.accepted >= oldest && after.is_none_or(|after| cursor < after) {
-                entries.insert(cursor, *now);
+            if let Some(Entry { facts, .. }) = now.as_ref().or_else(|| self.before.get(id))
+                && wanted(*id)
+            {
+                newest.add(Cursor(facts.accepted, *id), *now);
             }
         }
     }
