@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::index_writer;
 use super::op::{self, Op};
 use super::stage::Before as _;
-use super::view::View;
+use super::view::{self, View};
 use crate::model::bounds;
 use crate::model::names::InvocationId;
 use crate::store::journal::{JournalError, Pressure, Segments, Span};
@@ -80,15 +80,17 @@ impl Collector {
             match give_up(view, sparse, segments.segment_bytes(), &mut room, hand) {
                 Ok(Given::Up) => (),
                 Ok(Given::NotWorthIt) => drop(self.dense.insert(sparse.segment, sparse.needed)),
-                // There is a next time, at the next start or before.
-                Ok(Given::NoRoom) | Err(StoreError::Stopped(_) | StoreError::Refused(_) | StoreError::Full(_)) => {
-                    return;
-                }
-                Err(error) => {
+                Err(error @ StoreError::Damaged { .. }) => {
                     let segment = sparse.segment;
                     tracing::warn!(%error, segment, "what is needed of a segment could not be copied; it stays");
                     self.kept.insert(segment);
                 }
+                // There is a next time, at the next start or before.
+                Ok(Given::NoRoom) | Err(StoreError::Stopped(_) | StoreError::Refused(_) | StoreError::Full(_)) => {
+                    return;
+                }
+                // The index may be opened again just now.
+                Err(error) => tracing::debug!(%error, segment = sparse.segment, "a segment is not copied this time"),
             }
         }
     }
@@ -206,7 +208,7 @@ fn candidates(view: &View, segment: u32) -> Result<Candidates, StoreError> {
     let frames = view.reader.frames(segment, &mut |frame| {
         op::read_all(frame.bytes()).into_iter().flatten().for_each(&mut see);
     });
-    frames.map_err(|error| unread(&error))?;
+    frames.map_err(|error| unread(segment, &error))?;
     candidates.invocations.sort_unstable();
     candidates.invocations.dedup();
     candidates.records.sort_unstable();
@@ -224,9 +226,9 @@ fn values(view: &View, entry: &Entry, segment: u32) -> Result<Vec<(Span, Bytes)>
 }
 
 fn read(view: &View, span: Span) -> Result<Option<Bytes>, StoreError> {
-    view.reader.read(span).map_err(|error| unread(&error))
+    view.reader.read(span).map_err(|error| unread(span.segment, &error))
 }
 
-fn unread(error: &JournalError) -> StoreError {
-    StoreError::Unreadable(error.to_string())
+fn unread(segment: u32, error: &JournalError) -> StoreError {
+    view::unread(format!("segment {segment}"), error)
 }

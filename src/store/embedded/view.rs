@@ -235,7 +235,7 @@ pub(super) fn unreadable(error: IndexError) -> StoreError {
     }
 }
 
-fn unread(what: String, error: &JournalError) -> StoreError {
+pub(super) fn unread(what: String, error: &JournalError) -> StoreError {
     match error {
         JournalError::Damaged { .. } => StoreError::Damaged { what, detail: error.to_string() },
         _ => StoreError::Unreadable(format!("{what}: {error}")),
