@@ -8,6 +8,7 @@ use super::Parts;
 use super::deliver::{DeliveryFigures, DeliveryTarget, TargetFigures};
 use crate::model::bounds;
 use crate::model::names::FunctionId;
+use crate::model::usage::Usage;
 
 /// How old the ages of the oldest may be: they are looked up in everything that is in memory.
 const AGES_FOR: Duration = Duration::from_secs(1);
@@ -42,8 +43,25 @@ pub struct FunctionFigures {
     pub expired: u64,
     /// Attempts that were put off without being counted.
     pub throttled: u64,
+    /// Synchronous invocations that have ended, by how.
+    pub synchronous: [u64; 4],
+    /// Attempts that have ended, synchronous ones included, and were measured.
+    pub ended: u64,
+    /// How long those ran, in all.
+    pub ran_us: u64,
+    /// The processor time of those, in all.
+    pub cpu_us: u64,
     /// By how much the counts are off what was found by counting again, and the quota off the counts; 0 when all is well.
     pub drift: u64,
+}
+
+impl FunctionFigures {
+    /// Counts an attempt that has ended.
+    pub(super) fn add_ended(&mut self, usage: &Usage) {
+        self.ended += 1;
+        self.ran_us += usage.ran_us;
+        self.cpu_us += usage.cpu_us;
+    }
 }
 
 /// What is counted of each function.

@@ -56,6 +56,13 @@ pub(super) async fn write(parts: &Parts, records: impl IntoIterator<Item = Recor
             bytes = 0;
         }
         (count, bytes) = (count + 1, bytes + log.len());
+        parts.tallies.count(invocation.target.function, |figures| {
+            if let Some((outcome, _)) = invocation.outcome() {
+                figures.synchronous[outcome.kind() as usize] += 1;
+            }
+            let end = invocation.attempts.last().and_then(|attempt| attempt.end.as_ref());
+            end.and_then(|end| end.usage.as_ref()).into_iter().for_each(|usage| figures.add_ended(usage));
+        });
         let id = invocation.id;
         changes.push(Change::PutInvocation(Box::new(invocation)));
         if !log.is_empty() {

@@ -192,6 +192,7 @@ async fn attempt(
     invocation.apply(&event, needs.clock.now())?;
     if let Some(ran) = &ran {
         invocation.note_usage(Usage { waited_us: whole_us(waited), ..ran.usage });
+        parts.tallies.count(invocation.target.function, |figures| figures.add_ended(&ran.usage));
     }
     if let (State::Queued { .. }, Event::Ended(Err(Failure { advice: Advice::Postpone(_), .. }))) =
         (&invocation.state, &event)

@@ -103,6 +103,10 @@ impl FunctionMetrics {
             retries: sum.retries + figures.retries,
             expired: sum.expired + figures.expired,
             throttled: sum.throttled + figures.throttled,
+            synchronous: std::array::from_fn(|kind| sum.synchronous[kind] + figures.synchronous[kind]),
+            ended: sum.ended + figures.ended,
+            ran_us: sum.ran_us + figures.ran_us,
+            cpu_us: sum.cpu_us + figures.cpu_us,
             drift: sum.drift + figures.drift,
         };
     }

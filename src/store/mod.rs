@@ -290,6 +290,8 @@ pub struct Vitals {
     pub unapplied: u64,
     /// Whether new work is taken, only what is needed to settle, or only what removes.
     pub room: Room,
+    /// Whether the index takes nothing at present; what is committed stands in the journal and in memory.
+    pub index_fails: bool,
 }
 
 impl Vitals {

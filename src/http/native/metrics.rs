@@ -133,6 +133,20 @@ fn work(out: &mut Exposition, metrics: &Metrics) {
     each(out, metrics, ("tidemill_attempts_retried_total", Kind::Counter, retries), |f| f.figures.retries);
     let throttled = "Attempts that were put off without being counted";
     each(out, metrics, ("tidemill_attempts_throttled_total", Kind::Counter, throttled), |f| f.figures.throttled);
+    let synchronous = "Synchronous invocations that have ended since the process started, by how";
+    each_outcome(out, metrics, ("tidemill_invocations_synchronous_total", Kind::Counter, synchronous), |f, outcome| {
+        f.figures.synchronous[outcome as usize]
+    });
+    let ended = "Attempts that have ended since the process started, synchronous ones included";
+    each(out, metrics, ("tidemill_attempts_ended_total", Kind::Counter, ended), |f| f.figures.ended);
+    let ran = "How long those ran, in all, calls of the host included";
+    each(out, metrics, ("tidemill_attempts_run_seconds_total", Kind::Counter, ran), |f| seconds(f.figures.ran_us));
+    let cpu = "The processor time of those, in all";
+    each(out, metrics, ("tidemill_attempts_cpu_seconds_total", Kind::Counter, cpu), |f| seconds(f.figures.cpu_us));
+}
+
+fn seconds(us: u64) -> f64 {
+    std::time::Duration::from_micros(us).as_secs_f64()
 }
 
 fn queue(out: &mut Exposition, metrics: &Metrics) {
@@ -213,6 +227,9 @@ fn store(out: &mut Exposition, vitals: &Vitals) {
     for possible in [Room::Plenty, Room::ReserveOnly, Room::None] {
         family.sample(&[("room", room(possible))], u8::from(vitals.room == possible));
     }
+    let fails =
+        "Whether the index takes nothing at present: what is committed is safe, and stands in memory until it does";
+    out.gauge("tidemill_store_index_fails", fails, u8::from(vitals.index_fails));
 }
 
 #[expect(

@@ -289,6 +289,7 @@ impl Store for EmbeddedStore {
             unapplied: state.unapplied() as u64,
             live_bytes: state.counts.values().map(kept_bytes).sum(),
             room: self.room(),
+            index_fails: state.stuck.is_some(),
             ..Vitals::default()
         };
         drop(state);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::support::{Server, prebuilt, until};
+use super::support::{Server, hostile, prebuilt, until};
 
 /// The labels of a series, by name.
 type Labels = BTreeMap<String, String>;
@@ -173,6 +173,32 @@ async fn functions_that_were_never_invoked_have_no_series_and_deleted_ones_share
     let functions: BTreeSet<_> = scraped.samples.keys().filter_map(|(_, labels)| labels.get("function")).collect();
     assert_eq!(functions, BTreeSet::from([&String::new()]));
     assert_eq!(scraped.sum("tidemill_invocations_settled_total", &[("function", "")]), 2);
+}
+
+#[tokio::test]
+async fn synchronous_invocations_and_how_long_attempts_ran_are_counted() {
+    let server = Server::in_memory().await;
+    server.deploy("echo", prebuilt("echo")).await;
+    server.deploy("trap", hostile("trap")).await;
+    for (name, status) in [("echo", 200), ("trap", 502), ("echo", 200)] {
+        server.post(&format!("/v1/functions/{name}/invocations"), "x").await.is(status);
+    }
+    let id = server.accept("echo", "x").await;
+    server.settled(&id, "succeeded").await;
+    until("the figures", async || {
+        let scraped = scrape(&server).await;
+        let ended = |outcome| scraped.sum("tidemill_invocations_synchronous_total", &[("outcome", outcome)]);
+        let attempts = scraped.sum("tidemill_attempts_ended_total", &[("function", "echo")]);
+        ((ended("succeeded"), ended("failed"), attempts) == (2, 1, 3)).then_some(())
+    })
+    .await;
+    let scraped = scrape(&server).await;
+    for family in ["tidemill_attempts_run_seconds_total", "tidemill_attempts_cpu_seconds_total"] {
+        let of = |((name, labels), _): &(&(String, Labels), _)| name == family && labels["function"] == "echo";
+        let (_, seconds) = scraped.samples.iter().find(of).unwrap();
+        assert!((0.0..10.0).contains(&seconds.parse::<f64>().unwrap()) && seconds != "0", "{seconds}");
+    }
+    assert!(scraped.only("tidemill_store_index_fails").abs() < f64::EPSILON);
 }
 
 #[tokio::test]
