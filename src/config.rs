@@ -29,6 +29,8 @@ pub struct Config {
     pub without: Vec<Dialect>,
     /// Names that clients may call it by, besides its addresses.
     pub public_hosts: Vec<String>,
+    /// What clients reach it under, as an origin: `https://mill.example`. `None` for its address.
+    pub public_url: Option<String>,
     /// What it shows to clients over TLS; `None` for plain HTTP.
     pub tls: Option<TlsFiles>,
     /// Where it keeps what must survive.
@@ -181,6 +183,18 @@ pub enum InvalidConfig {
     /// `--max-disk` is less than what a store needs.
     #[error("--max-disk is {0}: use {min} or more", min = bounds::MIN_DISK_BYTES)]
     Disk(u64),
+    /// `--min-free-disk` leaves nothing to make room by.
+    #[error(
+        "--min-free-disk is {0}: use {min} or more; half of it is for what makes room once no more is taken",
+        min = bounds::MIN_DISK_BYTES
+    )]
+    FreeDisk(u64),
+    /// `--public-host` is no host.
+    #[error("--public-host is `{0}`: write a name or an address alone, such as `mill.example`")]
+    PublicHost(String),
+    /// `--public-url` is no URL.
+    #[error("--public-url is `{0}`: write `https://` or `http://` and a host, and a port if there is one")]
+    PublicUrl(String),
     /// `--time-scale` is out of range.
     #[error("--time-scale is {0}: use {min} to {max}", min = bounds::TIME_SCALE.start(), max = bounds::TIME_SCALE.end())]
     TimeScale(u32),
@@ -205,6 +219,11 @@ pub fn default_grpc_listen(listen: SocketAddr) -> Option<SocketAddr> {
 }
 
 impl Config {
+    /// The names that clients may call it by.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.public_hosts.iter().map(String::as_str).chain(self.public_url.as_deref().and_then(host_of))
+    }
+
     /// Checks what a type cannot.
     pub fn check(self) -> Result<Self, InvalidConfig> {
         let retention_s = self.retention.age.unwrap_or(bounds::DEFAULT_RETENTION).as_secs();
@@ -219,6 +238,12 @@ impl Config {
             Err(InvalidConfig::Retention(retention_s))
         } else if let Some(bytes) = self.disk.max_bytes.filter(|bytes| *bytes < bounds::MIN_DISK_BYTES) {
             Err(InvalidConfig::Disk(bytes))
+        } else if self.disk.min_free_bytes < bounds::MIN_DISK_BYTES {
+            Err(InvalidConfig::FreeDisk(self.disk.min_free_bytes))
+        } else if let Some(host) = self.public_hosts.iter().find(|host| !is_host(host)) {
+            Err(InvalidConfig::PublicHost(host.clone()))
+        } else if let Some(url) = self.public_url.as_ref().filter(|url| host_of(url).is_none()) {
+            Err(InvalidConfig::PublicUrl(url.clone()))
         } else if !bounds::TIME_SCALE.contains(&self.time_scale.get()) {
             Err(InvalidConfig::TimeScale(self.time_scale.get()))
         } else if !self.listen.ip().is_loopback() && self.authentication == Authentication::None {
@@ -231,6 +256,24 @@ impl Config {
             Ok(self)
         }
     }
+}
+
+/// Whether it can be the name in a `Host`: without a scheme, a port, a path.
+fn is_host(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !text.is_empty() && (text.bytes().all(is_part) || text.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+/// The host of an origin; `None` where it is none, or more.
+fn host_of(origin: &str) -> Option<&str> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        _ => authority,
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    (["http", "https"].contains(&scheme) && is_host(host)).then_some(host)
 }
 
 fn check_capacities(capacities: &Capacities) -> Result<(), InvalidConfig> {

@@ -47,7 +47,7 @@ impl Server {
         let doors = Doors::bind(config).await?;
         let ground = Ground::open(config).await?;
         let functions = ground.live.functions.len();
-        let inside = Inside::open(ground, config, doors.url()).await?;
+        let inside = Inside::open(ground, config, doors.url(config)).await?;
         let runtime = inside.runtime.clone();
         let (closing, address, grpc_address) = (CancellationToken::new(), doors.address(), doors.grpc_address());
         doors.open(config, &runtime, &inside.tasks, &closing).await?;

@@ -33,6 +33,10 @@ pub(super) struct Settings {
     /// A name that clients may call it by, besides its addresses and `localhost`; may be given again
     #[arg(long, value_name = "NAME", help_heading = "Who may reach it")]
     public_host: Vec<String>,
+    /// What others reach it under, where that is not its own address, such as `https://mill.example`: for the URLs that it
+    /// hands out [default: the first --public-host with the port of --listen, or else that address]
+    #[arg(long, value_name = "URL", help_heading = "Who may reach it")]
+    public_url: Option<String>,
     /// The certificate to show over TLS, in PEM, with those that lead from it to an authority; read again on SIGHUP
     #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "Who may reach it")]
     tls_cert: Option<PathBuf>,
@@ -65,31 +69,31 @@ pub(super) struct Settings {
     #[arg(long, value_name = "N")]
     retention_count: Option<u64>,
     /// How many bytes of settled invocations of a function are kept, for each way of ending
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     retention_bytes: Option<u64>,
     /// How many invocations may wait, in all
     #[arg(long, value_name = "N", default_value_t = bounds::DEFAULT_MAX_QUEUED)]
     max_queued: u64,
     /// How many bytes of payloads may wait, in all
-    #[arg(long, value_name = "BYTES", default_value_t = bounds::DEFAULT_MAX_QUEUED_BYTES)]
+    #[arg(long, value_name = "SIZE", default_value_t = bounds::DEFAULT_MAX_QUEUED_BYTES, value_parser = units::size)]
     max_queued_bytes: u64,
     /// How many invocations of one namespace may wait [default: as many as in all]
     #[arg(long, value_name = "N")]
     max_queued_per_namespace: Option<u64>,
     /// How many bytes of payloads of one namespace may wait [default: as many as in all]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_queued_bytes_per_namespace: Option<u64>,
     /// How many invocations of one function may wait, unless it has a limit of its own [default: as many as in all]
     #[arg(long, value_name = "N")]
     max_queued_per_function: Option<u64>,
     /// How many bytes of payloads of one function may wait, unless it has a limit of its own [default: as many as in all]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_queued_bytes_per_function: Option<u64>,
-    /// How many bytes the journal may take, at least 100663296 (96 MiB) [default: what the disk has]
-    #[arg(long, value_name = "BYTES")]
+    /// How many bytes the journal may take, at least 96MiB [default: what the disk has]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_disk: Option<u64>,
-    /// How many bytes of the disk stay free; past that, and past --max-disk, new work is refused
-    #[arg(long, value_name = "BYTES", default_value_t = bounds::MIN_FREE_BYTES)]
+    /// How many bytes of the disk stay free, at least 96MiB; past that, and past --max-disk, new work is refused
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::size)]
     min_free_disk: u64,
     /// How much processor time compiling one module may take, such as `2m`
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = units::duration)]
@@ -98,7 +102,7 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = units::size)]
     compile_memory: u64,
     /// How many bytes of compiled code stay in memory, ready to run; the rest is on disk
-    #[arg(long, value_name = "BYTES", default_value_t = bounds::DEFAULT_LOADED_CODE_BYTES)]
+    #[arg(long, value_name = "SIZE", default_value_t = bounds::DEFAULT_LOADED_CODE_BYTES, value_parser = units::size)]
     loaded_code_bytes: u64,
     /// How long running attempts may go on once the server is to stop
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = units::duration)]
@@ -178,6 +182,7 @@ impl Settings {
             authentication: if authenticate { Authentication::Required } else { Authentication::None },
             without: self.without,
             public_hosts: self.public_host,
+            public_url: self.public_url,
             tls: self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
             keep: keep(self.store, self.data)?,
             secret_key_file: self.secret_key_file,
@@ -321,6 +326,7 @@ mod tests {
         let day = queue::Keep { age: Some(bounds::DEFAULT_RETENTION), ..queue::Keep::default() };
         assert_eq!((config.retention, config.drain), (day, config::DEFAULT_DRAIN));
         assert_eq!((config.capacities, config.time_scale.get()), (Capacities::default(), 1));
+        assert_eq!(config.disk, Disk::default());
         assert!(!config.examples && !config.fault_injection && !config.bench_endpoints);
     }
 
@@ -342,7 +348,7 @@ mod tests {
             ["--max-queued-bytes-per-function", "9"],
             ["--time-scale", "10"],
             ["--max-disk", "100663296"],
-            ["--min-free-disk", "11"],
+            ["--min-free-disk", "100663297"],
             ["--compile-cpu", "12s"],
             ["--compile-memory", "1GiB"],
             ["--loaded-code-bytes", "134217728"],
@@ -351,6 +357,7 @@ mod tests {
             ["--allow-dir", "/out"],
             ["--outbound-ca", "/ca.pem"],
             ["--public-host", "mill.example"],
+            ["--public-url", "https://mill.example:8443"],
             ["--tls-cert", "/cert.pem"],
             ["--tls-key", "/key.pem"],
             ["--allow-private-targets", "10.0.0.0/8,localhost"],
@@ -359,6 +366,7 @@ mod tests {
         let config =
             config(&[typed.as_flattened(), &["--examples", "--fault-injection", "--bench-endpoints"]].concat())
                 .unwrap();
+        assert_eq!(config.hosts().collect::<Vec<_>>(), ["mill.example", "mill.example"]);
         assert_eq!((config.listen.to_string().as_str(), config.keep), ("[::1]:0", Keep::Sled("/d".into())));
         assert_eq!((config.grpc_listen, config.without), (None, vec![Dialect::Sqs, Dialect::Native]));
         assert_eq!((config.concurrency.get(), config.hop_limit), (2, 3));
@@ -368,7 +376,10 @@ mod tests {
         let Capacities { function, namespace, all } = config.capacities;
         assert_eq!((all, namespace, function), (capacity(6, 7), capacity(8, 7), capacity(6, 9)));
         assert_eq!(config.time_scale.get(), 10);
-        assert_eq!(config.disk, Disk { max_bytes: Some(bounds::MIN_DISK_BYTES), min_free_bytes: 11 });
+        assert_eq!(
+            config.disk,
+            Disk { max_bytes: Some(bounds::MIN_DISK_BYTES), min_free_bytes: bounds::MIN_DISK_BYTES + 1 }
+        );
         let Code { compile_cpu, compile_memory, loaded_bytes, .. } = config.code;
         assert_eq!((compile_cpu.as_secs(), compile_memory, loaded_bytes), (12, 1 << 30, 128 << 20));
         assert!(config.examples && config.fault_injection && config.bench_endpoints);
@@ -379,7 +390,7 @@ mod tests {
         );
         assert_eq!(config.outbound_ca, Some(PathBuf::from("/ca.pem")));
         let tls = TlsFiles { certificate: "/cert.pem".into(), key: "/key.pem".into() };
-        assert_eq!((config.tls, config.public_hosts), (Some(tls), vec!["mill.example".to_owned()]));
+        assert_eq!((config.tls, config.public_url.as_deref()), (Some(tls), Some("https://mill.example:8443")));
         let anywhere = Typed::try_parse_from(["test", "--listen", "0.0.0.0:80"]).unwrap();
         let required = anywhere.settings.config(true).unwrap().authentication;
         assert_eq!((config.authentication, required), (Authentication::None, Authentication::Required));
@@ -416,6 +427,12 @@ mod tests {
     fn what_cannot_be_true_is_refused_with_the_flag() {
         check_refused(&["--listen", "0.0.0.0:80"], "--listen is 0.0.0.0:80");
         check_refused(&["--listen", "localhost"], "--listen");
+        check_refused(&["--min-free-disk", "1MiB"], "--min-free-disk is 1048576: use 100663296 or more");
+        check_refused(&["--public-host", "http://mill.example"], "--public-host is `http://mill.example`");
+        check_refused(&["--public-host", "mill.example:80"], "--public-host is `mill.example:80`");
+        for url in ["mill.example", "ftp://mill.example", "https://mill.example/a", "https://", "https://a b"] {
+            check_refused(&["--public-url", url], &format!("--public-url is `{url}`"));
+        }
         check_refused(&["--grpc-listen", "0.0.0.0:81"], "--grpc-listen is 0.0.0.0:81");
         check_refused(&["--grpc-listen", "off"], "or `none`");
         check_refused(&["--without", "soap"], "`functiongraph`");

@@ -51,10 +51,17 @@ impl Doors {
         self.grpc.as_ref().map(Listener::address)
     }
 
-    /// Where subscribers of topics reach this server.
-    pub(super) fn url(&self) -> String {
+    /// Where those elsewhere reach this server, as far as it can tell: endpoints of topics, callers of functions' own URLs.
+    pub(super) fn url(&self, config: &Config) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address())
+        let address = self.address();
+        match (&config.public_url, config.public_hosts.first()) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(host)) => format!("{scheme}://{host}:{}", address.port()),
+            // At this machine, if nowhere else.
+            (None, None) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+            (None, None) => format!("{scheme}://{address}"),
+        }
     }
 
     /// Lets requests and calls in, until `closing`. Where they have to say who sends them, there is somebody who may do
@@ -69,11 +76,11 @@ impl Doors {
         if config.authentication == Authentication::Required {
             first_admin(config, runtime).await?;
         }
-        let places = Places { grpc_port: self.grpc_address().map(|address| address.port()), base: self.url() };
+        let places = Places { grpc_port: self.grpc_address().map(|address| address.port()), base: self.url(config) };
         let serving = Serving {
             bench_endpoints: config.bench_endpoints,
             without: config.without.clone(),
-            public_hosts: config.public_hosts.clone(),
+            public_hosts: config.hosts().map(ToOwned::to_owned).collect(),
             places,
         };
         if let Some(certificate) = self.certificate {
@@ -114,8 +121,7 @@ async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeErro
         Keep::Sled(data) => data.join(ADMIN_TOKEN),
         Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
     };
-    let left =
-        |token: &str| leave(&path, token).map_err(|source| ServeError::AdminToken { path: path.clone(), source });
+    let left = |token: &str| leave(&path, token).map_err(|cause| ServeError::AdminToken { path: path.clone(), cause });
     runtime.access().first_admin(left).await?;
     tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
     Ok(())

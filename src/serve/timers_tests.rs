@@ -46,6 +46,7 @@ fn settings() -> Config {
         authentication: Authentication::None,
         without: Vec::new(),
         public_hosts: Vec::new(),
+        public_url: None,
         tls: None,
         keep: config::Keep::Memory,
         secret_key_file: None,

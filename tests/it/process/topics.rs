@@ -66,6 +66,24 @@ async fn an_address_a_function_and_a_queue_get_what_is_published() {
 }
 
 #[tokio::test]
+async fn an_address_is_sent_to_where_others_reach_the_server() {
+    let receiver = Receiver::start().await;
+    for (flags, start) in [
+        (["--public-url", "https://mill.example"], "https://mill.example/v1/topics/news/"),
+        (["--public-host", "mill.example"], "http://mill.example:"),
+    ] {
+        let server = Server::with(&[&ALLOWED[..], &flags].concat()).await;
+        server.put("/v1/topics/news", "").await.is(201);
+        let path = format!("/{}", flags[0]);
+        subscribe(&server, &receiver.url(&path)).await;
+        let question = until("the question", async || receiver.seen(&path).pop()).await.json();
+        assert!(question["confirm_url"].as_str().unwrap().starts_with(start), "{question}");
+        let by_name = server.request(reqwest::Method::GET, "/healthz").header("host", "mill.example");
+        server.send(by_name).await.is(200);
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_away_delays_nobody_and_gets_all_of_it_when_it_is_back_through_kills() {
     let (server, receiver) = (Server::with(&ALLOWED).await, Receiver::start().await);
     server.put("/v1/topics/news", "").await.is(201);
