@@ -66,8 +66,8 @@ impl Dispatch {
         redelivered.unwrap_or_else(|| Err(StoreError::Unknown("the step that was to write it ended early".to_owned())))
     }
 
-    /// Waits until an invocation has settled, at most `patience`, and returns it as it then is. `None` when
-    /// there is none of that id.
+    /// Waits until an invocation has settled, at most `patience` and not behind the end of the process, and returns it as
+    /// it then is. `None` when there is none of that id.
     pub async fn wait(&self, id: InvocationId, patience: Duration) -> Result<Option<Invocation>, StoreError> {
         let store = &self.parts.needs.store;
         let Some(waiter) = self.parts.waiters.register(id) else { return store.invocation(id).await };
@@ -76,8 +76,13 @@ impl Dispatch {
             let settled = waiter.settled();
             let found = store.invocation(id).await?;
             let pending = found.as_ref().is_some_and(|invocation| invocation.outcome().is_none());
-            if !pending || tokio::time::timeout_at(until, settled).await.is_err() {
+            if !pending {
                 return Ok(found);
+            }
+            tokio::select! {
+                () = settled => (),
+                () = tokio::time::sleep_until(until) => return Ok(found),
+                () = self.parts.needs.tasks.stopping().cancelled() => return Ok(found),
             }
         }
     }

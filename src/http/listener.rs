@@ -35,16 +35,16 @@ pub struct Listener {
 
 /// The address could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {address}: {cause}")]
 pub struct NotBound {
     address: SocketAddr,
-    source: std::io::Error,
+    cause: std::io::Error,
 }
 
 impl Listener {
     /// Binds `address`; port 0 lets the system choose one. With a certificate only TLS is spoken there.
     pub async fn bind(address: SocketAddr, certificate: Option<Arc<Certificate>>) -> Result<Self, NotBound> {
-        let not_bound = |source| NotBound { address, source };
+        let not_bound = |cause| NotBound { address, cause };
         let socket = TcpListener::bind(address).await.map_err(not_bound)?;
         let address = socket.local_addr().map_err(not_bound)?;
         Ok(Self { socket, address, certificate })

@@ -116,7 +116,11 @@ impl Runtime {
         let waited_us = whole_us(asked.elapsed());
         let slot = slot.ok_or(Error::Overloaded { waited: bounds::MAX_SLOT_WAIT })?;
         let awaited = Awaited { runtime: self, invocation: Some(self.synchronous(&ask, &function, &version)) };
-        let ran = self.parts.worker.attempt(&slot, awaited.invocation(), &version, ask.input).await;
+        let ran = tokio::select! {
+            biased; // most have ended before anything else is looked at
+            ran = self.parts.worker.attempt(&slot, awaited.invocation(), &version, ask.input) => ran,
+            () = self.parts.tasks.stopping().cancelled() => return Err(Error::Interrupted),
+        };
         drop(slot);
         let mut invocation = awaited.ended();
 

@@ -26,12 +26,12 @@ pub enum ServeError {
     #[error("the first account could not be made: {0}")]
     Access(#[from] AccessError),
     /// Its token could not be left for the operator.
-    #[error("the token of the first account cannot be written to {}: {source}", path.display())]
+    #[error("the token of the first account cannot be written to {}: {cause}", path.display())]
     AdminToken {
         /// Where.
         path: std::path::PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// There is no certificate to show.
     #[error(transparent)]

@@ -12,6 +12,7 @@ use crate::model::graph::Node;
 use crate::model::outcome::FailureKind;
 use crate::registry::RegistryError;
 use crate::runtime::Error;
+use crate::store::StoreError;
 use crate::triggers::TriggerError;
 
 use facts::facts;
@@ -30,8 +31,13 @@ impl From<QueueError> for Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, code, effect, fault) = facts(&error);
-        if fault == Fault::Platform {
-            tracing::error!(code, %error, "a request failed");
+        match fault {
+            // That there is no room, and that it ends, is told by others, once; these are many.
+            Fault::Platform if matches!(error, Error::Store(StoreError::Full(_)) | Error::Interrupted) => {
+                tracing::debug!(code, %error, "a request was refused");
+            }
+            Fault::Platform => tracing::error!(code, %error, "a request failed"),
+            _ => (),
         }
         let problem = Self::new(status, code, error.to_string()).effect(effect).fault(fault);
         more(&error, problem).retry_after(error.retry_after())

@@ -175,18 +175,34 @@ async fn a_shutdown_lets_what_runs_end() {
 }
 
 #[tokio::test]
-async fn a_caller_is_not_waited_for_longer_than_the_drain() {
+async fn a_caller_is_not_waited_for_longer_than_the_drain_and_is_told_so() {
     let server = Server::with(&["--drain", "100ms"]).await;
     // Longer than anybody waits for the server's end here.
     server.deploy_with("spin", hostile("spin"), &json!({"timeout_ms": 600_000})).await;
-    let path = "/v1/functions/spin/invocations";
-    let call = async { server.request(reqwest::Method::POST, path).send().await.map(|answer| answer.status()) };
     let stop = async {
         server.runs(1).await;
         server.ask_to_stop().await;
     };
-    let (cut, ()) = tokio::join!(call, stop);
-    assert!(cut.is_err(), "{cut:?}");
+    let (cut, ()) = tokio::join!(server.post("/v1/functions/spin/invocations", ""), stop);
+    assert_eq!(cut.problem(503, "interrupted")["effect"], "unknown");
+    assert_eq!(server.ended().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn whoever_follows_an_invocation_when_the_server_ends_is_told_how_far_it_has_come() {
+    let server = Server::durable().await;
+    server.deploy("echo", prebuilt("echo")).await;
+    let id = server.accept_with("echo", "x", &[("tidemill-delay", "1h")]).await;
+    let path = format!("/v1/invocations/{id}?wait=60s");
+    let follow = async {
+        let mut following = Box::pin(server.get(&path));
+        // It waits by now, or will when it is asked to stop: both are answered.
+        tokio::select! {
+            early = &mut following => panic!("{}", early.text()),
+            () = server.ask_to_stop() => following.await,
+        }
+    };
+    assert_eq!(follow.await.is(200).json()["status"], "queued");
     assert_eq!(server.ended().await.code, Some(0));
 }
 
