@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 /// A library that logs what its callers are told anyway.
 const SILENT: &str = "async_nats=off";
@@ -31,6 +31,9 @@ pub struct InvalidFilter {
 pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
     let invalid =
         |error: &dyn std::fmt::Display| InvalidFilter { filter: filter.to_owned(), detail: error.to_string() };
+    if let Some(unknown) = filter.split(',').find(|directive| is_unknown(directive.trim())) {
+        return Err(invalid(&format!("`{unknown}` is no level")));
+    }
     let mut parsed = EnvFilter::try_new(filter).map_err(|error| invalid(&error))?;
     if !filter.contains("async_nats") {
         // It tells of every server that is away, and so does the delivery that waits for it.
@@ -44,9 +47,33 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), InvalidFilter> {
     started.map_err(|error| invalid(&error))
 }
 
+/// Whether a word alone means nothing that we know: taken for the name of a library, as it would be, it would switch off
+/// the log of everything else.
+fn is_unknown(directive: &str) -> bool {
+    let is_word = !directive.is_empty() && !directive.contains(['=', '[', ':']);
+    is_word && directive != "tidemill" && directive.parse::<LevelFilter>().is_err()
+}
+
 /// Memory that the process holds, as the system counts it; `None` where it does not tell.
 pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim_end().parse::<u64>().ok()?.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_no_filter() {
+        for known in
+            ["info", "OFF", "3", "tidemill", "info,tidemill::dispatch=debug", "tidemill::http", "hyper=warn", ""]
+        {
+            assert!(!known.split(',').any(is_unknown), "{known}");
+        }
+        for unknown in ["loud", "info,verbose", "warning"] {
+            assert!(unknown.split(',').any(is_unknown), "{unknown}");
+        }
+    }
 }
