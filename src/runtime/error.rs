@@ -117,7 +117,7 @@ pub enum Error {
     #[error("it was interrupted, and may or may not have been done: look, and repeat it if it was not")]
     Interrupted,
     /// There is no such invocation, or it is no longer kept.
-    #[error("there is no invocation {0}: its record may have been removed when its retention ended")]
+    #[error("there is no invocation {0}: its record may have been removed, when its retention ended or by a redrive")]
     InvocationUnknown(InvocationId),
     /// Its module does not say what it takes and gives.
     #[error(

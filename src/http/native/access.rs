@@ -23,6 +23,7 @@ use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::access::{Role, Scope};
+use crate::model::bounds::{self, within};
 use crate::model::names::Namespace;
 use crate::runtime::{AccountPath, CredentialKind, Runtime};
 
@@ -143,6 +144,10 @@ async fn made(
 ) -> Result<Response, Problem> {
     let body = body::read(body, MAX_JSON_BYTES, "request").await?;
     let Wanted { expires_s } = if body.is_empty() { Wanted::default() } else { query::json(&body, "request")? };
+    if let Some(expires_s) = expires_s {
+        let range = within("expires_s", expires_s, &bounds::CREDENTIAL_S);
+        range.map_err(|error| bad("bad_range", error.to_string()))?;
+    }
     let good_for = expires_s.map(Duration::from_secs);
     let made = runtime.create_credential(caller, account, kind, good_for).await?;
     let (credential, text) = (CredentialOut::of(&made.credential), Some(made.secret.as_str().to_owned()));

@@ -195,6 +195,7 @@ pub(super) async fn set(
 ) -> Result<Json<ConfigOut>, Problem> {
     let body = body::read(body, MAX_JSON_BYTES, "configuration").await?;
     let config: ConfigIn = query::json(&body, "configuration")?;
+    runtime.describe(&path, &qualifier)?; // without a version there is nothing to show, so nothing is changed
     runtime.configure(&caller, &path, subject(&qualifier)?, config.meant()?).await?;
     let described = runtime.describe(&path, &qualifier)?;
     Ok(Json(ConfigOut::of(&described.function, described.version.number)))
@@ -204,7 +205,9 @@ pub(super) async fn delete(
     State(runtime): State<Runtime>,
     Qualified(path, qualifier): Qualified,
 ) -> Result<StatusCode, Problem> {
-    runtime.remove_config(&path, subject(&qualifier)?).await?;
+    let subject = subject(&qualifier)?;
+    runtime.describe(&path, &qualifier)?;
+    runtime.remove_config(&path, subject).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,14 +1,17 @@
 //! `/v1/deliveries`: what is on its way out of the runtime, and what was given up.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::async_config::MAX_JSON_BYTES;
 use super::error::code;
 use super::invocation_json::InvocationOut;
 use super::query::{self, Path, bad};
+use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::invocation::{Delivery, Way};
 use crate::model::names::InvocationId;
@@ -137,9 +140,20 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
 }
 
 /// `POST /v1/deliveries/redrive`: has the dead ones tried again, so much at a time.
-pub(super) async fn redrive(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<RedrivenOut>, Problem> {
-    let which: Which = query::query(&uri)?;
-    let redriven = runtime.redeliver_many(which.meant()?).await?;
+pub(super) async fn redrive(
+    State(runtime): State<Runtime>,
+    uri: Uri,
+    body: Body,
+) -> Result<Json<RedrivenOut>, Problem> {
+    // Who says in a body which are meant would have all of them tried again.
+    if !body::read(body, MAX_JSON_BYTES, "request").await?.is_empty() {
+        return Err(bad("bad_json", "there is no body here: say which are meant in the query".to_owned()));
+    }
+    let filter = query::query::<Which>(&uri)?.meant()?;
+    if filter.wanted.state == Some(DeliveryState::Pending) {
+        return Err(bad("bad_query", "state is `pending`: those are tried anyway; leave it out".to_owned()));
+    }
+    let redriven = runtime.redeliver_many(filter).await?;
     let failed = redriven.failed.iter().map(|(id, error)| FailedOut {
         id: id.to_string(),
         code: code(error),

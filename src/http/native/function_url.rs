@@ -53,7 +53,8 @@ pub(super) async fn call(
         Input::Payload(body)
     };
     attributes.extend(asked);
-    let qualifier = Qualifier::Version(described.version.number);
+    // With the same key it is the same request, whatever was deployed meanwhile.
+    let qualifier = if waits { Qualifier::Version(described.version.number) } else { Qualifier::Latest };
     let Queueing { when, priority, idempotency_key, callback } = queueing;
     let ask = Ask {
         path,

@@ -17,6 +17,7 @@ use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
 use crate::messaging::queues::{Asked, Receipt};
+use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
 use crate::runtime::Runtime;
@@ -122,7 +123,13 @@ pub(super) async fn put(
     if let Some(redrive) = &settings.redrive {
         runtime.check_sending(&caller, &QueuePath { name: redrive.to.clone(), ..path.clone() })?;
     }
-    let is_new = runtime.message_queues().put(path.clone(), settings, tags).await?;
+    let on = Scope::Resource(ResourceKind::Queue, path.namespace.clone(), path.name.to_string());
+    let is_new = if runtime.check(&caller, Permission::QueuesEdit, &on).is_ok() {
+        runtime.message_queues().put(path.clone(), settings, tags).await?
+    } else {
+        // Who may make queues and not change them.
+        runtime.message_queues().create(path.clone(), move |own| *own = settings, tags).await?
+    };
     Ok(answer::set(is_new, described(&runtime, &path).await?))
 }
 

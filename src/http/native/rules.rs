@@ -121,7 +121,8 @@ const ENTRIES: &[Entry] = &[
     entry("POST", "/v1/webhooks/keys/rotate", P::AccessEdit, On::Namespace),
     entry("GET", "/v1/queues", P::QueuesView, On::Namespace),
     entry("GET", "/v1/queues/{name}", P::QueuesView, QUEUE),
-    entry("PUT", "/v1/queues/{name}", P::QueuesEdit, QUEUE),
+    // To change one that is there takes `QueuesEdit`.
+    entry("PUT", "/v1/queues/{name}", P::QueuesCreate, QUEUE),
     entry("DELETE", "/v1/queues/{name}", P::QueuesEdit, QUEUE),
     entry("POST", "/v1/queues/{name}/purge", P::QueuesReceive, QUEUE),
     entry("POST", "/v1/queues/{name}/receive", P::QueuesReceive, QUEUE),

@@ -41,6 +41,8 @@ pub const MAX_FUNCTIONS: usize = 20_000;
 
 /// Service accounts of all namespaces: each is in memory.
 pub const MAX_ACCOUNTS: usize = 10_000;
+/// Seconds that a token or a key may be good for: up to 136 years, the end of which can be written.
+pub const CREDENTIAL_S: RangeInclusive<u64> = 1..=u32::MAX as u64;
 /// Roles of one account: each is looked at when it asks for something.
 pub const MAX_BINDINGS: usize = 100;
 /// Tokens and keys of one account.

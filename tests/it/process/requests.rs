@@ -94,6 +94,9 @@ async fn what_is_asked_of_an_invocation_that_waits_is_asked_of_a_request_too() {
     let (first, same) = (keyed("/fn/f/echo").await.is(202), keyed("/fn/f/echo").await.is(202));
     assert_eq!((&first.json()["id"], same.header("idempotency-replayed")), (&same.json()["id"], "true"));
     keyed("/fn/f/echo/other").await.problem(409, "idempotency_key_reused");
+    server.deploy_with("f", prebuilt("hello-http"), &json!({"environment": {"NEW": "1"}})).await;
+    let later = keyed("/fn/f/echo").await.is(202);
+    assert_eq!((&first.json()["id"], later.header("idempotency-replayed")), (&later.json()["id"], "true"));
     let large = "x".repeat(17_000);
     let request = server.request(Method::GET, "/fn/f/echo").header("prefer", "respond-async").header("x-large", large);
     server.send(request).await.refusal(431, "head_too_large", "16384");

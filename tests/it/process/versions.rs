@@ -71,6 +71,8 @@ async fn a_configuration_of_one_version_wins_over_that_of_the_function() {
     answer.refusal(400, "alias_has_no_config", "`prod`");
     let answer = server.put("/v1/functions/f/async-config?qualifier=9", "{}").await;
     answer.refusal(404, "version_not_found", "`9`");
+    let answer = server.delete("/v1/functions/f/async-config?qualifier=9").await;
+    answer.refusal(404, "version_not_found", "`9`");
 }
 
 #[tokio::test]

@@ -333,6 +333,9 @@ async fn what_is_given_up_is_kept_listed_tried_again_and_removed_when_somebody_s
     run(&server, &["deliveries", "purge", &ids[1]]).await.exits(0);
     server.get(&format!("/v1/invocations/{}", ids[1])).await.problem(404, "invocation_not_found");
     let target = receiver.url("/gone");
+    let redrive = "/v1/deliveries/redrive";
+    server.post(redrive, r#"{"function": "other"}"#).await.refusal(400, "bad_json", "in the query");
+    server.post(&format!("{redrive}?state=pending"), "").await.refusal(400, "bad_query", "pending");
     let told = run(&server, &["deliveries", "redrive", "--all", "--target", &target]).await.exits(0).err;
     assert!(told.contains("the deliveries of 1 invocations are tried again, 0 could not be"), "{told}");
     rests(&server, &ids[2], "delivered").await;

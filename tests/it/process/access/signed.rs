@@ -161,6 +161,17 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     denied(&sqs(&server, maker, "CreateQueue", &redriving).await);
     super::grant(&server, "maker", "queues.writer", "queue:dead").await.is(200);
     sqs(&server, maker, "CreateQueue", &redriving).await.is(200);
+    // The same in the native API: to make one, and not to change it.
+    let token = server.post("/v1/accounts/maker/tokens", "").await.is(201).json()["token"].as_str().unwrap().to_owned();
+    let put = async |settings: &'static str| {
+        let request = server.request_with(Method::PUT, "/v1/queues/own", Some(&token));
+        server.send(request.body(settings)).await
+    };
+    put(r#"{"visibility_s": 7}"#).await.problem(409, "queue_exists");
+    server.delete("/v1/queues/own").await.is(204);
+    put(r#"{"visibility_s": 7}"#).await.is(201);
+    put(r#"{"visibility_s": 7}"#).await.is(200);
+    put("{}").await.problem(409, "queue_exists");
     denied(&sqs(&server, writer, "DeleteQueue", &of).await);
     let received = sqs(&server, reader, "ReceiveMessage", &of).await.is(200).json();
     assert_eq!(received["Messages"][0]["Body"], "hello");
