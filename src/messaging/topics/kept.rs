@@ -6,8 +6,10 @@
 //! | `Publication` | 0, topic, number                         | [`Publication`]      | while it, or one before it, is on its way |
 //! | `Publication` | 1, topic, subscription, number           | [`Work`]             | until it has arrived or is given up |
 //! | `Publication` | 2, topic, subscription, number           | [`Dead`]             | until somebody redrives or purges it |
+//! | `Publication` | 3, topic, subscription, due time, number | nothing              | as the work of that number |
 //!
-//! What is published is written once, and for each subscription a small piece of work beside it.
+//! What is published is written once, and for each subscription a small piece of work beside it. Work is
+//! tried in the order of due times, which is the last of these; its own keys tell which is the oldest.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,6 +23,7 @@ use crate::store::{DocumentKey, DocumentRange, StoreError, Table};
 const BODY: u8 = 0;
 const WORK: u8 = 1;
 const DEAD: u8 = 2;
+const ORDER: u8 = 3;
 
 /// A topic's name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,6 +138,11 @@ impl Lot {
         Self { tag: DEAD, topic, subscription: Some(subscription) }
     }
 
+    /// The work of a subscription, by due times.
+    pub(super) const fn order(topic: Uuid, subscription: Uuid) -> Self {
+        Self { tag: ORDER, topic, subscription: Some(subscription) }
+    }
+
     /// Which one a key is of.
     pub(super) fn of(key: &DocumentKey) -> Option<Self> {
         let (&tag, rest) = key.key().split_first()?;
@@ -163,11 +171,23 @@ impl Lot {
         key.extend(number.to_be_bytes());
         DocumentKey::new(Table::Publication, key)
     }
+
+    /// A place in an order.
+    pub(super) fn place(&self, due: Timestamp, number: u64) -> DocumentKey {
+        let key = [self.prefix(), due.as_ms().to_be_bytes().to_vec(), number.to_be_bytes().to_vec()].concat();
+        DocumentKey::new(Table::Publication, key)
+    }
 }
 
 /// The number in a key of something published.
 pub(super) fn number(key: &DocumentKey) -> Option<u64> {
     key.key().last_chunk().map(|number| u64::from_be_bytes(*number))
+}
+
+/// The due time in a place of an order.
+pub(super) fn due(place: &DocumentKey) -> Option<Timestamp> {
+    let (rest, _) = place.key().split_last_chunk::<8>()?;
+    rest.last_chunk().map(|due| Timestamp::from_ms(u64::from_be_bytes(*due)))
 }
 
 pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8], of: &TopicPath) -> Result<T, StoreError> {

@@ -1,7 +1,7 @@
 //! One subscription: what is on its way to it, tried and tried again, and given up. It has a task of its own, so a dead
 //! endpoint delays nobody else. Knows no other subscription.
 //!
-//! Of what is on its way the oldest few are looked at. While the endpoint fails, one of them is tried at a time.
+//! Of what is on its way the few that are due first are looked at. While the endpoint fails, one is tried at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,6 @@ use crate::outbound::{NotSent, Post};
 use crate::store::form;
 use crate::store::{Change, Durability, Group, StoreError};
 
-/// What of a subscription is looked at together: what waits for another try keeps no more than this from being seen.
-const WINDOW: usize = 64;
 /// What is sent to one endpoint at once, while it takes it.
 const AT_ONCE: usize = 8;
 /// When to look again where the store did not do as it was told.
@@ -71,14 +69,6 @@ impl Lane {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn work(&self) -> Lot {
-        Lot::work(self.topic, self.id)
-    }
-
-    pub(super) fn dead(&self) -> Lot {
-        Lot::dead(self.topic, self.id)
-    }
-
     /// Says that there is something to do.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
@@ -125,30 +115,28 @@ impl Lane {
             return self.ask_to_confirm(parts, confirmation).await;
         }
         let now = parts.clock.now();
-        let mut window = Vec::new();
-        for (key, bytes) in parts.store.documents(self.work().range(), WINDOW).await? {
-            let work: Work = kept::decode(&bytes, &self.path)?;
-            window.extend(kept::number(&key).map(|number| (number, work)));
-        }
-        let Some(soonest) = window.iter().map(|(_, work)| work.due).min() else { return Ok(IDLE) };
+        let most = if self.failing.load(Ordering::Relaxed) { 1 } else { AT_ONCE };
+        let mut first = self.first_work(&*parts.store, most).await?;
+        let Some((soonest, _)) = first.first().copied() else { return Ok(IDLE) };
         if soonest > now {
             return Ok(soonest.since(now));
         }
-        window.retain(|(_, work)| work.due <= now);
-        window.truncate(if self.failing.load(Ordering::Relaxed) { 1 } else { AT_ONCE });
-        let tries = window.into_iter().map(|(number, work)| self.try_once(parts, number, work));
+        first.retain(|(due, _)| *due <= now);
+        let tries = first.into_iter().map(|(due, number)| self.try_once(parts, number, due));
         for done in futures::future::join_all(tries).await {
             done?;
         }
         Ok(Duration::ZERO)
     }
 
-    /// Tries to bring one publication, and writes what came of it.
-    async fn try_once(&self, parts: &Parts, number: u64, work: Work) -> Result<(), StoreError> {
-        let remove = Change::RemoveDocument(self.work().key(number));
-        let Some(bytes) = parts.store.document(Lot::bodies(self.topic).key(number)).await? else {
+    /// Tries to bring one publication, whose work was `due`, and writes what came of it.
+    async fn try_once(&self, parts: &Parts, number: u64, due: Timestamp) -> Result<(), StoreError> {
+        let remove = self.remove_work(number, due);
+        let work = self.work_of(&*parts.store, number).await?;
+        let body = parts.store.document(Lot::bodies(self.topic).key(number)).await?;
+        let Some((work, bytes)) = work.zip(body) else {
             // It goes after its work: what has none is what is left of a publication that was brought.
-            parts.store.commit(Group(vec![remove]), Durability::Written).await?;
+            parts.store.commit(Group(remove.into()), Durability::Written).await?;
             less(&self.pending, 1);
             return Ok(());
         };
@@ -161,12 +149,12 @@ impl Lane {
         self.failing.store(brought.is_err(), Ordering::Relaxed);
         match brought {
             Ok(None) => {
-                parts.store.commit(Group(vec![remove]), Durability::Written).await?;
+                parts.store.commit(Group(remove.into()), Durability::Written).await?;
                 less(&self.pending, 1);
                 Ok(())
             }
             Ok(Some(failed)) => Err(failed),
-            Err(not_sent) => self.later(parts, number, (publication, work), not_sent).await,
+            Err(not_sent) => self.later(parts, (number, due), (publication, work), not_sent).await,
         }
     }
 
@@ -176,7 +164,7 @@ impl Lane {
         &self,
         parts: &Parts,
         publication: &Publication,
-        remove: Change,
+        remove: [Change; 2],
     ) -> Result<Option<StoreError>, NotSent> {
         let (to, namespace) = (self.kept().to.clone(), &self.path.namespace);
         match &to {
@@ -189,7 +177,7 @@ impl Lane {
             Endpoint::Queue(name) => {
                 let mut sending = queue::changes(&parts.queues, &self.path, name, publication).await?;
                 let changes = std::mem::take(&mut sending.changes);
-                let group = Group(changes.into_iter().chain([remove]).collect());
+                let group = Group(changes.into_iter().chain(remove).collect());
                 if let Err(failed) = parts.store.commit(group, Durability::Synced).await {
                     return Ok(Some(failed));
                 }
@@ -222,28 +210,28 @@ impl Lane {
     async fn later(
         &self,
         parts: &Parts,
-        number: u64,
+        (number, due): (u64, Timestamp),
         (publication, work): (Publication, Work),
         not_sent: NotSent,
     ) -> Result<(), StoreError> {
         let now = parts.clock.now();
         let budget = Duration::from_secs(self.kept().give_up_after_s);
         let (work, again) = after(&work, now, budget, not_sent);
-        let put = Change::PutDocument(self.work().key(number), form::encode(&work));
+        let moved = self.move_work(number, due, &work);
         if again || self.dead.load(Ordering::Relaxed) >= bounds::MAX_DEAD_PUBLICATIONS {
-            parts.store.commit(Group(vec![put]), Durability::Written).await?;
+            parts.store.commit(Group(moved.into()), Durability::Written).await?;
             return Ok(());
         }
         let (id, error) = (publication.id, work.error.clone().unwrap_or_default());
         let (topic, subscription, tries) = (&self.path, self.id, work.tries);
         let dead = Dead { publication, work, given_up: now };
         let dead = Change::PutDocument(self.dead().key(number), form::encode(&dead));
-        let group = Group(vec![Change::RemoveDocument(self.work().key(number)), dead]);
+        let group = Group(self.remove_work(number, due).into_iter().chain([dead]).collect());
         self.dead.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = parts.store.commit(group, Durability::Synced).await {
             less(&self.dead, 1);
             // Where there is no room for what is given up it is tried on.
-            parts.store.commit(Group(vec![put]), Durability::Written).await?;
+            parts.store.commit(Group(moved.into()), Durability::Written).await?;
             return Err(refused);
         }
         tracing::info!(%topic, %subscription, publication = %id, tries, %error, "a publication is given up");

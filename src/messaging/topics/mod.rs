@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod kept;
 mod lane;
+mod order;
 mod publish;
 mod queue;
 mod subscriptions;

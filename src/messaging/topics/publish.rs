@@ -142,7 +142,7 @@ impl Parts {
                 }
             }
             if lane.pending.load(Ordering::Relaxed) < bounds::MAX_PENDING_PUBLICATIONS {
-                plan.changes.push(Change::PutDocument(lane.work().key(number), form::encode(&work)));
+                plan.changes.extend(lane.put_work(number, &work));
                 plan.working.push(lane);
             } else if lane.dead.load(Ordering::Relaxed) < bounds::MAX_DEAD_PUBLICATIONS {
                 work.error = Some("too much was on its way to the endpoint already".to_owned());
@@ -171,10 +171,12 @@ impl Parts {
         let now = self.clock.now();
         let writing = Writing { number: topic.next_number(now), topic: Arc::clone(topic), id: Uuid::new_v4() };
         let body = form::encode(&dead.publication);
+        let [work, place] = lane.put_work(writing.number, &Work::new(now));
         let group = Group(vec![
             Change::RemoveDocument(lane.dead().key(old)),
             Change::PutDocument(Lot::bodies(topic.id).key(writing.number), body),
-            Change::PutDocument(lane.work().key(writing.number), form::encode(&Work::new(now))),
+            work,
+            place,
         ]);
         lane.pending.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = self.store.commit(group, Durability::Synced).await {

@@ -253,7 +253,7 @@ impl Parts {
         self.store.commit(group, Durability::Synced).await?;
         topic.state().lanes.remove(&id);
         lane.close();
-        for lot in [lane.work(), lane.dead()] {
+        for lot in lane.lots() {
             // What this leaves is found at the next start.
             if let Err(error) = self.sweep(&lot).await {
                 tracing::warn!(topic = %topic.path, subscription = %id, %error, "what was on its way is not removed yet");

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::kept::{self, KeptSubscription, KeptTopic, Lot};
@@ -35,25 +34,12 @@ pub(super) async fn load(store: &dyn Store) -> Result<BTreeMap<TopicPath, Arc<To
             let Some(topic) = last.as_ref().filter(|topic| topic.id == id) else { continue };
             let kept: KeptSubscription = kept::decode(bytes, &topic.path)?;
             let lane = Lane::new(id, topic.path.clone(), subscription, kept);
-            lane.pending.store(count(store, &lane.work()).await?, Ordering::Relaxed);
-            lane.dead.store(count(store, &lane.dead()).await?, Ordering::Relaxed);
+            lane.count(store).await?;
             topic.state().lanes.insert(subscription, Arc::new(lane));
         }
         match page.last() {
             Some((last, _)) if page.len() == PAGE => range = range.after(last.key()),
             _ => return Ok(topics),
-        }
-    }
-}
-
-async fn count(store: &dyn Store, lot: &Lot) -> Result<u64, StoreError> {
-    let (mut count, mut range) = (0, lot.range());
-    loop {
-        let keys = store.document_keys(range.clone(), PAGE).await?;
-        count += keys.len() as u64;
-        match keys.last() {
-            Some(last) if keys.len() == PAGE => range = range.after(last.key()),
-            _ => return Ok(count),
         }
     }
 }
@@ -82,7 +68,7 @@ impl Parts {
 
     /// Removes what was published on a topic that is gone.
     pub(super) async fn sweep_topic(&self, topic: &Topic, lanes: &[Arc<Lane>]) -> Result<(), StoreError> {
-        for lot in lanes.iter().flat_map(|lane| [lane.work(), lane.dead()]).chain([Lot::bodies(topic.id)]) {
+        for lot in lanes.iter().flat_map(|lane| lane.lots()).chain([Lot::bodies(topic.id)]) {
             self.sweep(&lot).await?;
         }
         Ok(())
@@ -149,8 +135,7 @@ impl Parts {
             state.writing.first().copied().unwrap_or(state.last + 1)
         };
         for lane in topic.lanes() {
-            let pending = self.store.document_keys(lane.work().range(), 1).await?;
-            first = first.min(pending.first().and_then(kept::number).unwrap_or(first));
+            first = first.min(lane.oldest(&*self.store).await?.unwrap_or(first));
         }
         if oldest < first {
             let over = DocumentRange { to: Some(bodies.key(first).key().to_vec()), ..bodies.range() };

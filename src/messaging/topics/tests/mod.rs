@@ -1,6 +1,7 @@
 //! Topics on a store in memory, in paused time; the endpoints are told what to do. Real ones are in
 //! `tests/it/process/topics.rs`.
 
+mod order;
 mod queues;
 mod removing;
 
@@ -12,7 +13,7 @@ use crate::outbound::{NotSent, Post};
 use crate::store::memory::MemoryStore;
 use crate::store::{DocumentRange, Table};
 
-/// Endpoints that take everything, fail or never answer, by their addresses.
+/// Endpoints that take everything, fail or never answer, by their addresses. None takes what says that it is bad.
 #[derive(Default)]
 struct World {
     seen: Mutex<Vec<(String, Post)>>,
@@ -50,9 +51,13 @@ impl Ways for World {
                 tokio::time::sleep(bounds::DELIVERY_TRY).await;
                 return Err(NotSent::retry("it did not answer"));
             }
+            let is_bad = post.body.starts_with(b"bad");
             self.seen.lock().unwrap().push((url.to_owned(), post));
             if url == GONE && !is_question {
                 return Err(NotSent::never("it wants no more"));
+            }
+            if is_bad {
+                return Err(NotSent::retry("it is bad"));
             }
             if self.down.lock().unwrap().contains(url) { Err(NotSent::retry("it is down")) } else { Ok(()) }
         })
