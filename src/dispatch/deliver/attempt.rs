@@ -85,9 +85,11 @@ async fn put_off(parts: &Parts, stand: &Stand) {
 /// Returns whether the target is failing, where that is known.
 async fn carry_out(parts: &Parts, stand: &Stand) -> Result<Option<bool>, Stuck> {
     let Some((invocation, settled, delivery)) = find(parts, stand).await? else {
-        // Its invocation was removed, or it was brought and this stayed behind.
-        parts.needs.store.commit(Group(vec![stand.remove()]), Durability::Written).await?;
-        parts.deliveries.pending.fetch_sub(1, Ordering::Relaxed);
+        // Its invocation was removed, or it was brought, or moved, and this stayed behind.
+        if stand.is_there(&*parts.needs.store).await? {
+            parts.needs.store.commit(Group(vec![stand.remove()]), Durability::Written).await?;
+            parts.deliveries.pending.fetch_sub(1, Ordering::Relaxed);
+        }
         return Ok(None);
     };
     let needed = needed_bytes(&invocation, settled.0, &delivery);
@@ -107,9 +109,12 @@ async fn carry_out(parts: &Parts, stand: &Stand) -> Result<Option<bool>, Stuck> 
 
 type Found = (Invocation, (Outcome, Timestamp), Delivery);
 
+/// What is to be brought. Whoever read where it stood may have been overtaken by a try that failed: then it is due later
+/// than that, and stands elsewhere.
 async fn find(parts: &Parts, stand: &Stand) -> Result<Option<Found>, StoreError> {
     let Some(invocation) = parts.needs.store.invocation(stand.id).await? else { return Ok(None) };
-    let delivery = invocation.deliveries().0.iter().find(|delivery| delivery.way == stand.way).cloned();
+    let is_it = |delivery: &&Delivery| delivery.way == stand.way && delivery.due <= stand.due;
+    let delivery = invocation.deliveries().0.iter().find(is_it).cloned();
     Ok(invocation.outcome().zip(delivery).map(|(settled, delivery)| (invocation, settled, delivery)))
 }
 

@@ -14,7 +14,7 @@ use crate::model::invocation::{Delivery, Invocation, Way};
 use crate::model::names::{ConnectionName, InvocationId, Namespace};
 use crate::model::time::Timestamp;
 use crate::outbound::Peer;
-use crate::store::{Change, DocumentKey, Table};
+use crate::store::{Change, DocumentKey, Store, StoreError, Table};
 
 /// One target, as far as the order of deliveries is concerned.
 pub(super) type Target = [u8; 16];
@@ -69,6 +69,11 @@ impl Stand {
     /// Puts it there.
     pub(in crate::dispatch) fn put(&self) -> Change {
         Change::PutDocument(self.key(), bytes::Bytes::from_static(FORM))
+    }
+
+    /// Whether it stands there.
+    pub(super) async fn is_there(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(store.document(self.key()).await?.is_some())
     }
 
     /// Takes it away.

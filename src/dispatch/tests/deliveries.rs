@@ -92,3 +92,20 @@ async fn a_document_whose_invocation_was_removed_goes_with_its_next_try() {
     tokio::time::sleep(HOUR).await;
     assert_eq!(documents(&world).await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_begun_from_where_it_stood_before_it_failed_is_not_tried_twice_from_then_on() {
+    let world = World::new().await;
+    let id = settled(&world, NOBODY).await;
+    let before = Stand::all_of(&world.store.invocation(id).await.unwrap().unwrap());
+    tokio::time::sleep(HOUR).await;
+    let State::Delivering { deliveries, .. } = state(&world, id).await else { panic!("it was given up") };
+    let stale: Vec<_> = before.iter().map(Stand::put).collect();
+    world.store.commit(Group(stale), Durability::Synced).await.unwrap();
+    world.dispatch.parts.deliveries.note(&before);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let State::Delivering { deliveries: after, .. } = state(&world, id).await else { panic!("it was given up") };
+    assert_eq!(after[0].tries, deliveries[0].tries, "it is due later");
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((documents(&world).await, world.dispatch.figures().deliveries.pending), (1, 1));
+}
