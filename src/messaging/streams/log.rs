@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +45,9 @@ pub(super) struct Log {
     extent: watch::Sender<Option<Extent>>,
     /// The stream is deleted.
     closed: CancellationToken,
-    too_large: Arc<Notify>,
+    /// It may hold more than it is to, and who lets go of that is told.
+    is_too_large: AtomicBool,
+    tell_too_large: Arc<Notify>,
 }
 
 type Answer = Result<Vec<u64>, StreamError>;
@@ -73,10 +76,11 @@ impl End {
 }
 
 impl Log {
-    pub(super) fn new(id: Uuid, kept: KeptStream, store: Arc<dyn Store>, too_large: Arc<Notify>) -> Self {
+    pub(super) fn new(id: Uuid, kept: KeptStream, store: Arc<dyn Store>, tell_too_large: Arc<Notify>) -> Self {
         let (extent, closed) = (watch::Sender::new(None), CancellationToken::new());
-        let (line, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { id, store, kept: Mutex::new(kept), line, turn, extent, closed, too_large }
+        let (kept, line, turn) = (Mutex::new(kept), Mutex::default(), tokio::sync::Mutex::default());
+        let is_too_large = AtomicBool::new(false);
+        Self { id, store, kept, line, turn, extent, closed, is_too_large, tell_too_large }
     }
 
     pub(super) fn id(&self) -> Uuid {
@@ -99,6 +103,17 @@ impl Log {
         let extent = self.extent().await?;
         let kept = self.kept();
         Ok(StreamView { path: kept.path(), created: kept.created, settings: kept.settings, extent })
+    }
+
+    /// Says that it may have grown too large.
+    pub(super) fn too_large(&self) {
+        self.is_too_large.store(true, Ordering::Relaxed);
+        self.tell_too_large.notify_one();
+    }
+
+    /// Whether that was said since this was asked last.
+    pub(super) fn was_too_large(&self) -> bool {
+        self.is_too_large.swap(false, Ordering::Relaxed)
     }
 
     /// Takes the stream's name away, so that nothing is appended or read any more.
@@ -178,7 +193,7 @@ impl Log {
         *turn = Some(end);
         self.extent.send_replace(Some(extent));
         if extent.bytes > self.kept().settings.max_bytes {
-            self.too_large.notify_one();
+            self.too_large();
         }
         Ok(places)
     }

@@ -34,6 +34,8 @@ use log::Log;
 
 /// How often what is too old or too much is looked for.
 const RETENTION: Duration = Duration::from_secs(10);
+/// How long a stream that has grown too large may grow on, so that what goes of it goes in few commits.
+const GATHER: Duration = Duration::from_millis(200);
 /// Documents that are gone through or removed at once.
 const PAGE: usize = 500;
 
@@ -60,7 +62,7 @@ impl fmt::Display for StreamPath {
 pub struct StreamSettings {
     /// How long records are kept, in seconds ([`bounds::STREAM_RETENTION_S`]).
     pub retention_s: u64,
-    /// Bytes that it holds ([`bounds::STREAM_BYTES`]); past them the oldest records go.
+    /// Bytes that it holds ([`bounds::STREAM_BYTES`]); past them the oldest records go, a moment later.
     pub max_bytes: u64,
 }
 
@@ -107,7 +109,7 @@ struct Parts {
     logs: RwLock<BTreeMap<StreamPath, Arc<Log>>>,
     /// Held over the look at which there are and the commit.
     changing: tokio::sync::Mutex<()>,
-    /// Told when a stream has grown too large.
+    /// Told when a stream has grown too large; which one knows that itself.
     too_large: Arc<Notify>,
 }
 
@@ -239,7 +241,7 @@ impl Parts {
         self.store.commit(group, Durability::Synced).await?;
         if let Some(log) = &before {
             log.set(settings);
-            self.too_large.notify_one(); // it may be
+            log.too_large(); // it may be
         } else {
             let log = Log::new(id, kept, self.store.clone(), self.too_large.clone());
             self.logs.write().unwrap_or_else(PoisonError::into_inner).insert(path, Arc::new(log));
@@ -306,13 +308,22 @@ impl Parts {
         if let Err(error) = self.sweep_orphans().await {
             tracing::warn!(%error, "what is left of deleted streams is not removed until the next start");
         }
+        let mut round = self.clock.now() + RETENTION;
         loop {
+            let some_too_large = async {
+                self.too_large.notified().await;
+                self.clock.sleep(GATHER).await;
+            };
             tokio::select! {
                 () = self.tasks.stopping().cancelled() => return,
-                () = self.clock.sleep(RETENTION) => (),
-                () = self.too_large.notified() => (),
+                () = self.clock.sleep(round.since(self.clock.now())) => (),
+                () = some_too_large => (),
             }
-            for log in self.all() {
+            let is_round = self.clock.now() >= round;
+            if is_round {
+                round = self.clock.now() + RETENTION;
+            }
+            for log in self.all().into_iter().filter(|log| log.was_too_large() || is_round) {
                 if let Err(error) = log.let_go(self.clock.now()).await {
                     tracing::warn!(stream = %log.path(), %error, "old records of a stream are not removed: it is tried again");
                 }

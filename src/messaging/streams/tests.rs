@@ -239,6 +239,35 @@ async fn a_stream_that_is_too_large_loses_its_oldest_records() {
     assert!(extent.bytes <= settings.max_bytes, "{extent:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_a_stream_that_stays_full_what_is_too_much_goes_together_and_the_others_wait_for_their_round() {
+    let (streams, _tasks) = in_memory().await;
+    let settings = StreamSettings { retention_s: 60, max_bytes: *bounds::STREAM_BYTES.start() };
+    for of in 0..2 {
+        streams.set(path(of), settings).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    streams.append(&path(1), vec![says("old")]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(60_500)).await; // the round of the 60th second has left it
+    let first = async |of| streams.view(&path(of)).await.unwrap().extent.first;
+    let (mut cuts, mut before) = (0, 1);
+    for _ in 0..50 {
+        streams.append(&path(0), vec![says(&"x".repeat(100_000))]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = first(0).await;
+        cuts += u32::from(now > before);
+        before = now;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((first(0).await, first(1).await), (41, 1));
+    assert!((5..=15).contains(&cuts), "{cuts} times something went of it");
+    for _ in 0..10 {
+        streams.append(&path(0), vec![says(&"x".repeat(1_000_000))]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(first(1).await, 2, "the round comes also while another is full");
+}
+
 #[tokio::test]
 async fn appends_at_once_all_get_places_of_their_own() {
     let (streams, _tasks) = in_memory().await;
