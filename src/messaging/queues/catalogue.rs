@@ -143,6 +143,8 @@ impl Queues {
             let queue = parts.queue(&path)?;
             queue.count(&parts).await?;
             let leading = parts.leading(&path, &QueueSettings::default()).await?;
+            // What is being received is counted first, and nothing is received behind that.
+            let _taking = queue.taking.lock().await;
             let group = Group(vec![Change::RemoveDocument(keys::queue(&path))]);
             parts.store.commit(group, Durability::Synced).await?;
             leading.into_iter().for_each(Leading::committed);

@@ -127,6 +127,27 @@ async fn a_purge_empties_a_queue_and_a_deleted_queue_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_is_not_deleted_between_what_a_receive_looks_at_and_what_it_takes() {
+    let world = World::new().await;
+    world.make("q", usual()).await;
+    let queue = world.queues.counted(&path("q")).await.unwrap();
+    let receiving = queue.taking.lock().await;
+    let look = async {
+        pass(1).await;
+        let is_there = world.queues.describe(&path("q")).is_ok();
+        drop(receiving);
+        is_there
+    };
+    let (deleted, is_there) = tokio::join!(world.queues.delete_queue(path("q")), look);
+    deleted.unwrap();
+    assert!(is_there, "what is taken now would be counted for ever");
+    assert_eq!(
+        told(world.queues.receive(&path("q"), Asked { most: 1, ..Asked::default() }).await),
+        "there is no queue `q`"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_of_a_deleted_queue_goes_at_the_next_start() {
     let world = World::new().await;
     world.make("kept", usual()).await;
