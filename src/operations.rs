@@ -221,18 +221,23 @@ impl Operations {
 }
 
 impl Parts {
+    /// A new operation. Its id is nobody else's from now on.
     fn begun(&self, begun: Begun, progress: Progress) -> Operation {
         let now = self.clock.now();
-        let id = Clock::place_at(now, self.kept().last_key_value().map(|(id, _)| *id));
         let Begun { description, created_by, namespace, subject, metadata } = begun;
+        let id = {
+            let mut kept = self.kept();
+            let id = Clock::place_at(now, kept.last_key_value().map(|(id, _)| *id));
+            kept.insert(id, subject.clone());
+            id
+        };
         Operation { id, description, created: now, created_by, modified: now, namespace, subject, metadata, progress }
     }
 
     /// Keeps a new operation; those that are too old or too many give way.
     async fn keep(&self, operation: &Operation) -> Result<(), StoreError> {
         let gone: Vec<_> = {
-            let mut kept = self.kept();
-            kept.insert(operation.id, operation.subject.clone());
+            let kept = self.kept();
             let too_many = kept.len().saturating_sub(bounds::MAX_OPERATIONS);
             let is_old = |id: &OperationId| self.clock.now().since(time(*id)) > bounds::MAX_OPERATION_AGE;
             let gone = kept.keys().enumerate().take_while(|(nth, id)| *nth < too_many || is_old(id));
@@ -376,6 +381,16 @@ mod tests {
         let world = world().await;
         let operation = world.operations.run(begun("f"), async { panic!("on purpose") }).await.unwrap();
         assert!(matches!(operation.progress, Progress::Failed(Failed { code: INTERNAL, .. })), "{operation:?}");
+    }
+
+    #[tokio::test]
+    async fn operations_that_are_begun_at_once_are_different_ones_also_where_the_clock_was_set_back() {
+        let world = world().await;
+        world.operations.done(begun("f"), packed("result")).await.unwrap();
+        let early = Clock::starting_at(Timestamp::from_ms(1_000));
+        let again = Operations::open(world.store.clone(), early, Tasks::default()).await.unwrap();
+        let [one, other] = [(); 2].map(|()| again.parts.begun(begun("f"), Progress::Running));
+        assert!(one.id < other.id, "{one:?} {other:?}");
     }
 
     #[tokio::test(start_paused = true)]
