@@ -107,23 +107,35 @@ impl Live {
 
     /// Takes note of why it could not fire. What is new about that is kept, for people who look after a restart.
     pub(super) async fn troubled(&self, message: String, needs: &Needs) {
-        let at = needs.clock.now();
-        let (known, progress) = {
-            let mut progress = self.locked();
-            let before = progress.error.replace(Trouble { at, message });
-            (
-                before.map(|before| before.message) == progress.error.as_ref().map(|it| it.message.clone()),
-                progress.clone(),
-            )
-        };
-        if known {
-            return;
+        if self.note_trouble(message, needs) {
+            self.keep(needs).await;
         }
-        let (trigger, why) = (&self.trigger, progress.error.as_ref().map(|it| it.message.as_str()));
-        tracing::warn!(namespace = %trigger.namespace, trigger = %trigger.name, why, "a trigger could not fire");
-        let group = Group(vec![keeping(self, &progress)]);
+    }
+
+    /// The same where times up to `through` are past because of it. That is kept each time: else they would be fired after
+    /// a restart.
+    pub(super) async fn let_pass(&self, message: String, through: Timestamp, needs: &Needs) {
+        self.seen_to(through);
+        self.note_trouble(message, needs);
+        self.keep(needs).await;
+    }
+
+    /// Returns whether it is new.
+    fn note_trouble(&self, message: String, needs: &Needs) -> bool {
+        let trouble = Trouble { at: needs.clock.now(), message };
+        let before = self.locked().error.replace(trouble.clone());
+        let is_new = before.is_none_or(|before| before.message != trouble.message);
+        if is_new {
+            let (trigger, why) = (&self.trigger, trouble.message);
+            tracing::warn!(namespace = %trigger.namespace, trigger = %trigger.name, why, "a trigger could not fire");
+        }
+        is_new
+    }
+
+    async fn keep(&self, needs: &Needs) {
+        let group = Group(vec![keeping(self, &self.progress())]);
         if let Err(error) = needs.store.commit(group, Durability::Written).await {
-            tracing::debug!(trigger = %trigger.name, %error, "that a trigger could not fire is not kept");
+            tracing::debug!(trigger = %self.trigger.name, %error, "that a trigger could not fire is not kept");
         }
     }
 

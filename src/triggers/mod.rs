@@ -166,3 +166,6 @@ fn edges(trigger: &Trigger) -> Edges {
 fn keeping(live: &Live, progress: &crate::model::trigger::Progress) -> Change {
     kept::put_progress(live.trigger().id, progress)
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,8 +60,8 @@ async fn fire_what_is_due(live: &Live, timer: &Timer, needs: &Needs, cut: &Cance
         match needs.starts.start(order(live, timer, &firing)).await {
             Ok(()) => live.fired(id, needs.clock.now(), Some(at)),
             Err(gone @ NotStarted::Gone(_)) => {
-                live.troubled(gone.to_string(), needs).await;
-                break; // what was due is past
+                live.let_pass(gone.to_string(), now, needs).await; // what was due
+                break;
             }
             Err(NotStarted::Refused { why, after }) => {
                 live.troubled(why, needs).await;
