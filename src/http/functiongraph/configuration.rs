@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::code::make_head;
 use super::error::{Code, FssError};
-use super::json::{self, missing};
+use super::json::{self, Fields, missing};
 use super::model::{self, VersionKept};
 use super::request::Call;
 use super::settings::{self, Settings};
@@ -49,13 +49,14 @@ async fn updated(call: &Call, path: &FunctionPath, settings: &Settings) -> Resul
     if settings.text("handler") != before.handler() {
         deployment.entrypoint = functions::wanted(settings.text("handler"), &module).await?;
     }
-    if let Some(environment) = settings.environment.clone() {
-        deployment.environment = environment;
-    }
     deployment.limits = settings.limits(head.version.limits)?;
-    // What is not said stays as it was.
+    // What is not said stays as it was; so do the variables of the one field where only the other is sent.
     let mut kept = before;
     kept.fields.extend(settings.fields.clone());
+    if settings.environment.is_some() {
+        let environment = settings::environment(&Fields::from(kept.fields.clone()))?;
+        deployment.environment = environment.unwrap_or_default();
+    }
     kept.keep_in(&mut deployment)?;
     make_head(call, path, deployment).await
 }

@@ -252,8 +252,8 @@ pub(super) fn check_instances(name: &str, number: i64) -> Result<i64, FssError> 
     Err(FssError::parameter(message))
 }
 
-/// The variables of `user_data` and of `encrypted_user_data`.
-fn environment(body: &Fields) -> Result<Option<BTreeMap<String, String>>, FssError> {
+/// The variables of `user_data` and of `encrypted_user_data`; `None` where there is neither.
+pub(super) fn environment(body: &Fields) -> Result<Option<BTreeMap<String, String>>, FssError> {
     let mut all: Option<BTreeMap<String, String>> = None;
     for name in ["user_data", "encrypted_user_data"] {
         if let Some(text) = body.text(name)? {

@@ -37,6 +37,23 @@ async fn a_change_makes_a_new_head_of_the_same_code_and_leaves_what_it_does_not_
 }
 
 #[tokio::test]
+async fn variables_that_a_change_does_not_say_stay_in_the_environment() {
+    let server = Server::in_memory().await;
+    let sent = json!({ "user_data": "{\"A\": \"1\"}", "encrypted_user_data": "{\"S\": \"secret\"}" });
+    create_with(&server, "test", &prebuilt("hello-command"), &sent).await;
+    let environment = async |changes: Value| {
+        server.put(&of("test", "config"), change(&changes)).await.is(200);
+        server.get(&native("test", "")).await.is(200).json()["version"]["environment"].clone()
+    };
+    assert_eq!(environment(json!({ "user_data": "{\"A\": \"2\"}" })).await, json!({ "A": "2", "S": "secret" }));
+    assert_eq!(environment(json!({ "encrypted_user_data": "" })).await, json!({ "A": "2" }));
+    // Together they are not too many either.
+    let twenty: serde_json::Map<_, _> = (0..20).map(|n| (format!("N{n}"), "v".into())).collect();
+    let change = change(&json!({ "encrypted_user_data": Value::Object(twenty).to_string() }));
+    refused(&server.put(&of("test", "config"), change).await, 400, "FSS.1017", "21");
+}
+
+#[tokio::test]
 async fn of_a_change_of_the_code_and_one_of_the_configuration_at_once_neither_takes_back_the_other() {
     let server = Server::in_memory().await;
     create(&server, "test", "echo").await;
