@@ -12,10 +12,12 @@ use super::kept::{self, Changing, DIALECT, Kept};
 use super::model::{self, VersionKept};
 use super::package::{self, CodeType};
 use super::request::Call;
+use super::routes::Operation;
 use super::settings::Settings;
 use super::urn::{LATEST, Urn, Which};
 use super::{Answer, configuration, handler};
 use crate::access::Caller;
+use crate::model::access::Scope;
 use crate::model::entrypoint::Wanted;
 use crate::model::function::{Annotations, Limits, Version};
 use crate::model::grant::Grants;
@@ -220,14 +222,19 @@ pub(super) async fn delete(call: &Call) -> Answer {
     Ok(json::nothing())
 }
 
-/// With a function go its triggers; a function that others lead to stays.
+/// With a function go its triggers, where whoever asks may delete those; a function that others lead to stays.
 async fn delete_all(call: &Call, path: &FunctionPath) -> Result<(), FssError> {
     let used_by = match call.runtime.delete(path.clone(), false).await {
         Err(Error::Registry(RegistryError::InUse { used_by, .. })) => used_by,
         deleted => return Ok(deleted?),
     };
     let own: Option<Vec<TriggerName>> = used_by.iter().map(|name| own_trigger(call, name)).collect();
-    for name in own.unwrap_or_default() {
+    let own = own.unwrap_or_default();
+    if !own.is_empty() {
+        let permission = Operation::DeleteTriggers.permission();
+        call.runtime.check(&call.caller, permission, &Scope::Namespace(call.project.clone()))?;
+    }
+    for name in own {
         call.runtime.delete_trigger(call.project.clone(), name).await?;
     }
     Ok(call.runtime.delete(path.clone(), false).await?)

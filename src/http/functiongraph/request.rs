@@ -48,8 +48,8 @@ impl Call {
             .map_err(|error| FssError::parameter(format!("the project of the path is no project: {error}")))?;
         let urn = places.urn.map(|urn| Urn::of_project(&urn, &project)).transpose()?;
         let on = match &urn {
-            Some(urn) => Scope::function(&urn.path),
-            None => Scope::Namespace(project.clone()),
+            Some(urn) if !operation.is_about_triggers() => Scope::function(&urn.path),
+            Some(_) | None => Scope::Namespace(project.clone()),
         };
         runtime.check(&caller, operation.permission(), &on)?;
         let body = body::read(body, operation.body_limit(), "body").await?;

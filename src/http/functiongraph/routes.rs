@@ -107,7 +107,7 @@ static ENTRIES: &[Entry] = &[
 ];
 
 impl Operation {
-    /// What whoever asks must be allowed: on the function, or on the project where the path names none.
+    /// What whoever asks must be allowed: on the function, or on the project where the path names none or it is about triggers.
     pub(super) const fn permission(self) -> P {
         match self {
             Self::ListFunctions
@@ -145,6 +145,19 @@ impl Operation {
             | Self::UpdateTrigger
             | Self::DeleteTrigger => P::FunctionsEdit,
         }
+    }
+
+    /// Whether it is about triggers, which are the project's: one may take from a queue that is nothing of the function's.
+    pub(super) const fn is_about_triggers(self) -> bool {
+        matches!(
+            self,
+            Self::ListTriggers
+                | Self::CreateTrigger
+                | Self::DeleteTriggers
+                | Self::ShowTrigger
+                | Self::UpdateTrigger
+                | Self::DeleteTrigger
+        )
     }
 
     /// Whether it changes what others rely on, and so is noted.

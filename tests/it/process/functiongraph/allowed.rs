@@ -12,9 +12,13 @@ use crate::process::support::{Answer, Server, prebuilt};
 
 /// Makes an account of the project with this role on the project, and returns a token of it.
 async fn account(server: &Server, name: &str, role: &str) -> String {
+    account_on(server, name, role, &format!("namespace:{PROJECT}")).await
+}
+
+async fn account_on(server: &Server, name: &str, role: &str, on: &str) -> String {
     let account = |rest: &str| format!("/v1/accounts/{name}{rest}?namespace={PROJECT}");
     server.put(&account(""), "").await.is(201);
-    let grant = json!({ "role": role, "on": format!("namespace:{PROJECT}") }).to_string();
+    let grant = json!({ "role": role, "on": on }).to_string();
     server.post(&account("/roles"), grant).await.is(200);
     let made = server.post(&account("/tokens"), "").await.is(201).json();
     made["token"].as_str().unwrap().to_owned()
@@ -62,6 +66,40 @@ async fn a_token_says_who_asks_and_each_operation_needs_its_role() {
         "{noted:?}"
     );
     assert!(!noted.iter().any(|it| it.contains("GET")), "{noted:?}");
+}
+
+#[tokio::test]
+async fn triggers_are_the_projects_and_no_business_of_whoever_may_edit_one_function() {
+    let server = Server::asking(&[]).await;
+    create(&server, "test", "echo").await;
+    server.put(&format!("/v1/queues/jobs?namespace={PROJECT}"), "").await.is(201);
+    let work = format!("/v1/triggers/work?namespace={PROJECT}");
+    server.put(&work, r#"{"kind": "queue", "function": "test", "queue": "jobs"}"#).await.is(201);
+    let all = path(&format!("/triggers/{}", urn("test")));
+    let id = server.get(&all).await.is(200).json()[0]["trigger_id"].as_str().unwrap().to_owned();
+
+    let one = account_on(&server, "one", "functions.editor", &format!("function:{PROJECT}/test")).await;
+    with_token(&server, Method::GET, &of("test", "config"), &one, String::new()).await.is(200);
+    let timer = json!({
+        "trigger_type_code": "TIMER",
+        "event_data": { "name": "often", "schedule_type": "Rate", "schedule": "3m" },
+    });
+    let function = path(&format!("/functions/{}", urn("test")));
+    let part = format!("`namespace:{PROJECT}`");
+    for (method, path, body) in [
+        (Method::GET, all.clone(), String::new()),
+        (Method::POST, all.clone(), timer.to_string()),
+        (Method::PUT, format!("{all}/DMS/{id}"), r#"{"trigger_status": "DISABLED"}"#.to_owned()),
+        (Method::DELETE, format!("{all}/DMS/{id}"), String::new()),
+        (Method::DELETE, all.clone(), String::new()),
+        (Method::DELETE, function.clone(), String::new()), // which would take the trigger along
+    ] {
+        refused(&with_token(&server, method, &path, &one, body).await, 403, "FSS.0403", &part);
+    }
+    assert_eq!(server.get(&work).await.is(200).json()["enabled"], true);
+    let editor = account(&server, "editor", "functions.editor").await;
+    with_token(&server, Method::DELETE, &function, &editor, String::new()).await.is(204);
+    server.get(&work).await.is(404);
 }
 
 #[tokio::test]
