@@ -60,7 +60,7 @@ async fn set(call: &Call, mut changing: Changing<'_>, name: AliasName, body: &Fi
     changing.kept.aliases.insert(name.clone(), wanted.kept);
     changing.save().await?;
     let function = call.runtime.function(&path)?;
-    Ok(json::ok(&shown(&function, &Kept::of(&function), &name)))
+    Ok(json::ok(&shown(&function, &Kept::of(&call.runtime, &function), &name)))
 }
 
 impl Wanted {
@@ -69,9 +69,10 @@ impl Wanted {
         let version = body.text("version").map_err(|error| error.coded(Code::VERSION))?;
         let version = version.ok_or_else(|| missing(Code::VERSION, "version"))?;
         let number = existing(call, function, kept, version)?;
+        let version = if version == LATEST { LATEST.to_owned() } else { kept.fixed_name_of(number) };
         let others = function.aliases.keys().filter(|other| *other != name);
         if let Some(other) =
-            others.into_iter().find(|other| version_of(function, kept, other).as_deref() == Some(version))
+            others.into_iter().find(|other| version_of(function, kept, other).as_deref() == Some(&*version))
         {
             let message = format!("the version '{version}' has the alias '{other}' already");
             return Err(FssError::new(Code::VERSION_HAS_ALIAS, message));
@@ -86,7 +87,7 @@ impl Wanted {
             follows: version == LATEST,
             strategy: strategy.map(|strategy| Value::Object(strategy.members().clone())),
         };
-        Ok(Self { number, weights: weights(call, changing, version, number, body)?, kept })
+        Ok(Self { number, weights: weights(call, changing, &version, number, body)?, kept })
     }
 }
 
@@ -131,7 +132,7 @@ fn weights(
 
 pub(super) fn list(call: &Call) -> Answer {
     let function = call.runtime.function(&call.urn()?.path)?;
-    let kept = Kept::of(&function);
+    let kept = Kept::of(&call.runtime, &function);
     let all: Vec<Value> = function.aliases.keys().map(|name| shown(&function, &kept, name)).collect();
     Ok(json::ok(&all))
 }
@@ -140,7 +141,7 @@ pub(super) fn show(call: &Call) -> Answer {
     let name = alias(call.last())?;
     let function = call.runtime.function(&call.urn()?.path)?;
     there(&function, &name)?;
-    Ok(json::ok(&shown(&function, &Kept::of(&function), &name)))
+    Ok(json::ok(&shown(&function, &Kept::of(&call.runtime, &function), &name)))
 }
 
 pub(super) async fn delete(call: &Call) -> Answer {

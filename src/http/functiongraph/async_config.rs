@@ -44,7 +44,7 @@ struct About {
 
 impl About {
     fn of(call: &Call) -> Result<Self, FssError> {
-        let urn = call.urn()?.clone();
+        let mut urn = call.urn()?.clone();
         if urn.is_alias() {
             let message = format!(
                 "`{urn}` is an alias, which takes no asynchronous configuration: send the URN of the function or of a version"
@@ -53,7 +53,9 @@ impl About {
         }
         let subject = match kept::qualifier(&call.runtime, &urn)? {
             qualifier @ Qualifier::Version(number) => {
-                call.runtime.describe(&urn.path, &qualifier)?;
+                let function = call.runtime.describe(&urn.path, &qualifier)?.function;
+                // By its number it is the same: what is kept of it stands under its name.
+                urn.which = Which::Version(Kept::of(&call.runtime, &function).fixed_name_of(number));
                 Subject::Version(number)
             }
             Qualifier::Latest | Qualifier::Alias(_) => Subject::Function,
@@ -83,7 +85,7 @@ impl About {
     /// The configuration as it is answered.
     fn written(&self, runtime: &Runtime, function: &Function) -> Result<Value, FssError> {
         let config = self.config(function).ok_or_else(|| self.none())?;
-        let kept = Kept::of(function).async_configs.remove(self.key());
+        let kept = Kept::of(runtime, function).async_configs.remove(self.key());
         Ok(written(runtime, function, &self.urn, config, kept.unwrap_or_default()))
     }
 }
@@ -131,7 +133,7 @@ pub(super) fn list(call: &Call) -> Answer {
     let number = |name: &str| call.asked_number(name).map(|it| usize::try_from(it.unwrap_or(0)).unwrap_or(usize::MAX));
     let (marker, limit) = (number("marker")?, number("limit")?);
     let limit = if limit == 0 { PAGE.0 } else { limit.min(PAGE.1) };
-    let kept = Kept::of(&function);
+    let kept = Kept::of(&call.runtime, &function);
     let of_versions = function.version_configs.keys().map(|number| Which::Version(kept.name_of(&function, *number)));
     let own = function.async_config.iter().map(|_| Which::Latest);
     let subjects = own.clone().map(|_| Subject::Function);

@@ -144,7 +144,7 @@ fn urn_of(runtime: &Runtime, target: &FunctionTarget) -> String {
         Qualifier::Latest => Which::Latest,
         Qualifier::Alias(alias) => Which::Alias(alias.clone()),
         Qualifier::Version(number) => {
-            let name = function.map(|function| Kept::of(&function).name_of(&function, *number));
+            let name = function.map(|function| Kept::of(runtime, &function).name_of(&function, *number));
             Which::Version(name.unwrap_or_else(|| number.to_string()))
         }
     };

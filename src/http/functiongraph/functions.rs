@@ -254,6 +254,8 @@ async fn delete_version(call: &Call, urn: &Urn, name: &str) -> Result<(), FssErr
     let mut changing = Changing::begin(&call.runtime, &urn.path).await?;
     let number = changing.kept.number_of(&changing.function, name);
     let number = number.ok_or_else(|| kept::no_version(&urn.path, name))?;
+    let name = changing.kept.fixed_name_of(number); // it may have been asked for by its number
+    let name = name.as_str();
     let is_published = changing.kept.versions.contains_key(name);
     let follows = |alias: &_| changing.kept.follows(alias);
     let named = changing.function.aliases.iter().find(|(alias, to)| **to == number && !follows(alias));

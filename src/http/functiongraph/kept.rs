@@ -2,7 +2,8 @@
 //! what was said of aliases and of asynchronous configurations. It is an annotation of the function, and goes with it.
 //!
 //! A published name stands for a number of the runtime's; `latest`, the head, is its newest version. Whoever names no
-//! published version but a number means the runtime's own: a function deployed elsewhere has versions, too.
+//! published version but a number means the runtime's own: a function deployed elsewhere has versions, too. Where that was
+//! published, it is the version of that name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,12 +72,37 @@ pub(super) struct AsyncKept {
 
 impl Kept {
     /// What is kept of a function; nothing of one that was deployed elsewhere.
-    pub(super) fn of(function: &Function) -> Self {
+    pub(super) fn of(runtime: &Runtime, function: &Function) -> Self {
         let text = function.annotations.get(DIALECT).map_or("{}", String::as_str);
-        serde_json::from_str(text).unwrap_or_else(|error| {
+        let mut kept: Self = serde_json::from_str(text).unwrap_or_else(|error| {
             tracing::error!(%error, function = %function.path, "what the FunctionGraph dialect kept cannot be read");
             Self::default()
-        })
+        });
+        kept.forget_versions(|number| runtime.describe(&function.path, &Qualifier::Version(number)).is_err());
+        kept
+    }
+
+    /// A version that is gone has no name: another dialect may have deleted it, or a crash have come before this was kept.
+    fn forget_versions(&mut self, is_gone: impl Fn(VersionNumber) -> bool) {
+        let Self { versions, async_configs, .. } = self;
+        versions.retain(|name, published| {
+            let stays = !is_gone(published.number);
+            if !stays {
+                async_configs.remove(name);
+            }
+            stays
+        });
+    }
+
+    /// Gives a version a name, under which goes on what was said of it by its number.
+    pub(super) fn publish(&mut self, name: String, published: Published) {
+        let by_number = published.number.to_string();
+        if !self.versions.contains_key(&by_number)
+            && let Some(said) = self.async_configs.remove(&by_number)
+        {
+            self.async_configs.insert(name.clone(), said);
+        }
+        self.versions.insert(name, published);
     }
 
     /// The published name of a version, or its number: what stays the same when the head moves on.
@@ -112,7 +138,7 @@ impl Kept {
 /// What a URN means to the runtime. The function is there; whether the version is, is the runtime's to say.
 pub(super) fn qualifier(runtime: &Runtime, urn: &Urn) -> Result<Qualifier, FssError> {
     let function = runtime.function(&urn.path)?;
-    let kept = Kept::of(&function);
+    let kept = Kept::of(runtime, &function);
     match &urn.which {
         Which::Whole | Which::Latest => Ok(Qualifier::Latest),
         // Somebody may have deployed elsewhere since: the runtime's alias stays behind then.
@@ -139,7 +165,7 @@ impl<'a> Changing<'a> {
     pub(super) async fn begin(runtime: &'a Runtime, path: &FunctionPath) -> Result<Self, FssError> {
         let alone = CHANGING.lock().await;
         let function = runtime.function(path)?;
-        let kept = Kept::of(&function);
+        let kept = Kept::of(runtime, &function);
         Ok(Self { runtime, function, before: kept.clone(), kept, _alone: alone })
     }
 

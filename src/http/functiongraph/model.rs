@@ -97,7 +97,7 @@ pub(super) fn asked(call: &Call) -> Result<(Described, String), FssError> {
     let name = match urn.which {
         Which::Whole | Which::Latest => LATEST.to_owned(),
         Which::Version(_) | Which::Alias(_) => {
-            Kept::of(&described.function).name_of(&described.function, described.version.number)
+            Kept::of(&call.runtime, &described.function).name_of(&described.function, described.version.number)
         }
     };
     Ok((described, name))

@@ -56,7 +56,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         return Err(FssError::parameter(message));
     }
     let published = Published { number, description: description.clone(), at: call.runtime.now() };
-    changing.kept.versions.insert(name, published);
+    changing.kept.publish(name, published);
     changing.save().await?;
     Ok(json::ok(&described(shown, &description)))
 }
@@ -91,7 +91,8 @@ pub(super) fn list(call: &Call) -> Answer {
     let (marker, most) = call.page()?;
     let path = &call.urn()?.path;
     let head = call.runtime.describe(path, &Qualifier::Latest)?;
-    let mut published: Vec<(String, Published)> = Kept::of(&head.function).versions.into_iter().collect();
+    let mut published: Vec<(String, Published)> =
+        Kept::of(&call.runtime, &head.function).versions.into_iter().collect();
     published.sort_by_key(|(_, published)| published.at);
     let versions = call.runtime.versions(path)?;
     let mut all = vec![described(model::shown(&head, LATEST), "")];

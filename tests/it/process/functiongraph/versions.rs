@@ -120,3 +120,34 @@ async fn a_version_is_deleted_by_its_urn_and_everything_else_stays() {
     assert_eq!(versions["versions"].as_array().unwrap().len(), 1, "{versions}");
     publish(&server, &json!({ "version": "v2" })).await.is(200);
 }
+
+#[tokio::test]
+async fn a_published_version_goes_by_its_number_and_in_another_dialect_as_it_does_by_its_name() {
+    let server = Server::in_memory().await;
+    let made = create(&server, "test", "echo").await;
+    let version = |name: &str| path(&format!("/functions/{}:{name}", urn("test")));
+    let config = |name: &str| format!("{}/async-invoke-config", version(name));
+    let elsewhere = format!("/functions/v1/versions/{}-2", made["func_id"].as_str().unwrap());
+    for (number, deleted) in [("1", version("1")), ("2", elsewhere)] {
+        publish(&server, &json!({ "version": "v1" })).await.is(200);
+        let said = server.put(&config(number), r#"{"log_group_id": "g"}"#).await.is(200).json();
+        assert_eq!(said["func_urn"], format!("{}:v1", urn("test")));
+        assert_eq!(server.get(&config("v1")).await.is(200).json(), said);
+        let alias = json!({ "name": "prod", "version": number }).to_string();
+        assert_eq!(server.post(&of("test", "aliases"), alias).await.is(200).json()["version"], "v1");
+        let again = json!({ "name": "again", "version": "v1" }).to_string();
+        refused(&server.post(&of("test", "aliases"), again).await, 409, "FSS.1066", "'prod'");
+        server.delete(&of("test", "aliases/prod")).await.is(204);
+
+        describe(&server, &format!("after {number}")).await;
+        let answer = server.delete(&deleted).await;
+        assert!([200, 204].contains(&answer.status), "{}", answer.text());
+        refused(&shown(&server, "v1").await, 404, "FSS.1052", "'v1'");
+        refused(&server.delete(&version("v1")).await, 404, "FSS.1052", "'v1'");
+        assert_eq!(server.get(&of("test", "versions")).await.is(200).json()["count"], 1);
+    }
+    // Of the name nothing is left but that it can be given again, by which also goes what was said of the number.
+    server.put(&config("3"), r#"{"max_async_retry_attempts": 3, "log_group_id": "h"}"#).await.is(200);
+    publish(&server, &json!({ "version": "v1" })).await.is(200);
+    assert_eq!(server.get(&config("v1")).await.is(200).json()["log_group_id"], "h");
+}
