@@ -56,8 +56,9 @@ pub(super) async fn update(call: &Call) -> Answer {
 async fn set(call: &Call, mut changing: Changing<'_>, name: AliasName, body: &Fields) -> Answer {
     let wanted = Wanted::read(call, &changing, &name, body)?;
     let path = changing.function.path.clone();
-    call.runtime.alias(&path, name.clone(), Some((wanted.number, wanted.weights))).await?;
     changing.kept.aliases.insert(name.clone(), wanted.kept);
+    changing.fits()?;
+    call.runtime.alias(&path, name.clone(), Some((wanted.number, wanted.weights))).await?;
     changing.save().await?;
     let function = call.runtime.function(&path)?;
     Ok(json::ok(&shown(&function, &Kept::of(&call.runtime, &function), &name)))

@@ -86,8 +86,13 @@ fn with_id(mut response: Response) -> Response {
 
 async fn handled(runtime: Runtime, request: Request) -> Answer {
     let Route { operation, places } = routes::route(request.method(), request.uri())?;
-    let call = Call::read(runtime, operation, places, request).await?;
-    let answered = run(operation, &call).await;
+    let call = Call::read(runtime.clone(), operation, places, request).await?;
+    let answered = if operation.is_change() {
+        // Many take several steps, which a client that hangs up must not leave half done.
+        runtime.see_through("functiongraph", async move { Box::pin(run(operation, &call)).await }).await?
+    } else {
+        run(operation, &call).await
+    };
     if operation.is_invocation() { answered.map_err(FssError::of_invocation) } else { answered }
 }
 

@@ -130,6 +130,9 @@ async fn what_an_alias_cannot_be_is_refused_with_its_code() {
     ] {
         refused(&set(&server, &body).await, status, code, part);
     }
+    let strategy = json!({ "v1": { "rules": ["r".repeat(70_000)] } });
+    let body = json!({ "name": "new", "version": "v2", "additional_version_strategy": strategy });
+    refused(&set(&server, &body).await, 400, "FSS.0400", "shorter texts");
     refused(&change(&server, "none", &json!({ "version": "v2" })).await, 404, "FSS.1053", "'none'");
     refused(&change(&server, "prod", &json!({})).await, 400, "FSS.1015", "`version`");
     refused(&server.delete(&of("test", "aliases/none")).await, 404, "FSS.1053", "'none'");
