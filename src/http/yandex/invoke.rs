@@ -25,11 +25,11 @@ use crate::http::problem::{Problem, mark_fault};
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
 use crate::model::function::{Entrypoint, Function};
-use crate::model::names::{FunctionId, Qualifier};
+use crate::model::names::{FunctionId, InvocationId, Qualifier};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::runtime::{Ask, Error, Runtime};
 
-/// Which request an answer is to: the same as in the event.
+/// Which request an answer is to: the same as in the event, or the id of the invocation that was left to the queue.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Says that the function failed, and not we.
 const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-function-error");
@@ -61,19 +61,21 @@ pub(in crate::http) fn refusal(problem: &Problem) -> Response {
 pub(in crate::http) async fn call(runtime: &Runtime, id: FunctionId, request: Request) -> Response {
     let request_id = Uuid::new_v4();
     let answered = called(runtime, id, request, request_id).await;
-    let mut response = answered.unwrap_or_else(|response| *response);
-    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+    let (mut response, accepted) = answered.unwrap_or_else(|response| (*response, None));
+    let request_id = accepted.map_or_else(|| request_id.to_string(), |id| id.to_string());
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }
 
+/// The answer, and the invocation that will give it later where that is what was asked for.
 async fn called(
     runtime: &Runtime,
     id: FunctionId,
     request: Request,
     request_id: Uuid,
-) -> Result<Response, Box<Response>> {
+) -> Result<(Response, Option<InvocationId>), Box<Response>> {
     let no = |status: StatusCode, why: &str| Box::new(refused(status, why, request_id));
     let of_problem = |problem: Problem| no(problem.status(), problem.detail());
     let of_error = |error: Error| Box::new(failed(error, request_id));
@@ -108,15 +110,16 @@ async fn called(
         ..Ask::now(function.path.clone(), wanted.qualifier, input)
     };
     if wanted.integration == Integration::Async {
-        runtime.accept(ask).await.map_err(of_error)?;
-        return Ok(StatusCode::ACCEPTED.into_response());
+        let accepted = runtime.accept(ask).await.map_err(of_error)?;
+        return Ok((StatusCode::ACCEPTED.into_response(), Some(accepted.id)));
     }
     let reply = runtime.invoke(ask).await.map_err(of_error)?.reply;
-    match wanted.integration {
+    let response = match wanted.integration {
         Integration::Event if !is_http => event::to_response(&reply.body)
-            .map_err(|why| Box::new(function_failed(StatusCode::BAD_GATEWAY, &why, "InvalidResponse"))),
-        Integration::Async | Integration::Event | Integration::Raw => Ok(given(reply)),
-    }
+            .map_err(|why| Box::new(function_failed(StatusCode::BAD_GATEWAY, &why, "InvalidResponse")))?,
+        Integration::Async | Integration::Event | Integration::Raw => given(reply),
+    };
+    Ok((response, None))
 }
 
 fn may_invoke(runtime: &Runtime, head: &Parts, function: &Arc<Function>) -> Result<(), Error> {

@@ -173,13 +173,15 @@ async fn a_function_lives_its_whole_life_over_rest() {
 
     let answer = server.post(&format!("/{id}?a=1"), "hello").await.is(201);
     assert_eq!((answer.text().as_str(), answer.header("x-made-by")), ("made", "wasm"));
-    server.post(&format!("/{id}?integration=async"), "hello").await.is(202);
+    let accepted = server.post(&format!("/{id}?integration=async"), "hello").await.is(202);
     let received = until("the message", async || {
         let receive =
             server.post("/v1/queues/good/receive?namespace=b1gfolder", r#"{"wait_s": 1}"#).await.is(200).json();
         receive["messages"][0]["body"].as_str().map(ToOwned::to_owned)
     });
     assert_eq!(serde_json::from_str::<Value>(&received.await).unwrap()["body"], "made");
+    let looked_up = server.settled(accepted.header("x-request-id"), "succeeded").await;
+    assert_eq!(looked_up["function"], "resize");
 
     // What was done, and what was said, is there after a crash.
     let server = server.killed().await.restarted().await;
