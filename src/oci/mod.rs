@@ -31,7 +31,6 @@ use crate::model::bounds;
 use crate::model::names::Digest;
 use crate::model::secret::SecretValue;
 use crate::outbound::{Allowed, InvalidAllowed};
-use crate::store::{Store, StoreError};
 use crate::tls::UnusableAuthority;
 use manifest::Layer;
 use wire::{Session, Ways};
@@ -50,8 +49,6 @@ pub struct Images {
 }
 
 struct Parts {
-    /// Where modules are kept by their digests: what is there is not sent again.
-    store: Arc<dyn Store>,
     ways: Ways,
     pulls: Semaphore,
 }
@@ -113,9 +110,6 @@ pub enum PullError {
     /// The registry has no such image.
     #[error("there is no image `{0}`: look at its name and its tag")]
     NotFound(String),
-    /// The store could not be asked for what is kept of it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// It is larger than anything that is deployed.
     #[error("{what} of `{reference}` is too large: it may have {most} bytes")]
     TooLarge {
@@ -148,13 +142,12 @@ impl Images {
     /// Pulls from registries at public addresses, and at those of `private`; from those on this machine too where the
     /// server asks nobody. Trusts the authorities in the file `authority` besides the public ones.
     pub fn new(
-        store: Arc<dyn Store>,
         private: &[String],
         authentication: Authentication,
         authority: Option<&Path>,
     ) -> Result<Self, UnusableImages> {
         let ways = Ways::new(&Allowed::of(private)?, private, authentication, authority)?;
-        Ok(Self { parts: Arc::new(Parts { store, ways, pulls: Semaphore::new(MAX_PULLS) }) })
+        Ok(Self { parts: Arc::new(Parts { ways, pulls: Semaphore::new(MAX_PULLS) }) })
     }
 
     /// Pulls a module.
@@ -178,21 +171,15 @@ impl Images {
             return Err(unusable(reference, "its list leads to another list".to_owned()));
         };
         let layer = manifest::module_layer(&image).map_err(|why| unusable(reference, why))?;
-        let content = self.content(&mut session, reference, &layer).await?;
+        let content = Self::content(&mut session, reference, &layer).await?;
         let module = layer::module(content).await.map_err(|why| unusable(reference, why))?;
         Ok(Image { reference: reference.clone(), digest, module })
     }
 
-    /// What is in a layer: of a module that is kept here, what is kept.
-    async fn content(
-        &self,
-        session: &mut Session<'_>,
-        reference: &ImageReference,
-        layer: &Layer,
-    ) -> Result<Bytes, PullError> {
-        if let Some(kept) = self.parts.store.module(layer.digest).await? {
-            return Ok(kept);
-        }
+    /// What is in a layer. It is sent also where a module with its digest is kept here: that may be another namespace's, and
+    /// whoever names a digest need not have what it is of. Nor is it enough that the registry says that it has it, for that
+    /// may be anybody's.
+    async fn content(session: &mut Session<'_>, reference: &ImageReference, layer: &Layer) -> Result<Bytes, PullError> {
         let (what, most) = ("the layer", bounds::MAX_MODULE_BYTES);
         if layer.bytes > most as u64 {
             return Err(PullError::TooLarge { reference: reference.to_string(), what, most });

@@ -35,7 +35,7 @@ impl Inside {
         let triggers = ground.triggers(&outward.queues, &desk).await?;
         let targets: Arc<dyn Targets> = Arc::new(outward.carrier.clone());
         ground.registry.ask_about_targets(&targets);
-        let images = images(&ground, config)?;
+        let images = images(config)?;
         let operations = Operations::open(ground.store.clone(), ground.clock.clone(), ground.tasks.clone()).await?;
         let (dispatch, slots) = ground.dispatch(config, &worker, &outward.carrier);
         let Ground { store, clock, tasks, engine, max_concurrency, registry, vault, access, .. } = ground;
@@ -76,7 +76,7 @@ impl Inside {
 }
 
 /// What pulls modules from registries.
-fn images(ground: &Ground, config: &Config) -> Result<Images, ServeError> {
+fn images(config: &Config) -> Result<Images, ServeError> {
     let (private, ca) = (&config.private_targets, config.outbound_ca.as_deref());
-    Ok(Images::new(ground.store.clone(), private, config.authentication, ca)?)
+    Ok(Images::new(private, config.authentication, ca)?)
 }

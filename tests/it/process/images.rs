@@ -134,6 +134,18 @@ async fn a_layer_or_a_manifest_that_was_changed_is_not_deployed() {
 }
 
 #[tokio::test]
+async fn whoever_knows_the_digest_of_a_module_that_another_has_deployed_does_not_get_it() {
+    let Some(registry) = Registry::start().await else { return skipped(NO_REGISTRY) };
+    let (server, module) = (Server::in_memory().await, prebuilt("describe"));
+    server.deploy("theirs", module.clone()).await;
+    registry.push_module("a:1", &module).await;
+    fs::remove_file(registry.blob(&digest(&module))).unwrap();
+    let source = json!({"source": format!("oci://{}/a:1", registry.address)});
+    deploy(&server, "mine", &source).await.refusal(422, "image_not_found", "a:1");
+    server.get("/v1/functions/mine").await.problem(404, "function_not_found");
+}
+
+#[tokio::test]
 async fn a_registry_that_knows_its_users_is_shown_a_secret() {
     let Some(registry) = Registry::with_user().await else { return skipped(NO_REGISTRY) };
     let server = Server::in_memory().await;

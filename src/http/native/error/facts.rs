@@ -254,7 +254,6 @@ fn image(error: &PullError) -> Facts {
         PullError::Denied { .. } => caller(S::UNPROCESSABLE_ENTITY, "image_denied"),
         PullError::NotAllowed { .. } => caller(S::FORBIDDEN, "image_not_allowed"),
         PullError::NotFound(_) => caller(S::UNPROCESSABLE_ENTITY, "image_not_found"),
-        PullError::Store(error) => store(error),
         PullError::Digest { .. } | PullError::TooLarge { .. } | PullError::Unusable { .. } => {
             caller(S::UNPROCESSABLE_ENTITY, "image_refused")
         }
