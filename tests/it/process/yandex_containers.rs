@@ -185,6 +185,29 @@ async fn the_revision_that_was_deployed_last_is_active_until_another_is_gone_bac
 }
 
 #[tokio::test]
+async fn of_changes_of_a_container_at_once_none_takes_back_another() {
+    let server = Server::durable().await; // where a change takes long enough for another to come between
+    let container = created(&server, "shared").await;
+    let path = format!("/containers/v1/containers/{container}");
+    let bind = async |nth: usize| {
+        let binding =
+            json!({"roleId": "viewer", "subject": {"id": format!("account-{nth}"), "type": "serviceAccount"}});
+        let deltas = json!({"accessBindingDeltas": [{"action": "ADD", "accessBinding": binding}]});
+        done(&server, post(&server, &format!("{path}:updateAccessBindings"), &deltas).await).await;
+    };
+    let describe = async {
+        for description in ["a", "b", "c"] {
+            let change = json!({"updateMask": "description", "description": description});
+            done(&server, server.send(server.request(Method::PATCH, &path).json(&change)).await).await;
+        }
+    };
+    tokio::join!(futures::future::join_all((0..24).map(bind)), describe);
+    let bindings = server.get(&format!("{path}:listAccessBindings")).await.is(200).json();
+    assert_eq!(bindings["accessBindings"].as_array().unwrap().len(), 24, "{bindings:#}");
+    assert_eq!(server.get(&path).await.is(200).json()["description"], "c");
+}
+
+#[tokio::test]
 async fn a_container_answers_at_its_own_url_now_or_later() {
     let server = server().await;
     let container = created(&server, "hello").await;

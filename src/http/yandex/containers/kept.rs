@@ -2,19 +2,20 @@
 //! that says so, a revision one of its versions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use prost::Name as _;
 use prost_reflect::DynamicMessage;
 use serde::{Deserialize, Serialize};
 use tonic::Status;
 
+use super::super::functions::kept::{DIALECT, rewrite};
 use super::super::proto::access::{AccessBinding, Subject};
 use super::super::proto::containers::Revision;
 use super::super::proto::{self, POOL};
 use crate::model::function::{Annotations, Function, Version};
-
-/// Whose annotations these are.
-pub(super) const DIALECT: &str = "yandex";
+use crate::model::names::FunctionPath;
+use crate::runtime::Runtime;
 
 /// What is kept of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +53,12 @@ impl Kept {
         kept.container.then_some(kept)
     }
 
-    pub(super) fn text(&self) -> Result<String, Status> {
+    /// As an annotation of a container that is to be.
+    pub(super) fn annotations(&self) -> Result<Annotations, Status> {
+        Ok(Annotations::from([(DIALECT.to_owned(), self.text()?)]))
+    }
+
+    fn text(&self) -> Result<String, Status> {
         serde_json::to_string(self).map_err(|error| Status::internal(error.to_string()))
     }
 
@@ -80,6 +86,21 @@ impl Kept {
         let binding = Binding::of(binding);
         self.bindings.retain(|kept| *kept != binding);
     }
+}
+
+/// Changes what is kept of a container.
+pub(super) async fn edit(
+    runtime: &Runtime,
+    path: &FunctionPath,
+    change: impl FnOnce(&mut Kept) -> Result<(), Status>,
+) -> Result<Arc<Function>, Status> {
+    let edited = |function: &Function| {
+        let gone = || Status::not_found(format!("there is no container `{path}`"));
+        let mut kept = Kept::of(function).ok_or_else(gone)?;
+        change(&mut kept)?;
+        kept.text()
+    };
+    rewrite(runtime, path, edited).await
 }
 
 impl Binding {

@@ -30,11 +30,11 @@ use super::proto::containers::{
 use super::proto::operation::Operation;
 use super::status::{self, invalid};
 use crate::model::access::{Permission, Scope};
-use crate::model::function::{Annotations, Function, Version, Weights};
+use crate::model::function::{Function, Version, Weights};
 use crate::model::names::{FunctionName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::runtime::Runtime;
 use deploy::Order;
-use kept::{DIALECT, Kept};
+use kept::Kept;
 
 pub(super) use call::call;
 pub(super) use kept::is_container;
@@ -86,20 +86,15 @@ impl Containers {
         shown::container(function, &Kept::of(function).unwrap_or_default(), &self.places)
     }
 
-    /// Keeps something else of a container.
-    async fn keep(&self, function: &Function, kept: &Kept) -> Result<Arc<Function>, Status> {
-        let annotated = self.runtime.annotate_function(&function.path, DIALECT, Some(kept.text()?)).await;
-        annotated.map_err(status::status)
-    }
-
-    async fn bindings_changed(
+    async fn change_bindings(
         &self,
         asked: &Asked,
-        function: &Function,
-        kept: &Kept,
+        id: String,
+        change: impl FnOnce(&mut Kept) -> Result<(), Status>,
     ) -> Result<Response<Operation>, Status> {
-        self.keep(function, kept).await?;
-        let id = function.id.to_string();
+        let (function, _) = self.find(asked, &id, Permission::FunctionsEdit)?;
+        asked.changes(format!("container {}", function.path));
+        kept::edit(&self.runtime, &function.path, change).await?;
         let metadata = a::SetAccessBindingsMetadata { resource_id: id.clone() };
         let about = About { description: "Set access bindings", namespace: &function.path.namespace, subject: &id };
         done(&self.runtime, about.begun(asked, &metadata), &()).await
@@ -126,8 +121,7 @@ impl ContainerService for Containers {
         let path = FunctionPath { namespace, name: named(&wanted)? };
         asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&path))?;
         asked.changes(format!("container {path}"));
-        let kept = Kept::new(description, labels);
-        let annotations = Annotations::from([(DIALECT.to_owned(), kept.text()?)]);
+        let annotations = Kept::new(description, labels).annotations()?;
         let mut function = self.runtime.create_function(path, annotations).await.map_err(status::status)?;
         let id = function.id.to_string();
         if name.is_empty() {
@@ -143,24 +137,26 @@ impl ContainerService for Containers {
         let (asked, request) = taken(request)?;
         let UpdateContainerRequest { container_id: id, update_mask, name, description, labels } = request;
         let changes = masked(update_mask)?;
-        let (mut function, mut kept) = self.find(&asked, &id, Permission::FunctionsEdit)?;
+        let changes = |field: &str| changes.iter().any(|change| change == field);
+        let (mut function, _) = self.find(&asked, &id, Permission::FunctionsEdit)?;
         asked.changes(format!("container {}", function.path));
-        for field in changes {
-            match field.as_str() {
-                "description" => kept.description.clone_from(&description),
-                "labels" => kept.labels.clone_from(&labels),
-                _ => {
-                    let wanted = if name.is_empty() { shown::nameless(&id) } else { name.clone() };
-                    if wanted != function.path.name.as_str() {
-                        let to = FunctionPath { name: named(&wanted)?, namespace: function.path.namespace.clone() };
-                        asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&to))?;
-                        let renamed = self.runtime.rename_function(function.path.clone(), to.name).await;
-                        function = renamed.map_err(status::status)?;
-                    }
-                }
-            }
+        let wanted = if name.is_empty() { shown::nameless(&id) } else { name };
+        if changes("name") && wanted != function.path.name.as_str() {
+            let to = FunctionPath { name: named(&wanted)?, namespace: function.path.namespace.clone() };
+            asked.check(&self.runtime, Permission::FunctionsEdit, &Scope::function(&to))?;
+            let renamed = self.runtime.rename_function(function.path.clone(), to.name).await;
+            function = renamed.map_err(status::status)?;
         }
-        let function = self.keep(&function, &kept).await?;
+        let change = |kept: &mut Kept| {
+            if changes("description") {
+                kept.description = description;
+            }
+            if changes("labels") {
+                kept.labels = labels;
+            }
+            Ok(())
+        };
+        let function = kept::edit(&self.runtime, &function.path, change).await?;
         let metadata = UpdateContainerMetadata { container_id: id.clone() };
         let about = About { description: "Update container", namespace: &function.path.namespace, subject: &id };
         done(&self.runtime, about.begun(&asked, &metadata), &self.shown(&function)).await
@@ -255,10 +251,11 @@ impl ContainerService for Containers {
         request: Request<a::SetAccessBindingsRequest>,
     ) -> Result<Response<Operation>, Status> {
         let (asked, a::SetAccessBindingsRequest { resource_id, access_bindings }) = taken(request)?;
-        let (function, mut kept) = self.find(&asked, &resource_id, Permission::FunctionsEdit)?;
-        asked.changes(format!("container {}", function.path));
-        kept.set_bindings(access_bindings);
-        self.bindings_changed(&asked, &function, &kept).await
+        let change = |kept: &mut Kept| {
+            kept.set_bindings(access_bindings);
+            Ok(())
+        };
+        self.change_bindings(&asked, resource_id, change).await
     }
 
     async fn update_access_bindings(
@@ -266,19 +263,20 @@ impl ContainerService for Containers {
         request: Request<a::UpdateAccessBindingsRequest>,
     ) -> Result<Response<Operation>, Status> {
         let (asked, a::UpdateAccessBindingsRequest { resource_id, access_binding_deltas }) = taken(request)?;
-        let (function, mut kept) = self.find(&asked, &resource_id, Permission::FunctionsEdit)?;
-        asked.changes(format!("container {}", function.path));
-        for delta in access_binding_deltas {
-            let binding = delta.access_binding.clone().unwrap_or_default();
-            match delta.action() {
-                a::AccessBindingAction::Remove => kept.remove(binding),
-                a::AccessBindingAction::Add => kept.add(binding),
-                a::AccessBindingAction::Unspecified => {
-                    return Err(invalid("access_binding_deltas.action", "is neither ADD nor REMOVE"));
+        let change = |kept: &mut Kept| {
+            for delta in access_binding_deltas {
+                let binding = delta.access_binding.clone().unwrap_or_default();
+                match delta.action() {
+                    a::AccessBindingAction::Remove => kept.remove(binding),
+                    a::AccessBindingAction::Add => kept.add(binding),
+                    a::AccessBindingAction::Unspecified => {
+                        return Err(invalid("access_binding_deltas.action", "is neither ADD nor REMOVE"));
+                    }
                 }
             }
-        }
-        self.bindings_changed(&asked, &function, &kept).await
+            Ok(())
+        };
+        self.change_bindings(&asked, resource_id, change).await
     }
 }
 

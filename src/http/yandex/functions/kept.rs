@@ -104,15 +104,28 @@ impl Kept {
 }
 
 /// Changes what is kept of a function.
-pub(in crate::http::yandex) async fn edit(
+pub(super) async fn edit(
     runtime: &Runtime,
     path: &FunctionPath,
     change: impl FnOnce(&mut Kept),
 ) -> Result<Arc<Function>, Status> {
+    let edited = |function: &Function| {
+        let mut kept = Kept::of(function);
+        change(&mut kept);
+        Ok(kept.text())
+    };
+    rewrite(runtime, path, edited).await
+}
+
+/// Has something else kept of a function, or of a container, which is made of what is.
+pub(in crate::http::yandex) async fn rewrite(
+    runtime: &Runtime,
+    path: &FunctionPath,
+    edited: impl FnOnce(&Function) -> Result<String, Status>,
+) -> Result<Arc<Function>, Status> {
     let _changing = CHANGING.lock().await;
-    let mut kept = Kept::of(&*runtime.function(path).map_err(status::status)?);
-    change(&mut kept);
-    runtime.annotate_function(path, DIALECT, Some(kept.text())).await.map_err(status::status)
+    let text = edited(&*runtime.function(path).map_err(status::status)?)?;
+    runtime.annotate_function(path, DIALECT, Some(text)).await.map_err(status::status)
 }
 
 /// What is kept of a version: as its service shows it, but for what follows from the runtime.
