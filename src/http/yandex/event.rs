@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use time::macros::format_description;
 use uuid::Uuid;
 
+use crate::http::passing::{is_of_connection, is_ours};
 use crate::model::time::Timestamp;
 
 /// The event of a request.
@@ -18,7 +19,7 @@ pub(super) fn of_request(head: &Parts, body: &[u8], id: Uuid, now: Timestamp) ->
     let (headers, multi_headers) = both(
         head.headers
             .iter()
-            .filter(|(name, _)| !is_between_us(name))
+            .filter(|(name, _)| !is_of_connection(name))
             .filter_map(|(name, value)| Some((titled(name.as_str()), value.to_str().ok()?.to_owned()))),
     );
     let query = head.uri.query().unwrap_or_default();
@@ -127,7 +128,7 @@ fn fields<'a>(answer: &'a Map<String, Value>, name: &str) -> Result<Vec<(&'a Str
 fn put(headers: &mut HeaderMap, name: &str, values: &[Value]) -> Result<(), String> {
     let told = || name.chars().take(60).collect::<String>();
     let name = HeaderName::try_from(name).map_err(|_| format!("`{}` is no name of a header", told()))?;
-    if is_between_us(&name) || is_ours(&name) {
+    if is_of_connection(&name) || is_ours(&name) {
         return Ok(());
     }
     headers.remove(&name);
@@ -141,26 +142,6 @@ fn put(headers: &mut HeaderMap, name: &str, values: &[Value]) -> Result<(), Stri
             .append(&name, HeaderValue::try_from(text).map_err(|_| format!("`{name}` has a text that no header has"))?);
     }
     Ok(())
-}
-
-/// Whether a header is between a client and us, or between us and a function: such are not passed on.
-pub(super) fn is_between_us(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
-/// Whether a header says something in our name.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    name.as_str().starts_with("tidemill-")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::access::Caller;
 use crate::engine::call::{Input, Reply, Request as GuestRequest};
 use crate::http::body;
 use crate::http::native::headers;
+use crate::http::passing::{without_connection_headers, without_our_headers};
 use crate::http::problem::{Problem, mark_fault};
 use crate::model::access::{Permission, Scope};
 use crate::model::bounds;
@@ -149,8 +150,7 @@ fn wanted(query: Option<&str>) -> Result<Wanted, String> {
 fn passed_on(head: &Parts, wanted: &Wanted, body: Bytes) -> GuestRequest {
     let path = if wanted.rest.is_empty() { "/".to_owned() } else { format!("/?{}", wanted.rest) };
     let uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
-    let headers = head.headers.iter().filter(|(name, _)| !event::is_between_us(name));
-    let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let headers = without_connection_headers(head.headers.clone());
     GuestRequest { method: head.method.clone(), uri, headers, body }
 }
 
@@ -160,8 +160,7 @@ fn given(reply: Reply) -> Response {
     let mut response = body.into_response();
     if let Some((status, headers)) = head {
         *response.status_mut() = status;
-        let own = headers.iter().filter(|(name, _)| !event::is_between_us(name) && !event::is_ours(name));
-        *response.headers_mut() = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+        *response.headers_mut() = without_our_headers(without_connection_headers(headers));
     } else if let Ok(value) = HeaderValue::from_str(&content_type)
         && !content_type.is_empty()
     {
