@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::function::{AsyncConfig, Function, Version};
 use crate::model::graph::{Edges, Graph, Node, Owner};
-use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, VersionNumber};
+use crate::model::names::{Edge, FunctionId, FunctionPath, Namespace, Qualifier, VersionNumber};
 
 /// Every function with its versions, by id and by name.
 #[derive(Clone, Default)]
@@ -134,6 +134,15 @@ impl Catalogue {
         let functions = functions.map(|function| function.path.to_string());
         let others = self.others.iter().filter(|(_, edges)| edges.iter().any(|(_, to)| *to == node));
         functions.chain(others.map(|(owner, _)| self.owner_name(owner))).collect()
+    }
+
+    /// The functions that have `qualifier` of the function `id` as a destination, for people.
+    pub fn leading_to_qualifier(&self, id: FunctionId, qualifier: &Qualifier) -> Vec<String> {
+        let names = |config: &AsyncConfig| {
+            config.destinations.functions().any(|(_, target)| target.id == id && target.qualifier == *qualifier)
+        };
+        let functions = self.functions(None, None).filter(|function| function.configs().any(names));
+        functions.map(|function| function.path.to_string()).collect()
     }
 
     /// Every edge, those of functions in order of names and then the others.

@@ -41,7 +41,7 @@ impl Registry {
         self.function(path)
     }
 
-    /// Points an alias at a version and, with weights, at others, or removes it.
+    /// Points an alias at a version and, with weights, at others, or removes it, which is refused while it is a destination.
     pub async fn alias(
         &self,
         path: FunctionPath,
@@ -50,11 +50,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         self.update(path, move |registry, function| {
             let Some((number, weights)) = to else {
-                function.weights.remove(&alias);
-                return match function.aliases.remove(&alias) {
-                    Some(_) => Ok(()),
-                    None => Err(unknown(function, Qualifier::Alias(alias))),
-                };
+                return registry.remove_alias(function, alias);
             };
             registry.existing(function, number)?;
             weights.keys().try_for_each(|other| registry.existing(function, *other))?;
@@ -105,6 +101,23 @@ impl Registry {
             weights: BTreeMap::new(),
             disabled: false,
         })
+    }
+
+    pub(super) fn remove_alias(&self, function: &mut Function, alias: AliasName) -> Result<(), RegistryError> {
+        function.weights.remove(&alias);
+        let removed = function.aliases.remove(&alias);
+        let qualifier = Qualifier::Alias(alias);
+        match removed {
+            Some(_) => self.is_no_destination(function, qualifier),
+            None => Err(unknown(function, qualifier)),
+        }
+    }
+
+    /// Refuses an alias or a version that is to go while others have it as a destination: what comes that way would fail.
+    pub(super) fn is_no_destination(&self, function: &Function, qualifier: Qualifier) -> Result<(), RegistryError> {
+        let used_by = self.read(|catalogue| catalogue.leading_to_qualifier(function.id, &qualifier));
+        let path = function.path.clone();
+        if used_by.is_empty() { Ok(()) } else { Err(RegistryError::QualifierInUse { path, qualifier, used_by }) }
     }
 
     pub(super) fn existing(&self, function: &Function, number: VersionNumber) -> Result<(), RegistryError> {

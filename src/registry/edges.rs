@@ -55,10 +55,9 @@ impl Changing {
 mod tests {
     use super::*;
     use crate::model::destination::OutsideKind;
-    use crate::model::function::AsyncConfig;
     use crate::model::graph::{Named, Node};
-    use crate::registry::tests::{kept, path, registry};
-    use crate::registry::{ConfigText, Removal, Subject};
+    use crate::registry::tests::{kept, leading_to, path, registry};
+    use crate::registry::{Removal, Subject};
 
     fn named(name: &str) -> Named {
         Named { namespace: "default".parse().unwrap(), name: name.to_owned() }
@@ -74,20 +73,6 @@ mod tests {
         tokio::task::yield_now().await; // as a commit takes its time
         changing.publish(owner, edges);
         Ok(())
-    }
-
-    fn leading_to(text: &str) -> ConfigText {
-        let AsyncConfig { retry, max_event_age, .. } = AsyncConfig::default();
-        let terms = crate::model::destination::Terms::default();
-        ConfigText {
-            retry,
-            max_event_age,
-            on_success: Some(text.parse().unwrap()),
-            on_failure: None,
-            success_terms: terms.clone(),
-            failure_terms: terms,
-            service_account: None,
-        }
     }
 
     #[tokio::test]

@@ -67,6 +67,16 @@ pub enum RegistryError {
         /// Those whose destination it is: names of functions, `trigger:NAME`, `topic:NAME`.
         used_by: Vec<String>,
     },
+    /// Others have an alias or a version of it as a destination.
+    #[error("`{path}@{qualifier}` is a destination of {}: change their configuration first", listed(.used_by))]
+    QualifierInUse {
+        /// The function.
+        path: FunctionPath,
+        /// The alias or the version.
+        qualifier: Qualifier,
+        /// The functions whose destination it is.
+        used_by: Vec<String>,
+    },
     /// A directory that it is granted cannot be.
     #[error(transparent)]
     Directory(RefusedDirectory),

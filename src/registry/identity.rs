@@ -1,12 +1,13 @@
 //! Changes of functions beside what they run: to be there before there is any code, to be called otherwise, to be switched
 //! off, to have a version less.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::change::annotated;
 use super::{Registry, RegistryError};
 use crate::model::function::{Annotations, Function};
-use crate::model::names::{FunctionName, FunctionPath, VersionNumber};
+use crate::model::names::{AliasName, FunctionName, FunctionPath, Qualifier, VersionNumber};
 use crate::store::Change;
 
 impl Registry {
@@ -78,9 +79,14 @@ impl Registry {
         self.function(path)
     }
 
-    /// Removes a version with its own configuration; what is queued for it settles as failed. Refused for the latest, and
-    /// while an alias leads to it.
-    pub async fn delete_version(&self, path: FunctionPath, number: VersionNumber) -> Result<(), RegistryError> {
+    /// Removes a version with its own configuration, and with those of `aliases` that are on it; what is queued for it settles
+    /// as failed. Refused for the latest, while another alias leads to it, and while it or one of them is a destination.
+    pub async fn delete_version(
+        &self,
+        path: FunctionPath,
+        number: VersionNumber,
+        aliases: BTreeSet<AliasName>,
+    ) -> Result<(), RegistryError> {
         self.change(move |registry| async move {
             let _changing = registry.parts.changing.lock().await;
             let mut function = (*registry.function(&path)?).clone();
@@ -88,12 +94,18 @@ impl Registry {
             if function.latest == Some(number) {
                 return Err(RegistryError::LatestVersion { path, number });
             }
+            for alias in aliases {
+                if function.aliases.get(&alias) == Some(&number) {
+                    registry.remove_alias(&mut function, alias)?;
+                }
+            }
             let leads = |to: &VersionNumber| *to == number;
             let weighted = function.weights.iter().find(|(_, weights)| weights.keys().any(leads));
             let alias = function.aliases.iter().find(|(_, to)| leads(to)).map(|(alias, _)| alias);
             if let Some(alias) = alias.or(weighted.map(|(alias, _)| alias)).cloned() {
                 return Err(RegistryError::VersionAliased { path, number, alias });
             }
+            registry.is_no_destination(&function, Qualifier::Version(number))?;
             function.version_configs.remove(&number);
             let id = function.id;
             let changes = vec![Change::PutFunction(Box::new(function.clone())), Change::RemoveVersion(id, number)];

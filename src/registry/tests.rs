@@ -1,11 +1,13 @@
 //! Functions for the tests of this room, and the tests of what they are besides their code.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
 use crate::engine::Settings;
-use crate::model::destination::{Destination, Destinations, Outside, OutsideKind};
+use crate::model::destination::{Destination, Destinations, Outside, OutsideKind, Terms};
 use crate::model::function::{Annotations, AsyncConfig, Weights};
+use crate::model::names::AliasName;
 use crate::model::samples;
 use crate::model::time::Timestamp;
 use crate::store::memory::MemoryStore;
@@ -36,12 +38,32 @@ pub(super) async fn registry(functions: Vec<Vec<Change>>) -> Registry {
     Registry::open(store, engine, Clock::starting_at(Timestamp::from_ms(0)), Tasks::default(), &live)
 }
 
+/// A configuration whose successes go there.
+pub(super) fn leading_to(text: &str) -> ConfigText {
+    let AsyncConfig { retry, max_event_age, .. } = AsyncConfig::default();
+    let terms = Terms::default();
+    ConfigText {
+        retry,
+        max_event_age,
+        on_success: Some(text.parse().unwrap()),
+        on_failure: None,
+        success_terms: terms.clone(),
+        failure_terms: terms,
+        service_account: None,
+    }
+}
+
 fn number(number: u32) -> VersionNumber {
     number.try_into().unwrap()
 }
 
 /// One function with two versions.
 async fn with_two_versions() -> Registry {
+    with_two_versions_and(Vec::new()).await
+}
+
+/// The same and what else is kept.
+async fn with_two_versions_and(others: Vec<Change>) -> Registry {
     let mut changes = kept("f", None);
     for change in kept("f", None) {
         match change {
@@ -54,7 +76,7 @@ async fn with_two_versions() -> Registry {
             _ => unreachable!(),
         }
     }
-    registry(vec![changes]).await
+    registry(vec![changes, others]).await
 }
 
 #[tokio::test]
@@ -85,17 +107,7 @@ async fn a_function_gets_another_name_unless_something_leads_to_it_or_the_name_i
     let names: Vec<_> = registry.read(|all| all.functions(None, None).map(|it| it.path.clone()).collect());
     assert_eq!(names, [path("g"), path("h")]);
 
-    let to_h = AsyncConfig { ..AsyncConfig::default() };
-    let text = ConfigText {
-        retry: to_h.retry,
-        max_event_age: to_h.max_event_age,
-        on_success: Some("function:h".parse().unwrap()),
-        on_failure: None,
-        success_terms: crate::model::destination::Terms::default(),
-        failure_terms: crate::model::destination::Terms::default(),
-        service_account: None,
-    };
-    registry.configure(path("g"), Subject::Function, text).await.unwrap();
+    registry.configure(path("g"), Subject::Function, leading_to("function:h")).await.unwrap();
     let refused = registry.rename(path("h"), path("i").name).await;
     assert!(matches!(&refused, Err(RegistryError::InUse { used_by, .. }) if *used_by == ["g"]), "{refused:?}");
 }
@@ -103,23 +115,50 @@ async fn a_function_gets_another_name_unless_something_leads_to_it_or_the_name_i
 #[tokio::test]
 async fn a_version_goes_unless_it_is_the_latest_or_an_alias_leads_to_it() {
     let registry = with_two_versions().await;
-    let latest = registry.delete_version(path("f"), number(2)).await;
+    let latest = registry.delete_version(path("f"), number(2), BTreeSet::new()).await;
     assert!(matches!(latest, Err(RegistryError::LatestVersion { .. })), "{latest:?}");
     registry
         .alias(path("f"), "blue".parse().unwrap(), Some((number(2), Weights::from([(number(1), 10)]))))
         .await
         .unwrap();
-    let weighted = registry.delete_version(path("f"), number(1)).await;
+    let weighted = registry.delete_version(path("f"), number(1), BTreeSet::new()).await;
     assert!(matches!(weighted, Err(RegistryError::VersionAliased { .. })), "{weighted:?}");
     registry.alias(path("f"), "blue".parse().unwrap(), Some((number(1), Weights::new()))).await.unwrap();
-    let aliased = registry.delete_version(path("f"), number(1)).await;
+    let aliased = registry.delete_version(path("f"), number(1), BTreeSet::new()).await;
     assert!(matches!(aliased, Err(RegistryError::VersionAliased { .. })), "{aliased:?}");
     registry.alias(path("f"), "blue".parse().unwrap(), None).await.unwrap();
-    registry.delete_version(path("f"), number(1)).await.unwrap();
-    let gone = registry.delete_version(path("f"), number(1)).await;
+    registry.delete_version(path("f"), number(1), BTreeSet::new()).await.unwrap();
+    let gone = registry.delete_version(path("f"), number(1), BTreeSet::new()).await;
     assert!(matches!(gone, Err(RegistryError::VersionUnknown { .. })), "{gone:?}");
     let kept = registry.parts.store.scan().await.unwrap().functions;
     assert_eq!(kept[0].1.keys().copied().collect::<Vec<_>>(), [number(2)]);
+}
+
+#[tokio::test]
+async fn an_alias_or_a_version_stays_while_it_is_a_destination_and_a_version_takes_its_aliases_along() {
+    let registry = with_two_versions_and(kept("g", None)).await;
+    let alias = |name: &str| name.parse::<AliasName>().unwrap();
+    for name in ["blue", "green"] {
+        registry.alias(path("f"), alias(name), Some((number(1), Weights::new()))).await.unwrap();
+    }
+    let both = || [alias("blue"), alias("green")].into();
+    for (to, used) in [("function:f@green", "f@green"), ("function:f@1", "f@1")] {
+        registry.configure(path("g"), Subject::Function, leading_to(to)).await.unwrap();
+        let refused = registry.delete_version(path("f"), number(1), both()).await.unwrap_err().to_string();
+        assert_eq!(refused, format!("`{used}` is a destination of `g`: change their configuration first"));
+        assert_eq!(registry.function(&path("f")).unwrap().aliases.len(), 2);
+    }
+    registry.alias(path("f"), alias("blue"), None).await.unwrap();
+    registry.configure(path("g"), Subject::Version(number(1)), leading_to("function:f@green")).await.unwrap();
+    let refused = registry.alias(path("f"), alias("green"), None).await;
+    assert!(matches!(&refused, Err(RegistryError::QualifierInUse { used_by, .. }) if *used_by == ["g"]), "{refused:?}");
+    // It may be pointed elsewhere, as a destination that names it says.
+    registry.alias(path("f"), alias("green"), Some((number(2), Weights::new()))).await.unwrap();
+    registry.alias(path("f"), alias("green"), Some((number(1), Weights::new()))).await.unwrap();
+    registry.remove_config(path("g"), Subject::Version(number(1))).await.unwrap();
+    registry.remove_config(path("g"), Subject::Function).await.unwrap();
+    registry.delete_version(path("f"), number(1), both()).await.unwrap();
+    assert!(registry.function(&path("f")).unwrap().aliases.is_empty());
 }
 
 #[tokio::test]

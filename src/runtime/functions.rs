@@ -126,7 +126,8 @@ impl Runtime {
         deleted.unwrap_or(Err(Error::Registry(RegistryError::Interrupted)))
     }
 
-    /// Points an alias at a version, with weights also at others, or removes it where there is none.
+    /// Points an alias at a version, with weights also at others, or removes it where there is none, which is refused while it
+    /// is a destination.
     pub async fn alias(
         &self,
         path: &FunctionPath,

@@ -1,6 +1,7 @@
 //! Use cases around functions that are more than their code: made before there is any, called otherwise, switched off, with a
 //! version less.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::{Error, Runtime};
 use crate::access::Caller;
 use crate::model::access::{Permission, Scope};
 use crate::model::function::{Annotations, Function};
-use crate::model::names::{FunctionId, FunctionName, FunctionPath, Namespace, Qualifier, VersionNumber};
+use crate::model::names::{AliasName, FunctionId, FunctionName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::registry::RegistryError;
 
 impl Runtime {
@@ -73,10 +74,15 @@ impl Runtime {
         changed.unwrap_or(Err(Error::Registry(RegistryError::Interrupted)))
     }
 
-    /// Removes a version; what is queued for it settles as failed, with `FunctionRemoved`. Refused for the latest, and
-    /// while an alias leads to it.
-    pub async fn delete_version(&self, path: FunctionPath, number: VersionNumber) -> Result<(), Error> {
-        Ok(self.parts.registry.delete_version(path, number).await?)
+    /// Removes a version with those of `aliases` that are on it; what is queued for it settles as failed, with
+    /// `FunctionRemoved`. Refused for the latest, while another alias leads to it, and while it or one of them is a destination.
+    pub async fn delete_version(
+        &self,
+        path: FunctionPath,
+        number: VersionNumber,
+        aliases: BTreeSet<AliasName>,
+    ) -> Result<(), Error> {
+        Ok(self.parts.registry.delete_version(path, number, aliases).await?)
     }
 
     /// The bytes of a version's module: to show them, or to deploy them again with other settings.

@@ -264,7 +264,7 @@ async fn delete_version(call: &Call, urn: &Urn, name: &str) -> Result<(), FssErr
         return Err(FssError::new(Code::CONFLICT, message));
     }
     if !is_published || changing.function.latest != Some(number) {
-        call.runtime.delete_version(urn.path.clone(), number).await?;
+        call.runtime.delete_version(urn.path.clone(), number, BTreeSet::new()).await?;
     } else if changing.function.version_configs.contains_key(&number) {
         // It is the head too, which stays, and is no version by that name any more.
         call.runtime.remove_config(&urn.path, Subject::Version(number)).await?;

@@ -90,7 +90,9 @@ fn more(error: &Error, problem: Problem) -> Problem {
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
-        Error::Registry(RegistryError::InUse { used_by, .. }) => problem.with("used_by", used_by.clone()),
+        Error::Registry(RegistryError::InUse { used_by, .. } | RegistryError::QualifierInUse { used_by, .. }) => {
+            problem.with("used_by", used_by.clone())
+        }
         _ => problem,
     }
 }

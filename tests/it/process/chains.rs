@@ -203,6 +203,27 @@ async fn deleting_a_destination_is_refused_with_who_would_lose_it_and_force_lose
 }
 
 #[tokio::test]
+async fn an_alias_that_is_a_destination_is_removed_in_no_dialect_until_the_configuration_is_another() {
+    let server = Server::in_memory().await;
+    let made = server.deploy("b", prebuilt("echo")).await;
+    server.put("/v1/functions/b/aliases/live", r#"{"version": 1}"#).await.is(200);
+    server.deploy_with("a", prebuilt("echo"), &json!({"async_config": {"on_success": "function:b@live"}})).await;
+    let problem = server.delete("/v1/functions/b/aliases/live").await.refusal(409, "function_in_use", "`b@live`");
+    assert_eq!(problem["used_by"], json!(["a"]));
+    let functiongraph = "/v2/default/fgs/functions/urn:fss:local:default:function:default:b/aliases/live";
+    let refused = server.delete(functiongraph).await.is(409).text();
+    assert!(refused.contains("FSS.0409") && refused.contains("`b@live`"), "{refused}");
+    let yandex = format!("/functions/v1/versions/{}-1:removeTag", id(&made["id"]));
+    let refused = server.post(&yandex, r#"{"tag": "live"}"#).await.is(400).text();
+    assert!(refused.contains("\"code\":9") && refused.contains("`b@live`"), "{refused}");
+    let a = server.accept("a", "still").await;
+    let a = server.settled(&a, "succeeded").await;
+    server.settled(id(&a["next"]["id"]), "succeeded").await;
+    server.configure("a", &json!({"on_success": "function:b"})).await.is(200);
+    server.delete("/v1/functions/b/aliases/live").await.is(204);
+}
+
+#[tokio::test]
 async fn what_runs_when_its_function_is_deleted_goes_on_and_is_not_tried_again() {
     let server = Server::in_memory().await;
     let settings = json!({"timeout_ms": 4_000, "async_config": {"max_retries": 3, "retry_delay_ms": 10}});

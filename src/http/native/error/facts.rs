@@ -147,7 +147,7 @@ fn registry(error: &RegistryError) -> Facts {
             caller(S::CONFLICT, "version_in_use")
         }
         RegistryError::FunctionUnknown(_) => caller(S::NOT_FOUND, "function_not_found"),
-        RegistryError::InUse { .. } => caller(S::CONFLICT, "function_in_use"),
+        RegistryError::InUse { .. } | RegistryError::QualifierInUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => INTERRUPTED,
         RegistryError::Overtaken { .. } => caller(S::CONFLICT, "changed_meanwhile"),
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),

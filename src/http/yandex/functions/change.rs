@@ -1,5 +1,7 @@
 //! Functions: made, changed, deleted. None of it takes long, so the operations are done when they are shown.
 
+use std::collections::BTreeSet;
+
 use tonic::{Response, Status};
 use uuid::Uuid;
 
@@ -122,20 +124,16 @@ impl Functions {
         let (function, version) = self.version(asked, &function_version_id, Permission::FunctionsEdit)?;
         let path = function.path.clone();
         asked.changes(format!("function {path} version {}", version.number));
-        let tags: Vec<_> =
-            function.aliases.iter().filter(|(_, to)| **to == version.number).map(|(tag, _)| tag.clone()).collect();
+        let tags = function.aliases.iter().filter(|(_, to)| **to == version.number).map(|(tag, _)| tag.clone());
         // Without `force` a version that has tags stays.
-        if force && function.latest != Some(version.number) {
-            for tag in &tags {
-                self.runtime.alias(&path, tag.clone(), None).await.map_err(status::status)?;
-            }
-            let (now, moved) = (self.runtime.now(), tags.clone());
-            let note = move |kept: &mut Kept| moved.iter().for_each(|tag| kept.moved(tag, None, now));
-            if !tags.is_empty() {
-                kept::edit(&self.runtime, &path, note).await?;
-            }
+        let tags: BTreeSet<_> = tags.filter(|_| force).collect();
+        let deleted = self.runtime.delete_version(path.clone(), version.number, tags.clone()).await;
+        deleted.map_err(status::status)?;
+        if !tags.is_empty() {
+            let now = self.runtime.now();
+            let note = move |kept: &mut Kept| tags.iter().for_each(|tag| kept.moved(tag, None, now));
+            kept::edit(&self.runtime, &path, note).await?;
         }
-        self.runtime.delete_version(path, version.number).await.map_err(status::status)?;
         let id = function.id.to_string();
         let about = About { description: "Delete function version", namespace: &function.path.namespace, subject: &id };
         let metadata = f::DeleteFunctionVersionMetadata { function_version_id };
