@@ -32,7 +32,8 @@ use super::status::{self, invalid};
 use crate::model::access::{Permission, Scope};
 use crate::model::function::{Function, Version, Weights};
 use crate::model::names::{FunctionName, FunctionPath, Namespace, Qualifier, VersionNumber};
-use crate::runtime::Runtime;
+use crate::registry::RegistryError;
+use crate::runtime::{Error, Runtime};
 use deploy::Order;
 use kept::Kept;
 
@@ -292,8 +293,15 @@ async fn activate(
     if to.is_none() && !function.aliases.contains_key(&alias) {
         return Ok(function);
     }
-    let described = runtime.alias(&function.path, alias, to).await.map_err(status::status)?;
-    Ok(described.function)
+    let described = match runtime.alias(&function.path, alias.clone(), to).await {
+        // Something leads to what is active: that stays a name, of the newest.
+        Err(Error::Registry(RegistryError::QualifierInUse { .. })) => {
+            let newest = function.latest.map(|number| (number, Weights::new()));
+            runtime.alias(&function.path, alias, newest).await
+        }
+        done => done,
+    };
+    Ok(described.map_err(status::status)?.function)
 }
 
 /// The namespace that a folder is.
