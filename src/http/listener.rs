@@ -1,5 +1,5 @@
 //! The listener: accepts connections up to a limit and has each served, over TLS where it has a certificate. A slow or silent
-//! client costs one connection and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows no paths.
+//! client costs one connection for a while, and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows no paths.
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::front::Front;
+use super::moving::Moving;
 use super::yandex::Grpc;
 use crate::model::bounds;
 use crate::tasks::{OnExit, Tasks};
@@ -100,6 +101,7 @@ async fn accept<S: Serves>(listener: Listener, front: S, tasks: Tasks, closing: 
                 let stopping = tasks.stopping().clone();
                 let ending = Ending { closing: closing.clone(), stopping };
                 let _ = stream.set_nodelay(true); // answers are written whole: nothing is gained by waiting for more
+                let stream = Moving::new(stream, |stream| drop(stream.set_zero_linger()));
                 if let Some(certificate) = &certificate {
                     let served = secured(certificate.acceptor(S::PROTOCOL), stream, front.clone(), ending, permit);
                     tasks.spawn("connection", OnExit::Ignore, served);
@@ -149,7 +151,7 @@ impl Ending {
 /// A connection over TLS. Whoever does not come to terms in time goes.
 async fn secured(
     acceptor: TlsAcceptor,
-    stream: TcpStream,
+    stream: Moving<TcpStream>,
     front: impl Serves,
     ending: Ending,
     permit: OwnedSemaphorePermit,

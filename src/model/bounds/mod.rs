@@ -24,6 +24,9 @@ pub const MAX_CONNECTIONS: usize = 4_096;
 pub const MAX_HEAD_BYTES: usize = 64 * 1_024;
 /// Time for a request's head to arrive, and for the silence between two pieces of a body.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time for which what is written to a connection may find no room, as its other end reads nothing. The system has some
+/// hundreds of KiB in between, of which a slow reader makes room for a part at once: so it is not short.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 const MIB: u64 = 1_024 * 1_024;
 const GIB: u64 = 1_024 * MIB;
