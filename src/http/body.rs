@@ -1,9 +1,11 @@
-//! Reads a request's body within a size and without letting a silent client keep anything but its connection; and
-//! what nobody read of it.
+//! Reads a request's body within a size, and within the time that even a slow client needs for it; and what nobody read of
+//! it. How much room all bodies take is `room`'s business.
 
+use std::error::Error as _;
+use std::iter::successors;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,9 +13,10 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
+use super::room::{NoRoom, Room, Taken};
 use crate::model::bounds;
 
 /// The whole body, at most `limit` bytes. `what` names it in the refusal.
@@ -28,15 +31,17 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
     }
     let mut body = body;
     let (mut only, mut whole) = (Bytes::new(), BytesMut::new());
+    let begun = Instant::now();
     loop {
-        let piece = tokio::time::timeout(bounds::READ_TIMEOUT, body.frame()).await.map_err(|_| silent(what))?;
+        let arrived = only.len() + whole.len();
+        let piece = timeout_at(next_by(begun, arrived), body.frame()).await.map_err(|_| late(what, arrived))?;
         let data = match piece {
             None if whole.is_empty() => return Ok(only), // as nearly all: nothing is copied
             None => return Ok(whole.freeze()),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(), // trailers say nothing here
             Some(Err(error)) => return Err(broken(what, &error)),
         };
-        if only.len() + whole.len() + data.len() > limit {
+        if arrived + data.len() > limit {
             return Err(too_large());
         }
         if only.is_empty() && whole.is_empty() {
@@ -48,25 +53,16 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
     }
 }
 
-/// Room in memory for bodies that are read whole. All clones are the same.
-#[derive(Clone)]
-pub(super) struct Room(Arc<Semaphore>);
+/// When the next piece of a body must be there, of which so much has arrived since it was `begun`.
+fn next_by(begun: Instant, arrived: usize) -> Instant {
+    let earned = Duration::from_secs((arrived / bounds::MIN_BODY_RATE) as u64);
+    (Instant::now() + bounds::READ_TIMEOUT).min(begun + bounds::READ_TIMEOUT + earned)
+}
 
-/// Bytes that one permit of a [`Room`] stands for.
-const UNIT: usize = 1_024;
-
-impl Room {
-    /// For bodies of so many bytes in all.
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / UNIT)))
-    }
-
-    /// Takes what a body may need that has at most `limit` bytes, until that is dropped; `None` while there is not as much.
-    pub(super) fn take(&self, body: &Body, limit: usize) -> Option<OwnedSemaphorePermit> {
-        let bytes = body.size_hint().upper().unwrap_or(u64::MAX).min(limit as u64);
-        let units = u32::try_from(bytes.div_ceil(UNIT as u64).max(1)).unwrap_or(u32::MAX);
-        self.0.clone().try_acquire_many_owned(units).ok()
-    }
+/// Why a body could not be read, if that is for want of room.
+pub(super) fn no_room(error: &axum::Error) -> Option<String> {
+    let mut causes = successors(error.source(), |error| (*error).source());
+    causes.find(|cause| cause.is::<NoRoom>()).map(ToString::to_string)
 }
 
 /// A body that can still be read to its end when whoever was to read it has not.
@@ -76,6 +72,8 @@ pub(super) struct Rest(Arc<Mutex<Left>>);
 /// What is left of a body.
 struct Left {
     body: Body,
+    /// What has arrived takes room until the request is answered, for until then somebody may hold it.
+    taken: Taken,
     /// Nothing is: its end was met. A body that broke off has none.
     ended: bool,
 }
@@ -85,9 +83,9 @@ struct Left {
 const LINGER: Duration = Duration::from_secs(1);
 
 impl Rest {
-    /// The same body, and what is left of it later.
-    pub(super) fn of(body: Body) -> (Body, Self) {
-        let rest = Self(Arc::new(Mutex::new(Left { body, ended: false })));
+    /// The same body, which takes `room` as it arrives and for as long as either lives; and what is left of it later.
+    pub(super) fn of(body: Body, room: &Room) -> (Body, Self) {
+        let rest = Self(Arc::new(Mutex::new(Left { body, taken: room.taken(), ended: false })));
         (Body::new(rest.clone()), rest)
     }
 
@@ -99,6 +97,7 @@ impl Rest {
 
     /// Reads what is left, for a moment, and throws it away.
     pub(super) async fn drain(mut self) {
+        self.left().taken = Taken::nothing(); // nobody keeps anything
         let end = async { while let Some(Ok(_)) = self.frame().await {} };
         let _ = tokio::time::timeout(LINGER, end).await;
     }
@@ -117,9 +116,13 @@ impl http_body::Body for Rest {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut left = self.left();
-        let frame = Pin::new(&mut left.body).poll_frame(context);
-        left.ended |= matches!(frame, Poll::Ready(None));
-        frame
+        let frame = ready!(Pin::new(&mut left.body).poll_frame(context));
+        left.ended |= frame.is_none();
+        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        match left.taken.more(bytes) {
+            Ok(()) => Poll::Ready(frame),
+            Err(no_room) => Poll::Ready(Some(Err(axum::Error::new(no_room)))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -131,29 +134,66 @@ impl http_body::Body for Rest {
     }
 }
 
-fn silent(what: &str) -> Problem {
-    let seconds = bounds::READ_TIMEOUT.as_secs();
-    let detail = format!("no part of the {what} arrived for {seconds} s");
+fn late(what: &str, arrived: usize) -> Problem {
+    let (seconds, rate) = (bounds::READ_TIMEOUT.as_secs(), bounds::MIN_BODY_RATE);
+    let detail = format!(
+        "the {what} arrives too slowly, {arrived} bytes so far: it may pause for {seconds} s, and take {seconds} s and one \
+         more for each {rate} bytes"
+    );
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
 }
 
 fn broken(what: &str, error: &axum::Error) -> Problem {
+    if let Some(no_room) = no_room(error) {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", no_room);
+        return problem.retry_after(Some(Duration::from_secs(1)));
+    }
     Problem::new(StatusCode::BAD_REQUEST, "body_broken", format!("the {what} did not arrive whole: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt as _;
+    use futures::stream;
+
     use super::*;
 
-    #[test]
-    fn a_body_takes_the_room_that_it_says_or_may_need_until_it_is_done_with() {
-        let room = Room::new(8 * UNIT);
-        let unknown = || Body::from_stream(futures::stream::empty::<Result<Bytes, axum::Error>>());
-        let small = room.take(&Body::from(vec![0; UNIT + 1]), 8 * UNIT).unwrap();
-        assert!(room.take(&unknown(), 8 * UNIT).is_none());
-        let large = room.take(&unknown(), 6 * UNIT).unwrap();
-        assert!(room.take(&Body::empty(), 8 * UNIT).is_none());
-        drop((small, large));
-        assert!(room.take(&unknown(), 8 * UNIT).is_some());
+    const PIECE: usize = 32 * 1_024;
+
+    /// A body of so many pieces, each after a pause.
+    fn slow(pieces: usize, bytes: usize, pause: Duration) -> Body {
+        let piece = move |_| async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, axum::Error>(Bytes::from(vec![0; bytes]))
+        };
+        Body::from_stream(stream::iter(0..pieces).then(piece))
+    }
+
+    async fn told(body: Body) -> Result<usize, (u16, &'static str)> {
+        let read = read(body, 1_000 * PIECE, "payload").await;
+        read.map(|whole| whole.len()).map_err(|problem| (problem.status().as_u16(), problem.code()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_arrive_slowly_but_not_drip() {
+        assert_eq!(told(slow(100, PIECE, Duration::from_secs(2))).await, Ok(100 * PIECE));
+        assert_eq!(told(slow(100, PIECE, Duration::from_secs(3))).await, Err((408, "body_timeout")));
+        let nearly = bounds::READ_TIMEOUT * 9 / 10;
+        assert_eq!(told(slow(2, 1, nearly)).await, Err((408, "body_timeout")));
+        assert_eq!(told(slow(1, PIECE, bounds::READ_TIMEOUT * 2)).await, Err((408, "body_timeout")));
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_room_as_it_arrives_until_its_request_is_answered() {
+        let room = Room::new(3 * PIECE);
+        let body = |pieces| Rest::of(slow(pieces, PIECE, Duration::ZERO), &room);
+        let ((unread, _), (read, answering)) = (body(4), body(2));
+        assert_eq!(told(read).await, Ok(2 * PIECE));
+        let (second, _) = body(2);
+        let refused = super::read(second, 4 * PIECE, "payload").await.unwrap_err();
+        assert_eq!((refused.code(), refused.wait()), ("overloaded", Some(Duration::from_secs(1))));
+        assert_eq!(told(body(1).0).await, Ok(PIECE), "what was refused keeps nothing");
+        drop((unread, answering));
+        assert_eq!(told(body(3).0).await, Ok(3 * PIECE));
     }
 }

@@ -22,6 +22,7 @@ use super::dialect::Dialect;
 use super::gate::Gate;
 use super::origin;
 use super::problem::{FAULT_HEADER, Fault, Problem};
+use super::room::Room;
 use crate::config;
 
 /// The routes with what stands in front of them. Cheap to clone.
@@ -29,6 +30,8 @@ use crate::config;
 pub struct Front {
     routes: Router,
     gate: Gate,
+    /// What bodies take as they arrive.
+    bodies: Room,
     /// Names that mean this server.
     hosts: Arc<[String]>,
     /// Dialects that are not spoken.
@@ -41,8 +44,14 @@ pub struct Front {
 pub(super) struct OverTls;
 
 impl Front {
-    pub(super) fn new(routes: Router, gate: Gate, hosts: Vec<String>, without: Vec<config::Dialect>) -> Self {
-        Self { routes, gate, hosts: hosts.into(), without: without.into(), over_tls: false }
+    pub(super) fn new(
+        routes: Router,
+        gate: Gate,
+        bodies: Room,
+        hosts: Vec<String>,
+        without: Vec<config::Dialect>,
+    ) -> Self {
+        Self { routes, gate, bodies, hosts: hosts.into(), without: without.into(), over_tls: false }
     }
 
     /// The same where TLS is spoken.
@@ -98,7 +107,7 @@ async fn parted_after_refusal(front: Front, request: Request) -> Result<Response
     let waits = request.headers().contains_key(EXPECT);
     let (request, rest) = {
         let (head, body) = request.into_parts();
-        let (body, rest) = Rest::of(body);
+        let (body, rest) = Rest::of(body, &front.bodies);
         (Request::from_parts(head, body), rest)
     };
     let mut response = front.routed(request).await?;

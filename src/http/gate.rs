@@ -6,7 +6,6 @@
 //! server that asks nobody who they are.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,10 +15,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
-use super::body::{self, Room};
+use super::body;
 use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
 use super::problem::{Fault, Problem};
@@ -45,15 +43,12 @@ pub(super) enum Need {
 #[derive(Clone)]
 pub(super) struct Gate {
     runtime: Runtime,
-    /// Room for bodies that are read before it is known whether they were signed.
-    bodies: Room,
 }
 
 /// A request that may pass.
 struct Admitted {
     request: Request,
     note: Option<Note>,
-    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What stands in front of a token.
@@ -62,8 +57,8 @@ const BEARER: &str = "Bearer ";
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 impl Gate {
-    pub(super) fn new(runtime: Runtime) -> Self {
-        Self { runtime, bodies: Room::new(bounds::MAX_SIGNED_BODIES_BYTES) }
+    pub(super) const fn new(runtime: Runtime) -> Self {
+        Self { runtime }
     }
 
     /// Takes a request to its route, if it may pass.
@@ -75,7 +70,7 @@ impl Gate {
         } else {
             (Ok(self.let_in(request)), None)
         };
-        let Admitted { request, note, _room } = match (admitted, dialect) {
+        let Admitted { request, note } = match (admitted, dialect) {
             (Ok(admitted), _) => admitted,
             (Err(problem), None) => return Ok(problem.into_response()),
             (Err(problem), Some(dialect)) => return Ok(dialect.refusal(&uri, problem)),
@@ -98,7 +93,7 @@ impl Gate {
             let dialect = Dialect::of(method, uri, request.headers());
             dialect.and_then(|dialect| self.note_of(dialect, &request, &Caller::Trusted))
         };
-        Admitted { request, note, _room: None }
+        Admitted { request, note }
     }
 
     /// Lets a request pass, or says why not. What one of a `dialect` needs is checked there.
@@ -109,22 +104,22 @@ impl Gate {
             && self.is_public(matched)?
         {
             // What everybody may run gets its callers' headers as they are: it may ask for tokens of its own.
-            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
+            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None });
         }
         if matched.is_none() && dialect == Some(Dialect::Yandex) && yandex::is_for_everyone(&self.runtime, &uri) {
-            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None, _room: None });
+            return Ok(Admitted { request: sent_by(Caller::Nobody, request), note: None });
         }
-        let (caller, request, room) = self.identified(request, dialect).await?;
+        let (caller, request) = self.identified(request, dialect).await?;
         let Some(matched) = matched else {
             let Some(dialect) = dialect else { return Err(unknown(&caller, &request)) };
             // What nobody in particular sends is refused there, and would fill the log.
             let known = matches!(caller, Caller::Account(_));
             let note = if known { self.note_of(dialect, &request, &caller) } else { None };
-            return Ok(Admitted { request: sent_by(caller, request), note, _room: room });
+            return Ok(Admitted { request: sent_by(caller, request), note });
         };
         let note = self.note(&matched, &caller, uri.path());
         match self.check(&matched, &caller).await {
-            Ok(()) => Ok(Admitted { request: sent_by(caller, request), note, _room: room }),
+            Ok(()) => Ok(Admitted { request: sent_by(caller, request), note }),
             Err(problem) => {
                 match note {
                     Some(note) if matches!(caller, Caller::Account(_)) => note.answered(problem.status()).await,
@@ -154,22 +149,18 @@ impl Gate {
     }
 
     /// Who sends it. What showed that is taken out of the request: it is not for the function that gets it.
-    async fn identified(
-        &self,
-        mut request: Request,
-        dialect: Option<Dialect>,
-    ) -> Result<(Caller, Request, Option<OwnedSemaphorePermit>), Problem> {
+    async fn identified(&self, mut request: Request, dialect: Option<Dialect>) -> Result<(Caller, Request), Problem> {
         if dialect == Some(Dialect::FunctionGraph)
             && let Some(token) = request.headers_mut().remove(AUTH_TOKEN)
         {
             let token =
                 token.to_str().map_err(|_| unauthenticated("`X-Auth-Token` has characters that no text has"))?;
             let who = self.runtime.access().bearer(token.trim()).map_err(refused)?;
-            return Ok((Caller::Account(who), request, None));
+            return Ok((Caller::Account(who), request));
         }
         let mut shown = request.headers().get_all(AUTHORIZATION).iter();
         let (first, more) = (shown.next().cloned(), shown.next().is_some());
-        let Some(first) = first else { return Ok((Caller::Nobody, request, None)) };
+        let Some(first) = first else { return Ok((Caller::Nobody, request)) };
         if more {
             return Err(unauthenticated("there are several `Authorization` headers"));
         }
@@ -177,7 +168,7 @@ impl Gate {
         if text.get(..BEARER.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER)) {
             let who = self.runtime.access().bearer(text[BEARER.len()..].trim()).map_err(refused)?;
             request.headers_mut().remove(AUTHORIZATION);
-            return Ok((Caller::Account(who), request, None));
+            return Ok((Caller::Account(who), request));
         }
         let claim = Claim::of(request.headers()).map_err(wrong)?;
         match claim {
@@ -189,17 +180,12 @@ impl Gate {
     }
 
     /// Whoever signed a request. Its body is read for that, but only for a key that there is and a time that fits.
-    async fn signed(
-        &self,
-        claim: &Claim,
-        request: Request,
-    ) -> Result<(Caller, Request, Option<OwnedSemaphorePermit>), Problem> {
+    async fn signed(&self, claim: &Claim, request: Request) -> Result<(Caller, Request), Problem> {
         claim.check_time(self.runtime.now()).map_err(wrong)?;
         let (who, secret) = self.runtime.access().key(claim.key_id()).await.map_err(refused)?;
         let (mut head, mut rest) = request.into_parts();
-        let (mut whole, mut room) = (Bytes::new(), None);
+        let mut whole = Bytes::new();
         if claim.covers_body(&head.headers) {
-            room = Some(self.room_for(&rest)?);
             whole = body::read(rest, bounds::MAX_SIGNED_BODY_BYTES, "signed body").await?;
             rest = Body::from(whole.clone());
         }
@@ -207,15 +193,7 @@ impl Gate {
         let signed = signature::Request { method: head.method.as_str(), path, query, headers: &head.headers };
         claim.verify(&signed, &secret, &whole).map_err(wrong)?;
         head.headers.remove(AUTHORIZATION);
-        Ok((Caller::Account(who), Request::from_parts(head, rest), room))
-    }
-
-    fn room_for(&self, body: &Body) -> Result<OwnedSemaphorePermit, Problem> {
-        self.bodies.take(body, bounds::MAX_SIGNED_BODY_BYTES).ok_or_else(|| {
-            let detail = "too many bodies of signed requests are being read: come again, or use a token";
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail.to_owned());
-            problem.retry_after(Some(Duration::from_secs(1)))
-        })
+        Ok((Caller::Account(who), Request::from_parts(head, rest)))
     }
 
     fn note_of(&self, dialect: Dialect, request: &Request, caller: &Caller) -> Option<Note> {

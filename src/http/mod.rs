@@ -15,6 +15,7 @@ mod origin;
 mod package;
 mod passing;
 mod problem;
+mod room;
 mod sqs;
 mod yandex;
 
@@ -31,10 +32,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use crate::config;
+use crate::model::bounds;
 use crate::runtime::Runtime;
 use crate::tasks::{Tasks, panic_text};
 use dialect::Dialect;
 use problem::{Effect, Fault, Problem};
+use room::Room;
 
 /// The OpenAPI document of the native API, as `/openapi.json` gives it.
 pub fn openapi() -> &'static str {
@@ -58,7 +61,8 @@ pub struct Serving {
 pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc) {
     let gate = gate::Gate::new(runtime.clone());
     let services = yandex::Services::new(runtime.clone(), serving.places);
-    let grpc = Grpc::new(runtime.clone(), services.clone(), tasks.clone());
+    let bodies = Room::new(bounds::MAX_BODIES_BYTES);
+    let grpc = Grpc::new(runtime.clone(), services.clone(), bodies.clone(), tasks.clone());
     let elsewhere = move |runtime: State<Runtime>, request: Request| elsewhere(services.clone(), runtime, request);
     let bench = if serving.bench_endpoints { native::bench::routes() } else { Router::new() };
     let routes = native::routes()
@@ -67,7 +71,7 @@ pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .with_state(runtime);
-    (Front::new(routes, gate, serving.public_hosts, serving.without), grpc)
+    (Front::new(routes, gate, bodies, serving.public_hosts, serving.without), grpc)
 }
 
 /// What no route is for: the SQS dialect has any path of one or two segments for its own kind of requests.

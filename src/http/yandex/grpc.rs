@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,7 +18,9 @@ use tonic::body::Body;
 use super::asked::Asked;
 use super::services::Services;
 use crate::access::Caller;
+use crate::http::body::{Rest, no_room};
 use crate::http::listener::{Ending, Protocol, Serves};
+use crate::http::room::Room;
 use crate::model::bounds;
 use crate::runtime::Runtime;
 use crate::tasks::{OnExit, Tasks};
@@ -36,21 +39,28 @@ const BEARER: &str = "Bearer ";
 pub struct Grpc {
     runtime: Runtime,
     services: Services,
+    /// What messages take as they arrive.
+    bodies: Room,
     tasks: Tasks,
 }
 
 impl Grpc {
-    pub(in crate::http) const fn new(runtime: Runtime, services: Services, tasks: Tasks) -> Self {
-        Self { runtime, services, tasks }
+    pub(in crate::http) const fn new(runtime: Runtime, services: Services, bodies: Room, tasks: Tasks) -> Self {
+        Self { runtime, services, bodies, tasks }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
         let authority = request.uri().authority().map(|authority| authority.host().to_owned());
         let host = authority.unwrap_or_else(|| "localhost".to_owned());
-        match self.caller(request.headers()) {
-            Ok(caller) => self.services.call(request.map(Body::new), Asked::new(caller, host)).await,
-            Err(status) => status.into_http(),
-        }
+        let caller = match self.caller(request.headers()) {
+            Ok(caller) => caller,
+            Err(status) => return status.into_http(),
+        };
+        let (head, body) = request.into_parts();
+        // Whatever a message is made into takes its room until the call is answered.
+        let (body, _taken) = Rest::of(axum::body::Body::new(body), &self.bodies);
+        let body = Body::new(body.map_err(unread));
+        self.services.call(Request::from_parts(head, body), Asked::new(caller, host)).await
     }
 
     /// Who calls, by the metadata.
@@ -69,6 +79,14 @@ impl Grpc {
         }
         let who = self.runtime.access().bearer(text[BEARER.len()..].trim());
         who.map(Caller::Account).map_err(|refused| Status::unauthenticated(refused.to_string()))
+    }
+}
+
+/// Why a message did not arrive, as whoever decodes it tells its sender.
+fn unread(error: axum::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match no_room(&error) {
+        Some(no_room) => Status::resource_exhausted(no_room).into(),
+        None => error.into_inner(),
     }
 }
 

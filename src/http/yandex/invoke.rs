@@ -3,6 +3,7 @@
 //! as it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -55,7 +56,7 @@ struct Wanted {
 
 /// The refusal of a request whose sender is not let in.
 pub(in crate::http) fn refusal(problem: &Problem) -> Response {
-    refused(problem.status(), problem.detail(), Uuid::new_v4())
+    turned_away(problem, Uuid::new_v4())
 }
 
 /// Answers a request to a function's URL.
@@ -78,7 +79,7 @@ async fn called(
     request_id: Uuid,
 ) -> Result<(Response, Option<InvocationId>), Box<Response>> {
     let no = |status: StatusCode, why: &str| Box::new(refused(status, why, request_id));
-    let of_problem = |problem: Problem| no(problem.status(), problem.detail());
+    let of_problem = |problem: Problem| Box::new(turned_away(&problem, request_id));
     let of_error = |error: Error| Box::new(failed(error, request_id));
     let (head, body) = request.into_parts();
     let unknown = || no(StatusCode::NOT_FOUND, &format!("there is no function `{id}`"));
@@ -172,7 +173,7 @@ fn given(reply: Reply) -> Response {
 /// Why there is nothing: the function's fault, or a refusal.
 fn failed(error: Error, request_id: Uuid) -> Response {
     let wait = error.retry_after();
-    let mut response = match error {
+    let response = match error {
         Error::Function { answer: Some(reply), .. } => {
             let mut response = given(*reply);
             response.headers_mut().insert(FUNCTION_ERROR, HeaderValue::from_static("true"));
@@ -186,6 +187,15 @@ fn failed(error: Error, request_id: Uuid) -> Response {
             refused(problem.status(), problem.detail(), request_id)
         }
     };
+    after(wait, response)
+}
+
+/// A refusal with when to come again.
+fn turned_away(problem: &Problem, request_id: Uuid) -> Response {
+    after(problem.wait(), refused(problem.status(), problem.detail(), request_id))
+}
+
+fn after(wait: Option<Duration>, mut response: Response) -> Response {
     if let Some(wait) = wait {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }

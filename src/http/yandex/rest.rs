@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use super::asked::Asked;
 use super::fields::{self, field_of};
 use super::routes::{Found, Route, find};
-use super::services::{MAX_FIELDS_BYTES, Services, check_known};
+use super::services::{Services, check_known};
 use super::status;
 use super::{invoke, urls};
 use crate::access::Caller;
@@ -69,7 +69,6 @@ async fn handled(services: &Services, request: Request) -> Result<Value, Status>
     check_known(&caller, &route.path())?; // before anything is read
     let descriptor = route.call.input();
     let most = fields::most(&descriptor);
-    let _room = if most > MAX_FIELDS_BYTES { Some(services.room_for(&body, most)?) } else { None };
     let body = body::read(body, most, "request").await.map_err(|problem| status::of_problem(&problem))?;
     let message = message(route, &descriptor, from_path, head.uri.query(), body)?;
     let asked = Asked::new(caller, host(&head.headers));

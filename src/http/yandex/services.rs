@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use http::{Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -23,13 +22,13 @@ use super::proto::operation::operation_service_server::OperationServiceServer;
 use super::status;
 use super::tokens::Tokens;
 use crate::access::{Caller, NotAllowed};
-use crate::http::body::Room;
-use crate::model::bounds;
 use crate::runtime::Runtime;
 
 /// Bytes of what a request says besides a version's content.
 pub(super) const MAX_FIELDS_BYTES: usize = 1_024 * 1_024;
-/// Bytes of a request with such content.
+/// The one method that takes such content.
+const WITH_CODE: &str = "/yandex.cloud.serverless.functions.v1.FunctionService/CreateVersion";
+/// Bytes of a request with it.
 pub(super) const MAX_REQUEST_BYTES: usize = 52_428_800 + MAX_FIELDS_BYTES;
 /// How long a call may take, its request included: a client that falls silent keeps nothing for longer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(300);
@@ -43,23 +42,25 @@ const OPEN: [&str; 2] = ["/yandex.cloud.endpoint.ApiEndpointService/", "/yandex.
 pub(in crate::http) struct Services {
     runtime: Runtime,
     routes: Routes,
-    /// Room for bodies that carry code, which are read whole.
-    bodies: Room,
+    /// The same where a request may carry code.
+    of_code: Routes,
 }
 
 impl Services {
     /// Everything that this dialect answers.
     pub(in crate::http) fn new(runtime: Runtime, places: Places) -> Self {
-        let functions = Functions::new(runtime.clone(), places.clone());
-        let containers = Containers::new(runtime.clone(), places.clone());
-        let large = FunctionServiceServer::new(functions).max_decoding_message_size(MAX_REQUEST_BYTES);
-        let routes = Routes::new(large)
-            .add_service(ContainerServiceServer::new(containers))
-            .add_service(OperationServiceServer::new(OperationsOf::new(runtime.clone())))
-            .add_service(ApiEndpointServiceServer::new(Endpoints::new(places)))
-            .add_service(IamTokenServiceServer::new(Tokens::new(runtime.clone())))
-            .prepare();
-        Self { runtime, routes, bodies: Room::new(bounds::MAX_CODE_BODIES_BYTES) }
+        let functions = FunctionServiceServer::new(Functions::new(runtime.clone(), places.clone()));
+        let containers = ContainerServiceServer::new(Containers::new(runtime.clone(), places.clone()));
+        let operations = OperationServiceServer::new(OperationsOf::new(runtime.clone()));
+        let of_code = functions.clone().max_decoding_message_size(MAX_REQUEST_BYTES);
+        let endpoints = ApiEndpointServiceServer::new(Endpoints::new(places));
+        let tokens = IamTokenServiceServer::new(Tokens::new(runtime.clone()));
+        let routes = Routes::new(functions.max_decoding_message_size(MAX_FIELDS_BYTES))
+            .add_service(containers.max_decoding_message_size(MAX_FIELDS_BYTES))
+            .add_service(operations.max_decoding_message_size(MAX_FIELDS_BYTES))
+            .add_service(endpoints.max_decoding_message_size(MAX_FIELDS_BYTES))
+            .add_service(tokens.max_decoding_message_size(MAX_FIELDS_BYTES));
+        Self { runtime, routes: routes.prepare(), of_code: Routes::new(of_code).prepare() }
     }
 
     pub(super) const fn runtime(&self) -> &Runtime {
@@ -71,12 +72,6 @@ impl Services {
         self.runtime.authenticates()
     }
 
-    /// Room for a body with code, which may have at most so many bytes.
-    pub(super) fn room_for(&self, body: &axum::body::Body, most: usize) -> Result<OwnedSemaphorePermit, Status> {
-        let full = || Status::resource_exhausted("too much code is being received at once: come again");
-        self.bodies.take(body, most).ok_or_else(full)
-    }
-
     /// Answers a call, whose path is `/SERVICE/METHOD`.
     pub(super) async fn call(&self, mut request: Request<Body>, asked: Asked) -> Response<Body> {
         let path = request.uri().path().to_owned();
@@ -84,7 +79,7 @@ impl Services {
             return status.into_http();
         }
         request.extensions_mut().insert(asked.clone());
-        let mut routes = self.routes.clone();
+        let mut routes = if path == WITH_CODE { self.of_code.clone() } else { self.routes.clone() };
         let response = match tokio::time::timeout(CALL_TIMEOUT, routes.call(request)).await {
             Ok(Ok(response)) => read_or_blamed(response),
             Ok(Err(error)) => Status::internal(format!("the call failed: {error}")).into_http(),

@@ -57,11 +57,6 @@ pub const MAX_OPERATIONS: usize = 10_000;
 pub const MAX_OPERATION_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// Body of a signed request, in bytes: it has to be in memory before the request is known to be anybody's.
 pub const MAX_SIGNED_BODY_BYTES: usize = 16 * 1_024 * 1_024;
-/// Bytes of the bodies of signed requests that are in memory at once.
-pub const MAX_SIGNED_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
-/// Bytes of the bodies with code that are in memory at once, of Yandex over REST. There such a body is text, besides which the
-/// bytes that it stands for are in memory too, twice for a moment.
-pub const MAX_CODE_BODIES_BYTES: usize = 256 * 1_024 * 1_024;
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

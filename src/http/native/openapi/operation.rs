@@ -133,7 +133,10 @@ impl Operation {
         let body = RequestBodyBuilder::new().description(Some(description)).required(Some(required));
         let body = contents.into_iter().fold(body, |body, (media_type, content)| body.content(media_type, content));
         self.body = Some(body);
-        self.refuses(400, &["body_broken"]).refuses(408, &["body_timeout"]).refuses(413, &["body_too_large"])
+        self.refuses(400, &["body_broken"])
+            .refuses(408, &["body_timeout"])
+            .refuses(413, &["body_too_large"])
+            .refuses(429, &["overloaded"])
     }
 
     /// Lets the body be left out.

@@ -1,0 +1,91 @@
+//! Room in memory for the bodies of requests, of all that there are together: it is taken as they arrive, never because
+//! somebody announces one. Whose body it is does not matter, and what becomes of it neither.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of a body that needs none: as many connections as there may be have room for that much each, and most requests
+/// cost no look at what the others take.
+const SMALL: usize = 16 * 1_024;
+
+/// Room for so many bytes. All clones are the same.
+#[derive(Clone)]
+pub(super) struct Room(Arc<All>);
+
+struct All {
+    bytes: usize,
+    taken: AtomicUsize,
+}
+
+/// There is not as much.
+#[derive(Debug, thiserror::Error)]
+#[error("bodies of requests take all of the {0} bytes that there are for them: come again")]
+pub(super) struct NoRoom(usize);
+
+/// What a body has taken of a room: it is given back with this.
+pub(super) struct Taken {
+    room: Option<Room>,
+    arrived: usize,
+    /// How much of that is taken.
+    held: usize,
+}
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(All { bytes, taken: AtomicUsize::new(0) }))
+    }
+
+    /// Nothing yet.
+    pub(super) fn taken(&self) -> Taken {
+        Taken { room: Some(self.clone()), arrived: 0, held: 0 }
+    }
+}
+
+impl Taken {
+    /// Of no room, so there is always enough.
+    pub(super) const fn nothing() -> Self {
+        Self { room: None, arrived: 0, held: 0 }
+    }
+
+    /// Takes room for bytes that have arrived, if there is as much.
+    pub(super) fn more(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        self.arrived += bytes;
+        let (Some(Room(all)), true) = (&self.room, self.arrived > SMALL) else { return Ok(()) };
+        let wanted = self.arrived - self.held;
+        // Counted first, so that of two who want the last of it not both get it.
+        if all.taken.fetch_add(wanted, Ordering::Relaxed) + wanted > all.bytes {
+            all.taken.fetch_sub(wanted, Ordering::Relaxed);
+            return Err(NoRoom(all.bytes));
+        }
+        self.held = self.arrived;
+        Ok(())
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(Room(all)) = &self.room {
+            all.taken.fetch_sub(self.held, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_bodies_need_no_room_and_others_give_it_back() {
+        let room = Room::new(2 * SMALL);
+        let (mut large, mut other, mut small) = (room.taken(), room.taken(), room.taken());
+        large.more(SMALL).unwrap();
+        large.more(SMALL).unwrap();
+        assert!(other.more(SMALL + 1).is_err());
+        small.more(SMALL).unwrap();
+        assert!(small.more(1).is_err());
+        drop(large);
+        assert!(other.more(0).is_ok());
+        drop((other, small));
+        room.taken().more(2 * SMALL).unwrap();
+    }
+}
