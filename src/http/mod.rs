@@ -9,6 +9,7 @@ mod front;
 mod functiongraph;
 mod gate;
 mod listener;
+mod members;
 mod moving;
 mod native;
 mod origin;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
 use super::error::{Code, FssError};
-use super::json;
+use super::json::{self, Fields};
 use super::model::{self, VersionKept};
 use super::package::{self, CodeType};
 use super::request::Call;
@@ -43,24 +43,25 @@ pub(super) async fn show(call: &Call) -> Answer {
 
 pub(super) async fn update(call: &Call) -> Answer {
     let path = call.head()?;
-    while !updated(call, path).await? {}
+    call.runtime.describe(path, &Qualifier::Latest)?; // before megabytes are made sense of
+    let body = call.fields_with_code().await?;
+    while !updated(call, path, &body).await? {}
     let described = call.runtime.describe(path, &Qualifier::Latest)?;
     Ok(json::ok(&shown(call, &described, LATEST).await?))
 }
 
-async fn updated(call: &Call, path: &FunctionPath) -> Result<bool, FssError> {
+async fn updated(call: &Call, path: &FunctionPath, body: &Fields) -> Result<bool, FssError> {
     let head = call.runtime.describe(path, &Qualifier::Latest)?;
-    let body = call.fields()?;
-    let code_type = CodeType::of(&body)?;
+    let code_type = CodeType::of(body)?;
     let before = VersionKept::of(&head.version);
     let handler = before.handler().to_owned();
-    let module = package::module(call, &body, code_type, &handler).await?;
+    let module = package::module(call, body, code_type, &handler).await?;
     let mut deployment = functions::again(&head.version, module.clone());
     deployment.entrypoint = functions::wanted(&handler, &module).await?;
     let mut kept = VersionKept {
         code_type: code_type.as_str().to_owned(),
-        code_filename: functions::filename(&body, code_type)?,
-        code_url: functions::url(&body)?,
+        code_filename: functions::filename(body, code_type)?,
+        code_url: functions::url(body)?,
         sha512: model::sha512(module).await,
         ..before
     };

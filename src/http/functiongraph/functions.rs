@@ -37,7 +37,7 @@ static BEING_MADE: Mutex<BTreeSet<FunctionPath>> = Mutex::new(BTreeSet::new());
 struct Making(FunctionPath);
 
 pub(super) async fn create(call: &Call) -> Answer {
-    let body = call.fields()?;
+    let body = call.fields_with_code().await?;
     let path = named(call, &body)?;
     let settings = Settings::read(&body)?;
     let code_type = CodeType::of(&body)?;

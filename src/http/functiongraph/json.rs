@@ -8,7 +8,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::{Code, FssError};
+use super::routes::MAX_JSON_BYTES;
+use crate::http::members::members;
 use crate::model::time::Timestamp;
+
+/// Where code stands in a body,
+const CODE: &str = "func_code";
+/// and where in that.
+const FILE: &str = "file";
 
 /// The members of an object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,6 +40,29 @@ impl Fields {
             Value::Object(members) => Ok(Self { within: String::new(), members }),
             other => Err(FssError::new(Code::NOT_JSON, format!("the body is {}: send an object", kind(&other)))),
         }
+    }
+
+    /// A body that may carry code, and must be an object. What else it says has a bound of its own.
+    pub(super) fn of_code(body: &[u8]) -> Result<Self, FssError> {
+        let is_code = |name: &str, text: &str| name == CODE && text.starts_with('{');
+        let is_file = |name: &str, text: &str| name == FILE && text.starts_with('"');
+        let read = || {
+            let mut fields = Map::new();
+            for (name, text) in members(body, MAX_JSON_BYTES, is_code)? {
+                let value = if is_code(&name, text.get()) {
+                    let code = members(text.get().as_bytes(), MAX_JSON_BYTES, is_file)?.into_iter();
+                    let code = code.map(|(name, text)| Ok((name, serde_json::from_str(text.get())?)));
+                    Value::Object(code.collect::<serde_json::Result<_>>()?)
+                } else {
+                    serde_json::from_str(text.get())?
+                };
+                fields.insert(name, value);
+            }
+            serde_json::Result::Ok(fields)
+        };
+        let members = read()
+            .map_err(|error| FssError::new(Code::NOT_JSON, format!("the body cannot be read as JSON: {error}")))?;
+        Ok(Self { within: String::new(), members })
     }
 
     /// A body that may be missing, and says nothing then.
@@ -160,6 +190,30 @@ mod tests {
         assert_eq!(fields.object("c").unwrap_err().message, "`c` is `1.5`: send an object");
         assert_eq!(fields.text("d"), Ok(None));
         assert_eq!(fields.text("e"), Ok(None));
+    }
+
+    #[test]
+    fn only_code_may_be_large_and_it_must_be_text() {
+        let (many, large) = ("{},".repeat(MAX_JSON_BYTES / 3), "A".repeat(2 * MAX_JSON_BYTES));
+        let code = |body: &str| Fields::of_code(body.as_bytes()).map_err(|error| (error.code, error.message));
+        let read = code(&format!(r#"{{"func_name": "f", "func_code": {{"file": "{large}", "link": null}}}}"#)).unwrap();
+        assert_eq!(
+            (read.text("func_name"), read.value("func_code").unwrap()["file"].as_str()),
+            (Ok(Some("f")), Some(&*large))
+        );
+        for body in [
+            format!(r#"{{"x": [{many}{{}}]}}"#),
+            format!(r#"{{"func_code": [{many}{{}}]}}"#),
+            format!(r#"{{"func_code": {{"file": [{many}{{}}]}}}}"#),
+            format!(r#"{{"func_code": {{"link": "{large}"}}}}"#),
+            format!(r#"{{"user_data": "{large}"}}"#),
+        ] {
+            let (code, message) = code(&body).unwrap_err();
+            assert!(code == Code::NOT_JSON && message.contains("its fields, besides content, have"), "{message}");
+        }
+        for body in ["", "[]", "null", "{", r#"{"func_code": {"file": "}}"#] {
+            assert_eq!(code(body).unwrap_err().0, Code::NOT_JSON, "{body}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts as _, Request};
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use form_urlencoded::parse;
+use tokio::task::spawn_blocking;
 
 use super::error::{Code, FssError};
 use super::json::Fields;
@@ -95,6 +96,13 @@ impl Call {
     /// The members of the body, which must be an object.
     pub(super) fn fields(&self) -> Result<Fields, FssError> {
         Fields::of(&self.body)
+    }
+
+    /// The same of a body that may carry code: read on a thread that may take its time.
+    pub(super) async fn fields_with_code(&self) -> Result<Fields, FssError> {
+        let body = self.body.clone();
+        let read = spawn_blocking(move || Fields::of_code(&body)).await;
+        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// What the query says under this name; nothing where that is empty.

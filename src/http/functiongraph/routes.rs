@@ -10,8 +10,8 @@ use crate::model::bounds;
 pub(super) const MAX_PACKAGE_BYTES: usize = 50 * 1_024 * 1_024;
 /// Bytes of a body that carries a package: as base64, in JSON that says more.
 const MAX_CODE_BODY_BYTES: usize = MAX_PACKAGE_BYTES / 3 * 4 + 1_024 * 1_024;
-/// Bytes of any other body of JSON.
-const MAX_JSON_BYTES: usize = 256 * 1_024;
+/// Bytes of any other body of JSON, and of what one with a package says besides.
+pub(super) const MAX_JSON_BYTES: usize = 256 * 1_024;
 /// Bytes of the event of an asynchronous invocation: what the service takes.
 const MAX_ASYNC_EVENT_BYTES: usize = 256 * 1_024;
 

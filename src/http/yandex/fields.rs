@@ -1,16 +1,12 @@
-//! The fields of a request in JSON. A value can take tens of times its text in memory, so what is made values of has a bound
-//! of its own; bytes, which may be many more, stay text.
-
-use std::fmt;
+//! The fields of a request in JSON, of which only bytes may be many: they stay text.
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tonic::Status;
 
 use super::services::{MAX_FIELDS_BYTES, MAX_REQUEST_BYTES};
 use super::status::invalid;
+use crate::http::members::members;
 
 /// Bytes of a request that carries some: they are a third longer in JSON.
 const MAX_CARRIED_BYTES: usize = MAX_REQUEST_BYTES / 3 * 4 + 1_024;
@@ -30,8 +26,7 @@ pub(super) fn read(descriptor: &MessageDescriptor, body: &[u8]) -> Result<Map<St
     if body.is_empty() {
         return Ok(Map::new());
     }
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let fields = json.deserialize_map(Fields(descriptor)).and_then(|fields| json.end().map(|()| fields));
+    let fields = members(body, MAX_FIELDS_BYTES, |name, _| has_bytes(descriptor, name));
     let fields = fields.map_err(|error| {
         let what = if error.is_data() { "the body cannot be taken" } else { "the body is no JSON" };
         Status::invalid_argument(format!("{what}: {error}"))
@@ -54,30 +49,6 @@ fn has_bytes(descriptor: &MessageDescriptor, name: &str) -> bool {
 
 fn is_bytes(field: &FieldDescriptor) -> bool {
     field.kind() == Kind::Bytes && !field.is_list()
-}
-
-/// Reads an object's members as they are written.
-struct Fields<'a>(&'a MessageDescriptor);
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = Vec<(String, &'de RawValue)>;
-
-    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let (mut fields, mut bytes) = (Vec::new(), 0);
-        while let Some((name, text)) = members.next_entry::<String, &RawValue>()? {
-            bytes += name.len() + if has_bytes(self.0, &name) { 0 } else { text.get().len() };
-            if bytes > MAX_FIELDS_BYTES {
-                let what = "its fields, besides content, have more than";
-                return Err(A::Error::custom(format!("{what} {MAX_FIELDS_BYTES} bytes, which is the limit")));
-            }
-            fields.push((name, text));
-        }
-        Ok(fields)
-    }
 }
 
 #[cfg(test)]
