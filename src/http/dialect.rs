@@ -57,7 +57,7 @@ impl Dialect {
     pub(super) fn refusal(self, uri: &Uri, problem: Problem) -> Response {
         match self {
             Self::FunctionGraph => functiongraph::refusal(problem),
-            Self::Sqs(protocol) => sqs::not_let_in(protocol, problem.detail()),
+            Self::Sqs(protocol) => sqs::refusal(protocol, problem),
             Self::Yandex => yandex::refusal(uri, &problem),
         }
     }

@@ -20,7 +20,7 @@ use tower_service::Service as _;
 use super::body;
 use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
-use super::problem::{Fault, Problem};
+use super::problem::{Fault, Problem, Unproven};
 use super::yandex;
 use crate::access::{Caller, NotAllowed, Refused};
 use crate::model::access::{Permission, Scope};
@@ -153,8 +153,7 @@ impl Gate {
         if dialect == Some(Dialect::FunctionGraph)
             && let Some(token) = request.headers_mut().remove(AUTH_TOKEN)
         {
-            let token =
-                token.to_str().map_err(|_| unauthenticated("`X-Auth-Token` has characters that no text has"))?;
+            let token = token.to_str().map_err(|_| incomplete("`X-Auth-Token` has characters that no text has"))?;
             let who = self.runtime.access().bearer(token.trim()).map_err(refused)?;
             return Ok((Caller::Account(who), request));
         }
@@ -162,9 +161,9 @@ impl Gate {
         let (first, more) = (shown.next().cloned(), shown.next().is_some());
         let Some(first) = first else { return Ok((Caller::Nobody, request)) };
         if more {
-            return Err(unauthenticated("there are several `Authorization` headers"));
+            return Err(incomplete("there are several `Authorization` headers"));
         }
-        let text = first.to_str().map_err(|_| unauthenticated("`Authorization` has characters that no text has"))?;
+        let text = first.to_str().map_err(|_| incomplete("`Authorization` has characters that no text has"))?;
         if text.get(..BEARER.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(BEARER)) {
             let who = self.runtime.access().bearer(text[BEARER.len()..].trim()).map_err(refused)?;
             request.headers_mut().remove(AUTHORIZATION);
@@ -173,9 +172,7 @@ impl Gate {
         let claim = Claim::of(request.headers()).map_err(wrong)?;
         match claim {
             Some(claim) => self.signed(&claim, request).await,
-            None => {
-                Err(unauthenticated("`Authorization` is neither a bearer token nor a signature that is known here"))
-            }
+            None => Err(incomplete("`Authorization` is neither a bearer token nor a signature that is known here")),
         }
     }
 
@@ -280,7 +277,7 @@ fn nobody() -> Problem {
 
 fn refused(refused: Refused) -> Problem {
     match refused {
-        Refused::Expired | Refused::Unknown => unauthenticated(&refused.to_string()),
+        Refused::Expired | Refused::Unknown => Problem::unauthenticated(Unproven::Unknown, refused.to_string()),
         Refused::Unopened(error) => {
             tracing::error!(%error, "a signature could not be checked");
             let detail = "the signature cannot be checked: the log has more".to_owned();
@@ -291,9 +288,14 @@ fn refused(refused: Refused) -> Problem {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed as a function")]
 fn wrong(error: SignatureError) -> Problem {
-    unauthenticated(&error.to_string())
+    let what = match error {
+        SignatureError::Body(_) | SignatureError::HeaderUnknown(_) | SignatureError::Wrong => Unproven::Wrong,
+        SignatureError::Malformed(_) | SignatureError::NoHost => Unproven::Incomplete,
+        SignatureError::Time { .. } => Unproven::Untimely,
+    };
+    Problem::unauthenticated(what, error.to_string())
 }
 
-fn unauthenticated(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail.to_owned())
+fn incomplete(detail: &str) -> Problem {
+    Problem::unauthenticated(Unproven::Incomplete, detail.to_owned())
 }

@@ -40,6 +40,19 @@ impl Fault {
     }
 }
 
+/// What is wrong with what a request shows of its sender, for dialects that have a name for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unproven {
+    /// It cannot be read, or lacks something.
+    Incomplete,
+    /// There is no such token or key, or no longer.
+    Unknown,
+    /// It was signed for another time.
+    Untimely,
+    /// It was signed with another secret, or is not what was signed.
+    Wrong,
+}
+
 /// An error on its way out. Starts as the caller's fault without effect, which most are.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -49,6 +62,7 @@ pub(super) struct Problem {
     effect: Effect,
     fault: Fault,
     retry_after: Option<Duration>,
+    unproven: Option<Unproven>,
     more: Vec<(&'static str, Value)>,
 }
 
@@ -56,7 +70,7 @@ impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: String) -> Self {
         debug_assert!(status.is_client_error() || status.is_server_error(), "a problem is no success");
         let (effect, fault) = (Effect::None, Fault::Caller);
-        Self { status, code, detail, effect, fault, retry_after: None, more: Vec::new() }
+        Self { status, code, detail, effect, fault, retry_after: None, unproven: None, more: Vec::new() }
     }
 
     pub(super) fn detail(&self) -> &str {
@@ -74,6 +88,16 @@ impl Problem {
     /// How long to wait before trying again, where that is known.
     pub(super) const fn wait(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// What is wrong with what the sender showed, where that is the problem.
+    pub(super) const fn unproven(&self) -> Option<Unproven> {
+        self.unproven
+    }
+
+    /// The refusal of somebody who did not show who they are.
+    pub(super) fn unauthenticated(what: Unproven, detail: String) -> Self {
+        Self { unproven: Some(what), ..Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail) }
     }
 
     pub(super) fn effect(self, effect: Effect) -> Self {
@@ -135,6 +159,6 @@ pub(super) fn mark_fault(response: &mut Response) {
 }
 
 /// Whole seconds, rounded up: `Retry-After` knows nothing smaller, and too early is of no use.
-fn seconds_up(duration: Duration) -> u64 {
+pub(super) fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

@@ -55,6 +55,6 @@ refused("AccessDenied", "lacks the role", writer.delete_queue, QueueUrl=url)
 done("what an account lacks a role for is refused, with the role")
 
 wrong = client(writer_id, "x" + writer_secret[1:] if writer_secret[0] != "x" else "y" + writer_secret[1:])
-refused("InvalidClientTokenId", "not that of this request and this key", wrong.send_message, QueueUrl=url, MessageBody="x")
+refused("SignatureDoesNotMatch", "not that of this request and this key", wrong.send_message, QueueUrl=url, MessageBody="x")
 refused("InvalidClientTokenId", "no such token or key", client("TMAKAAAAAAAAAAAAAAAA", writer_secret).list_queues)
 done("a wrong secret and an unknown key are refused")

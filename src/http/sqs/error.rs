@@ -1,8 +1,11 @@
 //! Errors of this dialect: what it calls each of the queues' errors, in both protocols.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
 use crate::access::NotAllowed;
+use crate::http::problem::{Problem, Unproven};
 use crate::messaging::queues::QueueError;
 use crate::store::StoreError;
 
@@ -15,12 +18,15 @@ pub(super) struct SqsError {
     pub(super) code: &'static str,
     pub(super) status: StatusCode,
     pub(super) message: String,
+    /// How long to wait before trying again, where that is known.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl SqsError {
     /// An error that has one name in both protocols, and status 400.
     pub(super) fn named(name: &'static str, message: impl Into<String>) -> Self {
-        Self { shape: name, code: name, status: StatusCode::BAD_REQUEST, message: message.into() }
+        let (status, message) = (StatusCode::BAD_REQUEST, message.into());
+        Self { shape: name, code: name, status, message, retry_after: None }
     }
 
     /// One whose name in the Query protocol is longer.
@@ -36,17 +42,6 @@ impl SqsError {
         Self::named("MissingParameter", format!("the request must have the parameter {name}"))
     }
 
-    pub(super) fn unread(status: StatusCode, limit: usize) -> Self {
-        let message =
-            format!("the request could not be read: it has up to {limit} bytes and arrives without long pauses");
-        Self { status, ..Self::named("RequestEntityTooLarge", message) }
-    }
-
-    /// Whoever asks is not who it says.
-    pub(super) fn not_let_in(why: &str) -> Self {
-        Self { status: StatusCode::FORBIDDEN, ..Self::named("InvalidClientTokenId", why) }
-    }
-
     /// The same error where it is about an attribute of a queue.
     pub(super) fn of_attribute(self) -> Self {
         if self.shape == "InvalidParameterValue" {
@@ -59,6 +54,27 @@ impl SqsError {
     /// Whether whoever asked is at fault.
     pub(super) fn is_senders(&self) -> bool {
         self.status.is_client_error()
+    }
+}
+
+/// What is refused before it is one of this dialect's requests, by the names that its clients know.
+impl From<Problem> for SqsError {
+    fn from(problem: Problem) -> Self {
+        let (name, status) = match (problem.unproven(), problem.status().as_u16()) {
+            (Some(Unproven::Incomplete), _) => ("IncompleteSignature", 400),
+            (Some(Unproven::Unknown), _) => ("InvalidClientTokenId", 403),
+            (Some(Unproven::Untimely), _) => ("RequestExpired", 400),
+            (Some(Unproven::Wrong), _) => ("SignatureDoesNotMatch", 403),
+            (None, 401) => ("MissingAuthenticationToken", 403),
+            (None, 408) => ("RequestTimeoutException", 408),
+            (None, 413) => ("RequestEntityTooLarge", 413),
+            (None, 429) => ("RequestThrottled", 429),
+            (None, 503 | 507) => ("ServiceUnavailable", 503),
+            (None, 500..) => ("InternalFailure", 500),
+            (None, _) => ("MalformedHttpRequestException", 400),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, retry_after: problem.wait(), ..Self::named(name, problem.detail()) }
     }
 }
 
@@ -94,7 +110,8 @@ impl From<QueueError> for SqsError {
             QueueError::Full { .. } | QueueError::InFlight { .. } | QueueError::TooMany { .. } => {
                 Self { status: StatusCode::FORBIDDEN, ..Self::named("OverLimit", message) }
             }
-            QueueError::Interrupted | QueueError::Store(StoreError::Refused(_) | StoreError::Stopped(_)) => {
+            QueueError::Interrupted
+            | QueueError::Store(StoreError::Full(_) | StoreError::Refused(_) | StoreError::Stopped(_)) => {
                 Self { status: StatusCode::SERVICE_UNAVAILABLE, ..Self::named("ServiceUnavailable", message) }
             }
             QueueError::NotInFlight => of_sqs("MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"),
@@ -109,5 +126,41 @@ impl From<QueueError> for SqsError {
             }
             QueueError::Unknown(_) => of_sqs("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(problem: Problem, name: &str, status: u16) {
+        let error = SqsError::from(problem);
+        assert_eq!((error.code, error.status.as_u16()), (name, status));
+    }
+
+    #[test]
+    fn a_refusal_at_the_door_has_the_name_that_tells_a_client_what_to_do() {
+        for (what, name, status) in [
+            (Unproven::Incomplete, "IncompleteSignature", 400),
+            (Unproven::Unknown, "InvalidClientTokenId", 403),
+            (Unproven::Untimely, "RequestExpired", 400),
+            (Unproven::Wrong, "SignatureDoesNotMatch", 403),
+        ] {
+            check(Problem::unauthenticated(what, String::new()), name, status);
+        }
+        let problem = |status| Problem::new(StatusCode::from_u16(status).unwrap(), "some", String::new());
+        check(problem(408), "RequestTimeoutException", 408);
+        check(problem(413), "RequestEntityTooLarge", 413);
+        check(problem(500), "InternalFailure", 500);
+        check(problem(400), "MalformedHttpRequestException", 400);
+        let busy = problem(429).retry_after(Some(Duration::from_secs(2)));
+        assert_eq!(SqsError::from(busy).retry_after, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_full_store_is_no_fault_of_the_request_and_may_be_asked_again() {
+        let full = SqsError::from(QueueError::Store(StoreError::Full("the disk is full".to_owned())));
+        assert_eq!((full.code, full.status), ("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE));
     }
 }

@@ -1,12 +1,12 @@
 //! The JSON protocol, AWS JSON 1.0: the operation stands in a header, the parameters are the body.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::TARGET;
 use super::error::SqsError;
-use crate::http::problem::{FAULT_HEADER, Fault};
+use crate::http::problem::{mark_fault, seconds_up};
 
 /// What stands in front of the operation's name.
 pub(super) const PREFIX: &str = "AmazonSQS.";
@@ -39,12 +39,14 @@ pub(super) fn refusal(error: &SqsError) -> Response {
     if let Ok(told) = HeaderValue::try_from(format!("{};{side}", error.code)) {
         response.headers_mut().insert("x-amzn-query-error", told);
     }
-    blame(&mut response, error.status);
+    blame(&mut response, error);
     response
 }
 
-/// Says whose fault it was, as every dialect does.
-pub(super) fn blame(response: &mut Response, status: StatusCode) {
-    let fault = if status.is_client_error() { Fault::Caller } else { Fault::Platform };
-    response.headers_mut().insert(FAULT_HEADER, HeaderValue::from_static(fault.as_str()));
+/// Says whose fault it was, as every dialect does, and when to come again.
+pub(super) fn blame(response: &mut Response, error: &SqsError) {
+    mark_fault(response);
+    if let Some(wait) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds_up(wait)));
+    }
 }

@@ -22,7 +22,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::body;
@@ -73,12 +73,28 @@ pub(super) async fn answer(runtime: Runtime, protocol: Protocol, request: Reques
     let id = Uuid::new_v4();
     let (head, body) = request.into_parts();
     let answered = handled(&runtime, protocol, &head, body).await;
-    let mut response = match (protocol, answered) {
+    let response = match (protocol, answered) {
         (Protocol::Json, Ok((_, output))) => json::answer(&output),
         (Protocol::Query, Ok((operation, output))) => query::answer(&operation, &output, id),
-        (Protocol::Json, Err(error)) => json::refusal(&error),
-        (Protocol::Query, Err(error)) => query::refusal(&error, id),
+        (_, Err(error)) => return refused(protocol, &error, id),
     };
+    with_id(response, id)
+}
+
+/// The refusal of a request that was not let in.
+pub(super) fn refusal(protocol: Protocol, problem: Problem) -> Response {
+    refused(protocol, &problem.into(), Uuid::new_v4())
+}
+
+fn refused(protocol: Protocol, error: &SqsError, id: Uuid) -> Response {
+    let response = match protocol {
+        Protocol::Json => json::refusal(error),
+        Protocol::Query => query::refusal(error, id),
+    };
+    with_id(response, id)
+}
+
+fn with_id(mut response: Response, id: Uuid) -> Response {
     if let Ok(value) = id.to_string().parse() {
         response.headers_mut().insert("x-amzn-requestid", value);
     }
@@ -116,7 +132,7 @@ async fn handled(
     head: &Parts,
     body: Body,
 ) -> Result<(String, serde_json::Value), SqsError> {
-    let body = body::read(body, MAX_REQUEST_BYTES, "request").await.map_err(unread)?;
+    let body = body::read(body, MAX_REQUEST_BYTES, "request").await?;
     let caller = sent_by(runtime, head);
     let sender = match &caller {
         Caller::Account(who) => Some(who.id.to_string()),
@@ -136,18 +152,4 @@ async fn handled(
 fn sent_by(runtime: &Runtime, head: &Parts) -> Caller {
     let unasked = if runtime.authenticates() { Caller::Nobody } else { Caller::Trusted };
     head.extensions.get::<Caller>().cloned().unwrap_or(unasked)
-}
-
-/// The refusal of a request whose sender is not who it says.
-pub(super) fn not_let_in(protocol: Protocol, why: &str) -> Response {
-    let error = SqsError::not_let_in(why);
-    match protocol {
-        Protocol::Json => json::refusal(&error),
-        Protocol::Query => query::refusal(&error, Uuid::new_v4()),
-    }
-}
-
-fn unread(problem: Problem) -> SqsError {
-    let status = problem.into_response().status();
-    SqsError::unread(status, MAX_REQUEST_BYTES)
 }

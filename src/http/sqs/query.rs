@@ -133,7 +133,7 @@ pub(super) fn refusal(error: &SqsError, id: Uuid) -> Response {
     escape(&mut out, &error.message);
     let _ = write!(out, "</Message><Detail/></Error><RequestId>{id}</RequestId></ErrorResponse>");
     let mut response = (error.status, [(header::CONTENT_TYPE, "text/xml")], out).into_response();
-    blame(&mut response, error.status);
+    blame(&mut response, error);
     response
 }
 

@@ -176,5 +176,5 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     let received = sqs(&server, reader, "ReceiveMessage", &of).await.is(200).json();
     assert_eq!(received["Messages"][0]["Body"], "hello");
     let wrong = sqs(&server, Key { secret: "wrong", ..writer }, "SendMessage", &message).await;
-    assert_eq!((wrong.status, &wrong.json()["__type"]), (403, &"com.amazonaws.sqs#InvalidClientTokenId".into()));
+    assert_eq!((wrong.status, &wrong.json()["__type"]), (403, &"com.amazonaws.sqs#SignatureDoesNotMatch".into()));
 }
