@@ -34,11 +34,14 @@ impl Tree {
         place.value = Some(value);
     }
 
-    /// What stands below in the order of the numbers that are its names.
+    /// What stands below in the order of the numbers that are its names. Some clients leave the number out where there is
+    /// only one: what has none is the first.
     fn list(&self) -> Vec<&Self> {
-        let mut list: Vec<_> = self.below.iter().map(|(name, tree)| (name.parse().unwrap_or(u32::MAX), tree)).collect();
+        let numbered = |(name, tree): (&String, _)| Some((name.parse::<u32>().ok()?, tree));
+        let mut list: Vec<_> = self.below.iter().filter_map(numbered).collect();
         list.sort_by_key(|(number, _)| *number);
-        list.into_iter().map(|(_, tree)| tree).collect()
+        let alone = self.value.is_some() || list.len() < self.below.len();
+        alone.then_some(self).into_iter().chain(list.into_iter().map(|(_, tree)| tree)).collect()
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -225,6 +228,19 @@ mod tests {
         assert_eq!(input["Tags"], json!({"k": "v"}));
         assert_eq!(input["QueueUrl"], "/shop/q");
         assert_eq!(read(&"/".parse().unwrap(), b"Version=1").unwrap_err().code, "MissingAction");
+    }
+
+    #[test]
+    fn a_list_without_numbers_has_one_part() {
+        let body = "Action=SendMessageBatch&Attribute.Name=VisibilityTimeout&Attribute.Value=7&Tag.Key=k&Tag.Value=v\
+                    &AttributeName=All&TagKey=a&TagKey.2=b\
+                    &SendMessageBatchRequestEntry.Id=a&SendMessageBatchRequestEntry.MessageBody=one";
+        let (_, input) = read(&"/".parse().unwrap(), body.as_bytes()).unwrap();
+        assert_eq!(input["Attributes"], json!({"VisibilityTimeout": "7"}));
+        assert_eq!(input["Tags"], json!({"k": "v"}));
+        assert_eq!(input["AttributeNames"], json!(["All"]));
+        assert_eq!(input["TagKeys"], json!(["a", "b"]));
+        assert_eq!(input["Entries"], json!([{"Id": "a", "MessageBody": "one"}]));
     }
 
     #[test]
