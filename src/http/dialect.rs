@@ -62,8 +62,8 @@ impl Dialect {
         }
     }
 
-    /// What a request would change, for the audit log; `None` where it changes nothing, or where the dialect says it in
-    /// another way.
+    /// What a request would change, for the audit log; `None` where it changes nothing, or where only its body says what,
+    /// which the dialect notes by itself.
     pub(super) fn change(self, method: &Method, uri: &Uri) -> Option<Named> {
         match self {
             Self::FunctionGraph => functiongraph::change(method, uri),

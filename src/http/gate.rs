@@ -20,6 +20,7 @@ use tower_service::Service as _;
 use super::body;
 use super::dialect::{Dialect, Named};
 use super::native::rules::{Matched, matched, may_change};
+use super::note::Note;
 use super::problem::{Fault, Problem, Unproven};
 use super::yandex;
 use crate::access::{Caller, NotAllowed, Refused};
@@ -194,56 +195,13 @@ impl Gate {
     }
 
     fn note_of(&self, dialect: Dialect, request: &Request, caller: &Caller) -> Option<Note> {
-        let Named { action, on } = dialect.change(request.method(), request.uri())?;
-        Some(Note { runtime: self.runtime.clone(), entry: Some((sender(caller), action, on)) })
+        let change = dialect.change(request.method(), request.uri())?;
+        Some(Note::new(&self.runtime, caller, change))
     }
 
     fn note(&self, matched: &Matched<'_>, caller: &Caller, path: &str) -> Option<Note> {
-        let on = matched.target(path);
-        let entry = Some((sender(caller), matched.action(), on));
-        matched.is_change().then(|| Note { runtime: self.runtime.clone(), entry })
-    }
-}
-
-/// Whom the audit log names.
-fn sender(caller: &Caller) -> String {
-    match caller {
-        Caller::Account(who) => format!("{}/{}", who.namespace, who.name),
-        Caller::Nobody | Caller::Trusted => String::new(),
-    }
-}
-
-/// What is to be noted of a change that is under way. One whose client goes away may have been made: it is noted as
-/// such.
-struct Note {
-    runtime: Runtime,
-    /// Who, what, on what; `None` once it is noted.
-    entry: Option<(String, String, String)>,
-}
-
-/// The status of what nobody waited for.
-const CLIENT_GONE: u16 = 499;
-
-impl Note {
-    async fn answered(mut self, status: StatusCode) {
-        if let Some((who, action, on)) = self.entry.take() {
-            let noted = self.runtime.access().audit().note(who, action, on, status.as_u16()).await;
-            if let Err(error) = noted {
-                tracing::warn!(%error, "a change could not be noted in the audit log");
-            }
-        }
-    }
-
-    fn forgotten(mut self) {
-        self.entry = None;
-    }
-}
-
-impl Drop for Note {
-    fn drop(&mut self) {
-        if let Some((who, action, on)) = self.entry.take() {
-            self.runtime.note_behind(who, action, on, CLIENT_GONE);
-        }
+        let change = || Named { action: matched.action(), on: matched.target(path) };
+        matched.is_change().then(|| Note::new(&self.runtime, caller, change()))
     }
 }
 

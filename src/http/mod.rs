@@ -12,6 +12,7 @@ mod listener;
 mod members;
 mod moving;
 mod native;
+mod note;
 mod origin;
 mod package;
 mod passing;

@@ -21,11 +21,13 @@ pub(crate) mod fuzz;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use uuid::Uuid;
 
 use super::body;
+use super::dialect::Named;
+use super::note::Note;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::model::access::{Permission, Scope};
@@ -143,9 +145,20 @@ async fn handled(
         Protocol::Query => query::read(&head.uri, &body)?,
     };
     let namespace = names::endpoint(&head.uri)?;
-    let call = Call { runtime, namespace, base: names::base(head), caller, sender };
-    let output = operations::run(&call, &operation, &Input::new(&input)).await?;
-    Ok((operation, output))
+    let (call, input) = (Call { runtime, namespace, base: names::base(head), caller, sender }, Input::new(&input));
+    let note = noted(&call, &operation, &input);
+    let output = operations::run(&call, &operation, &input).await;
+    if let Some(note) = note {
+        note.answered(output.as_ref().err().map_or(StatusCode::OK, |error| error.status)).await;
+    }
+    Ok((operation, output?))
+}
+
+/// What the audit log is told of an operation. What nobody in particular asks for is refused, and would fill the log.
+fn noted(call: &Call<'_>, operation: &str, input: &Input<'_>) -> Option<Note> {
+    let on = operations::changed(call, operation, input)?;
+    let change = Named { action: format!("{}{operation}", json::PREFIX), on };
+    (call.caller != Caller::Nobody).then(|| Note::new(call.runtime, &call.caller, change))
 }
 
 /// Who sends a request, as whoever let it in has found out.

@@ -11,6 +11,8 @@ use crate::model::message_queue::{QueueName, QueuePath};
 
 /// Queues of one page of a list.
 const PAGE: u32 = 1_000;
+/// Characters of what a change is noted to be about.
+const MAX_NOTED: usize = 200;
 
 /// Carries out one operation.
 pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> Result<Value, SqsError> {
@@ -63,6 +65,22 @@ pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> 
             Err(SqsError::named("InvalidAction", format!("there is no operation `{told}` here")))
         }
     }
+}
+
+/// The queue that an operation changes, for the log of changes; `None` where it changes none. What becomes of messages is what
+/// goes on anyway, but for all of them at once.
+pub(super) fn changed(call: &Call<'_>, operation: &str, input: &Input<'_>) -> Option<String> {
+    let named = match operation {
+        "CreateQueue" => "QueueName",
+        "DeleteQueue" | "PurgeQueue" | "SetQueueAttributes" | "TagQueue" | "UntagQueue" => "QueueUrl",
+        _ => return None,
+    };
+    let named = input.text(named).ok().flatten().unwrap_or_default();
+    let told = match names::of_url(named, &call.namespace) {
+        Ok(path) => path.to_string(),
+        Err(_) => named.to_owned(), // it is what somebody sent, and may be anything
+    };
+    Some(told.chars().filter(|c| !c.is_control()).take(MAX_NOTED).collect())
 }
 
 /// What an operation on a queue needs; `None` where there is no such operation.

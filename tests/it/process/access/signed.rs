@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidemill::clock::Clock;
 use tidemill::model::time::Timestamp;
 use tidemill::signature::{Key, Payload, Request, Scope, sdk_hmac, sigv4};
@@ -177,4 +177,28 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     assert_eq!(received["Messages"][0]["Body"], "hello");
     let wrong = sqs(&server, Key { secret: "wrong", ..writer }, "SendMessage", &message).await;
     assert_eq!((wrong.status, &wrong.json()["__type"]), (403, &"com.amazonaws.sqs#SignatureDoesNotMatch".into()));
+}
+
+#[tokio::test]
+async fn changes_of_queues_over_sqs_are_logged_with_who_made_them_and_messages_are_not() {
+    let server = Server::asking(&[]).await;
+    account(&server, "maker", &[("queues.writer", "namespace:default")]).await;
+    let made = server.post("/v1/accounts/maker/keys", "").await.is(201).json();
+    let maker = Key { id: made["id"].as_str().unwrap(), secret: made["secret"].as_str().unwrap() };
+    let url =
+        sqs(&server, maker, "CreateQueue", &json!({"QueueName": "jobs"})).await.is(200).json()["QueueUrl"].clone();
+    sqs(&server, maker, "SendMessage", &json!({"QueueUrl": url, "MessageBody": "hello"})).await.is(200);
+    sqs(&server, maker, "ListQueues", &json!({})).await.is(200);
+    sqs(&server, maker, "PurgeQueue", &json!({"QueueUrl": url})).await.is(403);
+    let log = server.get("/v1/audit").await.is(200).json();
+    let told = |it: &Value| format!("{} {} {} {}", it["who"], it["action"], it["on"], it["status"]).replace('"', "");
+    let told: Vec<_> = log["entries"].as_array().unwrap().iter().take(3).map(told).collect();
+    assert_eq!(
+        told,
+        [
+            "default/maker AmazonSQS.PurgeQueue jobs 403",
+            "default/maker AmazonSQS.CreateQueue jobs 200",
+            "default/admin POST /v1/accounts/{name}/keys accounts/maker/keys 201",
+        ]
+    );
 }
