@@ -59,6 +59,8 @@ const QUEUE: On = On::Resource(ResourceKind::Queue);
 const STREAM: On = On::Resource(ResourceKind::Stream);
 const TOPIC: On = On::Resource(ResourceKind::Topic);
 const BUCKET: On = On::Resource(ResourceKind::Bucket);
+/// See [`Matched::is_change`].
+const PURGE: &str = "/v1/queues/{name}/purge";
 
 /// What is more special stands before what is less.
 #[rustfmt::skip]
@@ -124,7 +126,7 @@ const ENTRIES: &[Entry] = &[
     // To change one that is there takes `QueuesEdit`.
     entry("PUT", "/v1/queues/{name}", P::QueuesCreate, QUEUE),
     entry("DELETE", "/v1/queues/{name}", P::QueuesEdit, QUEUE),
-    entry("POST", "/v1/queues/{name}/purge", P::QueuesReceive, QUEUE),
+    entry("POST", PURGE, P::QueuesReceive, QUEUE),
     entry("POST", "/v1/queues/{name}/receive", P::QueuesReceive, QUEUE),
     entry("POST", "/v1/queues/{name}/messages", P::QueuesSend, QUEUE),
     entry("DELETE", "/v1/queues/{name}/messages/{receipt}", P::QueuesReceive, QUEUE),
@@ -204,10 +206,13 @@ pub(in crate::http) fn matched<'a>(method: &Method, uri: &'a Uri) -> Option<Matc
 
 /// Whether a request may be one that the audit log is told of: quickly, for most are not.
 pub(in crate::http) fn may_change(method: &Method, uri: &Uri) -> bool {
-    *method != Method::GET
-        && *method != Method::HEAD
-        && uri.path().starts_with("/v1/")
-        && !uri.path().ends_with("/invocations")
+    *method != Method::GET && *method != Method::HEAD && uri.path().starts_with("/v1/") && !is_invocation(uri.path())
+}
+
+/// Whether a path is that of a function's invocations. Other things may be called so.
+fn is_invocation(path: &str) -> bool {
+    let behind = path.strip_prefix("/v1/functions/").and_then(|rest| rest.strip_suffix("/invocations"));
+    behind.is_some_and(|name| !name.contains('/'))
 }
 
 impl Matched<'_> {
@@ -223,12 +228,13 @@ impl Matched<'_> {
         format!("{path}{namespace}").chars().filter(|c| !c.is_control()).collect()
     }
 
-    /// Whether it changes what others rely on. Running functions and changing values is what goes on anyway.
+    /// Whether it changes what others rely on. Running functions and changing values is what goes on anyway; taking all
+    /// messages of a queue away is more than receiving some, though whoever may do the one may do the other.
     pub(in crate::http) fn is_change(&self) -> bool {
         let reads = self.entry.method == "GET" || self.entry.method == "*";
         match self.entry.needs {
             Needs::Nothing | Needs::Somebody => false,
-            Needs::This(permission, _) => !reads && changes(permission),
+            Needs::This(permission, _) => !reads && (changes(permission) || self.entry.pattern == PURGE),
         }
     }
 
@@ -440,6 +446,11 @@ mod tests {
             (Method::PUT, "/v1/functions/a", true),
             (Method::DELETE, "/v1/accounts/a", true),
             (Method::PUT, "/v1/runtime", true),
+            (Method::DELETE, "/v1/queues/invocations", true),
+            (Method::PUT, "/v1/functions/invocations", true),
+            (Method::PUT, "/v1/functions/a/aliases/invocations", true),
+            (Method::POST, "/v1/queues/a/purge", true),
+            (Method::POST, "/v1/queues/a/receive", false),
             (Method::POST, "/v1/functions/a/invocations", false),
             (Method::POST, "/fn/a", false),
             (Method::PUT, "/v1/key-value/s/k", false),
@@ -449,5 +460,6 @@ mod tests {
             assert_eq!(matched(&method, &uri).unwrap().is_change(), is_change, "{method} {uri}");
             assert!(may_change(&method, &uri) || !is_change, "{method} {uri}");
         }
+        assert!(!may_change(&Method::POST, &"/v1/functions/a/invocations?mode=async".parse().unwrap()));
     }
 }
