@@ -1,6 +1,7 @@
 //! `/fn/{name}/...`: a function's own URL. An `http` function gets the request as it is, with the path behind
 //! its name, and so does a command that answers as CGI has it; the others get the body as payload, and method, path and
-//! query as attributes. With `Prefer: respond-async` the request waits in the queue, head and body, and is answered 202.
+//! query as attributes. With `Prefer: respond-async` the request waits in the queue, head and body, and is answered 202;
+//! what only such a request can ask for is refused of the others.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -37,7 +38,10 @@ pub(super) async fn call(
     let Addressed { path, rest } = addressed(&uri)?;
     let described = runtime.describe(&path, &Qualifier::Latest)?;
     let (waits, limit, queueing) = match wait(None, &headers)? {
-        Wait::ForResult => (true, bounds::MAX_SYNC_PAYLOAD_BYTES, Queueing::default()),
+        Wait::ForResult => {
+            headers::not_for_requests(&headers)?;
+            (true, bounds::MAX_SYNC_PAYLOAD_BYTES, Queueing::default())
+        }
         Wait::ForAcceptance => (false, bounds::MAX_ASYNC_PAYLOAD_BYTES, headers::queueing(&headers)?),
     };
     let body = body::read(body, limit, "payload").await?;

@@ -51,15 +51,18 @@ pub(super) fn queueing(headers: &HeaderMap) -> Result<Queueing, Problem> {
 
 /// Refuses what has no meaning for a caller who waits. To ignore it would run a function twice, or too early.
 pub(super) fn not_for_those_who_wait(headers: &HeaderMap) -> Result<(), Problem> {
-    let given =
-        [IDEMPOTENCY_KEY, DELAY, RUN_AT, PRIORITY, CALLBACK].into_iter().find(|name| headers.contains_key(*name));
-    match given {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        let detail = "Idempotency-Key is honoured for asynchronous invocations only: \
+                      leave it out, or add `Prefer: respond-async`";
+        return Err(bad("idempotency_key_not_supported", detail.to_owned()));
+    }
+    not_for_requests(headers)
+}
+
+/// The same for a request that is the function's own, which may know an idempotency key by itself.
+pub(super) fn not_for_requests(headers: &HeaderMap) -> Result<(), Problem> {
+    match [DELAY, RUN_AT, PRIORITY, CALLBACK].into_iter().find(|name| headers.contains_key(*name)) {
         None => Ok(()),
-        Some(IDEMPOTENCY_KEY) => {
-            let detail = "Idempotency-Key is honoured for asynchronous invocations only: \
-                          leave it out, or add `Prefer: respond-async`";
-            Err(bad("idempotency_key_not_supported", detail.to_owned()))
-        }
         Some(name) => {
             let detail =
                 format!("`{name}` is for asynchronous invocations: leave it out, or add `Prefer: respond-async`");

@@ -204,9 +204,15 @@ async fn queries_and_headers_that_cannot_be_read_are_refused() {
         ("tidemill-delay", "1s", "asynchronous_only"),
         ("tidemill-run-at", "2026-01-01T00:00:00Z", "asynchronous_only"),
         ("tidemill-priority", "high", "asynchronous_only"),
+        ("tidemill-callback-url", "https://127.0.0.1/done", "asynchronous_only"),
     ] {
         let request = checked.server.request(Method::POST, invocations).header(name, value);
         checked.check(checked.server.send(request).await, 400, code, "respond-async").await;
+        if name != "idempotency-key" {
+            // A function's own request may have a key of its own, and nothing else of these.
+            let request = checked.server.request(Method::POST, "/fn/echo").header(name, value);
+            checked.check(checked.server.send(request).await, 400, code, "respond-async").await;
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn functions() -> Vec<Operation> {
             .body::<AliasIn>("Where it is to point", json!({ "version": 1 }))
             .answers::<FunctionOut>(200, "The function")
             .refuses(404, NO_VERSION)
-            .refuses(409, &["cycle", "limit_exceeded"]),
+            .refuses(409, &["limit_exceeded"]),
         delete("/v1/functions/{name}/aliases/{alias}", "delete_alias", "Remove an alias")
             .takes([p::function(), p::name("alias", "The alias", "live"), p::namespace()])
             .answers_nothing("It is gone")
@@ -195,55 +195,63 @@ const METHODS: [(HttpMethod, &str); 8] = [
 ];
 
 fn invoke() -> Operation {
-    let accepted = |operation: &mut Operation| {
-        let content = Content::new(Some(operation.reference::<AcceptedOut>()));
-        ResponseBuilder::new().description("It is on disk, and will run").content("application/json", content)
-    };
-    let mut invoke = post("/v1/functions/{name}/invocations", "invoke_function", "Invoke a function");
-    let accepted = accepted(&mut invoke)
-        .header("Location", header("Where the invocation can be looked up", values::any_text()))
-        .header("Tidemill-Invocation-Id", header("The id of the invocation", values::id()))
-        .header("Idempotency-Replayed", header("`true` when it was accepted before", values::one_of(["true"])));
+    let invoke = post("/v1/functions/{name}/invocations", "invoke_function", "Invoke a function");
     let result = ResponseBuilder::new()
         .description("What the function gave")
         .content("*/*", Content::new(Some(binary())))
         .header("Tidemill-Invocation-Id", header("The id of the invocation", values::id()))
         .header("Server-Timing", header("What the attempt used", values::any_text()));
-    running(invoke)
+    leaving_to_queue(running(invoke))
         .told(
             "Waits for the result, which is the body of the answer; or, with `Prefer: respond-async` or `mode=async`, \
              answers 202 as soon as the invocation would survive a power cut. Headers `Tidemill-Attribute-NAME` are told \
              to the function.",
         )
         .takes([p::function(), p::namespace(), p::qualifier(), p::mode()])
-        .takes(p::of_queueing())
+        .takes([p::idempotency_key()])
         .takes(p::of_calls())
         .bytes("The payload: up to 6 MiB, or 1 MiB where it is left to the queue", ["application/json", "*/*"])
         .answers_with(200, result)
-        .answers_with(202, accepted)
-        .leads_to(202, &["show_invocation", "cancel_invocation", "retry_invocation", "run_invocation_now"])
-        .leads_to(202, &["show_log", "show_payload", "show_result", "purge_invocation"])
-        .refuses(400, &["bad_destination"])
-        .refuses(403, &["destination_not_allowed"])
         .refuses(404, &["version_not_found"])
-        .refuses(409, &["idempotency_key_reused"])
-        .refuses(429, &["queue_full_function", "queue_full_function_bytes", "queue_full_namespace"])
-        .refuses(429, &["queue_full_namespace_bytes", "queue_full_runtime", "queue_full_runtime_bytes"])
         .answers_anything("What an http function answered, with the status that it chose")
 }
 
 fn call(method: HttpMethod, path: &'static str, id: &str) -> Operation {
     let has_body = !matches!(method, HttpMethod::Get | HttpMethod::Head | HttpMethod::Trace);
-    let operation = running(Operation::new(method, path, id, "Call a function at its own URL"))
+    let operation = leaving_to_queue(running(Operation::new(method, path, id, "Call a function at its own URL")))
         .told(
             "An http function gets the request as it is, with the path behind its name; the others get the body as \
-             payload, and method, path and query as attributes.",
+             payload, and method, path and query as attributes. With `Prefer: respond-async` the request is left to the \
+             queue and answered 202.",
         )
-        .takes([p::called()])
+        .takes([p::called(), p::own_or_idempotency_key()])
+        .refuses(431, &["head_too_large"])
         .takes(p::of_calls())
         .answers_anything("What the function answered");
     let operation = if path.ends_with("{path}") { operation.takes([p::behind()]) } else { operation };
     if has_body { operation.bytes("What the function gets", ["*/*"]) } else { operation }
+}
+
+/// How an invocation is left to the queue, and how that can be refused.
+fn leaving_to_queue(mut operation: Operation) -> Operation {
+    let content = Content::new(Some(operation.reference::<AcceptedOut>()));
+    let accepted = ResponseBuilder::new()
+        .description("It is on disk, and will run")
+        .content("application/json", content)
+        .header("Location", header("Where the invocation can be looked up", values::any_text()))
+        .header("Tidemill-Invocation-Id", header("The id of the invocation", values::id()))
+        .header("Idempotency-Replayed", header("`true` when it was accepted before", values::one_of(["true"])));
+    operation
+        .takes(p::of_queueing())
+        .answers_with(202, accepted)
+        .leads_to(202, &["show_invocation", "cancel_invocation", "retry_invocation", "run_invocation_now"])
+        .leads_to(202, &["show_log", "show_payload", "show_result", "purge_invocation"])
+        .refuses(400, &["bad_destination"])
+        .refuses(403, &["destination_not_allowed"])
+        .refuses(409, &["idempotency_key_reused"])
+        .refuses(429, &["queue_full_function", "queue_full_function_bytes", "queue_full_namespace"])
+        .refuses(429, &["queue_full_namespace_bytes", "queue_full_runtime", "queue_full_runtime_bytes"])
+        .refuses(507, &["store_full"])
 }
 
 /// How running a function can end without a result.

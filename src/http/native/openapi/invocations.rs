@@ -32,8 +32,7 @@ pub(super) fn invocations() -> Vec<Operation> {
         get("/v1/invocations/{id}", "show_invocation", "Show an invocation, or wait until it has settled")
             .takes([p::id(), p::wait()])
             .answers::<InvocationOut>(200, "The invocation")
-            .refuses(404, NOT_FOUND)
-            .refuses(429, &["overloaded"]),
+            .refuses(404, NOT_FOUND),
         delete("/v1/invocations/{id}", "purge_invocation", "Remove what is kept of an invocation that has settled")
             .takes([p::id()])
             .answers_nothing("It is gone")

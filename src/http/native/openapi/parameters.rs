@@ -272,17 +272,10 @@ pub(super) fn of_calls() -> [Parameter; 2] {
     ]
 }
 
-/// What is asked of an invocation that waits in the queue.
-pub(super) fn of_queueing() -> [Parameter; 6] {
+/// What is asked of an invocation that waits in the queue, its key apart.
+pub(super) fn of_queueing() -> [Parameter; 5] {
     [
         header("Prefer", "`respond-async` leaves the invocation to the queue", values::any_text()),
-        header(
-            "Idempotency-Key",
-            "The caller's name for the request, of visible characters: sent again within a day, it gets the same id. \
-             Asynchronous only",
-            values::text("^[!-~]{1,255}$"),
-        )
-        .refused(&["bad_header", "bad_idempotency_key", "idempotency_key_not_supported"]),
         header(
             "Tidemill-Delay",
             "How long to wait before the first attempt. Asynchronous only",
@@ -305,4 +298,26 @@ pub(super) fn of_queueing() -> [Parameter; 6] {
         )
         .refused(&["bad_header", "asynchronous_only"]),
     ]
+}
+
+/// The key of an invocation that waits in the queue, and of no other.
+pub(super) fn idempotency_key() -> Parameter {
+    header(
+        "Idempotency-Key",
+        "The caller's name for the request, of visible characters: sent again within a day, it gets the same id. \
+         Asynchronous only",
+        values::text("^[!-~]{1,255}$"),
+    )
+    .refused(&["bad_header", "bad_idempotency_key", "idempotency_key_not_supported"])
+}
+
+/// The same where a request that does not wait is the function's own.
+pub(super) fn own_or_idempotency_key() -> Parameter {
+    header(
+        "Idempotency-Key",
+        "With `Prefer: respond-async` the caller's name for the request, of visible characters: sent again within a day, \
+         it gets the same id. Without, it is the function's business",
+        values::any_text(),
+    )
+    .refused(&["bad_header", "bad_idempotency_key"])
 }
