@@ -83,7 +83,7 @@ pub(super) enum Credentials {
     },
 }
 
-/// A role of an account.
+// A role of an account.
 #[derive(Debug, Args)]
 pub(super) struct Given {
     /// The account; `everyone` stands for whoever shows nothing

@@ -32,7 +32,7 @@ pub(super) enum Command {
     Delete(Of),
 }
 
-/// Whose configuration.
+// Whose configuration.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The function
@@ -42,7 +42,7 @@ pub(super) struct Of {
     qualifier: Option<Qualifier>,
 }
 
-/// The configuration as flags.
+// The configuration as flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Asynchronous invocations")]
 pub(super) struct Flags {

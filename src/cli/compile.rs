@@ -35,7 +35,7 @@ pub(super) struct Compile {
     report: bool,
 }
 
-/// How the code is to be made: as the version asks that it is for.
+// How the code is to be made: as the version asks that it is for.
 #[derive(Clone, Copy, Debug, Args)]
 struct BuildFlags {
     /// Keep debug information, for versions that are deployed with `--debug-info`

@@ -62,7 +62,7 @@ pub(super) enum Set {
     },
 }
 
-/// What services have that requests are signed for.
+// What services have that requests are signed for.
 #[derive(Debug, Args)]
 pub(super) struct Signed {
     /// The connection

@@ -49,7 +49,7 @@ pub(super) enum State {
     Dead,
 }
 
-/// Which deliveries.
+// Which deliveries.
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// Only those of this function

@@ -10,7 +10,7 @@ use crate::model::names::FunctionName;
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 
-/// Which invocations.
+// Which invocations.
 #[derive(Debug, Args)]
 #[group(multiple = true, id = "many")]
 #[command(next_help_heading = "Many at once")]
@@ -38,7 +38,7 @@ pub(super) struct Filter {
     pub(super) all: bool,
 }
 
-/// How much of it.
+// How much of it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Many at once")]
 pub(super) struct Extent {

@@ -10,7 +10,7 @@ use super::variable::{self, Variable};
 use crate::model::grant::{DirectoryGrant, FunctionGrant, HttpGrant};
 use crate::model::names::StoreName;
 
-/// Grants as flags. Nothing is granted that is not given.
+// Grants as flags. Nothing is granted that is not given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What it may reach (nothing, unless it is said here)")]
 pub(super) struct GrantFlags {

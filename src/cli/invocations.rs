@@ -71,7 +71,7 @@ pub(super) enum Command {
     },
 }
 
-/// One, or many.
+// One, or many.
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// The invocation; or say below which ones

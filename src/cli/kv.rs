@@ -42,7 +42,7 @@ pub(super) enum Command {
     Delete(Of),
 }
 
-/// Which pair.
+// Which pair.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The store

@@ -31,7 +31,7 @@ pub(super) enum Command {
     Delete(Of),
 }
 
-/// Which object.
+// Which object.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The bucket

@@ -34,14 +34,14 @@ pub(super) enum Command {
     Resume(Of),
 }
 
-/// Whose queue.
+// Whose queue.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The function
     name: FunctionName,
 }
 
-/// The settings as flags.
+// The settings as flags.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// Attempts that run at once, over all versions: a number, or `none` for no limit of its own [default: none]

@@ -39,7 +39,7 @@ pub(super) enum Command {
     },
 }
 
-/// What a stream is to be like.
+// What a stream is to be like.
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// The stream
@@ -52,7 +52,7 @@ pub(super) struct Create {
     max_bytes: Option<u64>,
 }
 
-/// A record to append.
+// A record to append.
 #[derive(Debug, Args)]
 pub(super) struct Append {
     /// The stream
@@ -74,7 +74,7 @@ pub(super) struct Append {
     attributes: Vec<Variable>,
 }
 
-/// What to read.
+// What to read.
 #[derive(Debug, Args)]
 pub(super) struct Read {
     /// The stream

@@ -60,7 +60,7 @@ pub(super) enum Command {
     },
 }
 
-/// Which subscription.
+// Which subscription.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The topic
@@ -69,7 +69,7 @@ pub(super) struct Of {
     subscription: Uuid,
 }
 
-/// What to publish.
+// What to publish.
 #[derive(Debug, Args)]
 pub(super) struct Publish {
     /// The topic
@@ -88,7 +88,7 @@ pub(super) struct Publish {
     id: Option<Uuid>,
 }
 
-/// What to subscribe.
+// What to subscribe.
 #[derive(Debug, Args)]
 pub(super) struct Subscribe {
     /// The topic

@@ -108,7 +108,7 @@ pub(super) struct Timer {
     content_type: Option<String>,
 }
 
-/// What every trigger has.
+// What every trigger has.
 #[derive(Debug, Args)]
 struct Common {
     /// The trigger
@@ -125,7 +125,7 @@ struct Common {
     service_account: Option<AccountName>,
 }
 
-/// Which trigger.
+// Which trigger.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The trigger

@@ -37,7 +37,7 @@ use resource::{Id, Kind};
 /// Bytes of a file that are read: a description is shorter.
 const MAX_FILE_BYTES: u64 = 4 * 1_024 * 1_024;
 
-/// Which file, and what of the server it speaks for.
+// Which file, and what of the server it speaks for.
 #[derive(Debug, Args)]
 struct Described {
     /// The description

@@ -15,7 +15,7 @@ use crate::cli::error::Error;
 use crate::cli::output::{self, Output};
 use crate::cli::units;
 
-/// A message as flags.
+// A message as flags.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Send {
     #[command(flatten)]

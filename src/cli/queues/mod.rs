@@ -80,14 +80,14 @@ pub(super) enum Command {
     },
 }
 
-/// Which queue.
+// Which queue.
 #[derive(Debug, Args)]
 pub(super) struct Of {
     /// The queue
     name: QueueName,
 }
 
-/// The settings as flags.
+// The settings as flags.
 #[derive(Debug, Args)]
 pub(super) struct Settings {
     /// For how long a message that was received is hidden from others [default: 30s]

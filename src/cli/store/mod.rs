@@ -44,7 +44,7 @@ impl Command {
     }
 }
 
-/// Which store.
+// Which store.
 #[derive(Debug, Args)]
 struct Data {
     /// The folder that a server was started with

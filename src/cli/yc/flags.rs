@@ -10,7 +10,7 @@ use crate::cli::error::Error;
 use crate::cli::units;
 use crate::cli::variable::{self, Variable};
 
-/// A function or container that is there, by its name or id.
+// A function or container that is there, by its name or id.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Which {
@@ -25,7 +25,7 @@ pub(super) struct Which {
     name: Option<String>,
 }
 
-/// A function or container that is to be made.
+// A function or container that is to be made.
 #[derive(Debug, Args)]
 pub(super) struct New {
     /// What to call it
@@ -42,7 +42,7 @@ pub(super) struct New {
     labels: Vec<Variable>,
 }
 
-/// A version or revision that is there, by its id.
+// A version or revision that is there, by its id.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ById {
     /// Its id

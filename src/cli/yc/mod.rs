@@ -19,7 +19,7 @@ use super::error::Error;
 use super::output::Output;
 use rest::Cloud;
 
-/// A command line of `yc`.
+// A command line of `yc`.
 #[derive(Debug, Args)]
 pub(super) struct Yc {
     /// The folder, which is a namespace [default: that of --namespace]

@@ -27,7 +27,7 @@ pub(in crate::cli) enum Command {
     List(Of),
 }
 
-/// The container that it is about.
+// The container that it is about.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Of {

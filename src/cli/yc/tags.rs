@@ -8,7 +8,7 @@ use super::rest::Cloud;
 use super::version::{Of, VERSIONS};
 use crate::cli::error::Error;
 
-/// A version, and a tag that is put on it or taken from it.
+// A version, and a tag that is put on it or taken from it.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Tagged {
     /// The version, by its id
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Tagged {
     tag: String,
 }
 
-/// The version of a function that has a tag.
+// The version of a function that has a tag.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ByTag {
     #[command(flatten)]

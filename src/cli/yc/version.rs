@@ -38,7 +38,7 @@ pub(in crate::cli) enum Command {
     GetByTag(ByTag),
 }
 
-/// The function that it is about.
+// The function that it is about.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Of {
@@ -87,7 +87,7 @@ pub(in crate::cli) struct Create {
     asynchronous: Asynchronous,
 }
 
-/// Where the module is.
+// Where the module is.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 #[expect(clippy::struct_field_names, reason = "the names of the flags, as they are documented")]
@@ -109,7 +109,7 @@ struct Source {
     package_sha256: Option<String>,
 }
 
-/// How it is invoked asynchronously.
+// How it is invoked asynchronously.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Asynchronous invocation")]
 #[expect(clippy::struct_field_names, reason = "the names of the flags, as they are documented")]

@@ -24,7 +24,6 @@ const WORKING: usize = 16;
 /// How many are looked up in line together.
 const PAGE: usize = 1_000;
 
-/// Fill a queue, and wait to be killed
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Fill {
     #[arg(long)]
@@ -39,7 +38,6 @@ pub(in crate::cli) struct Fill {
     at_most: Duration,
 }
 
-/// Open a queue and work a part of it
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Open {
     #[arg(long)]

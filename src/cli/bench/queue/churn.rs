@@ -34,7 +34,6 @@ pub(super) struct Churn {
     pub(super) at_most: Duration,
 }
 
-/// Churn
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Run {
     #[arg(long)]

@@ -19,9 +19,13 @@ use crate::cli::output;
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(in crate::cli) enum Part {
+    /// Fill a queue, and wait to be killed
     Fill(backlog::Fill),
+    /// Open a queue and work a part of it
     Open(backlog::Open),
+    /// Load that lasts
     Sustain(sustained::Sustain),
+    /// Churn
     Churn(churn::Run),
 }
 

@@ -19,7 +19,6 @@ const PARTS: usize = 5;
 /// How much longer than its time it may take before it is stopped.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Load that lasts
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sustain {
     #[arg(long)]
