@@ -6,7 +6,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::client::{Server, Token};
+use super::address::Server;
+use super::client::Token;
 use super::compile::Compile;
 use super::deploy::Deploy;
 use super::error::exit;

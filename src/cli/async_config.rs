@@ -11,6 +11,7 @@ use super::api::{AsyncConfig, Target};
 use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output};
+use super::request::Request;
 use super::units;
 use crate::model::destination::{DestinationText, InvalidDestination, Terms};
 use crate::model::names::{AccountName, ConnectionName, FunctionName, Qualifier};
@@ -182,7 +183,7 @@ impl Command {
 }
 
 impl Of {
-    fn request(&self, client: &Client, method: Method) -> reqwest::RequestBuilder {
+    fn request(&self, client: &Client, method: Method) -> Request {
         let request = client.in_namespace(method, &["functions", self.name.as_str(), "async-config"]);
         request.query(&[("qualifier", self.qualifier.as_ref().map(ToString::to_string))])
     }

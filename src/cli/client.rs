@@ -3,73 +3,37 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::address::Server;
 use super::api::{Answer, Page, Problem};
 use super::error::{Error, innermost};
 use super::output::plain;
+use super::request::{Request, Time};
 use crate::model::bounds;
 use crate::model::names::Namespace;
 use crate::tls;
 
-/// A server that does not take the connection by then is not there. Answers may take as long as they take.
+/// A server that does not take the connection by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server that has not begun to answer by then does not; `Time` says what it may take its time for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Characters of an answer that is no answer which are repeated in the error.
 const MAX_EXCERPT: usize = 200;
-
-/// The address of a server: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path in front of the API's.
-#[derive(Clone, Debug)]
-pub(super) struct Server(Url);
-
-/// The text is no address of a server.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("`{0}` is not the address of a server: write `http://HOST:PORT` or `https://HOST:PORT`")]
-pub(super) struct InvalidServer(String);
-
-impl FromStr for Server {
-    type Err = InvalidServer;
-
-    fn from_str(text: &str) -> Result<Self, InvalidServer> {
-        let url = Url::parse(text).map_err(|_| InvalidServer(text.to_owned()))?;
-        let is_address = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty();
-        if is_address && url.password().is_none() && url.query().is_none() && url.fragment().is_none() {
-            Ok(Self(url))
-        } else {
-            Err(InvalidServer(text.to_owned()))
-        }
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-impl Server {
-    /// The socket, where the host is a number.
-    pub(super) fn socket(&self) -> Option<SocketAddr> {
-        let host = self.0.host_str()?.trim_matches(['[', ']']).parse::<IpAddr>().ok()?;
-        Some(SocketAddr::from((host, self.0.port_or_known_default()?)))
-    }
-
-    fn url(&self, segments: &[&str]) -> Url {
-        let mut url = self.0.clone();
-        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
-        url
-    }
-}
 
 /// A token, which is shown to the server and to nobody else.
 #[derive(Clone)]
@@ -123,6 +87,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     server: Server,
     namespace: Option<Namespace>,
+    patience: Duration,
 }
 
 impl Client {
@@ -145,7 +110,7 @@ impl Client {
             .user_agent(concat!("tidemill/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::Usage(innermost(&error)))?;
-        Ok(Self { http, server, namespace })
+        Ok(Self { http, server, namespace, patience: PATIENCE })
     }
 
     /// The socket behind the server's address, which has to be a number.
@@ -159,38 +124,60 @@ impl Client {
     }
 
     /// A request to `/v1/` and `segments`.
-    pub(super) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, segments: &[&str]) -> Request {
         let segments: Vec<_> = std::iter::once("v1").chain(segments.iter().copied()).collect();
         self.outside(method, &segments)
     }
 
     /// A request to `/` and `segments`: to what is no part of the API.
-    pub(super) fn outside(&self, method: Method, segments: &[&str]) -> RequestBuilder {
-        self.http.request(method, self.server.url(segments))
+    pub(super) fn outside(&self, method: Method, segments: &[&str]) -> Request {
+        Request::new(self.server.url(segments).map(|url| self.http.request(method, url)))
     }
 
     /// A request about what has a name, and so needs to know in which namespace.
-    pub(super) fn in_namespace(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    pub(super) fn in_namespace(&self, method: Method, segments: &[&str]) -> Request {
         let namespace = self.namespace.as_ref().map(|namespace| ("namespace", namespace.as_str()));
         self.request(method, segments).query(namespace.as_slice())
     }
 
     /// Sends `request` and returns whatever comes back.
-    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Response, Error> {
-        request.send().await.map_err(|error| {
-            let (server, cause) = (self.server.to_string(), innermost(&error));
-            if error.is_connect() { Error::Unreachable { server, cause } } else { Error::Lost { server, cause } }
-        })
+    pub(super) async fn exchange(&self, request: Request) -> Result<Response, Error> {
+        let mut answer = pin!(request.builder?.send());
+        loop {
+            match timeout(self.patience, &mut answer).await {
+                Ok(answer) => return answer.map_err(|error| self.failed(&error)),
+                Err(_) if request.time == Time::AsItTakes && self.is_alive().await => (),
+                Err(_) => return Err(Error::Silent { server: self.server.to_string(), waited: self.patience }),
+            }
+        }
+    }
+
+    /// Whether the server answers at all.
+    async fn is_alive(&self) -> bool {
+        let Ok(look) = self.outside(Method::GET, &["healthz"]).builder else { return false };
+        matches!(timeout(self.patience, look.send()).await, Ok(Ok(_)))
+    }
+
+    /// Why there is no answer. What is wrong with a request itself has not been sent.
+    fn failed(&self, error: &reqwest::Error) -> Error {
+        let (server, cause) = (self.server.to_string(), innermost(error));
+        if error.is_builder() {
+            Error::Usage(format!("the request cannot be sent: {cause}"))
+        } else if error.is_connect() {
+            Error::Unreachable { server, cause }
+        } else {
+            Error::Lost { server, cause }
+        }
     }
 
     /// Sends `request` and returns the answer if it is a yes.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+    pub(super) async fn send(&self, request: Request) -> Result<Response, Error> {
         let response = self.exchange(request).await?;
         if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
     }
 
     /// Sends `request` and reads the JSON that answers it.
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Answer<T>, Error> {
+    pub(super) async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<Answer<T>, Error> {
         let response = self.send(request).await?;
         self.read(response).await
     }
@@ -231,7 +218,7 @@ impl Client {
         &self,
         name: &str,
         limit: usize,
-        request: impl Fn() -> RequestBuilder,
+        request: impl Fn() -> Request,
     ) -> Result<Answer<Listed<T>>, Error> {
         let (mut items, mut cursor) = (Vec::new(), None::<String>);
         loop {
@@ -299,26 +286,33 @@ fn excerpt(text: &str) -> String {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(server: &str, segments: &[&str], expected: Option<&str>) {
-        let url = server.parse::<Server>().ok().map(|server| server.url(segments).to_string());
-        assert_eq!(url.as_deref(), expected, "{server}");
+    /// A client of a server that takes connections and never answers, and would not wait long.
+    async fn silent() -> (tokio::net::TcpListener, Client) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let client = Client { patience: Duration::from_millis(20), ..Client::new(server, None).unwrap() };
+        (listener, client)
     }
 
-    #[test]
-    fn a_server_is_an_http_address_with_or_without_a_path() {
-        check("http://127.0.0.1:8090", &["v1", "functions"], Some("http://127.0.0.1:8090/v1/functions"));
-        check("http://localhost:8090/", &["v1"], Some("http://localhost:8090/v1"));
-        check("https://host", &["v1"], Some("https://host/v1"));
-        check("http://host/mill", &["v1"], Some("http://host/mill/v1"));
-        for server in ["127.0.0.1:8090", "localhost:8090", "ftp://host", "http://u:p@host", "http://host?a", ""] {
-            check(server, &[], None);
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_given_up() {
+        let (_listener, client) = silent().await;
+        for request in [client.request(Method::GET, &["a"]), client.request(Method::GET, &["a"]).taking_its_time()] {
+            let error = client.exchange(request).await.unwrap_err();
+            assert!(matches!(error, Error::Silent { .. }), "{error:?}");
+            assert_eq!(error.exit_code(), crate::cli::exit::UNREACHABLE);
         }
     }
 
-    #[test]
-    fn what_stands_in_a_path_cannot_leave_it() {
-        check("http://host", &["a/b", "c?d", "ä"], Some("http://host/a%2Fb/c%3Fd/%C3%A4"));
+    #[tokio::test]
+    async fn what_no_header_can_hold_is_told_before_anything_is_sent() {
+        let (_listener, client) = silent().await;
+        let request = client.request(Method::GET, &["a"]).header("content-type", "a\nb").header("accept", "b");
+        let error = client.exchange(request).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Usage(text) if text.contains("`a b` cannot be sent as `content-type`")),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `deliveries`: what is on its way out of the runtime, and what was given up.
 
 use clap::{Args, Subcommand, ValueEnum};
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde::Deserialize;
 
 use super::api;
 use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output};
+use super::request::Request;
 use crate::model::names::{FunctionName, InvocationId};
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +89,7 @@ struct Failed {
 }
 
 impl Which {
-    fn request(&self, client: &Client, method: Method, segments: &[&str]) -> RequestBuilder {
+    fn request(&self, client: &Client, method: Method, segments: &[&str]) -> Request {
         let request = client.in_namespace(method, segments);
         let function = self.function.as_ref().map(FunctionName::as_str);
         request.query(&[("function", function), ("target", self.target.as_deref())])

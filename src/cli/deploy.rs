@@ -163,7 +163,7 @@ impl Deploy {
             Module::File(file) => file,
             Module::Image(_) => {
                 // The server pulls it: nothing is sent whose progress could be shown.
-                let answer = Upload::new(0).watch(client.json(request.json(&settings))).await;
+                let answer = Upload::new(0).watch(client.json(request.json(&settings).taking_its_time())).await;
                 let (answer, took) = answer;
                 return output.answer(&answer?, |function| text(function, took));
             }

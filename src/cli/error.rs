@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::api::Problem;
 use crate::engine;
@@ -78,6 +79,13 @@ pub(super) enum Error {
     /// The time to wait is over and the invocation goes on.
     #[error("invocation {id} is still {status}")]
     NotSettled { id: String, status: Status },
+    /// An invocation was accepted, and what becomes of it cannot be asked.
+    #[error("invocation {id} was accepted, but what became of it could not be asked")]
+    OutOfSight {
+        id: String,
+        #[source]
+        cause: Box<Error>,
+    },
     /// The answer cannot be written down.
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
@@ -90,6 +98,12 @@ pub(super) enum Error {
     /// A store cannot be opened, read or made.
     #[error(transparent)]
     Store(StoreError),
+    /// The connection was made, and nothing came over it.
+    #[error(
+        "{server} has not answered within {} s, so what was asked may or may not have been done",
+        waited.as_secs()
+    )]
+    Silent { server: String, waited: Duration },
     /// The operating system gives us no way to wait for an answer.
     #[error("cannot wait for answers: {0}")]
     System(io::Error),
@@ -126,9 +140,9 @@ impl Error {
             Self::Broken(_) | Self::FunctionFailed { .. } => exit::FUNCTION_FAILED,
             Self::Damaged(_) | Self::Store(StoreError::Damaged { .. }) => exit::DAMAGED,
             Self::Interrupted => exit::INTERRUPTED,
-            Self::NotApplied { cause, .. } => cause.exit_code(),
+            Self::NotApplied { cause, .. } | Self::OutOfSight { cause, .. } => cause.exit_code(),
             Self::WouldChange => exit::WOULD_CHANGE,
-            Self::Lost { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
+            Self::Lost { .. } | Self::Silent { .. } | Self::Unreachable { .. } => exit::UNREACHABLE,
             Self::Bench(_)
             | Self::Cycle(_)
             | Self::NotAll { .. }
@@ -170,7 +184,7 @@ impl Error {
             Self::FunctionFailed { invocation: Some(id), .. } => {
                 vec![format!("`tidemill invocations logs {id}` shows what it wrote")]
             }
-            Self::NotSettled { id, .. } => {
+            Self::NotSettled { id, .. } | Self::OutOfSight { id, .. } => {
                 vec![format!("it goes on without you: `tidemill invocations show {id} --wait` waits again")]
             }
             Self::NotApplied { cause, .. } => cause.hints(),
@@ -187,6 +201,7 @@ impl Error {
             | Self::NotAll { .. }
             | Self::Output(_)
             | Self::Serve(_)
+            | Self::Silent { .. }
             | Self::Store(_)
             | Self::System(_)
             | Self::Told
@@ -301,6 +316,15 @@ mod tests {
     fn what_a_function_says_of_its_failure_cannot_move_the_cursor() {
         let error = Error::FunctionFailed { message: "boom\x1b[2J\nat main".into(), invocation: None };
         check(&error, exit::FUNCTION_FAILED, "error: the function failed: boom [2J\nat main");
+    }
+
+    #[test]
+    fn an_invocation_that_was_accepted_is_told_with_why_nobody_knows_what_became_of_it() {
+        let cause = Box::new(Error::Lost { server: "http://host".into(), cause: "reset".into() });
+        let report = "error: invocation 7 was accepted, but what became of it could not be asked: the connection to \
+                      http://host was lost, so what was asked may or may not have been done: reset\n\
+                      hint: it goes on without you: `tidemill invocations show 7 --wait` waits again";
+        check(&Error::OutOfSight { id: "7".into(), cause }, exit::UNREACHABLE, report);
     }
 
     #[test]

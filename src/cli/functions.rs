@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::value::RawValue;
 
 use super::api::{Answer, Function, MissingGrant, Schema, Version, Versions};
@@ -11,6 +11,7 @@ use super::async_config;
 use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output};
+use super::request::Request;
 use super::units;
 use crate::model::bounds;
 use crate::model::names::{AliasName, FunctionName, Qualifier, VersionNumber};
@@ -143,9 +144,9 @@ async fn show(
     output.answer(&function, |function| text(function, schema.map(|schema| schema.value.signature)))
 }
 
-fn schema(client: &Client, name: &FunctionName, qualifier: Option<&Qualifier>) -> RequestBuilder {
+fn schema(client: &Client, name: &FunctionName, qualifier: Option<&Qualifier>) -> Request {
     let request = client.in_namespace(Method::GET, &["functions", name.as_str(), "schema"]);
-    request.query(&[("qualifier", qualifier_text(qualifier))])
+    request.query(&[("qualifier", qualifier_text(qualifier))]).taking_its_time()
 }
 
 fn qualifier_text(qualifier: Option<&Qualifier>) -> Option<String> {

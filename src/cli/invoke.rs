@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::api::{Accepted, Answer, Invocation, Problem};
 use super::client::{self, Client};
 use super::error::Error;
 use super::output::{self, Output};
+use super::request::Request;
 use super::units;
 use super::wait::{self, Patience};
 use crate::model::bounds;
@@ -79,7 +80,7 @@ impl Invoke {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let request = self.request(client, self.payload().await?);
         if !self.asynchronous {
-            return show_result(client, client.exchange(request).await?).await;
+            return show_result(client, client.exchange(request.taking_its_time()).await?).await;
         }
         let accepted: Answer<Accepted> = client.json(request.header(PREFER, "respond-async")).await?;
         match self.wait {
@@ -91,7 +92,7 @@ impl Invoke {
         }
     }
 
-    fn request(&self, client: &Client, payload: Vec<u8>) -> RequestBuilder {
+    fn request(&self, client: &Client, payload: Vec<u8>) -> Request {
         let content_type = self.content_type.as_deref().or_else(|| content_type(&payload));
         let request = client
             .in_namespace(Method::POST, &["functions", self.name.as_str(), "invocations"])
@@ -191,7 +192,8 @@ pub(super) async fn copy(client: &Client, mut response: Response) -> Result<(), 
 /// Waits for an asynchronous invocation and shows what has become of it.
 async fn show_settled(client: &Client, output: Output, id: InvocationId, patience: Patience) -> Result<(), Error> {
     output::note(&format!("waiting for {id}"));
-    let answer = wait::settled(client, id, patience).await?;
+    let out_of_sight = |cause| Error::OutOfSight { id: id.to_string(), cause: Box::new(cause) };
+    let answer = wait::settled(client, id, patience).await.map_err(out_of_sight)?;
     let invocation = &answer.value;
     if output.json {
         output::line(&answer.raw)?;
@@ -247,6 +249,17 @@ mod tests {
         let message = |detail| failed(problem(detail), None).to_string();
         assert_eq!(message("unreachable"), "the function failed: trap: unreachable");
         assert_eq!(message("a trap: unreachable"), "the function failed: a trap: unreachable");
+    }
+
+    #[tokio::test]
+    async fn an_accepted_invocation_that_cannot_be_asked_about_is_told_by_its_id() {
+        let nobody = Client::new("http://127.0.0.1:1".parse().unwrap(), None).unwrap();
+        let id = InvocationId::from_bytes([7; 16]);
+        let error = show_settled(&nobody, Output { json: false }, id, Patience::Endless).await.unwrap_err();
+        let report = error.report().unwrap();
+        assert!(report.contains(&format!("invocation {id} was accepted")), "{report}");
+        assert!(report.contains(&format!("`tidemill invocations show {id} --wait`")), "{report}");
+        assert_eq!(error.exit_code(), crate::cli::exit::UNREACHABLE);
     }
 
     fn invocation(status: &str, condition: &str, attempts: &serde_json::Value) -> Invocation {

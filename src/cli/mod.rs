@@ -15,6 +15,9 @@ mod figures;
 
 mod output;
 
+mod address;
+mod request;
+
 mod client;
 
 mod progress;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde::Serialize;
 
 use super::api;
@@ -12,6 +12,7 @@ use super::error::Error;
 use super::figures::Queue;
 use super::keep::{KeepText, keep};
 use super::output::{self, Output};
+use super::request::Request;
 use super::units;
 use crate::model::names::FunctionName;
 use crate::model::outcome::OutcomeKind;
@@ -137,7 +138,7 @@ impl Command {
 }
 
 impl Of {
-    fn request(&self, client: &Client, method: Method, verb: &[&str]) -> RequestBuilder {
+    fn request(&self, client: &Client, method: Method, verb: &[&str]) -> Request {
         client.in_namespace(method, &[&["functions", self.name.as_str(), "queue"], verb].concat())
     }
 }

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::error::Error;
 use super::invoke;
 use super::output::{self, Output};
+use super::request::Request;
 use super::units;
 use crate::model::bounds;
 use crate::model::message_queue::QueueName;
@@ -202,7 +203,7 @@ impl Command {
 }
 
 impl Of {
-    fn request(&self, client: &Client, method: Method, verb: Option<&str>) -> reqwest::RequestBuilder {
+    fn request(&self, client: &Client, method: Method, verb: Option<&str>) -> Request {
         let path: Vec<_> = ["triggers", self.name.as_str()].into_iter().chain(verb).collect();
         client.in_namespace(method, &path)
     }

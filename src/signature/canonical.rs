@@ -94,7 +94,8 @@ fn resolved(path: &str) -> String {
     format!("/{}{end}", segments.join("/"))
 }
 
-fn escaped(bytes: &[u8], keep_slashes: bool) -> String {
+/// `bytes` as an address has them: what is neither a letter nor a digit nor one of `-_.~` as `%` and its number.
+pub(crate) fn escaped(bytes: &[u8], keep_slashes: bool) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len()), |mut text, byte| {
         let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) || (keep_slashes && *byte == b'/');
         if is_plain {

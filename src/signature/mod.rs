@@ -12,6 +12,7 @@ mod sign;
 
 pub(crate) mod fuzz;
 
+pub(crate) use canonical::escaped;
 pub use claim::{CLOCK_SKEW, Claim, SignatureError};
 pub use sign::{Added, Scope, sdk_hmac, sigv4};
 

@@ -13,7 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child as Process, ChildStderr, ChildStdout, Command};
 
-use crate::cli::client::{Client, Server};
+use crate::cli::address::Server;
+use crate::cli::client::Client;
 use crate::cli::error::Error;
 
 /// A server that does not listen by then is not going to.

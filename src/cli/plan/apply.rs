@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::api::to_api;
@@ -14,6 +14,7 @@ use super::present::{Present, Server};
 use super::resource::{Id, Kind};
 use crate::cli::client::Client;
 use crate::cli::error::{Error, innermost};
+use crate::cli::request::Request;
 
 /// What the steps are taken with.
 pub(super) struct Site<'a> {
@@ -36,7 +37,7 @@ impl Site<'_> {
         self.client.send(request).await.map(drop)
     }
 
-    fn removal(&self, server: &Server<'_>, id: &Id) -> Result<RequestBuilder, Error> {
+    fn removal(&self, server: &Server<'_>, id: &Id) -> Result<Request, Error> {
         let delete = |segments: &[&str]| server.request(Method::DELETE, segments);
         Ok(match id.kind {
             Kind::Role => {
@@ -62,7 +63,7 @@ impl Site<'_> {
         })
     }
 
-    async fn deployment(&self, server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Error> {
+    async fn deployment(&self, server: &Server<'_>, step: &Step) -> Result<Request, Error> {
         let usage = |error: reqwest::Error| Error::Usage(innermost(&error));
         let source = self.desired.modules.get(&step.id);
         let source = source.ok_or_else(|| Error::Usage(format!("{} has no module", step.id)))?;
@@ -74,7 +75,7 @@ impl Site<'_> {
             if let Some((user, secret)) = login {
                 (settings["source_user"], settings["source_password"]) = (user.as_str().into(), secret.as_str().into());
             }
-            return Ok(request.json(&settings));
+            return Ok(request.json(&settings).taking_its_time());
         }
         let module = modules::bytes(server, step, source, self.folder, self.present.digests.get(&step.id)).await?;
         let settings = Part::text(settings.to_string()).mime_str("application/json").map_err(usage)?;
@@ -85,7 +86,7 @@ impl Site<'_> {
 }
 
 /// The request that makes or changes what is no function.
-async fn change(server: &Server<'_>, step: &Step) -> Result<RequestBuilder, Error> {
+async fn change(server: &Server<'_>, step: &Step) -> Result<Request, Error> {
     let id = &step.id;
     let (put, post) = (Method::PUT, Method::POST);
     Ok(match id.kind {

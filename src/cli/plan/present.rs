@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::resource::{Id, Kind, Resources};
 use super::triggers;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
+use crate::cli::request::Request;
 use crate::model::names::Namespace;
 
 /// Things of one kind that are read at most: more than a server has.
@@ -218,7 +219,7 @@ pub(super) struct Server<'a> {
 }
 
 impl Server<'_> {
-    pub(super) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, segments: &[&str]) -> Request {
         self.client.request(method, segments).query(&[("namespace", self.namespace.as_str())])
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::yaml;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
 use crate::cli::output;
+use crate::cli::request::Request;
 
 /// Between two looks at an operation.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -53,12 +54,12 @@ pub(super) struct Cloud<'a> {
 
 impl Cloud<'_> {
     /// A request to `path`, such as `functions/v1/functions`.
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> Request {
         self.client.outside(method, &path.split('/').collect::<Vec<_>>())
     }
 
     /// Sends a request and returns the answer, where it is a yes.
-    pub(super) async fn json(&self, request: RequestBuilder) -> Result<Value, Error> {
+    pub(super) async fn json(&self, request: Request) -> Result<Value, Error> {
         let response = self.client.exchange(request).await?;
         if response.status().is_success() {
             return Ok(self.client.read::<Value>(response).await?.value);
@@ -85,9 +86,9 @@ impl Cloud<'_> {
 
     /// Sends a request that an operation answers, waits until that is done, says how long it took, and returns what came
     /// of it.
-    pub(super) async fn done(&self, request: RequestBuilder) -> Result<Value, Error> {
+    pub(super) async fn done(&self, request: Request) -> Result<Value, Error> {
         let begun = tokio::time::Instant::now();
-        let mut operation = self.json(request).await?;
+        let mut operation = self.json(request.taking_its_time()).await?;
         for _ in 0..LOOKS {
             if operation["done"] == true {
                 break;

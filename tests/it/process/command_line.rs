@@ -111,6 +111,11 @@ async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
     let nobody = run_with("http://127.0.0.1:1", &["functions", "list"], b"").await.exits(3);
     assert!(nobody.err.contains("tidemill serve"), "{}", nobody.err);
 
+    let unsent = run(&server, &["invoke", "trap", "--content-type", "a\nb"]).await.exits(2);
+    assert!(unsent.err.contains("`a b` cannot be sent as `content-type`"), "{}", unsent.err);
+    let elsewhere = run(&server, &["kv", "get", "carts", ".."]).await.exits(2);
+    assert!(elsewhere.err.contains("`..` cannot be asked for"), "{}", elsewhere.err);
+
     let unknown = tidemill(&server, "invoke nobody").await.exits(4);
     assert!(unknown.err.contains("there is no function `nobody`"), "{}", unknown.err);
     let refused = run(&server, &["deploy", "Cargo.toml", "--name", "x"]).await.exits(4);

@@ -1,14 +1,13 @@
 //! Idempotency keys, where the server honours them: a request that is sent again under its key is the same request,
 //! whatever happened to the server in between.
 
-use reqwest::RequestBuilder;
-
 use super::load::Sent;
 use crate::cli::api::Accepted;
 use crate::cli::bench::instant::Instant;
 use crate::cli::bench::random::Random;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
+use crate::cli::request::Request;
 use crate::model::names::InvocationId;
 
 const HEADER: &str = "idempotency-key";
@@ -76,7 +75,7 @@ impl Keys {
 }
 
 /// The request under a key.
-pub(in crate::cli::bench) fn with(request: RequestBuilder, key: Option<&str>) -> RequestBuilder {
+pub(in crate::cli::bench) fn with(request: Request, key: Option<&str>) -> Request {
     match key {
         Some(key) => request.header(HEADER, key),
         None => request,

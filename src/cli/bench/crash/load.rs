@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use futures::future::join_all;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 
 use super::keys::{self, Keys};
 use crate::cli::api::Accepted;
@@ -15,6 +15,7 @@ use crate::cli::bench::instant::Instant;
 use crate::cli::bench::random::Random;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
+use crate::cli::request::Request;
 use crate::model::names::InvocationId;
 use crate::model::place::Priority;
 
@@ -128,7 +129,7 @@ impl Sent {
         }
     }
 
-    pub(in crate::cli::bench) fn request(self, client: &Client) -> RequestBuilder {
+    pub(in crate::cli::bench) fn request(self, client: &Client) -> Request {
         let request = client.in_namespace(Method::POST, &["functions", self.function(), "invocations"]);
         let request = request.query(&[("mode", "async")]).body(self.payload());
         match self {

@@ -14,11 +14,11 @@ use tokio::runtime::Builder;
 
 use super::asker::{Asker, Question};
 use super::cases::{self, Case, Skipped};
+use crate::cli::address::Server;
 use crate::cli::bench::child::Child;
 use crate::cli::bench::load::{Measured, Stop, Work, measured_beside, median};
 use crate::cli::bench::queue::cases::{rounded, temporary};
 use crate::cli::bench::{bare, memory, usage};
-use crate::cli::client::Server;
 use crate::cli::error::Error;
 use crate::cli::{output, units};
 
