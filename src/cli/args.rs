@@ -1,6 +1,9 @@
 //! What can be typed, and the only place where the environment is read.
 
+use std::env;
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
@@ -10,7 +13,7 @@ use super::address::Server;
 use super::client::Token;
 use super::compile::Compile;
 use super::deploy::Deploy;
-use super::error::exit;
+use super::error::{Error, exit};
 use super::graph::Show;
 use super::invoke::Invoke;
 use super::new::New;
@@ -38,25 +41,16 @@ pub(super) struct Typed {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// The server to talk to
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8090",
-        env = "TIDEMILL_SERVER",
-        hide_env_values = true
-    )]
-    pub(super) server: Server,
-    /// The namespace of the functions [default: default]
-    #[arg(long, global = true, value_name = "NAME", env = "TIDEMILL_NAMESPACE", hide_env_values = true)]
-    pub(super) namespace: Option<Namespace>,
-    /// The file that holds a token to show the server; one can also stand in `TIDEMILL_TOKEN`
+    /// The server to talk to [env: `TIDEMILL_SERVER`] [default: `http://127.0.0.1:8090`]
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<Server>,
+    /// The namespace that is meant [env: `TIDEMILL_NAMESPACE`] [default: default; lists of functions, invocations
+    /// and deliveries, and the graph, show all of them]
+    #[arg(long, global = true, value_name = "NAME")]
+    namespace: Option<Namespace>,
+    /// The file that holds a token to show the server [default: the token in `TIDEMILL_TOKEN`]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// The token itself. Hidden: what is typed is seen by others on the machine.
-    #[arg(long, global = true, hide = true, value_name = "TOKEN", env = "TIDEMILL_TOKEN", hide_env_values = true)]
-    pub(super) access_token: Option<Token>,
     /// Certificates of authorities, in PEM, to trust besides the public ones
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
@@ -65,22 +59,72 @@ pub(super) struct Global {
     pub(super) json: bool,
 }
 
+/// The server where none is named.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8090";
+
+impl Global {
+    /// The server to talk to.
+    pub(super) fn server(&self) -> Result<Server, Error> {
+        let named = named(self.server.as_ref(), "TIDEMILL_SERVER")?;
+        named.map_or_else(|| DEFAULT_SERVER.parse(), Ok).map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// The namespace that was named.
+    pub(super) fn namespace(&self) -> Result<Option<Namespace>, Error> {
+        named(self.namespace.as_ref(), "TIDEMILL_NAMESPACE")
+    }
+
+    /// The token to show.
+    pub(super) fn token(&self) -> Result<Option<Token>, Error> {
+        match &self.token_file {
+            Some(path) => Token::read(path).map(Some),
+            None => Ok(variable("TIDEMILL_TOKEN")?.map(Token::new)),
+        }
+    }
+}
+
+/// What was typed, or else what stands in the environment. That is read when it is needed and not by clap: what is wrong
+/// with it is nothing to a command that does without.
+fn named<T: Clone + FromStr<Err: Display>>(typed: Option<&T>, name: &str) -> Result<Option<T>, Error> {
+    if let Some(typed) = typed {
+        return Ok(Some(typed.clone()));
+    }
+    let read = |text: String| text.parse().map_err(|error| Error::Usage(format!("{name}={text} is set: {error}")));
+    variable(name)?.map(read).transpose()
+}
+
+/// What stands in a variable of the environment. One that is empty counts as one that is not there.
+fn variable(name: &str) -> Result<Option<String>, Error> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Error::Usage(format!("the variable {name} holds no text"))),
+    }
+}
+
 // Whether the server asks who sends a request.
 #[derive(Debug, Args)]
 pub(super) struct Asking {
     /// Ask who sends a request: each needs a token or a signature of a service account that may do it (`tidemill access`).
     /// At the first start an account `admin` is made, and its token is left in the file `admin.token` in the folder of
-    /// --data
-    #[arg(long, env = "TIDEMILL_AUTH", hide_env_values = true, help_heading = "Who may reach it")]
-    pub(super) auth: bool,
+    /// --data [env: `TIDEMILL_AUTH=true`]
+    #[arg(long, help_heading = "Who may reach it")]
+    auth: bool,
+}
+
+impl Asking {
+    /// Whether it does.
+    pub(super) fn is_wanted(&self) -> Result<bool, Error> {
+        named(self.auth.then_some(&true), "TIDEMILL_AUTH").map(Option::unwrap_or_default)
+    }
 }
 
 // What the server logs, and how.
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// What to log: a level, or a list such as `info,tidemill::dispatch=debug`
-    #[arg(long = "log", value_name = "FILTER", default_value = "info", env = "TIDEMILL_LOG", hide_env_values = true)]
-    pub(super) filter: String,
+    /// What to log: a level, or a list such as `info,tidemill::dispatch=debug` [env: `TIDEMILL_LOG`] [default: info]
+    #[arg(long = "log", value_name = "FILTER")]
+    filter: Option<String>,
     /// How log lines look
     #[arg(
         long = "log-format",
@@ -89,6 +133,13 @@ pub(super) struct Log {
         value_parser = PossibleValuesParser::new(["text", "json"]).map(|text| log_format(&text))
     )]
     pub(super) format: LogFormat,
+}
+
+impl Log {
+    /// What to log.
+    pub(super) fn filter(&self) -> Result<String, Error> {
+        named(self.filter.as_ref(), "TIDEMILL_LOG").map(|filter| filter.unwrap_or_else(|| "info".to_owned()))
+    }
 }
 
 fn log_format(text: &str) -> LogFormat {

@@ -6,7 +6,6 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
-use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -50,13 +49,20 @@ pub(super) struct Means<'a> {
 const MAX_TOKEN_FILE: u64 = 4 * 1_024;
 
 impl Token {
-    /// The token in a file, or else the one that was given.
-    pub(super) fn given(given: Option<Self>, file: Option<&Path>) -> Result<Option<Self>, Error> {
-        let Some(path) = file else { return Ok(given) };
+    /// The token that is written so.
+    pub(super) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The token in a file.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let mut text = Zeroizing::new(String::new());
         let read = File::open(path).and_then(|file| file.take(MAX_TOKEN_FILE).read_to_string(&mut text));
         read.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
-        Ok(Some(Self(Zeroizing::new(text.trim().to_owned()))))
+        match text.trim() {
+            "" => Err(Error::Usage(format!("{} is empty: write the token into it", path.display()))),
+            token => Ok(Self::new(token.to_owned())),
+        }
     }
 
     fn header(&self) -> Result<HeaderValue, Error> {
@@ -64,14 +70,6 @@ impl Token {
         let mut value = value.map_err(|_| Error::Usage("the token has characters that none has".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
-    }
-}
-
-impl FromStr for Token {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
     }
 }
 

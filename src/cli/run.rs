@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
 
 use super::args::{Command, Global, Remote, Typed};
-use super::client::{Client, Means, Token};
+use super::client::{Client, Means};
 use super::completions;
 use super::error::{Error, exit};
 use super::output::{self, Output};
@@ -38,7 +38,7 @@ fn explained(help_or_error: &clap::Error) -> ExitCode {
 fn run(typed: Typed) -> Result<(), Error> {
     let Typed { global, command } = typed;
     match command {
-        Command::Serve { settings, asking, log } => settings.run(asking.auth, &log.filter, log.format),
+        Command::Serve { settings, asking, log } => settings.run(asking.is_wanted()?, &log.filter()?, log.format),
         // Clients that measure take more than one thread.
         Command::Bench(command) => {
             until_interrupted(&mut Builder::new_multi_thread(), command.run(Output { json: global.json }))
@@ -48,16 +48,15 @@ fn run(typed: Typed) -> Result<(), Error> {
         Command::New(new) => new.run(Output { json: global.json }),
         Command::Store(command) => command.run(Output { json: global.json }),
         Command::Completions { shell } => completions::run(shell, Typed::command()),
-        Command::Remote(command) => until_interrupted(&mut Builder::new_current_thread(), talk(global, command)),
+        Command::Remote(command) => until_interrupted(&mut Builder::new_current_thread(), talk(&global, command)),
     }
 }
 
 /// Carries out a command that talks to a server.
-async fn talk(global: Global, command: Remote) -> Result<(), Error> {
-    let Global { server, namespace, access_token, token_file, ca, json } = global;
-    let token = Token::given(access_token, token_file.as_deref())?;
-    let client = &Client::of(server, namespace, &Means { token, authority: ca.as_deref() })?;
-    let output = Output { json };
+async fn talk(global: &Global, command: Remote) -> Result<(), Error> {
+    let means = Means { token: global.token()?, authority: global.ca.as_deref() };
+    let client = &Client::of(global.server()?, global.namespace()?, &means)?;
+    let output = Output { json: global.json };
     match command {
         Remote::Access(command) => command.run(client, output).await,
         Remote::Apply(apply) => apply.run(client, output).await,

@@ -147,6 +147,25 @@ async fn completions_help_and_version_need_no_server() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_variable_is_told_by_its_name_to_the_commands_that_need_it() {
+    for needs_none in [&["openapi"][..], &["completions", "bash"]] {
+        run_with("nonsense", needs_none, b"").await.exits(0);
+    }
+    let refused = run_with("nonsense", &["functions", "list"], b"").await.exits(2);
+    assert!(refused.err.contains("TIDEMILL_SERVER=nonsense is set"), "{}", refused.err);
+    let usage = run_with("http://127.0.0.1:1", &["functions", "show"], b"").await.exits(2);
+    assert!(!usage.err.contains("--server"), "{}", usage.err);
+    let serve = |authenticate: &'static str| async move {
+        let mut serve = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        // What it says of --hop-limit comes after what it would say of the variable.
+        serve.args(["serve", "--store", "memory", "--hop-limit", "0"]).env("TIDEMILL_AUTH", authenticate);
+        String::from_utf8(serve.output().await.unwrap().stderr).unwrap()
+    };
+    assert!(serve("maybe").await.contains("TIDEMILL_AUTH=maybe is set"));
+    assert!(serve("").await.contains("--hop-limit"));
+}
+
+#[tokio::test]
 async fn the_examples_print_commands_that_work_as_they_stand() {
     let server = Server::with(&["--store", "memory", "--examples"]).await;
     let printed = super::support::until("the examples", async || {
