@@ -79,10 +79,23 @@ fn one_invocation_is_named_by_its_id_and_many_by_what_they_share() {
         check("--all --limit 5", true);
         check(&format!("{id} --all"), false);
         check(&format!("{id} --dry-run"), false);
+        check(&format!("{id} --all-namespaces"), false);
+        check("--all --all-namespaces", true);
+        check("--all-namespaces", false);
         check("--dry-run", false);
         check("--limit 5", false);
     }
-    check("tidemill invocations purge", false);
+}
+
+#[test]
+fn deliveries_are_redriven_of_one_invocation_or_of_what_they_share() {
+    let id = "0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77";
+    let check = |rest: &str, accepted| check(&format!("tidemill deliveries redrive {rest}"), accepted);
+    check(id, true);
+    check("--function echo", true);
+    check("--all --target queue:jobs --all-namespaces", true);
+    check("--all-namespaces", false);
+    check(&format!("{id} --function echo"), false);
 }
 
 #[test]

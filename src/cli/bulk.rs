@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::api::Answer;
 use super::client::Client;
 use super::error::Error;
-use super::filter::{Extent, Filter};
+use super::filter::{Extent, Filter, Span};
 use super::output::{self, Output};
 use crate::clock::Clock;
 use crate::model::names::FunctionName;
@@ -104,13 +104,14 @@ pub(super) async fn run(
     action: Action,
     filter: &Filter,
     extent: &Extent,
+    span: &Span,
 ) -> Result<(), Error> {
     let now = Clock::system().now(); // what is accepted while this goes on is not older than it
     let mut total = Total::default();
     loop {
         let left = extent.limit.map(|limit| limit.saturating_sub(total.matched));
         let body = filter.body(action, now, left.map(|left| left.min(1_000)), extent.dry_run, total.next.take());
-        let request = client.in_namespace(Method::POST, &["invocations", "bulk"]).json(&body);
+        let request = span.request(client, Method::POST, &["invocations", "bulk"])?.json(&body);
         let answer: Result<Answer<Total>, Error> = client.json(request).await;
         // What was done before is told also where the server says no in the middle of it.
         if answer.is_err() && total.matched > 0 {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::api;
 use super::client::Client;
 use super::error::Error;
+use super::filter::Span;
 use super::output::{self, Output};
 use super::request::Request;
 use crate::model::names::{FunctionName, InvocationId};
@@ -28,13 +29,15 @@ pub(super) enum Command {
     /// Have deliveries that were given up tried again
     Redrive {
         /// Those of this invocation
-        #[arg(value_name = "INVOCATION", required_unless_present = "all", conflicts_with_all = ["all", "function", "target"])]
+        #[arg(value_name = "INVOCATION", conflicts_with_all = ["many", "all_namespaces"])]
         id: Option<InvocationId>,
         /// All of them, as far as the other flags do not narrow that
-        #[arg(long)]
+        #[arg(long, group = "many")]
         all: bool,
         #[command(flatten)]
         which: Which,
+        #[command(flatten)]
+        span: Span,
     },
     /// Remove an invocation with its dead deliveries, and all that is kept of it
     Purge {
@@ -52,6 +55,7 @@ pub(super) enum State {
 
 // Which deliveries.
 #[derive(Debug, Args)]
+#[group(multiple = true, id = "many")]
 pub(super) struct Which {
     /// Only those of this function
     #[arg(long, value_name = "NAME")]
@@ -89,8 +93,7 @@ struct Failed {
 }
 
 impl Which {
-    fn request(&self, client: &Client, method: Method, segments: &[&str]) -> Request {
-        let request = client.in_namespace(method, segments);
+    fn narrowed(&self, request: Request) -> Request {
         let function = self.function.as_ref().map(FunctionName::as_str);
         request.query(&[("function", function), ("target", self.target.as_deref())])
     }
@@ -104,7 +107,8 @@ impl Command {
                     State::Pending => "pending",
                     State::Dead => "dead",
                 });
-                let request = || which.request(client, Method::GET, &["deliveries"]).query(&[("state", state)]);
+                let all = || client.in_namespace(Method::GET, &["deliveries"]).query(&[("state", state)]);
+                let request = || which.narrowed(all());
                 let listed = client.list::<Listed>("deliveries", limit, request).await?;
                 output.answer(&listed, |listed| table(&listed.items))
             }
@@ -113,7 +117,13 @@ impl Command {
                 output::note(&format!("the deliveries of {id} are tried again"));
                 Ok(())
             }
-            Self::Redrive { id: None, which, .. } => redrive(client, output, &which).await,
+            Self::Redrive { id: None, all, which, span } => {
+                if !all && which.function.is_none() && which.target.is_none() {
+                    let usage = "say which: the id of an invocation, or `--function`, `--target` or `--all`";
+                    return Err(Error::Usage(usage.to_owned()));
+                }
+                redrive(client, output, &which, &span).await
+            }
             Self::Purge { id } => {
                 client.send(client.request(Method::DELETE, &["invocations", &id.to_string()])).await?;
                 output::note(&format!("removed {id}"));
@@ -124,10 +134,11 @@ impl Command {
 }
 
 /// Page by page, until all have been looked at.
-async fn redrive(client: &Client, output: Output, which: &Which) -> Result<(), Error> {
+async fn redrive(client: &Client, output: Output, which: &Which, span: &Span) -> Result<(), Error> {
     let (mut cursor, mut redriven, mut failed) = (None, 0, 0_u64);
     loop {
-        let request = which.request(client, Method::POST, &["deliveries", "redrive"]).query(&[("cursor", &cursor)]);
+        let request = which.narrowed(span.request(client, Method::POST, &["deliveries", "redrive"])?);
+        let request = request.query(&[("cursor", &cursor)]);
         let page = client.json::<Again>(request).await?;
         if output.json {
             output::line(&page.raw)?;

@@ -4,7 +4,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use reqwest::Method;
 
+use super::client::Client;
+use super::error::Error;
+use super::request::Request;
 use super::units;
 use crate::model::names::FunctionName;
 use crate::model::status::Status;
@@ -50,6 +54,15 @@ pub(super) struct Extent {
     pub(super) dry_run: bool,
 }
 
+// In which namespaces.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Many at once")]
+pub(super) struct Span {
+    /// Those of every namespace, and not only of the one that --namespace says
+    #[arg(long, requires = "many")]
+    all_namespaces: bool,
+}
+
 /// A point in time, as one can say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -83,7 +96,41 @@ impl When {
     }
 }
 
+impl Span {
+    /// A request that changes many. The API takes no namespace for all of them; here that has to be said.
+    pub(super) fn request(&self, client: &Client, method: Method, segments: &[&str]) -> Result<Request, Error> {
+        let request = client.request(method, segments);
+        match client.namespace() {
+            None if self.all_namespaces => Ok(request),
+            Some(one) if self.all_namespaces => Err(Error::Usage(format!(
+                "--all-namespaces is given, and the namespace `{one}` (--namespace or TIDEMILL_NAMESPACE): take one of \
+                 them away"
+            ))),
+            namespace => {
+                let namespace = namespace.cloned().unwrap_or_default();
+                Ok(request.query(&[("namespace", namespace.as_str())]))
+            }
+        }
+    }
+}
+
 impl Filter {
+    /// An error where nothing says which ones.
+    pub(super) fn check_given(&self) -> Result<(), Error> {
+        let Self { function, status, older_than, accepted_before, accepted_after, dead_letters, all } = self;
+        let is_given = function.is_some()
+            || !status.is_empty()
+            || older_than.is_some()
+            || accepted_before.is_some()
+            || accepted_after.is_some()
+            || *dead_letters
+            || *all;
+        let none = || {
+            Error::Usage("say which: the id of an invocation; or many, such as `--function NAME` or `--all`".to_owned())
+        };
+        is_given.then_some(()).ok_or_else(none)
+    }
+
     /// Accepted before this, from the point of view of `now`.
     pub(super) fn before(&self, now: Timestamp) -> Option<Timestamp> {
         self.accepted_before.or(self.older_than.map(When::Ago)).map(|before| before.from(now))
@@ -109,13 +156,21 @@ mod tests {
     #[derive(Parser)]
     struct Typed {
         #[command(flatten)]
-        _filter: Filter,
+        filter: Filter,
         #[command(flatten)]
         _extent: Extent,
     }
 
     fn typed(text: &str) -> Result<Typed, clap::Error> {
         Typed::try_parse_from(std::iter::once("test").chain(text.split_whitespace()))
+    }
+
+    #[test]
+    fn nothing_is_meant_where_nothing_was_said() {
+        assert!(matches!(typed("").unwrap().filter.check_given(), Err(Error::Usage(_))));
+        for given in ["--all", "--status failed", "--accepted-after 1h", "--dead-letters"] {
+            assert!(typed(given).unwrap().filter.check_given().is_ok(), "{given}");
+        }
     }
 
     #[test]

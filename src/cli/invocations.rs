@@ -9,7 +9,7 @@ use super::api::{Accepted, Answer, Invocation};
 use super::bulk::{self, Action};
 use super::client::Client;
 use super::error::Error;
-use super::filter::{Extent, Filter, When, status_parser};
+use super::filter::{Extent, Filter, Span, When, status_parser};
 use super::invocation_text::{table, text};
 use super::invoke;
 use super::output::{self, Output};
@@ -75,12 +75,14 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// The invocation; or say below which ones
-    #[arg(required_unless_present = "many", conflicts_with = "many")]
+    #[arg(conflicts_with_all = ["many", "limit", "dry_run", "all_namespaces"])]
     id: Option<InvocationId>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
     extent: Extent,
+    #[command(flatten)]
+    span: Span,
 }
 
 #[derive(Debug, Args)]
@@ -139,7 +141,11 @@ impl Command {
 
 impl Which {
     async fn run(self, client: &Client, output: Output, action: Action) -> Result<(), Error> {
-        let Some(id) = self.id else { return bulk::run(client, output, action, &self.filter, &self.extent).await };
+        let Self { id, filter, extent, span } = self;
+        let Some(id) = id else {
+            filter.check_given()?;
+            return bulk::run(client, output, action, &filter, &extent, &span).await;
+        };
         match action {
             Action::Cancel => stands(client, output, id, "cancel").await,
             Action::Retry => accepted(client, output, id, "retry").await,

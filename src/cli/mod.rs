@@ -20,6 +20,7 @@ mod request;
 
 mod client;
 
+mod filter;
 mod progress;
 mod wait;
 
@@ -44,8 +45,6 @@ mod invoke;
 mod plan;
 mod triggers;
 mod yc;
-
-mod filter;
 
 mod bulk;
 mod drawing;

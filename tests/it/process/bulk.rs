@@ -219,6 +219,26 @@ async fn times_and_namespaces_narrow_what_is_meant() {
 }
 
 #[tokio::test]
+async fn the_command_line_means_one_namespace_unless_it_is_told_all() {
+    let server = server().await;
+    server.put("/v1/functions/echo?namespace=shop", prebuilt("echo")).await.is(201);
+    let here = server.accept("echo", "").await;
+    let there = server.post("/v1/functions/echo/invocations?mode=async&namespace=shop", "").await.is(202).json();
+    let there = there["id"].as_str().unwrap();
+    server.settled(&here, "succeeded").await;
+    server.settled(there, "succeeded").await;
+    let tidemill = async |line: &str| run(&server, &line.split(' ').collect::<Vec<_>>()).await;
+    let purged = tidemill("invocations purge --all").await.exits(0).text();
+    assert_eq!(purged, "purged: 1 of 1 that match\n");
+    assert_eq!(server.listed("").await, [there]);
+    let both = tidemill("invocations purge --all --all-namespaces --namespace shop").await.exits(2);
+    assert!(both.err.contains("take one of them away"), "{}", both.err);
+    let purged = tidemill("invocations purge --all --all-namespaces").await.exits(0).text();
+    assert_eq!(purged, "purged: 1 of 1 that match\n");
+    assert_eq!(server.listed("").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn the_command_line_goes_on_until_all_are_done_and_sums_up() {
     let server = server().await;
     let dead: BTreeSet<_> = dead_letters(&server, 3).await.into_iter().collect();
@@ -237,7 +257,8 @@ async fn the_command_line_goes_on_until_all_are_done_and_sums_up() {
     tidemill(&format!("invocations purge {one}")).await.exits(0);
     let refused = tidemill("invocations retry --status queued").await.exits(4);
     assert!(refused.err.contains("use succeeded, failed, expired, cancelled"), "{}", refused.err);
-    tidemill("invocations purge").await.exits(2);
+    let unnamed = tidemill("invocations purge").await.exits(2);
+    assert!(unnamed.err.contains("`--function NAME` or `--all`"), "{}", unnamed.err);
     let all = tidemill("invocations list --json --all").await.exits(0).json();
     assert_eq!(all["invocations"], json!([]));
 }

@@ -115,6 +115,8 @@ async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
     assert!(unsent.err.contains("`a b` cannot be sent as `content-type`"), "{}", unsent.err);
     let elsewhere = run(&server, &["kv", "get", "carts", ".."]).await.exits(2);
     assert!(elsewhere.err.contains("`..` cannot be asked for"), "{}", elsewhere.err);
+    let unnamed = tidemill(&server, "deliveries redrive").await.exits(2);
+    assert!(unnamed.err.contains("`--all`"), "{}", unnamed.err);
 
     let unknown = tidemill(&server, "invoke nobody").await.exits(4);
     assert!(unknown.err.contains("there is no function `nobody`"), "{}", unknown.err);

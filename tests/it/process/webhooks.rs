@@ -348,7 +348,7 @@ async fn a_command_that_has_not_all_deliveries_tried_again_says_so_with_its_exit
     let server = Receiver::start().await;
     let failed = json!([{"id": "7", "code": "disk_full", "detail": "the disk is full"}]);
     let answer = json!({"redriven": 2, "failed": failed, "next_cursor": null});
-    server.answers_json("/v1/deliveries/redrive", &answer);
+    server.answers_json("/v1/deliveries/redrive?namespace=default", &answer);
     let told = run_with(&server.url(""), &["deliveries", "redrive", "--all"], b"").await.exits(4).err;
     assert!(told.contains("7: the disk is full") && told.contains("2 invocations are tried again, 1 could"), "{told}");
 }
