@@ -30,7 +30,7 @@ pub(super) enum Command {
     Show {
         /// The invocation
         id: InvocationId,
-        /// Wait until it is settled, for ever or that long
+        /// Wait until it is settled, for ever or that long; where it is not by then, the exit code is 4
         #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = units::duration)]
         #[expect(clippy::option_option, reason = "this is how clap tells a flag without a value from no flag")]
         wait: Option<Option<Duration>>,
@@ -124,7 +124,9 @@ impl Command {
             }
             Self::Show { id, wait: Some(patience) } => {
                 let patience = patience.map_or(Patience::Endless, Patience::AtMost);
-                output.answer(&wait::settled(client, id, patience).await?, text)
+                let invocation = wait::settled(client, id, patience).await?;
+                output.answer(&invocation, text)?;
+                wait::check_settled(&invocation.value)
             }
             Self::Cancel(which) => which.run(client, output, Action::Cancel).await,
             Self::Retry(which) => which.run(client, output, Action::Retry).await,

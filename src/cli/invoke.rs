@@ -50,7 +50,7 @@ pub(super) struct Invoke {
     /// Do not wait for the result: print the invocation's id once it is safely queued
     #[arg(long = "async")]
     asynchronous: bool,
-    /// Wait for the result all the same, for ever or that long
+    /// Wait for the result all the same, for ever or that long; where there is none by then, the exit code is 4
     #[arg(long, value_name = "DURATION", num_args = 0..=1, requires = "asynchronous", value_parser = units::duration)]
     #[expect(clippy::option_option, reason = "this is how clap tells a flag without a value from no flag")]
     wait: Option<Option<Duration>>,
@@ -204,15 +204,13 @@ async fn show_settled(client: &Client, output: Output, id: InvocationId, patienc
     verdict(invocation)
 }
 
-/// Whether a settled invocation succeeded.
+/// Whether an invocation is settled and succeeded.
 fn verdict(invocation: &Invocation) -> Result<(), Error> {
-    let id = invocation.id.clone();
-    match invocation.status {
-        Status::Succeeded => Ok(()),
-        Status::Queued | Status::Retrying | Status::Running => Err(Error::NotSettled { id, status: invocation.status }),
-        Status::Failed | Status::Expired | Status::Cancelled => {
-            Err(Error::FunctionFailed { message: invocation.reason(), invocation: Some(id) })
-        }
+    wait::check_settled(invocation)?;
+    if invocation.status == Status::Succeeded {
+        Ok(())
+    } else {
+        Err(Error::FunctionFailed { message: invocation.reason(), invocation: Some(invocation.id.clone()) })
     }
 }
 

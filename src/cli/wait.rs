@@ -45,3 +45,9 @@ pub(super) async fn settled(
         sleep(PAUSE).await;
     }
 }
+
+/// An error where the patience has ended before the invocation was settled.
+pub(super) fn check_settled(invocation: &Invocation) -> Result<(), Error> {
+    let Invocation { id, status, .. } = invocation;
+    if status.is_settled() { Ok(()) } else { Err(Error::NotSettled { id: id.clone(), status: *status }) }
+}

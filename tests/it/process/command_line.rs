@@ -59,7 +59,8 @@ async fn an_asynchronous_invocation_is_left_waited_for_and_looked_at() {
     assert_eq!(result.json()["ok_on_attempt"], 1);
     let delayed = tidemill(&server, "invoke flaky --async --delay 1h").await.exits(0).text();
     let late = tidemill(&server, &format!("invocations show {} --wait 100ms", delayed.trim())).await;
-    assert!(late.exits(0).text().contains("queued"));
+    let late = late.exits(4);
+    assert!(late.text().contains("queued") && late.err.contains("is still queued"), "{}", late.err);
     tidemill(&server, &format!("invocations cancel {}", delayed.trim())).await.exits(0);
     let list = tidemill(&server, "invocations list --status cancelled --json").await.exits(0).json();
     assert_eq!(list["invocations"][0]["id"], delayed.trim());
