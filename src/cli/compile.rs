@@ -58,11 +58,18 @@ impl BuildFlags {
     }
 }
 
+/// Address space below which not even the threads start that compile. A server gives them less to take for themselves.
+const LEAST_MEMORY: u64 = 2 * 1_024 * 1_024 * 1_024;
+
 /// Lower priority, of a compilation that a server has begun.
 const NICE: i32 = 10;
 
 impl Compile {
     pub(super) fn run(self) -> Result<(), Error> {
+        if let Some(memory) = self.max_memory.filter(|memory| *memory < LEAST_MEMORY && !self.report) {
+            let (memory, least) = (units::show_size(memory), units::show_size(LEAST_MEMORY));
+            return Err(Error::Usage(format!("--max-memory is {memory}: give it at least {least} of address space")));
+        }
         self.limit().map_err(|error| Error::Usage(format!("the limits cannot be set: {error}")))?;
         let module = self.read()?;
         match engine::compile(&module, self.build.meant()) {

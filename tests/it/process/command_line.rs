@@ -118,6 +118,9 @@ async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
     assert!(elsewhere.err.contains("`..` cannot be asked for"), "{}", elsewhere.err);
     let unnamed = tidemill(&server, "deliveries redrive").await.exits(2);
     assert!(unnamed.err.contains("`--all`"), "{}", unnamed.err);
+    let cramped = format!("compile {} --output x --max-memory 1GiB", prebuilt_path("echo").display());
+    let cramped = tidemill(&server, &cramped).await.exits(2);
+    assert!(cramped.err.contains("at least 2 GiB"), "{}", cramped.err);
 
     let unknown = tidemill(&server, "invoke nobody").await.exits(4);
     assert!(unknown.err.contains("there is no function `nobody`"), "{}", unknown.err);
