@@ -42,6 +42,9 @@ pub enum KeyValueError {
     /// A key that none can be.
     #[error("a key has 1 to {most} bytes, and this one has {0}", most = bounds::MAX_PAIR_KEY_BYTES)]
     Key(usize),
+    /// A key that no client could ask for: in an address it stands for a folder.
+    #[error("`.` and `..` are no keys: addresses cannot have them; use another")]
+    Dots,
     /// A value over its limit.
     #[error("a value has up to {most} bytes, and this one has {0}", most = bounds::MAX_PAIR_VALUE_BYTES)]
     Value(usize),
@@ -134,6 +137,10 @@ impl KeyValue {
         }
         for (key, value) in &changes {
             check_key(key)?;
+            // What is there by such a key, from before that was refused, can still be removed.
+            if value.is_some() {
+                check_no_dots(key)?;
+            }
             let bytes = value.as_ref().map_or(0, Bytes::len);
             if bytes > bounds::MAX_PAIR_VALUE_BYTES {
                 return Err(KeyValueError::Value(bytes));
@@ -145,6 +152,7 @@ impl KeyValue {
     /// Adds to the number under a key, 0 where there is none, and returns the sum.
     pub async fn increment(&self, store: PairStore, key: String, delta: u64) -> Result<u64, KeyValueError> {
         check_key(&key)?;
+        check_no_dots(&key)?;
         self.see_through(store, Work::Increment { key, delta }).await
     }
 
@@ -243,6 +251,10 @@ fn check_key(key: &str) -> Result<(), KeyValueError> {
     fits.then_some(()).ok_or(KeyValueError::Key(key.len()))
 }
 
+fn check_no_dots(key: &str) -> Result<(), KeyValueError> {
+    if matches!(key, "." | "..") { Err(KeyValueError::Dots) } else { Ok(()) }
+}
+
 /// A number as `increment` writes it.
 fn number(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
@@ -302,6 +314,17 @@ mod tests {
         all.change(carts(), vec![("0".to_owned(), None), set("one more", mib)]).await.unwrap();
         let other = PairStore { name: "other".parse().unwrap(), ..carts() };
         all.change(other, vec![set("a", mib)]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_an_address_cannot_have_is_no_key() {
+        let all = opened();
+        for key in [".", ".."] {
+            assert_eq!(told(all.change(carts(), vec![set(key, 1)]).await), KeyValueError::Dots.to_string());
+            assert_eq!(told(all.increment(carts(), key.to_owned(), 1).await), KeyValueError::Dots.to_string());
+            all.change(carts(), vec![(key.to_owned(), None)]).await.unwrap();
+        }
+        all.change(carts(), vec![set("...", 1), set("a/../b", 1)]).await.unwrap();
     }
 
     #[tokio::test]

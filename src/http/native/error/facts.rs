@@ -179,6 +179,7 @@ fn access(error: &AccessError) -> Facts {
 fn key_value(error: &KeyValueError) -> Facts {
     match error {
         KeyValueError::Batch | KeyValueError::Key(_) => caller(S::BAD_REQUEST, "bad_range"),
+        KeyValueError::Dots => caller(S::BAD_REQUEST, "bad_name"),
         KeyValueError::Full { .. } => caller(S::CONFLICT, "limit_exceeded"),
         KeyValueError::Interrupted => INTERRUPTED,
         KeyValueError::NoNumber | KeyValueError::Overflow => caller(S::CONFLICT, "not_a_number"),

@@ -77,7 +77,8 @@ pub(super) fn id() -> Parameter {
 /// `{key}` of a pair.
 pub(super) fn key() -> Parameter {
     let schema = values::any_text().min_length(Some(1)).max_length(Some(bounds::MAX_PAIR_KEY_BYTES));
-    let description = "The key: text, of which the limit counts the bytes; slashes need not be escaped";
+    let description = "The key: text, of which the limit counts the bytes; slashes need not be escaped. `.` and `..` are no \
+                       keys";
     Parameter::new(ParameterIn::Path, "key", description, schema)
         .refused(&["bad_range", "bad_path"])
         .example("greeting")

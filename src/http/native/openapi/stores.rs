@@ -25,6 +25,7 @@ pub(super) fn key_value() -> Vec<Operation> {
             .takes([store(), p::key(), p::namespace()])
             .bytes("The value: up to 1 MiB", BYTES)
             .answers_nothing("It is set")
+            .refuses(400, &["bad_name"])
             .refuses(409, &["limit_exceeded"]),
         delete(pair, "delete_value", "Remove a pair")
             .takes([store(), p::key(), p::namespace()])
