@@ -184,6 +184,36 @@ async fn what_is_exported_and_imported_and_exported_again_is_the_same() {
 }
 
 #[tokio::test]
+async fn an_export_that_cannot_be_written_is_not_told_as_a_fault_of_the_store() {
+    let home = home().await;
+    let exported = |to: Stdio| {
+        let mut export = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        export.args(["store", "export", "-", "--data"]).arg(home.data()).stdout(to).stderr(Stdio::piped());
+        let output = export.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = exported(fs::File::options().write(true).open("/dev/full").unwrap().into());
+    assert!(code == Some(2) && told.contains("cannot write the answer: No space left"), "{code:?} {told}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(exported(writer.into()), (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn programs_are_told_what_was_compacted_exported_imported_and_repaired() {
+    let home = home().await;
+    let told = |arguments: &[&str], data: &Path| -> serde_json::Value {
+        serde_json::from_str(&store(&[arguments, &["--json"]].concat(), data).exits(0).out).unwrap()
+    };
+    let file = home.path("file");
+    let file = file.to_str().unwrap();
+    assert_eq!(told(&["export", file], &home.data())["skipped"], 0);
+    assert_eq!(told(&["import", file], &home.path("copy"))["invocations"], 8);
+    assert!(told(&["compact"], &home.data())["bytes_after"].is_u64());
+    assert_eq!(told(&["repair"], &home.data())["changed"], false);
+}
+
+#[tokio::test]
 async fn an_export_that_was_cut_or_changed_is_refused_and_leaves_nothing() {
     let home = home().await;
     let file = home.path("file");
@@ -194,7 +224,8 @@ async fn an_export_that_was_cut_or_changed_is_refused_and_leaves_nothing() {
     assert_ne!(changed, whole);
     for (text, complaint) in [(cut, "it is cut"), (changed, "its sum"), (String::new(), "it is cut")] {
         fs::write(&file, text).unwrap();
-        store(&["import", file.to_str().unwrap()], &home.path("copy")).exits(5).says(&[complaint]);
+        let complaints = ["file is no whole export", complaint];
+        store(&["import", file.to_str().unwrap()], &home.path("copy")).exits(5).says(&complaints);
         assert_eq!(home.names(), ["data", "file"]);
     }
 }

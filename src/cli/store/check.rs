@@ -9,7 +9,7 @@ use super::Data;
 use crate::store::embedded::care::{self, Checked, Finding};
 
 /// How many findings are shown. The others are counted.
-const MAX_SHOWN: usize = 1_000;
+pub(super) const MAX_SHOWN: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
@@ -60,18 +60,25 @@ pub(super) fn summary(checked: &Checked) -> String {
 }
 
 fn json(checked: &Checked, found: &[Finding]) -> serde_json::Value {
-    let findings: Vec<_> = found
-        .iter()
-        .map(|finding| json!({"kind": finding.kind.as_str(), "what": finding.what, "where": finding.detail}))
-        .collect();
+    let mut json = counts(checked);
+    json["clean"] = (checked.findings == 0).into();
+    json["finding_count"] = checked.findings.into();
+    json["findings"] = found.iter().map(finding).collect();
+    json
+}
+
+/// A finding for programs.
+pub(super) fn finding(found: &Finding) -> serde_json::Value {
+    json!({"kind": found.kind.as_str(), "what": found.what, "where": found.detail})
+}
+
+/// What was looked at, for programs.
+pub(super) fn counts(checked: &Checked) -> serde_json::Value {
     json!({
-        "clean": checked.findings == 0,
         "functions": checked.functions,
         "invocations": checked.invocations,
         "values": checked.values,
         "value_bytes": checked.bytes,
         "segments": checked.segments,
-        "finding_count": checked.findings,
-        "findings": findings,
     })
 }

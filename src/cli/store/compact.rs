@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::super::error::Error;
-use super::super::output;
+use super::super::output::{self, Output};
 use super::Data;
-use super::check::summary;
+use super::check::{counts, summary};
 use crate::store::embedded::care::{self, Compacted};
 
 #[derive(Debug, Args)]
@@ -15,8 +15,13 @@ pub(in crate::cli) struct Compact {
 }
 
 impl Compact {
-    pub(super) fn run(self) -> Result<(), Error> {
+    pub(super) fn run(self, output: Output) -> Result<(), Error> {
         let Compacted { before, after, checked } = care::compact(self.data.path()).map_err(Error::Store)?;
+        if output.json {
+            let mut json = counts(&checked);
+            (json["bytes_before"], json["bytes_after"]) = (before.into(), after.into());
+            return output::line(&json.to_string());
+        }
         output::line(&summary(&checked))?;
         output::line(&format!("{before} bytes before, {after} bytes after"))
     }

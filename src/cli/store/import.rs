@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::super::error::Error;
-use super::super::output;
+use super::super::output::{self, Output};
 use super::Data;
-use super::check::summary;
-use crate::store::embedded::care::{self, Finding};
+use super::check::{counts, summary};
+use crate::store::embedded::care::{self, Finding, NotImported};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
@@ -21,13 +21,10 @@ pub(in crate::cli) struct Import {
 }
 
 impl Import {
-    pub(super) fn run(self) -> Result<(), Error> {
+    pub(super) fn run(self, output: Output) -> Result<(), Error> {
         let mut missing = |found: Finding| {
-            output::note(&format!(
-                "not in the export: {}: {}",
-                output::plain(&found.what),
-                output::plain(&found.detail)
-            ));
+            let (what, detail) = (output::plain(&found.what), output::plain(&found.detail));
+            output::note(&format!("not in the export: {what}: {detail}"));
         };
         let imported = if self.file == Path::new("-") {
             care::import(self.data.path(), &mut io::stdin().lock(), &mut missing)
@@ -36,6 +33,13 @@ impl Import {
             let file = file.map_err(|cause| Error::Unreadable { path: self.file.clone(), cause })?;
             care::import(self.data.path(), &mut BufReader::new(file), &mut missing)
         };
-        output::line(&summary(&imported.map_err(Error::Store)?))
+        let imported = imported.map_err(|error| match error {
+            NotImported::Unreadable(cause) => Error::Unreadable { path: self.file.clone(), cause },
+            NotImported::Broken(detail) => {
+                Error::Damaged(format!("{} is no whole export: {detail}", self.file.display()))
+            }
+            NotImported::Store(error) => Error::Store(error),
+        })?;
+        output::line(&if output.json { counts(&imported).to_string() } else { summary(&imported) })
     }
 }

@@ -36,10 +36,10 @@ impl Command {
     pub(in crate::cli) fn run(self, output: Output) -> Result<(), Error> {
         match self {
             Self::Check(check) => check.run(output),
-            Self::Repair(repair) => repair.run(),
-            Self::Export(export) => export.run(),
-            Self::Import(import) => import.run(),
-            Self::Compact(compact) => compact.run(),
+            Self::Repair(repair) => repair.run(output),
+            Self::Export(export) => export.run(output),
+            Self::Import(import) => import.run(output),
+            Self::Compact(compact) => compact.run(output),
         }
     }
 }

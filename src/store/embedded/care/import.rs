@@ -17,6 +17,17 @@ use crate::store::StoreError;
 /// The longest line: a module.
 const MAX_LINE_BYTES: u64 = (bounds::MAX_MODULE_BYTES / 3 * 4 + 1_024 * 1_024) as u64;
 
+/// Why there is no store of an export.
+#[derive(Debug)]
+pub(crate) enum NotImported {
+    /// The export cannot be read.
+    Unreadable(std::io::Error),
+    /// It is not whole, or was changed, or is none.
+    Broken(String),
+    /// The store cannot be made.
+    Store(StoreError),
+}
+
 /// Lines on their way in.
 struct Lines<'a> {
     from: &'a mut dyn BufRead,
@@ -28,14 +39,19 @@ struct Lines<'a> {
 ///
 /// # Errors
 /// When the directory is neither, or the export is not whole. Nothing is left behind then.
-pub(crate) fn import(data: &Path, from: &mut dyn BufRead, missing: &mut Tell<'_>) -> Result<Checked, StoreError> {
+pub(crate) fn import(
+    data: &Path,
+    from: &mut dyn BufRead,
+    missing: &mut Tell<'_>,
+) -> Result<Checked, NotImported> {
     let is_empty = match fs::read_dir(data) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-        Err(error) => return Err(refused(data, error.to_string())),
+        Err(error) => return Err(refused(data, error.to_string()).into()),
     };
     if !is_empty {
-        return Err(refused(data, "something is in it: import into a directory that is empty or missing".to_owned()));
+        let why = "something is in it: import into a directory that is empty or missing";
+        return Err(refused(data, why.to_owned()).into());
     }
     let new = beside::beside(data, "importing")?;
     if new.exists() {
@@ -44,8 +60,13 @@ pub(crate) fn import(data: &Path, from: &mut dyn BufRead, missing: &mut Tell<'_>
     // Where it is a link, it is what that leads to that becomes the store.
     let place = if data.exists() { data.canonicalize() } else { Ok(data.to_owned()) };
     let place = place.map_err(|error| refused(data, error.to_string()))?;
-    let made = fill(&new, from).and_then(|()| check_made(&new, missing));
-    match made.and_then(|checked| beside::rename(&new, &place).map(|()| checked)) {
+    let mut made = || {
+        fill(&new, from)?;
+        let checked = check_made(&new, missing)?;
+        beside::rename(&new, &place)?;
+        Ok(checked)
+    };
+    match made() {
         Ok(checked) => Ok(checked),
         Err(error) => {
             drop(fs::remove_dir_all(&new)); // it was ours, and whatever is left of it is in nobody's way
@@ -54,7 +75,7 @@ pub(crate) fn import(data: &Path, from: &mut dyn BufRead, missing: &mut Tell<'_>
     }
 }
 
-fn fill(new: &Path, from: &mut dyn BufRead) -> Result<(), StoreError> {
+fn fill(new: &Path, from: &mut dyn BufRead) -> Result<(), NotImported> {
     let mut lines = Lines { from, sum: Sha256::new(), read: 0 };
     match lines.next()? {
         (Line::Export { format: FORMAT, .. }, _) => (),
@@ -71,7 +92,7 @@ fn fill(new: &Path, from: &mut dyn BufRead) -> Result<(), StoreError> {
             if told != before || sha256 != Hex(sum.finalize().into()) {
                 return Err(broken("its sum is not that of what it holds"));
             }
-            return fresh.finish();
+            return Ok(fresh.finish()?);
         }
         let item = line.item().ok_or_else(|| broken(format!("line {number} is out of place")))?;
         fresh.take(item)?;
@@ -80,10 +101,10 @@ fn fill(new: &Path, from: &mut dyn BufRead) -> Result<(), StoreError> {
 
 impl Lines<'_> {
     /// The next line and its number.
-    fn next(&mut self) -> Result<(Line, u64), StoreError> {
+    fn next(&mut self) -> Result<(Line, u64), NotImported> {
         let mut text = Vec::new();
         let read = (&mut *self.from).take(MAX_LINE_BYTES).read_until(b'\n', &mut text);
-        read.map_err(|error| StoreError::Unreadable(format!("the export: {error}")))?;
+        read.map_err(NotImported::Unreadable)?;
         if text.last() != Some(&b'\n') {
             return Err(broken(format!("it is cut behind line {}", self.read)));
         }
@@ -94,6 +115,12 @@ impl Lines<'_> {
     }
 }
 
-fn broken(detail: impl Into<String>) -> StoreError {
-    StoreError::Damaged { what: "the export".to_owned(), detail: detail.into() }
+fn broken(detail: impl Into<String>) -> NotImported {
+    NotImported::Broken(detail.into())
+}
+
+impl From<StoreError> for NotImported {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }

@@ -49,6 +49,6 @@ mod repair;
 pub(crate) use check::{Checked, check};
 pub(crate) use compact::{Compacted, compact};
 pub(crate) use export::{Exported, export};
-pub(crate) use import::import;
+pub(crate) use import::{NotImported, import};
 pub(crate) use repair::{Repair, repair};
 pub(crate) use report::Finding;
