@@ -65,8 +65,8 @@ pub(super) enum Credentials {
     Create {
         /// The account
         account: AccountName,
-        /// How long it is good, such as `90d` [default: until it is revoked]
-        #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+        /// How long it is good, in whole seconds, such as `90d` [default: until it is revoked]
+        #[arg(long, value_name = "DURATION", value_parser = whole_seconds)]
         expires: Option<Duration>,
     },
     /// List them, without what is secret of them
@@ -94,6 +94,14 @@ pub(super) struct Given {
     /// namespace]
     #[arg(long, value_name = "WHAT")]
     on: Option<String>,
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let time = units::duration(text).map_err(|error| error.to_string())?;
+    let is_good = !time.is_zero() && time.subsec_nanos() == 0;
+    is_good
+        .then_some(time)
+        .ok_or_else(|| format!("`{text}` is no time to be good for: write whole seconds, such as `1s`"))
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,9 +204,10 @@ impl Accounts {
     async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         match self {
             Self::Create { account } => {
-                client.send(client.in_namespace(Method::PUT, &["accounts", account.as_str()])).await?;
+                let request = client.in_namespace(Method::PUT, &["accounts", account.as_str()]);
+                let made: Answer<AccountOut> = client.json(request).await?;
                 output::note(&format!("made {account}: give it a role with `tidemill access grant {account} ROLE`"));
-                Ok(())
+                if output.json { output::line(&made.raw) } else { Ok(()) }
             }
             Self::List => {
                 let accounts: Answer<AccountsOut> =
@@ -246,7 +255,7 @@ impl Credentials {
     async fn run(self, kind: Kind, client: &Client, output: Output) -> Result<(), Error> {
         match self {
             Self::Create { account, expires } => {
-                let body = json!({ "expires_s": expires.map(|time| time.as_secs().max(1)) });
+                let body = json!({ "expires_s": expires.map(|time| time.as_secs()) });
                 let request = client.in_namespace(Method::POST, &["accounts", account.as_str(), kind.path()]);
                 let made: Answer<MadeOut> = client.json(request.body(body.to_string())).await?;
                 if !output.json {

@@ -156,9 +156,10 @@ impl Command {
         match self {
             Self::List => list(client, output).await,
             Self::Create { topic } => {
-                client.send(client.in_namespace(Method::PUT, &["topics", topic.as_str()])).await?;
+                let request = client.in_namespace(Method::PUT, &["topics", topic.as_str()]);
+                let made: Answer<Topic> = client.json(request).await?;
                 output::note(&format!("made {topic}"));
-                Ok(())
+                if output.json { output::line(&made.raw) } else { Ok(()) }
             }
             Self::Show { topic } => {
                 let request = client.in_namespace(Method::GET, &["topics", topic.as_str()]);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use messages::{Send, receive};
 
-use super::api::Answer;
+use super::api::{Answer, Problem};
 use super::client::Client;
 use super::error::Error;
 use super::output::{self, Output, or_dash};
@@ -262,7 +262,8 @@ async fn create(client: &Client, output: Output, of: &Of, settings: &Settings) -
     let path = ["queues", of.name.as_str()];
     let there = client.exchange(client.in_namespace(Method::GET, &path)).await?;
     if there.status().is_success() {
-        return Err(Error::Usage(format!("the queue `{}` exists: change it with `tidemill queues set`", of.name)));
+        let detail = format!("the queue `{}` exists: change it with `tidemill queues set`", of.name);
+        return Err(Error::Refused(Box::new(Problem { detail: Some(detail), ..Problem::default() })));
     }
     let queue: Answer<Queue> = client.json(client.in_namespace(Method::PUT, &path).json(&settings.body())).await?;
     output::note(&format!("created {}", of.name));

@@ -116,6 +116,9 @@ async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
     assert!(unsent.err.contains("`a b` cannot be sent as `content-type`"), "{}", unsent.err);
     let elsewhere = run(&server, &["kv", "get", "carts", ".."]).await.exits(2);
     assert!(elsewhere.err.contains("`..` cannot be asked for"), "{}", elsewhere.err);
+    tidemill(&server, "queues create jobs").await.exits(0);
+    let exists = tidemill(&server, "queues create jobs").await.exits(4);
+    assert!(exists.err.contains("tidemill queues set"), "{}", exists.err);
     let unnamed = tidemill(&server, "deliveries redrive").await.exits(2);
     assert!(unnamed.err.contains("`--all`"), "{}", unnamed.err);
     let cramped = format!("compile {} --output x --max-memory 1GiB", prebuilt_path("echo").display());
@@ -169,6 +172,16 @@ async fn what_is_wrong_with_a_variable_is_told_by_its_name_to_the_commands_that_
     };
     assert!(serve("maybe").await.contains("TIDEMILL_AUTH=maybe is set"));
     assert!(serve("").await.contains("--hop-limit"));
+}
+
+#[tokio::test]
+async fn what_has_been_made_is_printed_for_programs() {
+    let server = Server::in_memory().await;
+    let topic = tidemill(&server, "topics create news --json").await.exits(0).json();
+    assert_eq!(topic["name"], "news");
+    let account = tidemill(&server, "access accounts create ci --json").await.exits(0).json();
+    assert_eq!(account["name"], "ci");
+    tidemill(&server, "access tokens create ci --expires 0s").await.exits(2);
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn the_command_line_makes_queues_sends_receives_and_deletes() {
     run(&server, &["queues", "create", "dead"]).await.exits(0);
     let settings = ["--visibility", "1m", "--dead-letters", "dead", "--max-receives", "3", "--tag", "team=shop"];
     run(&server, &[&["queues", "create", "q"], &settings[..]].concat()).await.exits(0);
-    let exists = run(&server, &["queues", "create", "q"]).await.exits(2);
+    let exists = run(&server, &["queues", "create", "q"]).await.exits(4);
     assert!(exists.err.contains("tidemill queues set"), "{}", exists.err);
     let shown = run(&server, &["queues", "show", "q"]).await.exits(0).text();
     for part in ["1m", "to dead after 3 receives", "team=shop"] {
