@@ -2,6 +2,7 @@
 //! comes back.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use crate::oci::{ImageReference, InvalidReference, SCHEME};
 
 #[derive(Debug, Args)]
 pub(super) struct Deploy {
-    /// The module: a core module or a component, as `.wasm`; or an image of a registry, which the server pulls:
+    /// The module: a core module or a component, as `.wasm`; `-` is standard input; or an image of a registry, which the server pulls:
     /// `oci://HOST/REPOSITORY:TAG`, or `@sha256:DIGEST`
     #[arg(value_name = "FILE")]
     module: Module,
@@ -100,6 +101,8 @@ pub(super) struct Deploy {
 #[derive(Clone, Debug)]
 enum Module {
     File(PathBuf),
+    /// What comes from standard input.
+    Piped,
     Image(ImageReference),
 }
 
@@ -146,7 +149,11 @@ impl FromStr for Module {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        if text.starts_with(SCHEME) { text.parse().map(Self::Image) } else { Ok(Self::File(text.into())) }
+        match text {
+            "-" => Ok(Self::Piped),
+            text if text.starts_with(SCHEME) => text.parse().map(Self::Image),
+            path => Ok(Self::File(path.into())),
+        }
     }
 }
 
@@ -154,13 +161,14 @@ impl Deploy {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let settings = self.settings()?;
         let request = client.in_namespace(Method::PUT, &["functions", self.name.as_str()]);
-        let file = match &self.module {
-            Module::File(_) if self.registry_user.is_some() => {
+        let module = match &self.module {
+            Module::File(_) | Module::Piped if self.registry_user.is_some() => {
                 return Err(Error::Usage(
                     "--registry-user is for an image, `oci://...`, and this is a file".to_owned(),
                 ));
             }
-            Module::File(file) => file,
+            Module::File(file) => read(file).await?,
+            Module::Piped => piped()?,
             Module::Image(_) => {
                 // The server pulls it: nothing is sent whose progress could be shown.
                 let answer = Upload::new(0).watch(client.json(request.json(&settings).taking_its_time())).await;
@@ -168,7 +176,6 @@ impl Deploy {
                 return output.answer(&answer?, |function| text(function, took));
             }
         };
-        let module = read(file).await?;
         let upload = Upload::new(module.len() as u64);
         let form = form(&upload, module, &settings)?;
         let (answer, took) = upload.watch(client.json(request.multipart(form))).await;
@@ -193,7 +200,7 @@ impl Deploy {
             async_config: self.async_config.given()?,
             source: match &self.module {
                 Module::Image(reference) => Some(reference.to_string()),
-                Module::File(_) => None,
+                Module::File(_) | Module::Piped => None,
             },
             source_user: self.registry_user.clone(),
             source_password: self.registry_password.as_ref().map(ToString::to_string),
@@ -206,10 +213,25 @@ pub(super) async fn read(path: &Path) -> Result<Bytes, Error> {
     let unreadable = |cause| Error::Unreadable { path: path.to_owned(), cause };
     let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
     if size > bounds::MAX_MODULE_BYTES as u64 {
-        let (size, most) = (units::show_size(size), units::show_size(bounds::MAX_MODULE_BYTES as u64));
-        return Err(Error::Usage(format!("{} has {size}: a module has at most {most}", path.display())));
+        let size = units::show_size(size);
+        return Err(Error::Usage(format!("{} has {size}: {}", path.display(), most())));
     }
     tokio::fs::read(path).await.map(Bytes::from).map_err(unreadable)
+}
+
+/// The same of what comes from standard input.
+fn piped() -> Result<Bytes, Error> {
+    let mut module = Vec::new();
+    let read = io::stdin().lock().take(bounds::MAX_MODULE_BYTES as u64 + 1).read_to_end(&mut module);
+    read.map_err(|cause| Error::Unreadable { path: "-".into(), cause })?;
+    if module.len() > bounds::MAX_MODULE_BYTES {
+        return Err(Error::Usage(format!("there is more at standard input: {}", most())));
+    }
+    Ok(module.into())
+}
+
+fn most() -> String {
+    format!("a module has at most {}", units::show_size(bounds::MAX_MODULE_BYTES as u64))
 }
 
 /// The settings go first, so that the server knows them before it takes the module.

@@ -57,6 +57,7 @@ pub(super) enum Command {
         /// The name for the version, such as `prod`
         alias: AliasName,
         /// The number of the version
+        #[arg(value_parser = version_number)]
         version: VersionNumber,
         /// Send so many of a hundred invocations to another version instead: `3=20`. Repeat it for more
         #[arg(long = "weight", value_name = "VERSION=PERCENT", value_parser = weight)]
@@ -118,6 +119,10 @@ impl Command {
 async fn switched(client: &Client, output: Output, name: &FunctionName, way: &str) -> Result<(), Error> {
     let request = client.in_namespace(Method::POST, &["functions", name.as_str(), way]);
     output.answer(&client.json(request).await?, |function: &Function| format!("{} is {way}d", function.path()))
+}
+
+fn version_number(text: &str) -> Result<VersionNumber, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a version: write its number, such as 3"))
 }
 
 fn weight(text: &str) -> Result<(VersionNumber, u8), String> {

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::api::{Accepted, Answer, Invocation, Problem};
 use super::client::{self, Client};
+use super::content;
 use super::error::Error;
 use super::output::{self, Output};
 use super::request::Request;
@@ -93,7 +94,7 @@ impl Invoke {
     }
 
     fn request(&self, client: &Client, payload: Vec<u8>) -> Request {
-        let content_type = self.content_type.as_deref().or_else(|| content_type(&payload));
+        let content_type = self.content_type.as_deref().or_else(|| content::content_type(&payload));
         let request = client
             .in_namespace(Method::POST, &["functions", self.name.as_str(), "invocations"])
             .query(&[("qualifier", self.qualifier.as_ref().map(ToString::to_string))]);
@@ -134,17 +135,6 @@ async fn read(from: impl AsyncRead + Unpin, path: &Path) -> Result<Vec<u8>, Erro
         return Err(Error::Usage(format!("the payload is too large: at most {most} can be sent")));
     }
     Ok(payload)
-}
-
-/// What a payload seems to be; nothing is said of an empty one.
-pub(super) fn content_type(payload: &[u8]) -> Option<&'static str> {
-    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok();
-    match std::str::from_utf8(payload) {
-        Ok("") => None,
-        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json() => Some("application/json"),
-        Ok(_) => Some("text/plain; charset=utf-8"),
-        Err(_) => Some("application/octet-stream"),
-    }
 }
 
 /// Shows the answer to a synchronous invocation: the result, or why there is none.
@@ -218,22 +208,6 @@ fn verdict(invocation: &Invocation) -> Result<(), Error> {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[track_caller]
-    fn check(payload: &[u8], expected: Option<&str>) {
-        assert_eq!(content_type(payload), expected);
-    }
-
-    #[test]
-    fn a_payload_is_json_text_or_bytes_by_the_look_of_it() {
-        check(b"", None);
-        check(b" {\"a\": 1}", Some("application/json"));
-        check(b"[1, 2]", Some("application/json"));
-        check(b"{not json", Some("text/plain; charset=utf-8"));
-        check(b"42", Some("text/plain; charset=utf-8"));
-        check(b"hello", Some("text/plain; charset=utf-8"));
-        check(&[0xff], Some("application/octet-stream"));
-    }
 
     #[tokio::test]
     async fn a_payload_that_no_server_takes_is_not_read_to_its_end() {

@@ -6,6 +6,7 @@
 //! `args` is all that can be typed, `run` carries it out, and each command has a file of its own. Here, too,
 //! a file uses those declared above it.
 
+mod content;
 mod units;
 mod variable;
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::api::Answer;
 use super::client::Client;
+use super::content;
 use super::error::Error;
 use super::output::{self, Output};
 use super::units;
@@ -64,7 +65,7 @@ pub(super) struct Append {
     #[arg(long)]
     key: Option<String>,
     /// A UUID: a record with it that was appended lately is not appended again
-    #[arg(long)]
+    #[arg(long, value_parser = units::uuid)]
     id: Option<Uuid>,
     /// What the data is
     #[arg(long, value_name = "TYPE")]
@@ -164,13 +165,14 @@ impl Create {
 impl Append {
     async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let data = match self.data {
-            Some(data) => data,
+            Some(data) => data.into_bytes(),
             None => standard_input("tidemill streams append STREAM")?,
         };
         let attributes = once_each("--attribute", &self.attributes)?;
-        let record = serde_json::json!({
-            "id": self.id, "key": self.key, "content_type": self.content_type, "attributes": attributes, "data": data,
+        let mut record = serde_json::json!({
+            "id": self.id, "key": self.key, "content_type": self.content_type, "attributes": attributes,
         });
+        content::put(&mut record, "data", data);
         let request = client.in_namespace(Method::POST, &["streams", self.stream.as_str(), "records"]);
         let request = request.json(&serde_json::json!({ "records": [record] }));
         let places: Answer<Places> = client.json(request).await?;
@@ -235,13 +237,13 @@ fn shown(stream: &Stream) -> String {
     ])
 }
 
-/// What stands at standard input, as text; `usage` is told where that is a person's keyboard.
-pub(super) fn standard_input(usage: &str) -> Result<String, Error> {
+/// What stands at standard input; `usage` is told where that is a person's keyboard.
+pub(super) fn standard_input(usage: &str) -> Result<Vec<u8>, Error> {
     if !output::is_stdin_piped() {
         return Err(Error::Usage(format!("say it with `--data`, or at standard input: `printf %s TEXT | {usage}`")));
     }
-    let mut text = String::new();
+    let mut data = Vec::new();
     let most = bounds::MAX_STREAM_RECORD_BYTES as u64 + 1; // what is more the server refuses
-    let read = std::io::stdin().lock().take(most).read_to_string(&mut text);
-    read.map(|_| text).map_err(|cause| Error::Unreadable { path: "-".into(), cause })
+    let read = std::io::stdin().lock().take(most).read_to_end(&mut data);
+    read.map(|_| data).map_err(|cause| Error::Unreadable { path: "-".into(), cause })
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::api::Answer;
 use super::client::Client;
+use super::content;
 use super::error::Error;
 use super::output::{self, Output};
 use super::streams::standard_input;
@@ -66,6 +67,7 @@ pub(super) struct Of {
     /// The topic
     topic: TopicName,
     /// The subscription's id, as `topics show` tells it
+    #[arg(value_parser = units::uuid)]
     subscription: Uuid,
 }
 
@@ -84,7 +86,7 @@ pub(super) struct Publish {
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     attributes: Vec<Variable>,
     /// A UUID: what was published with it lately goes to nobody again
-    #[arg(long)]
+    #[arg(long, value_parser = units::uuid)]
     id: Option<Uuid>,
 }
 
@@ -206,17 +208,21 @@ impl Command {
 impl Publish {
     async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let data = match self.data {
-            Some(data) => data,
+            Some(data) => data.into_bytes(),
             None => standard_input("tidemill topics publish TOPIC")?,
         };
-        let said = serde_json::json!({
-            "id": self.id, "content_type": self.content_type, "data": data,
+        let mut said = serde_json::json!({
+            "id": self.id, "content_type": self.content_type,
             "attributes": once_each("--attribute", &self.attributes)?,
         });
+        content::put(&mut said, "data", data);
         let request = client.in_namespace(Method::POST, &["topics", self.topic.as_str(), "publications"]);
         let published: Answer<Published> = client.json(request.json(&said)).await?;
         if !output.json {
-            output::note(&format!("it goes to {} subscriptions", published.value.subscriptions));
+            output::note(&match published.value.subscriptions {
+                1 => "it goes to 1 subscription".to_owned(),
+                count => format!("it goes to {count} subscriptions"),
+            });
         }
         output.answer(&published, |published| published.id.clone())
     }

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::api::{Accepted, Answer};
 use super::client::Client;
+use super::content;
 use super::error::Error;
-use super::invoke;
 use super::output::{self, Output};
 use super::request::Request;
 use super::units;
@@ -235,7 +235,7 @@ impl Timer {
             (None, Some(path)) => Some(read(path)?),
             (None, None) => None,
         };
-        let seems = payload.as_deref().and_then(invoke::content_type);
+        let seems = payload.as_deref().and_then(content::content_type);
         let mut body = json!({
             "kind": "timer",
             "function": self.common.function,
@@ -246,13 +246,8 @@ impl Timer {
             "catch_up": self.catch_up.as_str(),
             "content_type": self.content_type.as_deref().or(seems),
         });
-        match payload.map(String::from_utf8) {
-            Some(Ok(text)) => body["payload"] = text.into(),
-            Some(Err(bytes)) => {
-                use base64::Engine as _;
-                body["payload_base64"] = base64::engine::general_purpose::STANDARD.encode(bytes.as_bytes()).into();
-            }
-            None => (),
+        if let Some(payload) = payload {
+            content::put(&mut body, "payload", payload);
         }
         Ok(body)
     }

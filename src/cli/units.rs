@@ -1,4 +1,6 @@
-//! Sizes and durations as people type and read them. `K`, `M` and `G` count in 1,024s, with and without `iB`.
+//! Sizes, durations and ids as people type and read them. `K`, `M` and `G` count in 1,024s, with and without `iB`.
+
+use uuid::Uuid;
 
 pub(super) use crate::model::time::parse_duration as duration;
 
@@ -24,6 +26,12 @@ pub(super) struct InvalidSize(String);
 /// Reads a size such as `64MiB`, `64M` or `67108864`, in bytes.
 pub(super) fn size(text: &str) -> Result<u64, InvalidSize> {
     counted(text, &SIZES).ok_or_else(|| InvalidSize(text.to_owned()))
+}
+
+/// Reads a UUID.
+pub(super) fn uuid(text: &str) -> Result<Uuid, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a UUID: write one such as `0199a3f0-7c1e-7b3a-9d52-6f0c8a1e4b77`"))
 }
 
 fn counted(text: &str, units: &[(&str, u64)]) -> Option<u64> {

@@ -86,7 +86,7 @@ name! {
 }
 name! {
     /// A movable name for a version. `latest` is taken: it always is the newest version.
-    AliasName, "alias", |text| is_label(text, char::is_ascii_alphabetic) && text != LATEST
+    AliasName, "name of an alias", |text| is_label(text, char::is_ascii_alphabetic) && text != LATEST
 }
 
 name! {

@@ -182,6 +182,14 @@ async fn what_has_been_made_is_printed_for_programs() {
     let account = tidemill(&server, "access accounts create ci --json").await.exits(0).json();
     assert_eq!(account["name"], "ci");
     tidemill(&server, "access tokens create ci --expires 0s").await.exits(2);
+    tidemill(&server, "streams create s").await.exits(0);
+    run_with(&server.url(""), &["streams", "append", "s"], b"\xff").await.exits(0);
+    let read = tidemill(&server, "streams read s --json").await.exits(0).json();
+    assert_eq!(read["records"][0]["data_base64"], "/w==");
+    run_with(&server.url(""), &["topics", "publish", "news"], b"\xff").await.exits(0);
+    let echo = std::fs::read(prebuilt_path("echo")).unwrap();
+    run_with(&server.url(""), &["deploy", "-", "--name", "piped"], &echo).await.exits(0);
+    assert_eq!(tidemill(&server, "invoke piped --data here").await.exits(0).text(), "here");
 }
 
 #[tokio::test]
