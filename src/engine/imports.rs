@@ -10,9 +10,9 @@ use super::scan::Outline;
 use super::trap;
 
 /// Refuses a core module for imports that nobody has under any type, before it is compiled: that may take minutes.
-pub(super) fn refuse_unknown(linkers: &Linkers, engine: &Engine, outline: &Outline) -> Result<(), Refused> {
+pub(super) fn refuse_unknown(linkers: &Linkers, engine: &Engine, outline: &Outline<'_>) -> Result<(), Refused> {
     let mut store = Store::new(engine, Host::empty());
-    let mut is_unknown = |(module, name): &&(String, String)| linkers.core.get(&mut store, module, name).is_err();
+    let mut is_unknown = |(module, name): &&(&str, &str)| linkers.core.get(&mut store, module, name).is_err();
     let unknown: Vec<_> = outline.imports.iter().filter(&mut is_unknown).collect();
     if unknown.is_empty() {
         return Ok(());

@@ -4,18 +4,22 @@
 //! One pass from the first byte to the last. It counts, and builds nothing that grows with the module but the list of
 //! its imports, which is bounded. What it cannot read it leaves to the validator.
 
+mod types;
+
 use std::borrow::Cow;
+use std::ops::Range;
 
-use wasmparser::{FunctionBody, MemoryType, Operator, Parser, Payload, TableType};
+use wasmparser::{FunctionBody, ImportSectionReader, Imports, MemoryType, Operator, Parser, Payload, TableType};
 
+use self::types::Row;
 use super::refused::Refused;
 use crate::model::bounds;
 
 /// What can be seen from outside.
 #[derive(Debug, Default)]
-pub(super) struct Outline {
+pub(super) struct Outline<'m> {
     /// What a core module imports, as module and name; empty for a component.
-    pub(super) imports: Vec<(String, String)>,
+    pub(super) imports: Vec<(&'m str, &'m str)>,
     /// How much debug information there is.
     pub(super) debug: Debug,
 }
@@ -32,9 +36,9 @@ pub(super) struct Debug {
 pub(super) const DEBUG_SECTIONS: &str = ".debug_";
 
 /// Reads a module's outline, and refuses what would take too long to compile or could never be instantiated.
-pub(super) fn outline(module: &[u8]) -> Result<Outline, Refused> {
+pub(super) fn outline(module: &[u8]) -> Result<Outline<'_>, Refused> {
     within("the module", module.len(), bounds::MAX_MODULE_BYTES)?;
-    let mut counts = Counts::default();
+    let mut counts = Counts { module, ..Counts::default() };
     let mut outline = Outline::default();
     let is_component = Parser::is_component(module);
     for payload in Parser::new(0).parse_all(module) {
@@ -43,28 +47,47 @@ pub(super) fn outline(module: &[u8]) -> Result<Outline, Refused> {
         if let Payload::ImportSection(imports) = payload
             && !is_component
         {
-            let imports = imports.into_imports().map_while(Result::ok);
-            outline.imports.extend(imports.map(|import| (import.module.to_owned(), import.name.to_owned())));
+            outline.imports.extend(single(imports));
         }
     }
     outline.debug = counts.debug;
     Ok(outline)
 }
 
+/// The imports that stand alone. wasmtime takes no others: those that share a module's name or a type in a group of them are
+/// refused by whoever compiles it.
+fn single(imports: ImportSectionReader<'_>) -> impl Iterator<Item = (&str, &str)> {
+    imports.into_iter().map_while(Result::ok).filter_map(|group| match group {
+        Imports::Single(_, import) => Some((import.module, import.name)),
+        Imports::Compact1 { .. } | Imports::Compact2 { .. } => None,
+    })
+}
+
+/// How many imports a group of them is: as many as its bytes have room for.
+fn imports_in(group: &Imports<'_>) -> u32 {
+    match group {
+        Imports::Single(..) => 1,
+        Imports::Compact1 { items, .. } => items.count(),
+        Imports::Compact2 { names, .. } => names.count(),
+    }
+}
+
 /// What was counted so far, in all levels of the module together.
 #[derive(Debug, Default)]
-struct Counts {
+struct Counts<'m> {
+    module: &'m [u8],
     depth: usize,
     inner: usize,
     functions: usize,
     exports: usize,
     imports: usize,
     types: usize,
+    type_bytes: usize,
     custom_bytes: usize,
     debug: Debug,
 }
 
-impl Counts {
+impl Counts<'_> {
     fn add(&mut self, payload: &Payload<'_>) -> Result<(), Refused> {
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.enter()?,
@@ -74,11 +97,14 @@ impl Counts {
             Payload::CodeSectionEntry(body) => function(body)?,
             Payload::ExportSection(exports) => self.exports(exports.count())?,
             Payload::ComponentExportSection(exports) => self.exports(exports.count())?,
-            Payload::ImportSection(imports) => self.imports(imports.count())?,
+            Payload::ImportSection(imports) => {
+                let mut groups = imports.clone().into_iter().map_while(Result::ok);
+                groups.try_for_each(|group| self.imports(imports_in(&group)))?;
+            }
             Payload::ComponentImportSection(imports) => self.imports(imports.count())?,
-            Payload::TypeSection(types) => self.types(types.count())?,
-            Payload::CoreTypeSection(types) => self.types(types.count())?,
-            Payload::ComponentTypeSection(types) => self.types(types.count())?,
+            Payload::TypeSection(types) => self.types(types.range(), Row::Core)?,
+            Payload::CoreTypeSection(types) => self.types(types.range(), Row::CoreOfComponent)?,
+            Payload::ComponentTypeSection(types) => self.types(types.range(), Row::Component)?,
             Payload::MemorySection(memories) => {
                 within("the number of memories", memories.count() as usize, bounds::MAX_GUEST_MEMORIES)?;
                 memories.clone().into_iter().map_while(Result::ok).try_for_each(memory)?;
@@ -121,8 +147,12 @@ impl Counts {
         add(&mut self.imports, more, "the number of imports", bounds::MAX_MODULE_IMPORTS)
     }
 
-    fn types(&mut self, more: u32) -> Result<(), Refused> {
-        add(&mut self.types, more, "the number of types", bounds::MAX_MODULE_TYPES)
+    fn types(&mut self, section: Range<usize>, row: Row) -> Result<(), Refused> {
+        self.type_bytes += section.len();
+        within("what describes types, in bytes,", self.type_bytes, bounds::MAX_TYPE_BYTES)?;
+        let section = self.module.get(section).unwrap_or_default();
+        let types = &mut self.types;
+        types::count(section, row, |more| add(types, more, "the number of types", bounds::MAX_MODULE_TYPES))
     }
 
     fn custom(&mut self, name: &str, data: &[u8]) -> Result<(), Refused> {

@@ -1,7 +1,12 @@
 use super::*;
+use crate::engine::code::compile;
 
 const CODE_SECTION: u8 = 10;
 const FUNCTION_SECTION: u8 = 3;
+const IMPORT_SECTION: u8 = 2;
+const TYPE_SECTION: u8 = 1;
+const CORE_TYPES: u8 = 3;
+const COMPONENT_TYPES: u8 = 7;
 const CORE_MODULE_SECTION: u8 = 1;
 const COMPONENT_SECTION: u8 = 4;
 const CORE: [u8; 8] = *b"\0asm\x01\0\0\0";
@@ -182,10 +187,52 @@ fn what_the_outline_is_read_from_is_what_the_compiler_reads() {
 }
 
 #[test]
-fn types_within_types_without_end_are_not_entered() {
-    const TYPE_SECTION: u8 = 7;
-    let nested = [&b"\x01"[..], &b"\x41\x01\x01".repeat(1_000_000), b"\x41\0"].concat();
-    check(&in_component(TYPE_SECTION, &nested), None);
+fn imports_in_a_group_are_counted_one_by_one_and_none_is_copied() {
+    let group = |kind: &[u8], import: &[u8]| {
+        let count = bounds::MAX_MODULE_IMPORTS + 1;
+        let imports = [&b"\x01\x03env\0"[..], kind, &number(count), &import.repeat(count)].concat();
+        [CORE.to_vec(), section(IMPORT_SECTION, &imports)].concat()
+    };
+    let told = "the number of imports is 20001, and at most 20000 is allowed";
+    check(&group(b"\x7f", b"\0\0\0"), Some(told));
+    check(&group(b"\x7e\0\0", b"\0"), Some(told));
+    let few = [CORE.to_vec(), section(IMPORT_SECTION, b"\x01\x03env\0\x7e\0\0\x02\x01a\x01b")].concat();
+    assert_eq!(outline(&few).unwrap().imports, []);
+    let refused = compile(&wasmtime::Engine::default(), &few);
+    assert!(matches!(refused, Err(Refused::Malformed { .. })), "nobody runs what is left out here");
+}
+
+#[test]
+fn types_of_a_group_and_types_within_types_are_counted() {
+    let half = bounds::MAX_MODULE_TYPES / 2 + 1;
+    let twice = |one: Vec<u8>| {
+        check(&[&NESTED[..], &one].concat(), None);
+        check(&[&NESTED[..], &one, &one].concat(), Some("the number of types is 50004"));
+    };
+    let row = |kind: &[u8], ty: &[u8]| [b"\x01", kind, &number(half), &ty.repeat(half)].concat();
+    let core = [CORE.to_vec(), section(TYPE_SECTION, &row(b"\x4e", b"\x60\0\0"))].concat();
+    twice(section(CORE_MODULE_SECTION, &core));
+    twice(section(CORE_TYPES, &row(b"\x50", b"\x01\x60\0\0")));
+    for kind in [b"\x41", b"\x42"] {
+        twice(section(COMPONENT_TYPES, &row(kind, b"\x01\x7f")));
+        twice(section(COMPONENT_TYPES, &row(kind, b"\0\x60\0\0")));
+    }
+}
+
+#[test]
+fn what_describes_types_is_bounded() {
+    let one = [&b"\x5f"[..], &number(10_000), &b"\x7f\0".repeat(10_000)].concat();
+    let structs = |count| [CORE.to_vec(), section(TYPE_SECTION, &[number(count), one.repeat(count)].concat())].concat();
+    check(&structs(104), None);
+    check(&structs(105), Some("what describes types, in bytes, is 2100316, and at most 2097152 is allowed"));
+}
+
+#[test]
+fn types_within_types_are_not_entered_by_recursion() {
+    let nested =
+        |depth| in_component(COMPONENT_TYPES, &[b"\x01", &b"\x41\x01\x01".repeat(depth)[..], b"\x41\0"].concat());
+    check(&nested(bounds::MAX_MODULE_TYPES - 1), None);
+    check(&nested(500_000), Some("the number of types is 50001"));
 }
 
 #[test]

@@ -117,8 +117,11 @@ pub const MAX_BLOCK_NESTING: usize = 5_000;
 pub const MAX_MODULE_EXPORTS: usize = 20_000;
 /// Imports of one module, those of the modules within it included: each is looked up when it is loaded.
 pub const MAX_MODULE_IMPORTS: usize = 20_000;
-/// Types of one module, those of the modules within it included.
-pub const MAX_MODULE_TYPES: usize = 100_000;
+/// Types of one module, those within others and those of the modules within it included: each takes up to a kilobyte of the
+/// server's memory while it is loaded.
+pub const MAX_MODULE_TYPES: usize = 50_000;
+/// What describes them, in bytes: a type may have thousands of parts, each some tens of bytes while it is loaded.
+pub const MAX_TYPE_BYTES: usize = 2 * 1_024 * 1_024;
 /// Data and element segments of one module, each.
 pub const MAX_MODULE_SEGMENTS: usize = 100_000;
 /// Globals of one module: each is made for every instance.

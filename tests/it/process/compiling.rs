@@ -50,9 +50,9 @@ fn branches() -> Vec<u8> {
     b"\x01\x28\x7f".iter().copied().chain(code).chain([0x0b]).collect()
 }
 
-/// A component with types within types, half a million deep.
-fn deep_types() -> Vec<u8> {
-    let types = [&b"\x01"[..], &b"\x41\x01\x01".repeat(500_000), b"\x41\0"].concat();
+/// A component with types within types.
+fn deep_types(depth: usize) -> Vec<u8> {
+    let types = [&b"\x01"[..], &b"\x41\x01\x01".repeat(depth), b"\x41\0"].concat();
     [b"\0asm\x0d\0\x01\0".to_vec(), section(7, &types)].concat()
 }
 
@@ -101,9 +101,14 @@ async fn each_hostile_module_is_refused_for_what_it_is_and_the_server_stays_as_i
     let locals = [&b"\x01"[..], &number(49_000), b"\x7f\x0b"].concat();
     check_refused(&put(&server, command(&[locals])).await, "the number of locals of the function at offset");
     check_refused(
-        &put(&server, deep_types()).await,
+        &put(&server, deep_types(49_000)).await,
         "compiling this module takes too much: the compiler crashed on it",
     );
+    check_refused(&put(&server, deep_types(500_000)).await, "the number of types is 50001, and at most 50000");
+    let names = "m".repeat(60_000);
+    let group = [&b"\x01"[..], &number(names.len()), names.as_bytes(), b"\0\x7e\0\0", &number(100_000), &[0; 100_000]];
+    let imports = [b"\0asm\x01\0\0\0".to_vec(), section(2, &group.concat())].concat();
+    check_refused(&put(&server, imports).await, "the number of imports is 100000, and at most 20000");
     check_refused(&put(&server, command(&[branches()])).await, TOO_LONG);
     check_refused(&put(&server, b"(module)".to_vec()).await, "it is in the text format");
     let noise: Vec<u8> = (0..100_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
