@@ -1,7 +1,12 @@
 //! Compiled code, of a core module or of a component.
 
+use std::fs::File;
 use std::path::Path;
 
+use object::Endianness;
+use object::elf::FileHeader64;
+use object::read::ReadCache;
+use object::read::elf::{FileHeader as _, SectionHeader as _};
 use wasmtime::component::Component;
 use wasmtime::{Module, Precompiled};
 
@@ -15,11 +20,42 @@ pub(super) enum Code {
     Core(Module),
 }
 
-impl Code {
+/// Code in memory.
+pub(super) struct Mapped {
+    pub(super) code: Code,
+    /// Bytes that it takes when all of it is used.
+    pub(super) bytes: u64,
+}
+
+/// What a file of compiled code says of the module, its types and names among it, is a section of its own. wasmtime reads it
+/// into values that take up to so many times its bytes, beside those of the file that is mapped.
+const DESCRIPTION: &[u8] = b".wasmtime.info";
+const GROWTH: u64 = 32;
+
+impl Mapped {
     /// Maps a file of compiled code.
     ///
     /// Wasmtime takes it for what it has compiled itself: only what this program wrote may be given here.
     pub(super) fn map(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Self> {
+        let code = Code::map(engine, path)?;
+        let bytes = code.bytes() + GROWTH * description_bytes(path)?;
+        Ok(Self { code, bytes })
+    }
+}
+
+fn description_bytes(path: &Path) -> wasmtime::Result<u64> {
+    let file = ReadCache::new(File::open(path)?);
+    let found = || {
+        let header = FileHeader64::<Endianness>::parse(&file)?;
+        let endian = header.endian()?;
+        let section = header.sections(endian, &file)?.section_by_name(endian, DESCRIPTION);
+        object::Result::Ok(section.map_or(0, |(_, section)| section.sh_size(endian)))
+    };
+    found().map_err(|error| wasmtime::Error::msg(error.to_string()))
+}
+
+impl Code {
+    fn map(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Self> {
         let Some(kind) = wasmtime::Engine::detect_precompiled_file(path)? else {
             return Err(wasmtime::Error::msg("it is no compiled code"));
         };
@@ -36,8 +72,8 @@ impl Code {
         }
     }
 
-    /// Bytes that it takes when all of it is used: those of the file that is mapped.
-    pub(super) fn bytes(&self) -> u64 {
+    /// Bytes of the file that is mapped.
+    fn bytes(&self) -> u64 {
         let image = match self {
             Self::Component(component) => component.image_range(),
             Self::Core(module) => module.image_range(),

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 use wasmtime::Engine;
 
 use super::build::CodeId;
-use super::code::Code;
+use super::code::Mapped;
 use super::seal::{self, SEAL_BYTES, Seal};
 use super::trap;
 use crate::model::bounds;
@@ -55,13 +55,13 @@ impl Disk {
     }
 
     /// The code of a module, if it is here and usable.
-    pub(super) fn load(&self, engine: &Engine, id: CodeId) -> Option<Code> {
+    pub(super) fn load(&self, engine: &Engine, id: CodeId) -> Option<Mapped> {
         let path = self.path(engine, id);
         let loaded = match check(&path, engine, id) {
             Err(Unusable::Missing) => return None,
             Err(Unusable::Not(why)) => Err(why.to_owned()),
             Err(Unusable::Unreadable(error)) => Err(error.to_string()),
-            Ok(()) => Code::map(engine, &path).map_err(|error| trap::told(&error)),
+            Ok(()) => Mapped::map(engine, &path).map_err(|error| trap::told(&error)),
         };
         match loaded {
             Ok(code) => {

@@ -1,6 +1,6 @@
 //! Modules that are ready to run, in memory: the most recently used, each loaded once however many ask for it.
 //!
-//! Bounded by number and by the bytes that are mapped. What is put out stays for the guests that run it, and is mapped
+//! Bounded by number and by bytes: those that are mapped, and those that its description takes. What is put out stays for the guests that run it, and is mapped
 //! from the disk again when somebody asks.
 
 use std::fmt;
@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl Ready {
-    /// `engine` is the one that its code was compiled for, `bytes` are those of its code.
+    /// `engine` is the one that its code was compiled for, `bytes` is what it takes in memory.
     pub(super) fn new(engine: Arc<Made>, target: Target, bytes: u64) -> Self {
         Self(Arc::new(Inner { engine, target, bytes, long: AtomicBool::new(false) }))
     }

@@ -19,7 +19,7 @@ pub use apart::{Compiled, Told, compile};
 pub(super) use draft::Draft;
 
 use super::build::CodeId;
-use super::code::Code;
+use super::code::Mapped;
 use super::disk::Disk;
 use super::engines::{Engines, Made};
 use super::entrypoint::Target;
@@ -124,7 +124,7 @@ impl Parts {
     /// Maps what was compiled, and keeps it if it can be run.
     fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
         let made = self.engine(id)?;
-        let code = Code::map(&made.wasmtime, &draft.path())
+        let code = Mapped::map(&made.wasmtime, &draft.path())
             .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
         let ready = choose(made, &code, wanted)?;
         if let (Some(disk), Draft::File(file)) = (&self.disk, draft) {
@@ -142,8 +142,8 @@ impl Parts {
     }
 }
 
-fn choose(made: &Arc<Made>, code: &Code, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
-    Ok(Ready::new(Arc::clone(made), Target::choose(&made.linkers, code, wanted)?, code.bytes()))
+fn choose(made: &Arc<Made>, mapped: &Mapped, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
+    Ok(Ready::new(Arc::clone(made), Target::choose(&made.linkers, &mapped.code, wanted)?, mapped.bytes))
 }
 
 /// The compiler could not do its part: no fault of the module's, as far as one can tell.

@@ -210,6 +210,19 @@ async fn what_is_not_in_memory_is_mapped_again_without_its_module() {
 }
 
 #[tokio::test]
+async fn a_module_counts_with_what_its_types_take() {
+    let engine = engine();
+    deploy(&engine, numbered(0)).await;
+    let (_, before) = engine.loaded();
+    let part = |n: usize, at: usize| ["i32 ", "i64 ", "f32 ", "f64 "][(n >> (2 * at)) & 3];
+    let distinct = |n| format!("(type (func (param {})))", (0..10).map(|at| part(n, at)).collect::<String>());
+    let types = (0..10_000).map(distinct).collect::<Vec<_>>().concat();
+    deploy(&engine, from_text(&format!(r#"(module {types} (func (export "_start")))"#))).await;
+    let (_, after) = engine.loaded();
+    assert!(after - before > 10_000 * 1_000, "{before} {after}");
+}
+
+#[tokio::test]
 async fn code_that_was_put_out_runs_on_where_somebody_has_it() {
     let engine = Engine::start(&Settings { loaded_code_bytes: 1, ..settings(None) }).unwrap();
     let first = deploy(&engine, numbered(1)).await;

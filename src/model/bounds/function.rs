@@ -81,7 +81,8 @@ pub const MAX_OPEN_STORES: usize = 4_096;
 
 /// Compiled modules kept ready in memory, count: each is some maps and an open file.
 pub const MAX_READY_MODULES: usize = 256;
-/// Compiled modules kept ready in memory, bytes, unless told. They are mapped, so what is not executed takes no memory.
+/// Compiled modules kept ready in memory, bytes, unless told. They are mapped, so what is not executed takes no
+/// memory; what describes them is counted as what it takes.
 pub const DEFAULT_LOADED_CODE_BYTES: u64 = GIB;
 /// From one large module to what a machine may have.
 pub const LOADED_CODE_BYTES: RangeInclusive<u64> = 64 * MIB..=1_024 * GIB;
