@@ -9,8 +9,8 @@ mod inside;
 mod serve;
 mod work;
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -234,6 +234,16 @@ impl Sharing {
 }
 
 impl Caller {
+    /// What comes of `work`, or `None` where nobody waits any more before it is done.
+    async fn while_it_waits<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll_gone(context).map(|()| None),
+        })
+        .await
+    }
+
     /// Whether nobody waits any more; wakes the run when nobody does.
     fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         if self.is_gone() {

@@ -31,7 +31,7 @@ use crate::engine::meter::Meter;
 use crate::engine::output::Capture;
 use crate::engine::rest::{self, Of};
 use crate::engine::run;
-use crate::engine::trap::Circumstances;
+use crate::engine::trap::{Circumstances, Unwanted};
 use crate::engine::turns::Turn;
 use crate::model::outcome::{Failure, FailureKind};
 
@@ -61,9 +61,10 @@ pub(in crate::engine) async fn serve(opened: Opened, outward: Arc<Outward>, turn
     serving.output.reaches(&first.asked.log);
     let first = serving.inside.enter(first);
     let instance = of_instance(&first.call);
-    let why = match serving.store(&instance, &turn, &outward).await {
-        Ok(mut store) => serving.live(&mut store, &instance, &mut asks, first, &turn).await,
-        Err(refused) => refused,
+    let why = match first.caller.while_it_waits(serving.store(&instance, &turn, &outward)).await {
+        Some(Ok(mut store)) => serving.live(&mut store, &instance, &mut asks, first, &turn).await,
+        Some(Err(refused)) => refused,
+        None => interrupted("nobody waited for it any more"),
     };
     serving.of.engine().sharing.close(&serving.load);
     for present in serving.inside.clear() {
@@ -152,7 +153,8 @@ impl Serving {
         first: Entered,
     ) -> wasmtime::Result<()> {
         let Some(http) = self.of.ready().shareable() else { return Ok(()) }; // which has been looked at before
-        let service = http.instantiate(store).await?;
+        // Until the first run has begun nothing else tells that nobody waits: a start function may be in a call of the host.
+        let service = first.caller.while_it_waits(http.instantiate(store)).await.ok_or(Unwanted)??;
         let work = Work { asks, ended: Vec::new(), is_closed: false, is_spoilt: false, ticking: None };
         store.run_concurrent(async |guest| self.take(guest, &service, work, first).await).await
     }

@@ -1,7 +1,6 @@
 //! What an instance that serves several runs has before it: those that come, and those that have left the guest.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -78,12 +77,7 @@ pub(super) async fn one(
     caller: Arc<Caller>,
     ends: impl Future<Output = wasmtime::Result<wasmtime::Result<End>>>,
 ) -> Left {
-    let mut ends = pin!(ends);
-    let end = poll_fn(|context| match ends.as_mut().poll(context) {
-        Poll::Ready(end) => Poll::Ready(Some(end)),
-        Poll::Pending => caller.poll_gone(context).map(|()| None),
-    })
-    .await;
+    let end = caller.while_it_waits(ends).await;
     Left { key, caller, end }
 }
 

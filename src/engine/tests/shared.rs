@@ -15,8 +15,12 @@ struct Several {
 
 impl Several {
     async fn with(edit: impl FnOnce(&mut Version)) -> Self {
+        Self::of(guest("async/several.wat"), edit).await
+    }
+
+    async fn of(module: Bytes, edit: impl FnOnce(&mut Version)) -> Self {
         let settings = Settings { wasi_0_3: true, rest: Duration::from_millis(200), ..settings(None) };
-        let (engine, module) = (Engine::start(&settings).unwrap(), guest("async/several.wat"));
+        let engine = Engine::start(&settings).unwrap();
         let outside = look_at(module.clone()).await;
         assert!(outside.wasi_0_3 && outside.is_http_0_3);
         let (reuse, instance_concurrency) = (NonZeroU32::new(1_000), NonZeroU32::new(16));
@@ -188,6 +192,39 @@ async fn one_that_computes_is_stopped_when_nobody_waits_for_it() {
     assert!(futures::poll!(&mut computes).is_pending());
     assert_eq!(several.engine.guests_running(), 1);
     drop(computes);
+    while several.engine.guests_running() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits for ten minutes in a call of the host before there is anything to call.
+const STUCK_AT_THE_START: &str = r#"
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $timers
+    (alias outer 1 $pollable (type $of-poll))
+    (export "pollable" (type $timer (eq $of-poll)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $timer))))))
+  (core func $subscribe (canon lower (func $timers "subscribe-duration")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core module $stuck
+    (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+    (import "host" "block" (func $block (param i32)))
+    (func $start (call $block (call $subscribe (i64.const 600000000000))))
+    (start $start))
+  (core instance (instantiate $stuck (with "host" (instance
+    (export "subscribe" (func $subscribe))
+    (export "block" (func $block)))))))"#;
+
+#[tokio::test]
+async fn an_instance_that_is_stuck_before_its_first_run_begins_goes_with_whoever_waits_for_that() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/async/several.wat");
+    let text = std::fs::read_to_string(path).unwrap();
+    let stuck = from_text(&[text.trim_end().strip_suffix(')').unwrap(), STUCK_AT_THE_START].concat());
+    let several = Several::of(stuck, |version| version.limits.timeout = Duration::from_secs(1)).await;
+    assert_eq!(failure(several.run('h').await).kind, FailureKind::Timeout);
     while several.engine.guests_running() > 0 {
         tokio::task::yield_now().await;
     }
