@@ -134,6 +134,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_refuses_is_told_from_what_is_no_code() {
+        let (engine, dir) = (wasmtime::Engine::default(), tempfile::tempdir().unwrap());
+        let why = |path: &Path| trap::of_the_system(&Mapped::map(&engine, path).err().unwrap());
+        let path = dir.path().join("code");
+        assert_eq!(why(&path), Some(std::io::ErrorKind::NotFound));
+        std::fs::write(&path, "no code").unwrap();
+        assert_eq!(why(&path), None);
+        let full = wasmtime::Error::from(rustix::io::Errno::NOMEM).context("it could not be mapped");
+        assert_eq!(trap::of_the_system(&full), Some(std::io::ErrorKind::OutOfMemory));
+    }
+
+    #[test]
     fn what_is_no_module_is_refused_with_what_it_seems_to_be() {
         check(b"", "it is empty");
         check(b"\0asm", "it ends after the magic number");

@@ -41,7 +41,7 @@ pub(super) fn name(settings: u64, id: CodeId) -> String {
 impl Disk {
     /// Opens the directory, creates it where it is missing, and removes what a crash left unfinished.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        create(dir)?;
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
@@ -78,7 +78,14 @@ impl Disk {
 
     /// A file that becomes compiled code once it is whole; it goes when dropped before.
     pub(super) fn draft(&self) -> io::Result<NamedTempFile> {
-        unfinished(&self.dir)
+        match unfinished(&self.dir) {
+            // Somebody has cleared it away: it is a cache.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                create(&self.dir)?;
+                unfinished(&self.dir)
+            }
+            draft => draft,
+        }
     }
 
     /// Keeps a draft as the code of a module. That it could not is logged: it costs the next start time and nothing else.
@@ -194,6 +201,10 @@ fn refuse_if_others_write(dir: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     Ok(())
+}
+
+fn create(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 fn unfinished(dir: &Path) -> io::Result<NamedTempFile> {

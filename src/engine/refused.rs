@@ -13,6 +13,12 @@ pub enum Refused {
          run it, or build the module for WASI 0.2"
     )]
     Experimental,
+    /// The runtime could not do its part: no fault of the module's, as far as one can tell.
+    #[error("{detail}: nothing is known to be wrong with this module, so try again")]
+    Failed {
+        /// What it could not.
+        detail: String,
+    },
     /// Several of its functions could be called, and nobody has said which.
     #[error(
         "this module exports several functions that can be called: name one of {} as the entrypoint",
@@ -50,6 +56,12 @@ pub enum Refused {
         /// Names of interfaces (`wasi:keyvalue/store@0.2.0`) or of functions (`env.log`).
         names: Vec<String>,
     },
+    /// The disk is too full for its code.
+    #[error("the disk has no room for the code of this module ({detail}): make some, and try again")]
+    NoRoom {
+        /// What the system said.
+        detail: String,
+    },
     /// Compiling it took more time or memory than it may.
     #[error("compiling this module takes too much: {detail}")]
     TooCostly {
@@ -80,6 +92,13 @@ pub enum Refused {
         /// What its type must be.
         expected: &'static str,
     },
+}
+
+impl Refused {
+    /// Whether nothing is wrong with the module: another time it may be taken.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::NoRoom { .. })
+    }
 }
 
 /// Why a deployed module cannot be run now.

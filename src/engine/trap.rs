@@ -1,7 +1,9 @@
 //! The one reader of wasmtime's errors: what each of them means for a guest, in our words.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
+use rustix::io::Errno;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace, WasmCoreDump};
 use wasmtime_wasi::I32Exit;
@@ -124,6 +126,14 @@ pub(super) fn missing_import(error: &Error) -> Option<String> {
     let (before, rest) = text.split_once('`')?;
     let (name, _) = rest.split_once('`')?;
     before.starts_with("component imports").then(|| name.to_owned())
+}
+
+/// What the system refused, where that is what an error comes of: memory, a file.
+pub(super) fn of_the_system(error: &Error) -> Option<io::ErrorKind> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<Errno>() {
+        Some(refused) => Some(refused.kind()),
+        None => cause.downcast_ref().map(io::Error::kind),
+    })
 }
 
 /// All that wasmtime says about something that concerns no running guest: a compilation, a file.

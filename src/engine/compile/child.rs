@@ -1,8 +1,8 @@
 //! A compilation in a child process, which is this program again: the module goes in on standard input, the code comes
 //! out on standard output and is written by the server, and a refusal on standard error.
 //!
-//! The child limits itself before it reads anything. Whatever it dies of is the module's refusal, and costs the server a
-//! process.
+//! The child limits itself before it reads anything. What it dies of is the module's refusal, as far as one can tell, and costs
+//! the server a process.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::apart::Told;
-use super::failed;
+use super::{failed, unwritten};
 use crate::engine::build::Build;
 use crate::engine::guests::cores;
 use crate::engine::refused::Refused;
@@ -32,12 +32,12 @@ const QUOTED_BYTES: usize = 300;
 
 /// Compiles `module` into `out`. Dropping the future ends the child.
 pub(super) async fn compile(program: &CompilerProgram, build: Build, module: Bytes, out: &File) -> Result<(), Refused> {
-    let out = out.try_clone().map_err(|error| failed(&error))?;
+    let out = out.try_clone().map_err(|error| unwritten(&error))?;
     let mut child = command(program, build).spawn().map_err(|error| failed(&error))?;
     let patience = program.cpu * bounds::COMPILE_PATIENCE;
     let ended = tokio::time::timeout(patience, talk(&mut child, module, out)).await;
     let (status, said) = match ended {
-        Ok(ended) => ended.map_err(|error| failed(&error))?,
+        Ok(ended) => ended.map_err(|error| unwritten(&error))?,
         Err(_elapsed) => {
             child.kill().await.map_err(|error| failed(&error))?;
             let detail = format!("more than {} seconds on a machine that is busy", patience.as_secs());

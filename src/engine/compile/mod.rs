@@ -8,6 +8,7 @@ mod apart;
 mod child;
 mod draft;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,14 +82,14 @@ impl Compiler {
     }
 
     async fn compile(&self, id: CodeId, module: Bytes) -> Result<Draft, Refused> {
-        let draft = self.blocking(|parts| Draft::new(parts.disk.as_ref()).map_err(|error| failed(&error))).await?;
+        let draft = self.blocking(|parts| Draft::new(parts.disk.as_ref()).map_err(|error| unwritten(&error))).await?;
         if let Some(program) = &self.0.program {
             child::compile(program, id.build, module, draft.file()).await?;
             return Ok(draft);
         }
         self.blocking(move |_| {
             let compiled = compile(&module, id.build)?;
-            compiled.write_to(&mut draft.file()).map_err(|error| failed(&error))?;
+            compiled.write_to(&mut draft.file()).map_err(|error| unwritten(&error))?;
             Ok(draft)
         })
         .await
@@ -124,8 +125,7 @@ impl Parts {
     /// Maps what was compiled, and keeps it if it can be run.
     fn take(&self, id: CodeId, draft: Draft, wanted: Option<&Wanted>) -> Result<Ready, Refused> {
         let made = self.engine(id)?;
-        let code = Mapped::map(&made.wasmtime, &draft.path())
-            .map_err(|error| Refused::Unsupported { detail: trap::told(&error) })?;
+        let code = Mapped::map(&made.wasmtime, &draft.path()).map_err(|error| unmapped(&error))?;
         let ready = choose(made, &code, wanted)?;
         if let (Some(disk), Draft::File(file)) = (&self.disk, draft) {
             disk.keep(&made.wasmtime, id, file);
@@ -149,5 +149,21 @@ fn choose(made: &Arc<Made>, mapped: &Mapped, wanted: Option<&Wanted>) -> Result<
 /// The compiler could not do its part: no fault of the module's, as far as one can tell.
 fn failed(error: &dyn std::fmt::Display) -> Refused {
     tracing::error!(%error, "a module could not be compiled");
-    Refused::Unsupported { detail: format!("the compiler failed: {error}") }
+    Refused::Failed { detail: format!("the compiler failed: {error}") }
+}
+
+/// Its code could not be written, or the compiler not be asked for it.
+fn unwritten(error: &io::Error) -> Refused {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Refused::NoRoom { detail: error.to_string() },
+        _ => failed(error),
+    }
+}
+
+/// Its code, which is as it should be, could not be mapped.
+fn unmapped(error: &wasmtime::Error) -> Refused {
+    match trap::of_the_system(error) {
+        Some(_) => failed(&trap::told(error)),
+        None => Refused::Unsupported { detail: trap::told(error) },
+    }
 }

@@ -94,6 +94,20 @@ async fn the_directory_of_compiled_code_is_its_owners_alone() {
 }
 
 #[tokio::test]
+async fn the_directory_of_compiled_code_may_be_cleared_away_and_without_one_nothing_is_said_against_the_module() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, module) = (dir.path().join("code"), guest("prebuilt/echo.wasm"));
+    let engine = Engine::start(&settings(Some(&dir))).unwrap();
+    std::fs::remove_dir(&dir).unwrap();
+    deploy(&engine, module.clone()).await;
+    assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::remove_dir_all(&dir).unwrap();
+    std::fs::write(&dir, "something else").unwrap();
+    let refused = engine.inspect(digest(&module), module, None).await.unwrap_err();
+    assert!(refused.is_ours() && refused.to_string().contains("Not a directory"), "{refused}");
+}
+
+#[tokio::test]
 async fn what_a_crash_left_half_written_is_removed_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("unfinished-1"), "half").unwrap();

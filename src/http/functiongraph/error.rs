@@ -196,7 +196,7 @@ impl From<Error> for FssError {
             Error::Registry(RegistryError::Cycle(_)) | Error::InvocationUnknown(_) => Code::INVALID_PARAMETER,
             Error::Disabled(_) => return Self::new(Code::TOO_MANY_REQUESTS, "Function Disabled"),
             Error::Registry(RegistryError::FunctionExists(_)) => Code::FUNCTION_EXISTS,
-            Error::Registry(RegistryError::Module(refused)) => match refused {
+            Error::Registry(RegistryError::Module(refused)) if !refused.is_ours() => match refused {
                 Refused::ManyFunctions { .. }
                 | Refused::MissingEntrypoint { .. }
                 | Refused::MissingExport { .. }
@@ -221,6 +221,15 @@ mod tests {
             assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
             assert!(Code::ALL[..at].iter().all(|other| other.text != code.text), "{code:?} stands twice");
         }
+    }
+
+    #[test]
+    fn code_that_the_runtime_could_not_compile_is_not_the_callers_fault() {
+        let code = |refused| FssError::from(Error::Registry(RegistryError::Module(refused))).code;
+        let detail = "why".to_owned();
+        assert_eq!(code(Refused::Failed { detail: detail.clone() }), Code::UNAVAILABLE);
+        assert_eq!(code(Refused::NoRoom { detail: detail.clone() }), Code::UNAVAILABLE);
+        assert_eq!(code(Refused::Malformed { detail }), Code::CODE);
     }
 
     #[test]

@@ -168,6 +168,20 @@ async fn functions_that_are_deployed_are_on_disk_and_called_from_there() {
 }
 
 #[tokio::test]
+async fn a_folder_for_compiled_code_that_is_no_use_is_no_fault_of_a_module() {
+    let said = ["compiled code cannot be read now", "a module could not be compiled", "a request failed"];
+    let server = Server::durable().await.expecting(&said);
+    let cache = server.folder().join("tidemill-data/cache");
+    fs::remove_dir_all(&cache).unwrap();
+    fs::write(&cache, "something else").unwrap();
+    let problem = put(&server, prebuilt("echo")).await.problem(503, "compiler_failed");
+    assert_eq!((&problem["fault"], &problem["effect"]), (&json!("platform"), &json!("none")));
+    fs::remove_file(&cache).unwrap();
+    server.deploy("echo", prebuilt("echo")).await;
+    server.invoke("echo", "after").await.is(200);
+}
+
+#[tokio::test]
 async fn a_trap_of_a_version_with_debug_information_is_told_with_file_and_line() {
     let source = "(module\n  (func $grind unreachable)\n  (func (export \"_start\")\n    call $grind))";
     let mut parser = wat::Parser::new();

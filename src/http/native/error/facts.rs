@@ -5,7 +5,7 @@ use axum::http::StatusCode as S;
 use crate::access::{AccessError, NotAllowed};
 use crate::delivery::{ConnectionError, ObjectError};
 use crate::dispatch::NotAccepted;
-use crate::engine::RefusedDirectory;
+use crate::engine::{Refused, RefusedDirectory};
 use crate::http::problem::{Effect, Fault};
 use crate::key_value::KeyValueError;
 use crate::messaging::queues::QueueError;
@@ -25,6 +25,7 @@ pub(super) type Facts = (S, &'static str, Effect, Fault);
 
 /// The change goes on, or did not: nobody is left to say.
 const INTERRUPTED: Facts = (S::SERVICE_UNAVAILABLE, "interrupted", Effect::Unknown, Fault::Platform);
+const DISK_FULL: Facts = (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform);
 const KEY_REUSED: Facts = caller(S::CONFLICT, "idempotency_key_reused");
 
 const fn caller(status: S, code: &'static str) -> Facts {
@@ -150,6 +151,10 @@ fn registry(error: &RegistryError) -> Facts {
         RegistryError::InUse { .. } | RegistryError::QualifierInUse { .. } => caller(S::CONFLICT, "function_in_use"),
         RegistryError::Interrupted => INTERRUPTED,
         RegistryError::Overtaken { .. } => caller(S::CONFLICT, "changed_meanwhile"),
+        RegistryError::Module(Refused::Failed { .. }) => {
+            (S::SERVICE_UNAVAILABLE, "compiler_failed", Effect::None, Fault::Platform)
+        }
+        RegistryError::Module(Refused::NoRoom { .. }) => DISK_FULL,
         RegistryError::Module(_) => caller(S::UNPROCESSABLE_ENTITY, "module_refused"),
         RegistryError::SecretUnknown(_) => caller(S::UNPROCESSABLE_ENTITY, "secret_not_found"),
         RegistryError::Store(error) | RegistryError::TargetRefused(TargetRefused::Store(error)) => store(error),
@@ -242,7 +247,7 @@ fn connection(error: &ConnectionError) -> Facts {
 
 fn object(error: &ObjectError) -> Facts {
     match error {
-        ObjectError::Full { .. } => (S::INSUFFICIENT_STORAGE, "disk_full", Effect::None, Fault::Platform),
+        ObjectError::Full { .. } => DISK_FULL,
         ObjectError::Io { .. } => (S::INTERNAL_SERVER_ERROR, "objects_unusable", Effect::Unknown, Fault::Platform),
         ObjectError::Store(error) => store(error),
     }

@@ -108,7 +108,8 @@ fn deploy() -> Operation {
         .refuses(422, &["image_denied", "image_not_found", "image_refused"])
         .refuses(429, &["overloaded"])
         .refuses(502, &["image_unavailable"])
-        .refuses(503, &["module_not_loaded"])
+        .refuses(503, &["module_not_loaded", "compiler_failed"])
+        .refuses(507, &["disk_full"])
 }
 
 /// What is set on a function besides its versions.

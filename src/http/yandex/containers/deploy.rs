@@ -82,12 +82,12 @@ impl Order {
         };
         match runtime.deploy_version(caller, path.clone(), component.clone()).await {
             Ok(described) => Ok(described),
-            Err(Error::Registry(RegistryError::Module(refused))) => {
+            Err(Error::Registry(RegistryError::Module(refused))) if !refused.is_ours() => {
                 let entrypoint = Some(Wanted::Entrypoint(Entrypoint::Command));
                 let command = Deployment { entrypoint, arguments: self.arguments, cgi: true, ..component };
                 match runtime.deploy_version(caller, path.clone(), command).await {
                     Ok(described) => Ok(described),
-                    Err(Error::Registry(RegistryError::Module(also))) => Err(invalid(
+                    Err(Error::Registry(RegistryError::Module(also))) if !also.is_ours() => Err(invalid(
                         "image_spec.image_url",
                         format!("it is neither a component of `wasi:http` ({refused}) nor a command ({also})"),
                     )),
