@@ -2,7 +2,8 @@
 //!
 //! A file is whole or absent: it is written under another name, synced, and renamed. Before one is mapped, its owner, its
 //! mode and its end ([`Seal`]) are looked at, and wasmtime compares version and settings; what does not fit is deleted
-//! and compiled again. The code itself is not hashed: that would read what mapping leaves on disk until it runs.
+//! and compiled again, what cannot be read now is left alone. The code itself is not hashed: that would read what mapping
+//! leaves on disk until it runs.
 //! Whoever can write here can run native code as this process, so the directory is its owner's alone.
 
 use std::fs::{self, DirBuilder, File};
@@ -57,20 +58,19 @@ impl Disk {
     /// The code of a module, if it is here and usable.
     pub(super) fn load(&self, engine: &Engine, id: CodeId) -> Option<Mapped> {
         let path = self.path(engine, id);
-        let loaded = match check(&path, engine, id) {
-            Err(Unusable::Missing) => return None,
-            Err(Unusable::Not(why)) => Err(why.to_owned()),
-            Err(Unusable::Unreadable(error)) => Err(error.to_string()),
-            Ok(()) => Mapped::map(engine, &path).map_err(|error| trap::told(&error)),
-        };
-        match loaded {
+        match check(&path, engine, id).and_then(|()| Ok(Mapped::map(engine, &path)?)) {
             Ok(code) => {
                 touch(&path);
                 Some(code)
             }
-            Err(why) => {
+            Err(Unusable::Missing) => None,
+            Err(Unusable::Not(why)) => {
                 tracing::warn!(path = %path.display(), why, "compiled code is unusable: compiling again");
                 drop(fs::remove_file(&path)); // the next writer replaces it anyway
+                None
+            }
+            Err(Unusable::Unreadable(why)) => {
+                tracing::warn!(path = %path.display(), why, "compiled code cannot be read now: compiling again");
                 None
             }
         }
@@ -151,13 +151,30 @@ struct Kept {
 /// Why a file is not mapped.
 enum Unusable {
     Missing,
-    Not(&'static str),
-    Unreadable(io::Error),
+    /// It is not what it should be.
+    Not(String),
+    /// The system did not give it, which may pass.
+    Unreadable(String),
+}
+
+impl Unusable {
+    fn not(why: &str) -> Self {
+        Self::Not(why.to_owned())
+    }
+}
+
+impl From<wasmtime::Error> for Unusable {
+    fn from(error: wasmtime::Error) -> Self {
+        match trap::of_the_system(&error) {
+            Some(_) => Self::Unreadable(trap::told(&error)),
+            None => Self::Not(trap::told(&error)),
+        }
+    }
 }
 
 impl From<io::Error> for Unusable {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound { Self::Missing } else { Self::Unreadable(error) }
+        if error.kind() == io::ErrorKind::NotFound { Self::Missing } else { Self::Unreadable(error.to_string()) }
     }
 }
 
@@ -167,18 +184,18 @@ fn check(path: &Path, engine: &Engine, id: CodeId) -> Result<(), Unusable> {
     let mut file = File::from(open.map_err(io::Error::from)?);
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(Unusable::Not("it is no regular file"));
+        return Err(Unusable::not("it is no regular file"));
     }
     if meta.mode() & 0o022 != 0 || ![rustix::process::geteuid().as_raw(), 0].contains(&meta.uid()) {
-        return Err(Unusable::Not("other users can write to it"));
+        return Err(Unusable::not("other users can write to it"));
     }
     let mut end = [0; SEAL_BYTES];
-    let code = meta.len().checked_sub(SEAL_BYTES as u64).ok_or(Unusable::Not("it is cut short"))?;
+    let code = meta.len().checked_sub(SEAL_BYTES as u64).ok_or_else(|| Unusable::not("it is cut short"))?;
     file.seek(SeekFrom::Start(code))?;
     file.read_exact(&mut end)?;
-    let found = Seal::read(&end).ok_or(Unusable::Not("it is cut short, or was not written by this program"))?;
+    let found = Seal::read(&end).ok_or_else(|| Unusable::not("it is cut short, or was not written by this program"))?;
     if found != Seal::of(code, seal::settings(engine), id) {
-        return Err(Unusable::Not("it was compiled from another module, or with other settings"));
+        return Err(Unusable::not("it was compiled from another module, or with other settings"));
     }
     Ok(())
 }
