@@ -40,7 +40,7 @@ struct Parts {
     ticker: Ticker,
     engines: Arc<Engines>,
     compiler: Compiler,
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
     outward: Arc<Outward>,
 }
 
@@ -54,7 +54,7 @@ impl Engine {
             .as_deref()
             .map(|dir| Disk::open(dir).map_err(|source| EngineError::CacheDir { path: dir.to_owned(), source }));
         let compiler = Compiler::new(Arc::clone(&engines), disk.transpose()?, settings.compiler.clone());
-        let shelf = Shelf::new(settings.loaded_code_bytes);
+        let shelf = Arc::new(Shelf::new(settings.loaded_code_bytes));
         let front = Arc::new(Front::here());
         let guests = Guests::start(Arc::clone(&front)).map_err(EngineError::Threads)?;
         let all = Arc::clone(&engines);
@@ -94,24 +94,26 @@ impl Engine {
     }
 
     /// A module that is ready to run: from memory, from the disk, or compiled from what `module` gives. Of those who
-    /// ask for one at once, one loads it.
+    /// ask for one at once, one loads it. Dropping the future does not end the compilation.
     pub async fn load<F>(&self, code: impl Into<CodeId>, entrypoint: &Entrypoint, module: F) -> Result<Ready, LoadError>
     where
         F: Future<Output = Result<Bytes, String>> + Send,
     {
         let code = code.into();
-        let compiler = &self.0.compiler;
+        let Parts { compiler, shelf, .. } = &*self.0;
+        let key = (code, entrypoint.clone());
         // What is usually there already is waited for in a place of its own size, so that no run carries that place along.
         let load = || {
             Box::pin(async {
                 if let Some(ready) = compiler.recall(code, entrypoint.clone()).await {
                     return Ok(ready);
                 }
-                let module = module.await.map_err(LoadError::Module)?;
-                Ok(compiler.prepare(code, module, Some(Wanted::Entrypoint(entrypoint.clone()))).await?)
+                // Put there by whoever compiles it: perhaps nobody waits for it any more.
+                let place = Arc::clone(shelf);
+                compiler.see_through(key.clone(), module, move |key, ready| place.put(key, ready)).await
             })
         };
-        self.0.shelf.get((code, entrypoint.clone()), load).await
+        shelf.get(key.clone(), load).await
     }
 
     /// Runs a guest, in a fresh instance unless its version has instances used again and one is at rest. Its misbehaviour is a failure in the answer, and the answer comes in time
@@ -203,7 +205,7 @@ impl Engine {
 
     /// Stops all guests and their threads; runs that have not ended are answered as interrupted.
     pub async fn stop(&self) {
-        self.0.guests.stop().await;
+        tokio::join!(self.0.guests.stop(), self.0.compiler.stop());
         self.0.engines.rouse();
     }
 

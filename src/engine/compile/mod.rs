@@ -7,7 +7,9 @@
 mod apart;
 mod child;
 mod draft;
+mod under_way;
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +20,7 @@ use tokio::task::spawn_blocking;
 
 pub use apart::{Compiled, Told, compile};
 pub(super) use draft::Draft;
+use under_way::UnderWay;
 
 use super::build::CodeId;
 use super::code::Mapped;
@@ -25,8 +28,8 @@ use super::disk::Disk;
 use super::engines::{Engines, Made};
 use super::entrypoint::Target;
 use super::guests::cores;
-use super::ready::Ready;
-use super::refused::Refused;
+use super::ready::{Key, Ready};
+use super::refused::{LoadError, Refused};
 use super::settings::CompilerProgram;
 use super::{imports, scan, trap};
 use crate::model::entrypoint::{Entrypoint, Wanted};
@@ -39,14 +42,15 @@ struct Parts {
     engines: Arc<Engines>,
     disk: Option<Disk>,
     program: Option<CompilerProgram>,
-    compiling: Semaphore,
+    compiling: Arc<Semaphore>,
     compiled: AtomicU64,
+    under_way: UnderWay,
 }
 
 impl Compiler {
     pub(super) fn new(engines: Arc<Engines>, disk: Option<Disk>, program: Option<CompilerProgram>) -> Self {
-        let (compiling, compiled) = (Semaphore::new(cores()), AtomicU64::new(0));
-        Self(Arc::new(Parts { engines, disk, program, compiling, compiled }))
+        let (compiling, compiled) = (Arc::new(Semaphore::new(cores())), AtomicU64::new(0));
+        Self(Arc::new(Parts { engines, disk, program, compiling, compiled, under_way: UnderWay::default() }))
     }
 
     /// The module from the disk, if its code is there. One that is there was not refused when it was deployed.
@@ -59,6 +63,43 @@ impl Compiler {
     /// The module, compiled unless its code is on the disk. Dropping the future ends the compilation.
     pub(super) async fn prepare(&self, id: CodeId, module: Bytes, wanted: Option<Wanted>) -> Result<Ready, Refused> {
         let _permit = self.0.compiling.acquire().await.map_err(|closed| failed(&closed))?;
+        self.prepared(id, module, wanted).await
+    }
+
+    /// The module, compiled from what `module` gives unless its code is on the disk. When the future is dropped the
+    /// compilation goes on, and whoever asks next waits for the same one. `keep` is given what comes of it.
+    pub(super) async fn see_through(
+        &self,
+        key: Key,
+        module: impl Future<Output = Result<Bytes, String>>,
+        keep: impl FnOnce(&Key, &Ready) + Send + 'static,
+    ) -> Result<Ready, LoadError> {
+        let awaited = if let Some(awaited) = self.0.under_way.find(&key) {
+            awaited
+        } else {
+            let module = module.await.map_err(LoadError::Module)?;
+            // Waited for here, where somebody who goes costs nothing: so there are no more under way than may compile at once.
+            let permit = Arc::clone(&self.0.compiling).acquire_owned().await.map_err(|closed| failed(&closed))?;
+            let (compiler, kept) = (self.clone(), key.clone());
+            let work = async move {
+                let _permit = permit;
+                let wanted = Wanted::Entrypoint(kept.1.clone());
+                let ready = compiler.prepared(kept.0, module, Some(wanted)).await?;
+                keep(&kept, &ready);
+                Ok(ready)
+            };
+            self.0.under_way.begin(key, work)
+        };
+        let stopped = |_| Refused::Failed { detail: "the runtime was stopped while it compiled".to_owned() };
+        Ok(awaited.await.map_err(stopped)??)
+    }
+
+    /// Ends the compilations that go on by themselves.
+    pub(super) async fn stop(&self) {
+        self.0.under_way.stop().await;
+    }
+
+    async fn prepared(&self, id: CodeId, module: Bytes, wanted: Option<Wanted>) -> Result<Ready, Refused> {
         let asked = wanted.clone();
         if let Some(ready) = self.blocking(move |parts| parts.recall(id, asked.as_ref()).transpose()).await? {
             return Ok(ready);

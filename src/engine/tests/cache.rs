@@ -35,6 +35,28 @@ async fn a_hundred_who_ask_for_a_module_at_once_have_it_compiled_once() {
 }
 
 #[tokio::test]
+async fn a_compilation_goes_on_when_whoever_asked_first_has_gone() {
+    let (engine, module) = (engine(), guest("prebuilt/echo.wasm"));
+    let give = module.clone();
+    let mut first = Box::pin(engine.load(digest(&module), &Entrypoint::Handler, async move { Ok(give) }));
+    assert!(futures::poll!(&mut first).is_pending());
+    drop(first);
+    let not_needed = async { Err("the module was asked for again".to_owned()) };
+    engine.load(digest(&module), &Entrypoint::Handler, not_needed).await.unwrap();
+    assert_eq!((engine.compiled(), engine.loaded().0), (1, 1));
+}
+
+#[tokio::test]
+async fn compilations_that_nobody_waits_for_end_with_the_engine() {
+    let (engine, module) = (engine(), guest("prebuilt/echo.wasm"));
+    let give = module.clone();
+    let mut asked = Box::pin(engine.load(digest(&module), &Entrypoint::Handler, async move { Ok(give) }));
+    assert!(futures::poll!(&mut asked).is_pending());
+    engine.stop().await;
+    assert!(asked.await.unwrap_err().to_string().contains("the runtime was stopped while it compiled"));
+}
+
+#[tokio::test]
 async fn a_module_that_cannot_be_read_is_asked_for_again() {
     let (engine, module) = (engine(), guest("prebuilt/echo.wasm"));
     let failed = engine.load(digest(&module), &Entrypoint::Handler, async { Err("no disk".to_owned()) }).await;
