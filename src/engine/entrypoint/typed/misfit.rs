@@ -5,14 +5,15 @@ use std::fmt;
 /// Where a payload does not fit its function's signature, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The place, as a JSON Pointer (RFC 6901): `/items/2/name`. Empty for the whole payload.
+    /// The place, as a JSON Pointer (RFC 6901): `/items/2/name`. Empty for the whole payload, and only its beginning where
+    /// names in it are long.
     pub path: String,
     /// What is wrong there, with the value.
     pub message: String,
 }
 
-/// Characters of a message: the value that it tells may be as long as the payload.
-const MESSAGE: usize = 400;
+/// Bytes of a path and of a message: the names and the value in them may be as long as the payload.
+const TOLD: usize = 400;
 
 impl std::error::Error for Misfit {}
 
@@ -27,13 +28,16 @@ impl fmt::Display for Misfit {
 
 impl Misfit {
     pub(super) fn new(path: &[Step<'_>], message: String) -> Self {
-        let mut message = message;
-        if message.len() > MESSAGE {
-            message.truncate(message.floor_char_boundary(MESSAGE));
-            message.push_str(" …");
-        }
-        Self { path: path.iter().map(Step::to_string).collect(), message }
+        Self { path: cut(path.iter().map(Step::to_string).collect()), message: cut(message) }
     }
+}
+
+fn cut(mut told: String) -> String {
+    if told.len() > TOLD {
+        told.truncate(told.floor_char_boundary(TOLD));
+        told.push_str(" …");
+    }
+    told
 }
 
 /// One step into JSON.

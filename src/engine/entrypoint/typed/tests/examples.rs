@@ -80,6 +80,8 @@ fn a_misfit_is_told_with_the_path_to_it() {
     misfit(&order, "7", "", "invalid type: integer `7`, expected an object with `items`, `paid`");
     let long = format!("[\"{}\"]", "x".repeat(10_000));
     misfit(&order, &long, "/0", "xxx …");
+    let named = format!(r#"{{"items": [{{"{}": 1}}], "paid": true}}"#, "x".repeat(10_000));
+    misfit(&order, &named, &format!("/items/0/{} …", "x".repeat(391)), "there is no field `xxx");
 }
 
 #[test]
