@@ -2,10 +2,12 @@
 //! and end (`front`).
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use futures::FutureExt as _;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
@@ -109,7 +111,17 @@ impl Guests {
 
     /// Has `work`, which is guests' own, done on their threads, until it is done or the engine stops.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.handle.spawn(Box::pin(self.running.track_future(work))));
+        let work = AssertUnwindSafe(self.running.track_future(work)).catch_unwind();
+        drop(self.handle.spawn(Box::pin(async move {
+            if let Err(panic) = work.await {
+                tracing::error!(panic = panic_text(&*panic), "the engine failed while it ran functions");
+            }
+        })));
+    }
+
+    /// Whether no guest is to run any more.
+    pub(super) fn are_stopped(&self) -> bool {
+        self.running.is_closed()
     }
 
     /// A way to have work done beside the guests.

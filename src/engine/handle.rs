@@ -151,13 +151,15 @@ impl Engine {
         let asked = Asked { call, log: output.log.clone(), meter: meter.clone(), until, ticking };
         let ended = match tokio::time::timeout_at(until, self.served(ready, asked)).await {
             Ok(Some(ended)) => ended,
-            Ok(None) => End::from(Err(interrupted())).into(),
+            Ok(None) if self.0.guests.are_stopped() => End::from(Err(interrupted())).into(),
+            Ok(None) => End::from(Err(broken())).into(),
             Err(_elapsed) => End::from(Err(known.timed_out())).into(),
         };
         watch.ran(ended.end, ended.core_dump, input_bytes)
     }
 
-    /// Has an instance serve what is asked, another one where it ended before it had begun; `None` where the runtime is stopped.
+    /// Has an instance serve what is asked, another one where it ended before it had begun; `None` where the runtime is stopped,
+    /// or has failed.
     async fn served(&self, ready: &Ready, mut asked: Asked) -> Option<Ended> {
         let Parts { guests, outward, .. } = &*self.0;
         loop {
@@ -273,5 +275,9 @@ pub(super) fn may_begin_in_front(ready: &Ready, call: &Call) -> bool {
 fn nothing(lost: Lost) -> Failure {
     let Lost::Panicked(panic) = lost else { return interrupted() };
     tracing::error!(panic, "the engine failed while it ran a function");
+    broken()
+}
+
+fn broken() -> Failure {
     Failure::retry(FailureKind::Interrupted, "the runtime failed while it ran the function; its log says how")
 }

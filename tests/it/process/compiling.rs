@@ -106,7 +106,8 @@ async fn each_hostile_module_is_refused_for_what_it_is_and_the_server_stays_as_i
     );
     check_refused(&put(&server, deep_types(500_000)).await, "the number of types is 50001, and at most 50000");
     let names = "m".repeat(60_000);
-    let group = [&b"\x01"[..], &number(names.len()), names.as_bytes(), b"\0\x7e\0\0", &number(100_000), &[0; 100_000]];
+    let group =
+        [&b"\x01"[..], &number(names.len()), names.as_bytes(), b"\0\x7e\0\0", &number(100_000), &vec![0; 100_000]];
     let imports = [b"\0asm\x01\0\0\0".to_vec(), section(2, &group.concat())].concat();
     check_refused(&put(&server, imports).await, "the number of imports is 100000, and at most 20000");
     check_refused(&put(&server, command(&[branches()])).await, TOO_LONG);

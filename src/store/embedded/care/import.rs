@@ -39,11 +39,7 @@ struct Lines<'a> {
 ///
 /// # Errors
 /// When the directory is neither, or the export is not whole. Nothing is left behind then.
-pub(crate) fn import(
-    data: &Path,
-    from: &mut dyn BufRead,
-    missing: &mut Tell<'_>,
-) -> Result<Checked, NotImported> {
+pub(crate) fn import(data: &Path, from: &mut dyn BufRead, missing: &mut Tell<'_>) -> Result<Checked, NotImported> {
     let is_empty = match fs::read_dir(data) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
