@@ -279,7 +279,7 @@ mod tests {
     fn there_are_so_many_series_for_each_function_and_never_two_of_one_name() {
         let (none, one) = (text(&metrics(0)), text(&metrics(1)));
         let of_one = series(&one).len() - series(&none).len();
-        assert_eq!(of_one, 23);
+        assert_eq!(of_one, 30);
         let most = text(&metrics(bounds::MAX_FUNCTIONS + 1)); // and those that were deleted
         let all = series(&most);
         assert_eq!(all.len(), series(&none).len() + of_one * (bounds::MAX_FUNCTIONS + 1));
