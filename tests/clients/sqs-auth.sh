@@ -35,7 +35,7 @@ refused AccessDenied receive-message --queue-url "$url"
 done_ "what an account lacks a role for is refused"
 
 secret=wrong
-refused InvalidClientTokenId list-queues
+refused SignatureDoesNotMatch list-queues
 key_id=TMAKAAAAAAAAAAAAAAAA
 refused InvalidClientTokenId list-queues
 done_ "a wrong secret and an unknown key are refused"

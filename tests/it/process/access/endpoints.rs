@@ -86,7 +86,7 @@ const ENDPOINTS: &[(&str, &str, &str, &str, &str)] = &[
     ("POST", "/v1/webhooks/keys/rotate", "/v1/webhooks/keys/rotate?namespace=default&no=1", "A", "A"),
     ("GET", "/v1/queues", "/v1/queues", "ARWV", "ARWV"),
     ("GET", "/v1/queues/{name}", "/v1/queues/no", "ARWV", "ARWV"),
-    ("PUT", "/v1/queues/{name}", "/v1/queues/q", "A", "A"),
+    ("PUT", "/v1/queues/{name}", "/v1/queues/q", "AW", "AW"),
     ("DELETE", "/v1/queues/{name}", "/v1/queues/no", "A", "A"),
     ("POST", "/v1/queues/{name}/purge", "/v1/queues/no/purge", "AR", "AR"),
     ("POST", "/v1/queues/{name}/receive", "/v1/queues/no/receive", "AR", "AR"),
