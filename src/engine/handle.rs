@@ -101,7 +101,6 @@ impl Engine {
     {
         let code = code.into();
         let Parts { compiler, shelf, .. } = &*self.0;
-        let key = (code, entrypoint.clone());
         // What is usually there already is waited for in a place of its own size, so that no run carries that place along.
         let load = || {
             Box::pin(async {
@@ -109,15 +108,15 @@ impl Engine {
                     return Ok(ready);
                 }
                 // Put there by whoever compiles it: perhaps nobody waits for it any more.
-                let place = Arc::clone(shelf);
-                compiler.see_through(key.clone(), module, move |key, ready| place.put(key, ready)).await
+                let (key, place) = ((code, entrypoint.clone()), Arc::clone(shelf));
+                compiler.see_through(key, module, move |key, ready| place.put(key, ready)).await
             })
         };
-        shelf.get(key.clone(), load).await
+        shelf.get((code, entrypoint.clone()), load).await
     }
 
-    /// Runs a guest, in a fresh instance unless its version has instances used again and one is at rest. Its misbehaviour is a failure in the answer, and the answer comes in time
-    /// also where the guest itself ends a few milliseconds later.
+    /// Runs a guest, in a fresh instance unless its version has instances used again and one is at rest. Its misbehaviour is a
+    /// failure in the answer, and the answer comes in time also where the guest itself ends a few milliseconds later.
     ///
     /// Dropping the future stops the guest. Not for use where tokio's time is paused: guests live in real time.
     pub async fn run(&self, ready: &Ready, call: Call) -> Ran {

@@ -1,7 +1,7 @@
 //! Modules that are ready to run, in memory: the most recently used, each loaded once however many ask for it.
 //!
-//! Bounded by number and by bytes: those that are mapped, and those that its description takes. What is put out stays for the guests that run it, and is mapped
-//! from the disk again when somebody asks.
+//! Bounded by number and by bytes: those that are mapped, and those that its description takes. What is put out stays for
+//! the guests that run it, and is mapped from the disk again when somebody asks.
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,6 @@
 //! The listener: accepts connections up to a limit and has each served, over TLS where it has a certificate. A slow or silent
-//! client costs one connection for a while, and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows no paths.
+//! client costs one connection for a while, and no more. HTTP/1.1 is served here, other protocols by whoever speaks them. Knows
+//! no paths.
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};

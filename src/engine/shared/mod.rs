@@ -66,7 +66,8 @@ struct Caller {
     waker: AtomicWaker,
 }
 
-/// An answer that is waited for; `None` where the runtime is stopped, or its instance's task has panicked. Dropped before, the run is told that nobody waits.
+/// An answer that is waited for; `None` where the runtime is stopped, or its instance's task has panicked. Dropped before, the
+/// run is told that nobody waits.
 pub(super) struct Awaited {
     answer: oneshot::Receiver<Answer>,
     caller: Arc<Caller>,
