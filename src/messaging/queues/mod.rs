@@ -21,6 +21,7 @@ mod graph;
 mod queue;
 
 mod head;
+mod line;
 mod receive;
 mod remove;
 mod send;

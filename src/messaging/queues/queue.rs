@@ -1,6 +1,6 @@
 //! One queue: what it is, what is known of it, and how that is found in the store when it is first used.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use super::keys::{self, Number};
+use super::line::Waiting;
 use super::state::{Claim, Flight, Held, State, Total};
 use super::{Parts, QueueError};
 use crate::model::message_queue::{QueuePath, QueueSettings};
@@ -36,6 +37,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Held by whoever takes fresh messages out of the order, over the look and the commit.
     pub(super) taking: tokio::sync::Mutex<()>,
+    /// Receives that wait for that. Each is somebody's request and has a task that empties it.
+    line: Mutex<VecDeque<Waiting>>,
     /// Something can be received.
     pub(super) arrived: Notify,
     /// A commit about a message is over, whatever came of it.
@@ -156,6 +159,7 @@ impl Queue {
             record: Mutex::new(record),
             state: Mutex::default(),
             taking: tokio::sync::Mutex::default(),
+            line: Mutex::default(),
             arrived: Notify::new(),
             settled: Notify::new(),
             counted: OnceCell::new(),
@@ -165,6 +169,10 @@ impl Queue {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn line(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {

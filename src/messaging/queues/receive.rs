@@ -1,6 +1,7 @@
 //! Receiving: the head of the queue is read and flies for a while. What was received too often goes to the dead-letter
-//! queue instead, in the same commit; what is too old goes.
+//! queue instead, in the same commit; what is too old goes. Who receives together, `line` says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::head::{Candidate, kept_from, taken};
 use super::keys::{self, Number, Row};
+use super::line::Portion;
 use super::message::{Message, Past};
 use super::queue::{Hands, Queue};
 use super::send::{PendingSend, prepare_dead_letter};
@@ -31,13 +33,6 @@ pub struct Asked {
     pub wait_s: Option<u32>,
 }
 
-/// What one look at a queue gave.
-struct Turn {
-    messages: Vec<Received>,
-    /// When there may be more, as far as is known.
-    next: Option<Timestamp>,
-}
-
 /// What a turn is about to do.
 #[derive(Default)]
 struct Plan {
@@ -45,8 +40,21 @@ struct Plan {
     taken: Vec<(Number, Option<Timestamp>, Flight)>,
     removed: Vec<(Number, Option<Timestamp>, u32)>,
     dead: Vec<PendingSend>,
-    messages: Vec<Received>,
+    /// How many more each portion may have.
+    open: Vec<usize>,
+    /// Each with the place of the portion that it is for.
+    messages: Vec<(usize, Received)>,
+    /// Bytes of what is received and of dead letters.
     bytes: usize,
+}
+
+/// How far a turn has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Served {
+    /// There is nothing for those who were given nothing.
+    All,
+    /// There may be: so much was given to the others that it is enough for one turn.
+    Some,
 }
 
 /// Wake-ups are hints: a queue that is waited for is looked at this often, of the runtime's time.
@@ -81,9 +89,7 @@ impl Queues {
         loop {
             let mut arrived = std::pin::pin!(queue.arrived.notified());
             arrived.as_mut().enable();
-            let (of, which) = (parts.clone(), queue.clone());
-            let turn = async move { of.turn(&which, asked.most, visibility).await };
-            let turn = self.see_through(turn).await?;
+            let turn = self.stand_in_line(&queue, asked.most, visibility).await?;
             let now = parts.clock.now();
             if !turn.messages.is_empty() || now >= deadline {
                 return Ok(turn.messages);
@@ -100,28 +106,36 @@ impl Queues {
 }
 
 impl Parts {
-    /// Takes what can be received now.
-    async fn turn(self: &Arc<Self>, queue: &Arc<Queue>, most: usize, visibility: Duration) -> Result<Turn, QueueError> {
-        let _taking = queue.taking.lock().await;
+    /// Takes what can be received now, for all of these. An error is for those who were given nothing.
+    pub(super) async fn serve(
+        self: &Arc<Self>,
+        queue: &Arc<Queue>,
+        portions: &mut [Portion],
+    ) -> Result<Served, QueueError> {
         let settings = queue.settings();
-        let mut messages: Vec<Received> = Vec::new();
+        let most = portions.iter().map(Portion::most).sum();
         loop {
-            let (now, still) = (self.clock.now(), most - messages.len());
+            let now = self.clock.now();
             let mut hands = Hands::of(queue);
+            let given: HashSet<_> = portions.iter().flat_map(Portion::numbers).collect();
             let mut candidates = match self.candidates(queue, &settings, most, now).await {
-                Err(QueueError::InFlight { .. }) if !messages.is_empty() => Vec::new(),
+                Err(QueueError::InFlight { .. }) if !given.is_empty() => Vec::new(),
                 candidates => candidates?,
             };
-            // What is hidden for no time at all is not received twice by the same receive.
-            candidates.retain(|it| messages.iter().all(|given| given.receipt.number != it.number()));
+            // What is hidden for no time at all is not received twice in the same turn.
+            candidates.retain(|it| !given.contains(&it.number()));
             let candidates = taken(&mut hands, queue.is_fifo(), candidates, now);
-            let plan = self.plan(queue, &settings, candidates, still, now + visibility, now).await?;
+            let plan = self.plan(queue, &settings, candidates, portions, now).await?;
+            let (in_the_way, is_enough) = (plan.removed.len(), plan.is_enough());
+            for (at, message) in self.carry_out(queue, plan, hands).await? {
+                portions[at].messages.push(message);
+            }
+            if portions.iter().all(|portion| portion.open() == 0) {
+                return Ok(Served::All);
+            }
             // What was too old or received too often stood in front of others.
-            let in_the_way = plan.removed.len();
-            messages.extend(self.carry_out(queue, plan, hands).await?);
-            if in_the_way == 0 || messages.len() >= most {
-                let next = if messages.is_empty() { self.next(queue, now).await? } else { None };
-                return Ok(Turn { messages, next });
+            if in_the_way == 0 {
+                return Ok(if is_enough { Served::Some } else { Served::All });
             }
         }
     }
@@ -132,17 +146,14 @@ impl Parts {
         queue: &Arc<Queue>,
         settings: &QueueSettings,
         candidates: Vec<Candidate>,
-        most: usize,
-        until: Timestamp,
+        portions: &[Portion],
         now: Timestamp,
     ) -> Result<Plan, QueueError> {
         let kept_from = kept_from(settings, now);
         let dead_letters = self.dead_letters(queue, settings).await?;
-        let mut plan = Plan::default();
+        let mut plan = Plan { open: portions.iter().map(Portion::open).collect(), ..Plan::default() };
         for candidate in candidates {
-            if plan.messages.len() >= most || plan.bytes > bounds::MAX_RECEIVE_BYTES {
-                break;
-            }
+            let Some(at) = plan.first_open() else { break };
             let (number, row, flight) = match candidate {
                 Candidate::Fresh(row) => (row.number, Some(row), self.first_flight(queue, row, now).await?),
                 Candidate::Again(number, flight) => (number, None, flight),
@@ -167,16 +178,19 @@ impl Parts {
                 Some((to, most)) if flight.receives >= *most => {
                     let past = Past { receives: flight.past.receives + flight.receives, first: Some(flight.first) };
                     plan.remove(queue, number, row, &flight);
+                    plan.bytes += message.bytes as usize;
                     let came_from = Some(format!("{}/{}", queue.path.namespace, queue.path.name));
                     let mut dead = prepare_dead_letter(self, to, Message { came_from, ..message }, past);
                     plan.changes.append(&mut dead.changes);
                     plan.dead.push(dead);
                 }
                 _ => {
+                    let until = now + portions[at].visibility();
                     let flight = Flight { until, taken: now, receives: flight.receives + 1, ..flight };
                     plan.take(queue, number, row, flight);
                     plan.bytes += message.bytes as usize;
-                    plan.messages.push(received(queue, number, message, &flight));
+                    plan.messages.push((at, received(queue, number, message, &flight)));
+                    plan.open[at] -= 1;
                 }
             }
         }
@@ -208,7 +222,12 @@ impl Parts {
     }
 
     /// Commits a plan. A receive need not survive a power cut: then the message is visible again, as it would be later.
-    async fn carry_out(&self, queue: &Queue, mut plan: Plan, hands: Hands) -> Result<Vec<Received>, QueueError> {
+    async fn carry_out(
+        &self,
+        queue: &Queue,
+        mut plan: Plan,
+        hands: Hands,
+    ) -> Result<Vec<(usize, Received)>, QueueError> {
         if plan.changes.is_empty() {
             return Ok(Vec::new());
         }
@@ -249,7 +268,7 @@ impl Parts {
     }
 
     /// When something can be received that cannot be now.
-    async fn next(&self, queue: &Queue, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) async fn next(&self, queue: &Queue, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let due = self.next_due(queue).await?.filter(|due| *due > now);
         let ends = queue.state().next_end(now);
         Ok(due.into_iter().chain(ends).min())
@@ -257,6 +276,16 @@ impl Parts {
 }
 
 impl Plan {
+    /// Whether one commit should move no more; what is left is for the next.
+    const fn is_enough(&self) -> bool {
+        self.bytes > bounds::MAX_RECEIVE_BYTES
+    }
+
+    /// The place of the portion that the next message is for, if there is to be one.
+    fn first_open(&self) -> Option<usize> {
+        self.open.iter().position(|open| *open > 0).filter(|_| !self.is_enough())
+    }
+
     /// A message flies.
     fn take(&mut self, queue: &Queue, number: Number, row: Option<Row>, flight: Flight) {
         self.changes.push(Change::PutDocument(keys::flight(queue.id, number), encode(&flight)));

@@ -1,6 +1,7 @@
 //! Queues in a world of their own: the store in memory, and time that stands still until a test moves it.
 
 mod fifo;
+mod line;
 mod model;
 mod ordinary;
 
