@@ -331,8 +331,8 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
-    /// The store cannot be opened.
-    #[error("the store at {path} cannot be opened: {detail}")]
+    /// The store cannot be opened, or not be changed as a whole.
+    #[error("the store at {path} cannot be used: {detail}")]
     Open {
         /// Where it is.
         path: String,

@@ -1,10 +1,11 @@
 //! What lies in a data directory beside the store: the key of the secrets, objects, core dumps, the first token, and
 //! whatever its operator put there. A store that is made anew has all of it, or does not take the old one's place.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
 
 use super::super::layout;
 use super::beside;
@@ -15,23 +16,70 @@ const COMPILED: &str = "cache";
 /// Made by file systems, at their roots.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// Has what lies beside the store in `data` lie beside the one in `new` too.
+/// Refuses what cannot be taken along, before anything is made: what is neither a file nor a folder, and what is mounted
+/// there, which would go with the old directory.
+pub(super) fn check(data: &Path) -> Result<(), StoreError> {
+    let failed = |error: io::Error| beside::refused(data, error.to_string());
+    let device = fs::metadata(data).map_err(failed)?.dev();
+    for name in names(data).map_err(failed)? {
+        check_below(&data.join(name), device).map_err(|(path, why)| {
+            let path = path.display();
+            beside::refused(data, format!("{path} cannot be taken along to a new one: {why}; nothing was changed"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Says what cannot be, and why.
+fn check_below(path: &Path, device: u64) -> Result<(), (PathBuf, String)> {
+    let failed = |error: io::Error| (path.to_owned(), error.to_string());
+    let of = fs::symlink_metadata(path).map_err(failed)?;
+    if of.dev() != device {
+        return Err((path.to_owned(), "it is mounted: unmount it, and mount it again after".to_owned()));
+    }
+    if of.is_dir() {
+        return fs::read_dir(path).map_err(failed)?.try_for_each(|entry| {
+            let below = entry.map_err(failed)?.path();
+            check_below(&below, device)
+        });
+    }
+    if of.is_file() || of.is_symlink() {
+        return Ok(());
+    }
+    let hint = "it is neither a file nor a folder: move it out of the data directory, and try again";
+    Err((path.to_owned(), hint.to_owned()))
+}
+
+/// What there is besides the store itself, and what file systems make.
+fn names(data: &Path) -> io::Result<Vec<OsString>> {
+    let names = fs::read_dir(data)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let is_beside =
+        |name: &OsString| name.to_str().is_none_or(|name| name != LOST_AND_FOUND && !layout::PARTS.contains(&name));
+    names.filter(|name| name.as_ref().map_or(true, is_beside)).collect()
+}
+
+/// Has what lies beside the store in `data` lie beside the one in `new` too, which is removed again where that fails.
 ///
 /// Files are linked, so at no instant is one in only one of two places that may go, and it takes its room once.
 pub(super) fn carry(data: &Path, new: &Path) -> Result<(), StoreError> {
+    let carried = carry_all(data, new);
+    if carried.is_err() {
+        drop(fs::remove_dir_all(new)); // links, and what was just made
+    }
+    carried
+}
+
+fn carry_all(data: &Path, new: &Path) -> Result<(), StoreError> {
     let failed = |error: io::Error| beside::refused(data, error.to_string());
-    for entry in fs::read_dir(data).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+    for name in names(data).map_err(failed)?.into_iter().filter(|name| name != COMPILED) {
         let (from, to) = (data.join(&name), new.join(&name));
-        match name.to_str() {
-            Some(LOST_AND_FOUND) => (),
-            Some(COMPILED) => beside::rename(&from, &to)?,
-            Some(name) if layout::PARTS.contains(&name) => (),
-            Some(_) | None => link(&from, &to).map_err(|error| {
-                let hint = "move it out of the data directory, and try again";
-                beside::refused(&from, format!("it cannot be taken along to {}: {error}: {hint}", to.display()))
-            })?,
-        }
+        link(&from, &to).map_err(|error| {
+            beside::refused(data, format!("{} cannot be taken along to {}: {error}", from.display(), to.display()))
+        })?;
+    }
+    let compiled = data.join(COMPILED);
+    if compiled.exists() {
+        beside::rename(&compiled, &new.join(COMPILED))?; // moved, so behind all that can fail
     }
     File::open(new).and_then(|new| new.sync_all()).map_err(failed)
 }
@@ -51,7 +99,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
         symlink(fs::read_link(from)?, to)
     } else if of.is_file() {
         match fs::hard_link(from, to) {
-            // Files of others, or on file systems that cannot. What is mounted there would go with the old directory.
+            // Files of others, or on file systems that cannot.
             Err(error) if error.kind() != ErrorKind::CrossesDevices => {
                 fs::copy(from, to)?;
                 File::open(to)?.sync_all()
@@ -83,6 +131,7 @@ mod tests {
         }
         fs::set_permissions(data.join("objects/a"), fs::Permissions::from_mode(0o750)).unwrap();
         symlink("admin.token", data.join("link")).unwrap();
+        check(&data).unwrap();
         carry(&data, &new).unwrap();
         let names = |dir: &Path| {
             let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -99,7 +148,10 @@ mod tests {
         let other = dir.path().join("other");
         fs::create_dir(&other).unwrap();
         let _socket = UnixListener::bind(data.join("socket")).unwrap();
-        let refused = carry(&data, &other).unwrap_err().to_string();
-        assert!(refused.contains("data/socket") && refused.contains("cannot be taken along"), "{refused}");
+        let refused = check(&data).unwrap_err().to_string();
+        assert!(refused.contains("data/socket cannot be taken along"), "{refused}");
+        fs::create_dir(data.join("cache")).unwrap();
+        carry(&data, &other).unwrap_err();
+        assert!(!other.exists() && data.join("cache").exists(), "what was made is gone, and nothing else");
     }
 }

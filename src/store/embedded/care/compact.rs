@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::super::layout::Layout;
 use super::beside;
-use super::carried::carry;
+use super::carried;
 use super::check::{Checked, check_in, check_made};
 use super::fresh::Fresh;
 use super::offline::{Offline, disk_bytes};
@@ -42,6 +42,7 @@ pub(crate) fn compact(data: &Path) -> Result<Compacted, StoreError> {
         let hint = "it is damaged, nothing was changed; `tidemill store check` names all of it";
         return Err(layout.refused(format!("{}: {}: {hint}", found.what, found.detail)));
     }
+    carried::check(layout.root())?;
     let new = beside::beside(data, "compacting")?;
     if new.exists() {
         beside::remove_store(&new)?;
@@ -49,7 +50,7 @@ pub(crate) fn compact(data: &Path) -> Result<Compacted, StoreError> {
     let before = disk_bytes(layout.root()).map_err(|error| layout.refused(error.to_string()))?;
     copy(&layout, &new)?;
     let checked = check_made(&new, &mut |_| ())?;
-    carry(layout.root(), &new)?;
+    carried::carry(layout.root(), &new)?;
     let after = disk_bytes(&new).map_err(|error| layout.refused(error.to_string()))?;
     beside::exchange(data, &new)?;
     let removed = fs::remove_dir_all(&new);

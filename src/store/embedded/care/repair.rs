@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::layout::Layout;
 use super::beside::{self, refused};
-use super::carried::carry;
+use super::carried;
 use super::check::{Checked, check_in, check_made};
 use super::fresh::Fresh;
 use super::offline::Offline;
@@ -60,6 +60,7 @@ pub(crate) fn repair(
     if mendable == 0 {
         return Ok(Repair::NotNeeded);
     }
+    carried::check(layout.root())?;
     let (new, aside) = names(data)?;
     let mut count = 0;
     let lost = &mut |error| {
@@ -75,7 +76,7 @@ pub(crate) fn repair(
             return other.map(|_| Repair::WouldLose(count));
         }
     };
-    carry(layout.root(), &new)?;
+    carried::carry(layout.root(), &new)?;
     beside::exchange(data, &new)?;
     beside::rename(&new, &aside)?;
     drop(layout); // held until the damaged one has its name
