@@ -57,6 +57,9 @@ pub(super) struct Collector {
     kept: BTreeSet<u32>,
     /// Segments that were not worth it while so many bytes of them were needed.
     dense: BTreeMap<u32, u64>,
+    /// Segments that could not be read when they were looked at: they come behind all others, so that one that a disk
+    /// does not give holds nobody up.
+    failed: BTreeSet<u32>,
 }
 
 impl Collector {
@@ -75,10 +78,10 @@ impl Collector {
             Sparse { segment, written: u64::from(written), needed }
         });
         let mut sparse: Vec<_> = finished.filter(|it| self.may_be_worth_it(it, pressure)).collect();
-        sparse.sort_by_key(|sparse| sparse.needed);
+        sparse.sort_by_key(|sparse| (self.failed.contains(&sparse.segment), sparse.needed));
         for sparse in sparse.into_iter().take(most) {
             match give_up(view, sparse, segments.segment_bytes(), &mut room, hand) {
-                Ok(Given::Up) => (),
+                Ok(Given::Up) => drop(self.failed.remove(&sparse.segment)),
                 Ok(Given::NotWorthIt) => drop(self.dense.insert(sparse.segment, sparse.needed)),
                 Err(error @ StoreError::Damaged { .. }) => {
                     let segment = sparse.segment;
@@ -90,7 +93,12 @@ impl Collector {
                     return;
                 }
                 // The index may be opened again just now.
-                Err(error) => tracing::debug!(%error, segment = sparse.segment, "a segment is not copied this time"),
+                Err(error) => {
+                    if self.failed.insert(sparse.segment) {
+                        let segment = sparse.segment;
+                        tracing::warn!(%error, segment, "what is needed of a segment could not be read to be copied; it is tried again");
+                    }
+                }
             }
         }
     }
