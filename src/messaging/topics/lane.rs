@@ -133,11 +133,12 @@ impl Lane {
     async fn try_once(&self, parts: &Parts, number: u64, due: Timestamp) -> Result<(), StoreError> {
         let remove = self.remove_work(number, due);
         let work = self.work_of(&*parts.store, number).await?;
+        let is_counted = work.is_some();
         let body = parts.store.document(Lot::bodies(self.topic).key(number)).await?;
         let Some((work, bytes)) = work.zip(body) else {
             // It goes after its work: what has none is what is left of a publication that was brought.
             parts.store.commit(Group(remove.into()), Durability::Written).await?;
-            less(&self.pending, 1);
+            less(&self.pending, is_counted.into());
             return Ok(());
         };
         let publication: Publication = kept::decode(&bytes, &self.path)?;
