@@ -22,6 +22,14 @@ impl FunctionReference {
         let namespace = self.namespace.unwrap_or_else(|| own.clone());
         (FunctionPath { namespace, name: self.name }, self.qualifier)
     }
+
+    /// The shortest text that means the same to somebody in the namespace `own`.
+    #[must_use]
+    pub fn text(self, own: &Namespace) -> String {
+        let (FunctionPath { namespace, name }, qualifier) = self.within(own);
+        let path = if namespace == *own { name.to_string() } else { format!("{namespace}/{name}") };
+        if qualifier == Qualifier::Latest { path } else { format!("{path}@{qualifier}") }
+    }
 }
 
 impl FromStr for FunctionReference {
@@ -56,6 +64,13 @@ mod tests {
         check("b", "own/b", "latest");
         check("shop/b@3", "shop/b", "3");
         check("default/b@live", "b", "live");
+    }
+
+    #[test]
+    fn a_function_has_one_shortest_text_within_a_namespace() {
+        let shortest = |text: &str| text.parse::<FunctionReference>().unwrap().text(&"own".parse().unwrap());
+        assert_eq!(["b", "own/b", "b@latest", "own/b@latest"].map(shortest), ["b"; 4]);
+        assert_eq!(["own/b@3", "default/b", "shop/b@live"].map(shortest), ["b@3", "default/b", "shop/b@live"]);
     }
 
     #[test]

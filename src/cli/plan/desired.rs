@@ -187,8 +187,9 @@ impl Reader<'_> {
     }
 
     fn topic(&mut self, id: Id, topic: Topic) -> Result<(), String> {
-        for subscription in topic.subscriptions {
-            Endpoint::parse(&subscription.to).map_err(|error| error.to_string())?;
+        for mut subscription in topic.subscriptions {
+            let to = Endpoint::parse(&subscription.to, &id.namespace).map_err(|error| error.to_string())?;
+            subscription.to = to.to_string();
             self.put(id.part(Kind::Subscription, &subscription.to), &subscription)?;
         }
         self.put(id, &json!({}))

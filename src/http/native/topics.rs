@@ -109,7 +109,7 @@ pub(super) async fn subscribe(
     let Subscribing { to, filter, give_up_after_s } = query::json(&body, "subscription")?;
     let outcomes = filter.outcomes.iter().map(|text| kind(text)).collect::<Result<_, _>>()?;
     let filter = Filter { outcomes, attributes: filter.attributes };
-    let to = Endpoint::parse(&to).map_err(crate::runtime::Error::from)?;
+    let to = Endpoint::parse(&to, &path.namespace).map_err(crate::runtime::Error::from)?;
     let (made, is_new) = runtime.subscribe(&caller, &path, to, filter, give_up_after_s).await?;
     Ok(answer::set(is_new, SubscriptionOut::of(&made)))
 }

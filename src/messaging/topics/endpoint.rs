@@ -19,7 +19,7 @@ pub(super) const MAX_FILTER: usize = 32;
 /// What is subscribed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Endpoint {
-    /// A function, as it is written: `[NAMESPACE/]NAME[@QUALIFIER]`.
+    /// A function, as it is written shortest in the topic's namespace: `[NAMESPACE/]NAME[@QUALIFIER]`.
     Function(String),
     /// A message queue of the topic's namespace.
     Queue(String),
@@ -28,20 +28,25 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `https://…`, `http://…`, `function:…` or `queue:…`.
-    pub fn parse(text: &str) -> Result<Self, TopicError> {
+    /// Reads `https://…`, `http://…`, `function:…` or `queue:…`, of a topic in the namespace `own`.
+    pub fn parse(text: &str, own: &Namespace) -> Result<Self, TopicError> {
         let refused = || TopicError::Endpoint(text.chars().take(200).collect());
         if text.starts_with("https://") || text.starts_with("http://") {
             return if text.len() <= 2_048 { Ok(Self::Web(text.to_owned())) } else { Err(refused()) };
         }
         match text.split_once(':') {
             Some(("function", name)) => match name.parse::<FunctionReference>() {
-                Ok(_) => Ok(Self::Function(name.to_owned())),
+                Ok(function) => Ok(Self::Function(function.text(own))),
                 Err(_) => Err(refused()),
             },
             Some(("queue", name)) if (1..=80).contains(&name.len()) => Ok(Self::Queue(name.to_owned())),
             _ => Err(refused()),
         }
+    }
+
+    /// The same as [`parse`](Self::parse) gives it; some are kept as they were written.
+    pub(super) fn shortest(&self, own: &Namespace) -> Self {
+        self.function().map_or_else(|| self.clone(), |function| Self::Function(function.text(own)))
     }
 
     /// The function, where it is one.

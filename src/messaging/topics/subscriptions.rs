@@ -178,7 +178,7 @@ impl Parts {
         let _changing = self.changing.lock().await;
         let topic = self.topic(path)?;
         let lanes = topic.lanes();
-        let there = lanes.iter().find(|lane| lane.kept().to == wanted.to);
+        let there = lanes.iter().find(|lane| lane.kept().to.shortest(&path.namespace) == wanted.to);
         let is_new = there.is_none();
         let lane = match there {
             Some(lane) => Arc::clone(lane),

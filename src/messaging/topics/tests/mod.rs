@@ -101,7 +101,7 @@ impl Scene {
     }
 
     async fn subscribe_to(&self, to: &str, filter: Filter) -> Uuid {
-        let to = Endpoint::parse(to).unwrap();
+        let to = Endpoint::parse(to, &Namespace::default()).unwrap();
         self.topics.subscribe(&news(), to, filter, Some(3_600)).await.unwrap().0.id
     }
 
@@ -156,6 +156,16 @@ async fn an_address_gets_nothing_but_the_question_until_it_has_confirmed() {
     pass(1).await;
     assert_eq!(scene.world.bodies(url).last().unwrap(), "late");
     assert!(!scene.world.bodies(url).contains(&"early".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_is_one_subscription_however_it_is_written() {
+    let scene = scene().await;
+    let id = scene.subscribe("function:bill").await;
+    for same in ["function:bill@latest", "function:default/bill", "function:default/bill@latest"] {
+        assert_eq!(scene.subscribe(same).await, id, "{same}");
+    }
+    assert_ne!(scene.subscribe("function:bill@3").await, id);
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,8 +40,7 @@ impl Scene {
 #[tokio::test(start_paused = true)]
 async fn a_queue_has_it_when_the_publication_is_acknowledged_and_once() {
     let scene = scene().await;
-    let refused =
-        scene.topics.subscribe(&news(), Endpoint::parse("queue:jobs").unwrap(), Filter::default(), None).await;
+    let refused = scene.topics.subscribe(&news(), Endpoint::Queue("jobs".to_owned()), Filter::default(), None).await;
     assert!(matches!(refused, Err(TopicError::Refused(_))), "{refused:?}");
     scene.make_queue("jobs").await;
     scene.subscribe("queue:jobs").await;
