@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_lies_in_a_folder_is_counted_with_what_lies_deeper() {
-        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/target").unwrap();
+        let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("deeper")).unwrap();
         fs::write(folder.path().join("deeper/file"), [1; 5_000]).unwrap();
         assert!(disk_bytes(folder.path()) >= 5_000);
