@@ -10,6 +10,7 @@ mod again;
 mod allowed;
 mod connect;
 mod failure;
+mod kept;
 mod peer;
 mod post;
 mod tls;
@@ -35,6 +36,8 @@ pub use peer::Peer;
 pub use post::Answer;
 pub use webhooks::{Post, SigningKey, WebhookKey, Webhooks};
 
+use kept::Kept;
+
 use crate::model::bounds;
 use crate::tls::UnusableAuthority;
 
@@ -44,12 +47,15 @@ pub struct Outbound {
     tls: TlsConnector,
     /// Names that may be looked up at once: each takes a thread for as long as the system's resolver wants.
     lookups: Arc<Semaphore>,
+    /// For requests of the runtime itself.
+    kept: Kept,
 }
 
 impl Outbound {
     /// `authority` is a file of certificates in PEM that are trusted besides the public ones.
     pub fn new(authority: Option<&Path>) -> Result<Self, UnusableAuthority> {
-        Ok(Self { tls: tls::connector(authority)?, lookups: Arc::new(Semaphore::new(bounds::MAX_LOOKUPS)) })
+        let lookups = Arc::new(Semaphore::new(bounds::MAX_LOOKUPS));
+        Ok(Self { tls: tls::connector(authority)?, lookups, kept: Kept::default() })
     }
 
     /// Connects to one of those addresses of `to` that are `permitted`, within `patience`.

@@ -37,6 +37,7 @@ impl Outward {
         let objects = Objects::new(objects_home(config), store.clone(), clock.clone());
         objects.start(tasks);
         let webhooks = webhooks(ground, config)?;
+        webhooks.start(tasks);
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
         let timely = (clock.clone(), tasks.clone());
         let topics = Topics::open(store.clone(), timely, queues.clone(), ways, own_url).await?;

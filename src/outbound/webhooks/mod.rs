@@ -28,6 +28,7 @@ use crate::model::bounds;
 use crate::model::names::Namespace;
 use crate::model::time::Timestamp;
 use crate::store::Store;
+use crate::tasks::{OnExit, Tasks};
 use crate::vault::Vault;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -67,6 +68,14 @@ impl Webhooks {
     /// A sender whose keys are in `store`, sealed by `vault`. `allowed` are the private addresses that it may reach.
     pub fn new(outbound: Arc<Outbound>, allowed: Allowed, store: Arc<dyn Store>, vault: Vault, clock: Clock) -> Self {
         Self { parts: Arc::new(Parts { outbound, allowed, store, vault, clock, changing: Mutex::new(()) }) }
+    }
+
+    /// Lets go of connections that nothing is sent over, until the process stops.
+    pub fn start(&self, tasks: &Tasks) {
+        let (parts, stopping) = (Arc::clone(&self.parts), tasks.stopping().clone());
+        tasks.spawn("webhooks", OnExit::Ignore, async move {
+            stopping.run_until_cancelled(parts.outbound.kept.let_go()).await;
+        });
     }
 
     /// Whether webhooks may be sent to `url`, as far as it can be told before its name is resolved.
