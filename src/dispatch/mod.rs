@@ -13,9 +13,11 @@
 //! | `turn`      | the loop: what is taken, held and let go                                       |
 //! | `refill`    | what is read of the rest of the queue, which is in the store alone             |
 //! | `accept`    | the way in: keys, room, the commit                                             |
+//! | `refused`   | why one was not accepted                                                       |
 //! | `quota`     | how much may wait                                                              |
 //! | `keys`      | turns for idempotency keys                                                     |
 //! | `asked`     | what is asked of one that is there: cancel, run now, wait                      |
+//! | `waiters`   | who waits for one to settle                                                    |
 //! | `step`      | one step of one invocation                                                     |
 //! | `write`     | the commit at its end                                                          |
 //! | `settle`    | what follows from an outcome                                                   |
@@ -94,7 +96,7 @@ pub struct Needs {
     pub worker: Worker,
     /// The places to run them in.
     pub slots: Slots,
-    /// Told when a slot is free again.
+    /// Wakes the loop: a slot is free, something stands in line again, or settings have changed.
     pub wake: Arc<Notify>,
     /// The time.
     pub clock: Clock,
@@ -128,7 +130,8 @@ struct Parts {
     keys: Keys,
     tallies: Tallies,
     deliveries: Deliveries,
-    /// Those of which it is not known whether they are in the store, or still live there, by what they count as.
+    /// Invocations of which the last commit was answered `Unknown`: whether they are in the store, or still live there, is
+    /// not known. With what the quota counts for each.
     unsure: Mutex<HashMap<InvocationId, (FunctionId, u64)>>,
     /// This process, as the owner of leases.
     lease: Lease,

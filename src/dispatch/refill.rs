@@ -34,7 +34,7 @@ impl Parts {
             }
         }
         let held = self.held(); // before the line, and over both: it must not stand in two places
-        self.line().deliver(lane, read.ok(), |id| held.contains_key(&id));
+        self.line().finish_refill(lane, read.ok(), |id| held.contains_key(&id));
         drop(held);
         self.needs.wake.notify_one();
     }

@@ -79,7 +79,7 @@ fn rendered(
 
 /// The function as it is now. One that is gone keeps its name and has no version: its invocation will say so.
 fn resolved(parts: &Parts, target: &FunctionTarget) -> (Target, AsyncConfig) {
-    let Some((function, version)) = parts.needs.registry.resolve_id(target.id, &target.qualifier) else {
+    let Some((function, version)) = parts.needs.registry.resolve_id_to_run(target.id, &target.qualifier) else {
         let gone = Target { function: target.id, path: target.path.clone(), version: None };
         return (gone, AsyncConfig::default());
     };

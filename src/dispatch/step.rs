@@ -11,7 +11,7 @@ use super::Parts;
 use super::deliver::Stand;
 use super::settle::Payloads;
 use super::turn::{Hold, STORE_PAUSE};
-use super::write::{Written, wanted, write};
+use super::write::{ToWrite, wanted, write};
 use crate::engine::call::{Input, Ran, Request};
 use crate::model::function::Version;
 use crate::model::invocation::{Event, IllegalTransition, Invocation, PayloadInfo, State};
@@ -106,12 +106,12 @@ async fn carry_out(
         return Ok(None);
     }
     let now = parts.needs.clock.now();
-    match (&invocation.state, &task) {
-        // Without its function it has nothing to wait for.
-        (State::Queued { due, .. }, Task::Run(_)) if *due > now && version(parts, &invocation).is_some() => {
-            return Ok(invocation.place());
-        }
-        _ => (),
+    // Taken too early: back in line. Without its version there is nothing to wait for; it settles now.
+    if let (State::Queued { due, .. }, Task::Run(_)) = (&invocation.state, &task)
+        && *due > now
+        && version(parts, &invocation).is_some()
+    {
+        return Ok(invocation.place());
     }
     let _permit; // held until the end is written
     let event = match (&invocation.state, task) {
@@ -207,7 +207,7 @@ async fn attempt(
     let payloads = Payloads { request: request.unwrap_or_default(), response: reply.body };
     // An empty log is worth writing where it takes the place of an earlier attempt's.
     let log = log.filter(|log| !log.is_empty() || invocation.attempts.len() > 1);
-    Ok(write(parts, Written { invocation, payloads, log }).await?)
+    Ok(write(parts, ToWrite { invocation, payloads, log }).await?)
 }
 
 /// Writes an invocation that has moved without having run.
@@ -217,7 +217,7 @@ async fn write_without_attempt(parts: &Arc<Parts>, invocation: Invocation) -> Re
         Some(_) => payload(parts, invocation.id).await?.unwrap_or_default(),
         None => Bytes::new(),
     };
-    Ok(write(parts, Written { invocation, payloads: Payloads { request, response: Bytes::new() }, log: None }).await?)
+    Ok(write(parts, ToWrite { invocation, payloads: Payloads { request, response: Bytes::new() }, log: None }).await?)
 }
 
 /// The version that is to run; `None` once it is gone.

@@ -80,7 +80,7 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.parts.finish(self.place, std::mem::replace(&mut self.end, End::Aside));
+        self.parts.finish(self.place, self.end);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::place::Place;
 use crate::store::{Change, Durability, Group, Part, StoreError};
 
 /// What a step wants written.
-pub(super) struct Written {
+pub(super) struct ToWrite {
     pub(super) invocation: Invocation,
     pub(super) payloads: Payloads,
     /// What the attempt wrote, where there was one.
@@ -25,8 +25,8 @@ pub(super) struct Written {
 }
 
 /// Commits the new state with all that follows from it; returns where the invocation stands in line again.
-pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option<Place>, StoreError> {
-    let Written { invocation, payloads, log } = written;
+pub(super) async fn write(parts: &Arc<Parts>, to_write: ToWrite) -> Result<Option<Place>, StoreError> {
+    let ToWrite { invocation, payloads, log } = to_write;
     let (id, function, bytes) = (invocation.id, invocation.target.function, invocation.request.payload.bytes);
     let settled = invocation.outcome();
     let back = invocation.place();
@@ -48,8 +48,8 @@ pub(super) async fn write(parts: &Arc<Parts>, written: Written) -> Result<Option
         group.push(Change::PutInvocation(Box::new(next)));
     }
     // Waiting for the next attempt may be forgotten by a power cut: the attempt then counts as interrupted.
-    let when = if settled.is_some() { Durability::Synced } else { Durability::Written };
-    if let Err(error) = commit(parts, id, group, when).await {
+    let durability = if settled.is_some() { Durability::Synced } else { Durability::Written };
+    if let Err(error) = commit(parts, id, group, durability).await {
         if settled.is_some() && matches!(error, StoreError::Unknown(_)) {
             parts.unsure().insert(id, (function, bytes));
         }
@@ -106,11 +106,11 @@ pub(super) async fn commit(
     parts: &Parts,
     id: InvocationId,
     group: Vec<Change>,
-    when: Durability,
+    durability: Durability,
 ) -> Result<(), StoreError> {
     let mut unwritten = None;
     loop {
-        match parts.needs.store.commit(Group(group.clone()), when).await {
+        match parts.needs.store.commit(Group(group.clone()), durability).await {
             Err(refused @ (StoreError::Refused(_) | StoreError::Full(_))) => {
                 tracing::warn!(invocation = %id, error = %refused, "what has happened could not be written; trying again");
                 if matches!(refused, StoreError::Full(_)) {

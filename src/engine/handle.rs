@@ -101,7 +101,7 @@ impl Engine {
     {
         let code = code.into();
         let Parts { compiler, shelf, .. } = &*self.0;
-        // What is usually there already is waited for in a place of its own size, so that no run carries that place along.
+        // Boxed: a load is rare, and its large future would be part of that of every run.
         let load = || {
             Box::pin(async {
                 if let Some(ready) = compiler.recall(code, entrypoint.clone()).await {
@@ -252,7 +252,7 @@ impl Engine {
 }
 
 impl Drop for Parts {
-    /// What rests knows its engine, which so would outlive all who use it.
+    /// Instances that rest hold their engine, which holds them: without this neither would ever go.
     fn drop(&mut self) {
         self.engines.rouse();
     }

@@ -103,7 +103,7 @@ mod tests {
     async fn so_many_are_kept_of_one_place_and_in_all_and_the_oldest_go() {
         let kept = Kept::default();
         for port in 0..40 {
-            for _ in 0..bounds::MAX_DELIVERIES_PER_TARGET + 1 {
+            for _ in 0..=bounds::MAX_DELIVERIES_PER_TARGET {
                 kept.put(peer(port), connection().await);
             }
         }

@@ -62,7 +62,7 @@ impl Registry {
             } else {
                 function.weights.insert(alias, weights);
             }
-            limited("another alias", function.aliases.len(), bounds::MAX_ALIASES)
+            check_count("another alias", function.aliases.len(), bounds::MAX_ALIASES)
         })
         .await
     }
@@ -87,7 +87,7 @@ impl Registry {
     }
 
     pub(super) fn new_function(&self, path: FunctionPath) -> Result<Function, RegistryError> {
-        limited("another function", self.read(Catalogue::len) + 1, bounds::MAX_FUNCTIONS)?;
+        check_count("another function", self.read(Catalogue::len) + 1, bounds::MAX_FUNCTIONS)?;
         Ok(Function {
             id: self.parts.clock.function_id(),
             path,
@@ -108,13 +108,13 @@ impl Registry {
         let removed = function.aliases.remove(&alias);
         let qualifier = Qualifier::Alias(alias);
         match removed {
-            Some(_) => self.is_no_destination(function, qualifier),
+            Some(_) => self.check_no_destination(function, qualifier),
             None => Err(unknown(function, qualifier)),
         }
     }
 
     /// Refuses an alias or a version that is to go while others have it as a destination: what comes that way would fail.
-    pub(super) fn is_no_destination(&self, function: &Function, qualifier: Qualifier) -> Result<(), RegistryError> {
+    pub(super) fn check_no_destination(&self, function: &Function, qualifier: Qualifier) -> Result<(), RegistryError> {
         let used_by = self.read(|catalogue| catalogue.leading_to_qualifier(function.id, &qualifier));
         let path = function.path.clone();
         if used_by.is_empty() { Ok(()) } else { Err(RegistryError::QualifierInUse { path, qualifier, used_by }) }
@@ -169,12 +169,12 @@ impl Registry {
     }
 }
 
-pub(super) fn annotated(annotations: &Annotations) -> Result<(), RegistryError> {
+pub(super) fn check_annotations(annotations: &Annotations) -> Result<(), RegistryError> {
     let longest = annotations.values().map(String::len).max().unwrap_or_default();
-    limited("the bytes that a dialect keeps", longest, bounds::MAX_ANNOTATION_BYTES)
+    check_count("the bytes that a dialect keeps", longest, bounds::MAX_ANNOTATION_BYTES)
 }
 
-pub(super) fn limited(what: &'static str, count: usize, limit: usize) -> Result<(), RegistryError> {
+pub(super) fn check_count(what: &'static str, count: usize, limit: usize) -> Result<(), RegistryError> {
     if count <= limit { Ok(()) } else { Err(RegistryError::TooMany { what, limit }) }
 }
 

@@ -9,7 +9,7 @@ use crate::model::bounds::{self, within};
 use crate::model::destination::{Destination, DestinationText, Destinations, FunctionTarget, Outside, Terms};
 use crate::model::function::{AsyncConfig, Function};
 use crate::model::graph::{Node, Owner};
-use crate::model::names::{AccountName, FunctionPath, Namespace, VersionNumber};
+use crate::model::names::{AccountName, FunctionPath, Namespace, Qualifier, VersionNumber};
 use crate::model::retry::RetryPolicy;
 
 /// An asynchronous configuration as people write it: destinations by name.
@@ -144,7 +144,7 @@ impl Registry {
         if let Ok((function, _)) = self.resolve(&path, qualifier) {
             return Ok(Some(Destination::Function(target(function.id))));
         }
-        let destination = Destination::Function(target(owner.id)).to_string();
-        Err(RegistryError::DestinationUnknown { destination })
+        let reference = if *qualifier == Qualifier::Latest { path.to_string() } else { format!("{path}@{qualifier}") };
+        Err(RegistryError::DestinationUnknown { destination: format!("function:{reference}") })
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::change::{annotated, limited};
+use super::change::{check_annotations, check_count};
 use super::configure::ConfigText;
 use super::error::Unshared;
 use super::{Registry, RegistryError};
 use crate::engine::{self, Build, CodeId, Flavor};
-use crate::model::bounds::{self, OutOfRange, within};
+use crate::model::bounds::{self, within};
 use crate::model::entrypoint::{Entrypoint, Wanted};
 use crate::model::function::{Annotations, Function, Limits, Version};
 use crate::model::grant::Grants;
@@ -65,7 +65,7 @@ enum Whose {
 
 impl Registry {
     /// Deploys a module: makes a new version of the function, and the function where there is none of that
-    /// name. The same deployment again makes no version. Returns whether the function is new.
+    /// name. The same deployment again makes no version. Returns whether this is its first version.
     pub async fn deploy(&self, path: FunctionPath, deployment: Deployment) -> Result<bool, RegistryError> {
         let deployed = move |registry: Self| async move { registry.deployed(path, deployment, Whose::Function).await };
         Ok(self.change(deployed).await?.0)
@@ -132,7 +132,7 @@ impl Registry {
     }
 
     /// The function with the configuration that comes with a deployment, and its latest version so far; `None` where
-    /// the function would be new.
+    /// it has none yet.
     fn proposed(
         &self,
         path: &FunctionPath,
@@ -179,7 +179,7 @@ impl Registry {
 }
 
 impl Deployment {
-    /// Checks what the engine does not: what can be told at all, sizes and counts.
+    /// Checks what the engine does not: whether arguments and environment can be passed to a program, sizes and counts.
     fn check(&self) -> Result<(), RegistryError> {
         let argument_bytes: usize = self.arguments.iter().map(String::len).sum();
         let environment_bytes: usize = self.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -190,12 +190,12 @@ impl Deployment {
         if let Some(bad) = bad.or_else(|| self.arguments.iter().find(|argument| nul(argument))) {
             return Err(RegistryError::Environment(bad.escape_default().take(100).collect()));
         }
-        limited("the arguments", self.arguments.len(), bounds::MAX_ARGUMENTS)?;
-        limited("the bytes of the arguments", argument_bytes, bounds::MAX_ARGUMENT_BYTES)?;
-        limited("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
-        limited("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
-        limited("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
-        annotated(&self.annotations)?;
+        check_count("the arguments", self.arguments.len(), bounds::MAX_ARGUMENTS)?;
+        check_count("the bytes of the arguments", argument_bytes, bounds::MAX_ARGUMENT_BYTES)?;
+        check_count("the environment entries", self.environment.len(), bounds::MAX_ENVIRONMENT)?;
+        check_count("the bytes of the environment", environment_bytes, bounds::MAX_ARGUMENT_BYTES)?;
+        check_count("the grants", self.grants.len(), bounds::MAX_GRANTS)?;
+        check_annotations(&self.annotations)?;
         if let Some(reuse) = self.reuse {
             within("reuse", reuse.get(), &bounds::REUSE).map_err(RegistryError::Range)?;
         }
@@ -204,7 +204,7 @@ impl Deployment {
                 .map_err(RegistryError::Range)?;
         }
         let timeout_ms = whole_ms(self.limits.timeout);
-        within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(|error: OutOfRange| RegistryError::Range(error))
+        within("timeout_ms", timeout_ms, &bounds::TIMEOUT_MS).map_err(RegistryError::Range)
     }
 
     /// Whether its instances may serve several invocations at once, where it asks for that.
@@ -250,7 +250,7 @@ impl Deployment {
 
 fn following(number: Option<VersionNumber>) -> Result<VersionNumber, RegistryError> {
     let Some(number) = number else { return Ok(NonZeroU32::MIN) };
-    limited("another version", number.get() as usize + 1, bounds::MAX_VERSIONS as usize)?;
+    check_count("another version", number.get() as usize + 1, bounds::MAX_VERSIONS as usize)?;
     Ok(number.saturating_add(1))
 }
 

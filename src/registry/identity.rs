@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::change::annotated;
+use super::change::check_annotations;
 use super::{Registry, RegistryError};
 use crate::model::function::{Annotations, Function};
 use crate::model::names::{AliasName, FunctionName, FunctionPath, Qualifier, VersionNumber};
@@ -13,7 +13,7 @@ use crate::store::Change;
 impl Registry {
     /// Makes a function that has no version yet.
     pub async fn create(&self, path: FunctionPath, annotations: Annotations) -> Result<Arc<Function>, RegistryError> {
-        annotated(&annotations)?;
+        check_annotations(&annotations)?;
         self.change(move |registry| async move {
             let _changing = registry.parts.changing.lock().await;
             if registry.function(&path).is_ok() {
@@ -63,7 +63,7 @@ impl Registry {
                 Some(text) => drop(function.annotations.insert(dialect.to_owned(), text)),
                 None => drop(function.annotations.remove(dialect)),
             }
-            annotated(&function.annotations)
+            check_annotations(&function.annotations)
         };
         self.update(path.clone(), edit).await?;
         self.function(path)
@@ -105,7 +105,7 @@ impl Registry {
             if let Some(alias) = alias.or(weighted.map(|(alias, _)| alias)).cloned() {
                 return Err(RegistryError::VersionAliased { path, number, alias });
             }
-            registry.is_no_destination(&function, Qualifier::Version(number))?;
+            registry.check_no_destination(&function, Qualifier::Version(number))?;
             function.version_configs.remove(&number);
             let id = function.id;
             let changes = vec![Change::PutFunction(Box::new(function.clone())), Change::RemoveVersion(id, number)];

@@ -92,11 +92,11 @@ impl Registry {
     ) -> Result<(Arc<Function>, Arc<Version>), RegistryError> {
         let id = self.function(path)?.id;
         let unknown = || RegistryError::VersionUnknown { path: path.clone(), qualifier: qualifier.clone() };
-        self.resolve_id(id, qualifier).ok_or_else(unknown)
+        self.resolve_id_to_run(id, qualifier).ok_or_else(unknown)
     }
 
     /// The function with this id and the version of it that an invocation of `qualifier` is to run, if both are there.
-    pub fn resolve_id(&self, id: FunctionId, qualifier: &Qualifier) -> Option<(Arc<Function>, Arc<Version>)> {
+    pub fn resolve_id_to_run(&self, id: FunctionId, qualifier: &Qualifier) -> Option<(Arc<Function>, Arc<Version>)> {
         let function = self.read(|catalogue| catalogue.function(id).cloned())?;
         let version = self.version(id, function.drawn(qualifier, clock::percent())?)?;
         Some((function, version))

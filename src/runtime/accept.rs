@@ -66,7 +66,7 @@ impl Runtime {
         self.repeat(self.invocation(id).await?, None).await
     }
 
-    /// The same; the settled one gives way to it where it is `in_place_of`.
+    /// As [`retry`](Self::retry). The settled one that it is `in_place_of` is removed in the same commit.
     pub(super) async fn repeat(
         &self,
         settled: Invocation,
@@ -157,7 +157,7 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     if !(1..=bounds::MAX_KEY_BYTES).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::IdempotencyKey);
     }
-    // Of a request, headers are left out: what stands between says other things each time.
+    // Headers of a request are left out: proxies add some that differ with each try.
     let head = if let Input::Request(request) = &ask.input { Some(request.head()) } else { None };
     let payload = ask.input.bytes();
     let when = match ask.when {
@@ -170,8 +170,9 @@ fn keyed(ask: &Ask, function: FunctionId, key: &str) -> Result<Keyed, Error> {
     attributes.sort();
     let named = attributes.into_iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let parts = [qualifier.as_bytes(), payload, ask.content_type.as_bytes(), when.as_bytes()];
-    let callback = ask.callback.as_ref().map(|to| [b"callback".as_slice(), to.target.as_bytes()]);
-    let sent = head.as_ref().map(|head| [b"request".as_slice(), head.method.as_bytes(), head.target.as_bytes()]);
+    // No attribute is called that: a header holds no NUL.
+    let callback = ask.callback.as_ref().map(|to| [b"\0callback".as_slice(), to.target.as_bytes()]);
+    let sent = head.as_ref().map(|head| [b"\0request".as_slice(), head.method.as_bytes(), head.target.as_bytes()]);
     let further = named.chain(callback.into_iter().flatten()).chain(sent.into_iter().flatten());
     let mut digest = Sha256::new_with_prefix(function.as_bytes());
     for part in parts.into_iter().chain([ask.priority.as_str().as_bytes()]).chain(further) {

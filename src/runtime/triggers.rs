@@ -106,7 +106,7 @@ impl Runtime {
         let unknown =
             || RegistryError::VersionUnknown { path: target.path.clone(), qualifier: target.qualifier.clone() };
         let registry = &self.parts.registry;
-        let (function, version) = match registry.resolve_id(target.id, &target.qualifier) {
+        let (function, version) = match registry.resolve_id_to_run(target.id, &target.qualifier) {
             Some(found) => found,
             None if registry.read(|all| all.function(target.id).is_some()) => return Err(unknown().into()),
             None => return Err(RegistryError::FunctionUnknown(target.path).into()),

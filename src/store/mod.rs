@@ -81,7 +81,7 @@ pub trait Store: Send + Sync + 'static {
     /// from there. Takes long; what is committed meanwhile may or may not be in it.
     fn recount(&self) -> Stored<'_, BTreeMap<FunctionId, Counts>>;
 
-    /// What an idempotency key was used for, unless that is over.
+    /// What an idempotency key was used for. That may be over (`until`): it is there until the key is removed.
     fn key(&self, key: IdempotencyKey) -> Stored<'_, Option<KeyUse>>;
 
     /// Keys whose time was over before `now`, at most `limit`.

@@ -77,7 +77,7 @@ async fn fire_what_is_due(live: &Live, timer: &Timer, needs: &Needs, cut: &Cance
 /// The age that the function allows.
 fn max_age(live: &Live, needs: &Needs) -> Duration {
     let target = &live.trigger().target;
-    let resolved = needs.registry.resolve_id(target.id, &target.qualifier);
+    let resolved = needs.registry.resolve_id_to_run(target.id, &target.qualifier);
     let age = resolved.map(|(function, version)| function.config_of(version.number).max_event_age);
     age.unwrap_or(bounds::DEFAULT_MAX_EVENT_AGE)
 }

@@ -5,7 +5,7 @@
 //! paused, and those without a free slot, are in nobody's way: they are out of the order until something changes.
 //!
 //! Memory does not grow with the backlog: of each lane the nearest due are here, up to its horizon ([`row`]); a lane
-//! that runs low asks for more ([`Line::begin_refill`], [`Line::deliver`]). What is in somebody's hands is not in line;
+//! that runs low asks for more ([`Line::begin_refill`], [`Line::finish_refill`]). What is in somebody's hands is not in line;
 //! who has it says when it comes back, or that it is gone ([`Line::release`]). Everything here is also held by expiry,
 //! so that what grows too old is settled on time although its function has no slot free.
 
@@ -202,9 +202,8 @@ impl Line {
         if now > expires && !self.is_stuck() { self.remove(id) } else { None }
     }
 
-    /// When to look again, if nothing else happens: the next time something becomes due or too old. What is due
-    /// already and only lacks a slot is no reason to look, nor what is too old and is not settled for lack of room:
-    /// both are told.
+    /// When to look again, if nothing else happens: the next time something becomes due or too old. What is due and lacks
+    /// only a slot, or too old and lacks only a permit, needs no look: the loop is woken when one comes free.
     pub(super) fn next_look(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.wake(now);
         let due = self.sleeping.first().map(|(due, _)| *due);

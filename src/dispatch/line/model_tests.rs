@@ -202,7 +202,7 @@ impl World {
         if self.refills[index].1.is_some() || fails {
             let (refill, read) = self.refills.swap_remove(index);
             let held = &self.held;
-            self.line.deliver(refill.lane, read.filter(|_| !fails), |id| held.contains_key(&id));
+            self.line.finish_refill(refill.lane, read.filter(|_| !fails), |id| held.contains_key(&id));
         }
     }
 

@@ -193,7 +193,7 @@ fn a_lane_keeps_its_share_in_memory_and_asks_for_more_when_it_has_used_up_half()
     taken(&mut line, 1_000, 3);
     let refill = line.begin_refill().unwrap();
     assert_eq!((refill.after, refill.limit), (place(1, 3, 4).turn(), 3));
-    line.deliver(refill.lane, Some((4..7).map(|n| place(1, n, 1 + u64::from(n))).collect()), |_| false);
+    line.finish_refill(refill.lane, Some((4..7).map(|n| place(1, n, 1 + u64::from(n))).collect()), |_| false);
     assert_eq!(taken(&mut line, 1_000, 9).len(), 4);
 }
 
@@ -203,9 +203,9 @@ fn a_lane_that_could_not_be_read_asks_again() {
     let mut line = Line::of(Windows::default(), &[row]);
     assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(row));
     assert_eq!(line.begin_refill(), None, "while it is being read");
-    line.deliver(row, None, |_| false);
+    line.finish_refill(row, None, |_| false);
     assert_eq!(line.begin_refill().map(|refill| refill.lane), Some(row));
-    line.deliver(row, Some(Vec::new()), |_| false);
+    line.finish_refill(row, Some(Vec::new()), |_| false);
     assert!(!line.has_more() && line.rows.is_empty() && line.functions.is_empty());
 }
 

@@ -36,7 +36,7 @@ pub(in crate::dispatch) struct Refill {
 }
 
 impl Line {
-    /// A lane that runs low, while not too many are being filled. Each is followed by [`Line::deliver`].
+    /// A lane that runs low, while not too many are being filled. Each is followed by [`Line::finish_refill`].
     pub(in crate::dispatch) fn begin_refill(&mut self) -> Option<Refill> {
         while self.refilling.len() < bounds::MAX_REFILLS {
             let lane = self.hungry.pop_front()?;
@@ -55,7 +55,7 @@ impl Line {
     }
 
     /// Brings what was read of a lane, or nothing when it could not be read. `held` says what is in somebody's hands.
-    pub(in crate::dispatch) fn deliver(
+    pub(in crate::dispatch) fn finish_refill(
         &mut self,
         lane: Lane,
         read: Option<Vec<Place>>,

@@ -78,7 +78,8 @@ impl Compiler {
             awaited
         } else {
             let module = module.await.map_err(LoadError::Module)?;
-            // Waited for here, where somebody who goes costs nothing: so there are no more under way than may compile at once.
+            // Before the task begins: whoever goes away while waiting leaves nothing behind, so there are no more under way
+            // than may compile at once.
             let permit = Arc::clone(&self.0.compiling).acquire_owned().await.map_err(|closed| failed(&closed))?;
             let (compiler, kept) = (self.clone(), key.clone());
             let work = async move {

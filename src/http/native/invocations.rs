@@ -79,21 +79,13 @@ pub(super) async fn list(State(runtime): State<Runtime>, uri: Uri) -> Result<Jso
     page(&runtime, filter).await
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PartOf {
-    namespace: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
 /// `/v1/functions/{name}/dead-letters`: those of its invocations that failed with no destination for it.
 pub(super) async fn dead_letters(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
     uri: Uri,
 ) -> Result<Json<InvocationsOut>, Problem> {
-    let which: PartOf = query::query(&uri)?;
+    let which: query::Page = query::query(&uri)?;
     let filter = Filter {
         function: Some(query::path(which.namespace.as_deref(), &name)?),
         dead_letters: true,

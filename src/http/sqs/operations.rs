@@ -24,7 +24,7 @@ pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> 
     }
     let path = || {
         let path = names::of_url(input.required("QueueUrl")?, &call.namespace)?;
-        needed(operation).map_or(Ok(()), |permission| call.check(permission, &scope(&path)))?;
+        call.check(needed(operation).ok_or_else(|| unknown(operation))?, &scope(&path))?;
         Ok::<_, SqsError>(path)
     };
     match operation {
@@ -60,11 +60,13 @@ pub(super) async fn run(call: &Call<'_>, operation: &str, input: &Input<'_>) -> 
                 .await?;
             Ok(json!({}))
         }
-        other => {
-            let told: String = other.chars().take(100).collect();
-            Err(SqsError::named("InvalidAction", format!("there is no operation `{told}` here")))
-        }
+        other => Err(unknown(other)),
     }
+}
+
+fn unknown(operation: &str) -> SqsError {
+    let told: String = operation.chars().take(100).collect();
+    SqsError::named("InvalidAction", format!("there is no operation `{told}` here"))
 }
 
 /// The queue that an operation changes, for the log of changes; `None` where it changes none. What becomes of messages is what

@@ -105,8 +105,8 @@ impl Parts {
         Ok(candidates)
     }
 
-    /// Messages that were never received and are due, from behind `after`; without it from the head on. Only one at once
-    /// may look there.
+    /// Messages that were never received and are due, from behind `after`; without it from the head on. With
+    /// [`Queue::taking`] held: the head is out of the state meanwhile.
     async fn fresh(
         &self,
         queue: &Queue,

@@ -7,7 +7,7 @@
 //! | `Message` | number, 8 | the message | until it is deleted or its retention ends |
 //! | `MessageOrder` | `F`, number, 8 | its flight | from its first receive on |
 //! | `MessageOrder` | `R`, due in ms, 8; number, 8; bytes, 4; group, 8 | its past in other queues | until its first receive |
-//! | `MessageOrder` | `T` | what was received in all | as long as the queue |
+//! | `MessageOrder` | `T` | nothing that is read: each receive writes over it, see `receive` | as long as the queue |
 //! | `Deduplication` | `d`, digest, 16 | which message was sent | 5 minutes |
 //! | `Deduplication` | `t`, until in ms, 8; digest, 16 | nothing | as long as its `d` |
 //! | `Deduplication` | `i`, id of a message, 16 | its number | as long as the message |
@@ -122,20 +122,20 @@ pub(super) fn read_row(key: &DocumentKey) -> Option<Row> {
 }
 
 /// The first 16 bytes of a digest: what a deduplication id is kept as.
-pub(super) type Trace = [u8; 16];
+pub(super) type DeduplicationDigest = [u8; 16];
 
 /// What is kept of a deduplication id.
-pub(super) fn trace(deduplication: &str) -> Trace {
+pub(super) fn deduplication_digest(deduplication: &str) -> DeduplicationDigest {
     let digest = Sha256::digest(deduplication.as_bytes());
     digest[..16].try_into().unwrap_or_default()
 }
 
-pub(super) fn deduplication(queue: Uuid, trace: &Trace) -> DocumentKey {
-    of(Table::Deduplication, queue, &[b"d", trace])
+pub(super) fn deduplication(queue: Uuid, digest: &DeduplicationDigest) -> DocumentKey {
+    of(Table::Deduplication, queue, &[b"d", digest])
 }
 
-pub(super) fn deduplication_end(queue: Uuid, until: Timestamp, trace: &Trace) -> DocumentKey {
-    of(Table::Deduplication, queue, &[b"t", &until.as_ms().to_be_bytes(), trace])
+pub(super) fn deduplication_end(queue: Uuid, until: Timestamp, digest: &DeduplicationDigest) -> DocumentKey {
+    of(Table::Deduplication, queue, &[b"t", &until.as_ms().to_be_bytes(), digest])
 }
 
 /// Deduplication ids of `queue` whose time ended before `now`.
@@ -145,8 +145,8 @@ pub(super) fn deduplications_over(queue: Uuid, now: Timestamp) -> DocumentRange 
     DocumentRange { to: Some(to.key().to_vec()), ..DocumentRange::of(Table::Deduplication, from.key()) }
 }
 
-/// The trace in the key of a deduplication's end.
-pub(super) fn read_trace(key: &DocumentKey) -> Option<Trace> {
+/// The digest in the key of a deduplication's end.
+pub(super) fn read_deduplication_digest(key: &DocumentKey) -> Option<DeduplicationDigest> {
     key.key().last_chunk().copied()
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::keys::{self, Number};
 use super::line::Waiting;
-use super::state::{Claim, Flight, Held, State, Total};
+use super::state::{Amount, Claim, Flight, State, Total};
 use super::{Parts, QueueError};
 use crate::model::message_queue::{QueuePath, QueueSettings};
 use crate::model::time::Timestamp;
@@ -69,7 +69,8 @@ impl Hands {
         self.held.contains(&number)
     }
 
-    /// The commit is done: what it says of `these` is about to be noted, which also puts them back. The others remain.
+    /// For when the commit is done: `these` are not let go of, since what is noted of them next replaces or removes their
+    /// flights. The others remain.
     pub(super) fn without(mut self, these: impl Iterator<Item = Number>) -> Self {
         let these: HashSet<_> = these.collect();
         self.held.retain(|number| !these.contains(number));
@@ -226,7 +227,7 @@ impl Queue {
     }
 
     /// Removes from the counts what it holds no more.
-    pub(super) fn forget(&self, less: Held) {
+    pub(super) fn forget(&self, less: Amount) {
         let mut state = self.state();
         if !state.gone {
             state.held.messages = state.held.messages.saturating_sub(less.messages);

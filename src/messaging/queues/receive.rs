@@ -14,7 +14,7 @@ use super::line::Portion;
 use super::message::{Message, Past};
 use super::queue::{Hands, Queue};
 use super::send::{PendingSend, prepare_dead_letter};
-use super::state::{Flight, Held};
+use super::state::{Amount, Flight};
 use super::{Parts, QueueError, Queues, Receipt, Received};
 use crate::model::bounds;
 use crate::model::message_queue::{QueuePath, QueueSettings};
@@ -171,7 +171,7 @@ impl Parts {
                     continue;
                 }
             };
-            // What was never received is not known by its id so far.
+            // A first flight is made of its row, which lacks the id that the sender chose.
             let flight = Flight { named: message.named.then_some(message.id), ..flight };
             match &dead_letters {
                 _ if number < kept_from => plan.remove(queue, number, row, &flight),
@@ -231,7 +231,8 @@ impl Parts {
         if plan.changes.is_empty() {
             return Ok(Vec::new());
         }
-        // Writing over something that is there moves accepted work on, and is taken while the disk has any room.
+        // With little room left the store refuses what only adds, as a first receive does: a flight. Writing over something
+        // that is there says that accepted work moves on, and that is taken while there is any room.
         plan.changes.push(Change::PutDocument(keys::tally(queue.id), encode(&keys::number_at(self.clock.now()))));
         self.store.commit(Group(plan.changes), Durability::Written).await?;
         let unused = hands.without(plan.taken.iter().map(|it| it.0).chain(plan.removed.iter().map(|it| it.0)));
@@ -264,7 +265,7 @@ impl Parts {
             }
             state.remove(number);
         }
-        queue.forget(Held { messages: 1, bytes: u64::from(bytes) });
+        queue.forget(Amount { messages: 1, bytes: u64::from(bytes) });
     }
 
     /// When something can be received that cannot be now.

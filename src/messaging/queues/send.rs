@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::keys::{self, Number, Row, Trace};
+use super::keys::{self, DeduplicationDigest, Number, Row};
 use super::message::{Message, Past};
 use super::queue::{Claimed, Queue};
-use super::state::{Claim, Held};
+use super::state::{Amount, Claim};
 use super::{Outgoing, Parts, QueueError, Queues, Sent};
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
@@ -27,13 +27,13 @@ pub struct PendingSend {
     pub changes: Vec<Change>,
     /// What becomes of it once that is done.
     pub sent: Sent,
-    hold: Hold,
+    reservation: Reservation,
     /// What nobody else sends meanwhile, unless somebody has that in hand for a whole batch.
     _claimed: Option<Claimed>,
 }
 
 /// What is counted while a send is under way.
-struct Hold {
+struct Reservation {
     parts: Arc<Parts>,
     queue: Arc<Queue>,
     /// The message that is counted already and not there yet.
@@ -51,11 +51,11 @@ pub(super) struct Known {
 impl PendingSend {
     /// The changes are committed: whoever waits for messages is told.
     pub fn committed(mut self) {
-        self.hold.arrived();
+        self.reservation.arrived();
     }
 }
 
-impl Hold {
+impl Reservation {
     fn arrived(&mut self) {
         if let Some(row) = self.row.take() {
             self.queue.state().arrived(row, self.parts.clock.now());
@@ -64,10 +64,10 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(row) = self.row.take() {
-            self.queue.forget(Held { messages: 1, bytes: u64::from(row.bytes) });
+            self.queue.forget(Amount { messages: 1, bytes: u64::from(row.bytes) });
             self.queue.state().stands(row); // of a commit that failed nobody knows whether it took place
         }
     }
@@ -135,7 +135,7 @@ impl Queues {
 /// What nobody else may send meanwhile.
 fn claims(queue: &Queue, outgoing: &Outgoing) -> Vec<Claim> {
     let named = outgoing.id.map(|id| (b'i', *id.as_bytes()));
-    let known = queue.is_fifo().then(|| trace(queue, outgoing)).flatten().map(|trace| (b'd', trace));
+    let known = queue.is_fifo().then(|| deduplication_digest(queue, outgoing)).flatten().map(|digest| (b'd', digest));
     named.into_iter().chain(known).collect()
 }
 
@@ -151,8 +151,8 @@ fn claims_of_batch(queue: &Queue, all: &[Outgoing]) -> (Vec<Claim>, Vec<Option<u
 }
 
 /// By what a message of a FIFO queue is known again; `None` where it lacks that.
-fn trace(queue: &Queue, outgoing: &Outgoing) -> Option<Trace> {
-    deduplication(queue, outgoing).map(|text| keys::trace(&text))
+fn deduplication_digest(queue: &Queue, outgoing: &Outgoing) -> Option<DeduplicationDigest> {
+    deduplication(queue, outgoing).map(|text| keys::deduplication_digest(&text))
 }
 
 fn deduplication(queue: &Queue, outgoing: &Outgoing) -> Option<String> {
@@ -168,9 +168,9 @@ fn deduplication(queue: &Queue, outgoing: &Outgoing) -> Option<String> {
 /// Prepares a send of what the caller has claimed.
 async fn prepare(parts: &Arc<Parts>, queue: &Arc<Queue>, outgoing: Outgoing) -> Result<PendingSend, QueueError> {
     let delay = check(queue, &outgoing)?;
-    let mut hold = Hold { parts: parts.clone(), queue: queue.clone(), row: None };
+    let mut reservation = Reservation { parts: parts.clone(), queue: queue.clone(), row: None };
     if let Some(sent) = sent_before(parts, queue, &outgoing).await? {
-        return Ok(PendingSend { changes: Vec::new(), sent, hold, _claimed: None });
+        return Ok(PendingSend { changes: Vec::new(), sent, reservation, _claimed: None });
     }
     let bytes = u32::try_from(outgoing.size()).unwrap_or(u32::MAX);
     reserve(parts, queue, u64::from(bytes))?;
@@ -191,10 +191,10 @@ async fn prepare(parts: &Arc<Parts>, queue: &Arc<Queue>, outgoing: Outgoing) -> 
         bytes,
         came_from: None,
     };
-    hold.row = Some(message.row(number, queue.is_fifo()));
+    reservation.row = Some(message.row(number, queue.is_fifo()));
     let changes = changes(queue, &message, number, now, Past::default());
     let sent = Sent { id: message.id, sequence: queue.is_fifo().then_some(number) };
-    Ok(PendingSend { changes, sent, hold, _claimed: None })
+    Ok(PendingSend { changes, sent, reservation, _claimed: None })
 }
 
 /// The message that comes from another queue because it was received too often there.
@@ -203,7 +203,7 @@ pub(super) fn prepare_dead_letter(parts: &Arc<Parts>, queue: &Arc<Queue>, messag
     let (number, due) = numbered(queue, now, Duration::ZERO);
     let message = Message { due, named: false, ..message };
     let row = message.row(number, queue.is_fifo());
-    let more = Held { messages: 1, bytes: u64::from(row.bytes) };
+    let more = Amount { messages: 1, bytes: u64::from(row.bytes) };
     {
         let mut state = queue.state();
         state.held.messages += more.messages;
@@ -215,8 +215,8 @@ pub(super) fn prepare_dead_letter(parts: &Arc<Parts>, queue: &Arc<Queue>, messag
         Change::PutDocument(keys::row(queue.id, row), encode(&past)),
     ];
     let sent = Sent { id: message.id, sequence: queue.is_fifo().then_some(number) };
-    let hold = Hold { parts: parts.clone(), queue: queue.clone(), row: Some(row) };
-    PendingSend { changes, sent, hold, _claimed: None }
+    let reservation = Reservation { parts: parts.clone(), queue: queue.clone(), row: Some(row) };
+    PendingSend { changes, sent, reservation, _claimed: None }
 }
 
 fn changes(queue: &Queue, message: &Message, number: Number, now: Timestamp, past: Past) -> Vec<Change> {
@@ -229,10 +229,10 @@ fn changes(queue: &Queue, message: &Message, number: Number, now: Timestamp, pas
         changes.push(Change::PutDocument(keys::named(queue.id, message.id), encode(&number)));
     }
     if let Some(deduplication) = &message.deduplication {
-        let (trace, until) = (keys::trace(deduplication), now + bounds::DEDUPLICATION_WINDOW);
+        let (digest, until) = (keys::deduplication_digest(deduplication), now + bounds::DEDUPLICATION_WINDOW);
         let known = Known { until, id: message.id, number };
-        changes.push(Change::PutDocument(keys::deduplication(queue.id, &trace), encode(&known)));
-        changes.push(Change::PutDocument(keys::deduplication_end(queue.id, until, &trace), encode(&())));
+        changes.push(Change::PutDocument(keys::deduplication(queue.id, &digest), encode(&known)));
+        changes.push(Change::PutDocument(keys::deduplication_end(queue.id, until, &digest), encode(&())));
     }
     changes
 }
@@ -281,8 +281,10 @@ async fn sent_before(parts: &Parts, queue: &Queue, outgoing: &Outgoing) -> Resul
         let number: Number = decode(&bytes, || format!("a message's id in the queue {}", queue.path))?;
         return Ok(Some(Sent { id, sequence: sequence(number) }));
     }
-    let Some(trace) = queue.is_fifo().then(|| trace(queue, outgoing)).flatten() else { return Ok(None) };
-    let Some(bytes) = parts.store.document(keys::deduplication(queue.id, &trace)).await? else { return Ok(None) };
+    let Some(digest) = queue.is_fifo().then(|| deduplication_digest(queue, outgoing)).flatten() else {
+        return Ok(None);
+    };
+    let Some(bytes) = parts.store.document(keys::deduplication(queue.id, &digest)).await? else { return Ok(None) };
     let known: Known = decode(&bytes, || format!("a deduplication id of the queue {}", queue.path))?;
     let is_known = known.until > parts.clock.now();
     Ok(is_known.then(|| Sent { id: known.id, sequence: sequence(known.number) }))
@@ -290,7 +292,7 @@ async fn sent_before(parts: &Parts, queue: &Queue, outgoing: &Outgoing) -> Resul
 
 /// Counts a message that is to be sent, if there is room for it.
 fn reserve(parts: &Parts, queue: &Queue, bytes: u64) -> Result<(), QueueError> {
-    let (limits, more) = (&parts.limits, Held { messages: 1, bytes });
+    let (limits, more) = (&parts.limits, Amount { messages: 1, bytes });
     let full = |of: String, what, there, limit| Err(QueueError::Full { of, what, there, limit });
     let mut state = queue.state();
     if state.gone {

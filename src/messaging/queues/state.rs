@@ -36,7 +36,7 @@ pub(super) type Claim = (u8, [u8; 16]);
 
 /// Messages and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Amount {
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
@@ -49,13 +49,13 @@ pub(super) struct Total {
 }
 
 impl Total {
-    pub(super) fn add(&self, held: Held) -> Held {
+    pub(super) fn add(&self, held: Amount) -> Amount {
         let messages = self.messages.fetch_add(held.messages, Ordering::Relaxed) + held.messages;
         let bytes = self.bytes.fetch_add(held.bytes, Ordering::Relaxed) + held.bytes;
-        Held { messages, bytes }
+        Amount { messages, bytes }
     }
 
-    pub(super) fn take(&self, held: Held) {
+    pub(super) fn take(&self, held: Amount) {
         self.messages.fetch_sub(held.messages, Ordering::Relaxed);
         self.bytes.fetch_sub(held.bytes, Ordering::Relaxed);
     }
@@ -74,7 +74,7 @@ pub(super) struct State {
     /// the places of all that were received before.
     head: Option<Row>,
     /// All that it holds, what is being sent included.
-    pub(super) held: Held,
+    pub(super) held: Amount,
     flights: HashMap<Number, Flight>,
     /// The same by when they end.
     ends: BTreeSet<(Timestamp, Number)>,

@@ -105,11 +105,11 @@ impl Parts {
             // Held until they are forgotten: what is sent meanwhile under one of them is remembered again behind that.
             let (mut changes, mut claimed) = (Vec::with_capacity(2 * over.len()), Claimed::of(queue));
             for key in over {
-                let Some(trace) = keys::read_trace(&key) else { continue };
-                if !claimed.take((b'd', trace)) {
+                let Some(digest) = keys::read_deduplication_digest(&key) else { continue };
+                if !claimed.take((b'd', digest)) {
                     continue;
                 }
-                let of = keys::deduplication(queue.id, &trace);
+                let of = keys::deduplication(queue.id, &digest);
                 let known = self.store.document(of.clone()).await?;
                 let known: Option<Known> = known
                     .map(|bytes| decode(&bytes, || format!("a deduplication id of {}", queue.path)))
