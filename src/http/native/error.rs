@@ -86,7 +86,7 @@ fn more(error: &Error, problem: Problem) -> Problem {
             let oldest = full.oldest.map(|age| age.as_secs_f64());
             problem.with("limit", full.limit).with("queued", full.there).with("oldest_age_s", oldest)
         }
-        Error::PayloadMisfit(misfit) => problem.with("path", misfit.path.as_str()),
+        Error::PayloadMisfit(misfit) => problem.with("pointer", misfit.pointer.as_str()),
         Error::HopLimit { chain, .. } => {
             problem.with("chain", chain.iter().map(ToString::to_string).collect::<Vec<_>>())
         }

@@ -57,7 +57,7 @@ async fn a_payload_that_does_not_fit_is_refused_with_the_path_and_leaves_nothing
     let wrong = ORDER.replace("450", "-450");
     let check = async |path: &str, payload: &str, place: &str, part: &str| {
         let refusal = server.post(path, payload.to_owned()).await.refusal(400, "payload_misfit", part);
-        assert_eq!(refusal["path"], place, "{refusal}");
+        assert_eq!(refusal["pointer"], place, "{refusal}");
         assert_eq!(server.listed("").await, [""; 0]);
     };
     for path in ["/v1/functions/total/invocations", "/v1/functions/total/invocations?mode=async", "/fn/total"] {
@@ -100,7 +100,16 @@ async fn variants_options_flags_and_records_come_out_as_they_went_in() {
     assert_eq!(shorter.text(), r#"{"by":"pick-up","insured":null,"marks":["fragile","heavy"]}"#);
     let refusal = server.invoke("ship", r#"{"by": {"courier": "noon"}, "marks": []}"#).await;
     let refusal = refusal.refusal(400, "payload_misfit", r#"string "noon", expected one of "day", "night""#);
-    assert_eq!(refusal["path"], "/by/courier");
+    assert_eq!(refusal["pointer"], "/by/courier");
+}
+
+#[tokio::test]
+async fn a_payload_that_does_not_fit_is_told_to_people_as_the_server_says_it() {
+    let server = with("total").await;
+    let refused = run(&server, &["invoke", "total", "--data", r#"{"order": 7}"#]).await.exits(4);
+    let told =
+        "error: the payload does not fit the function at `/order`: invalid type: integer `7`, expected an object";
+    assert!(refused.err.starts_with(told) && refused.err.contains("(payload_misfit)"), "{}", refused.err);
 }
 
 #[tokio::test]

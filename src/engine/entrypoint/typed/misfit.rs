@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Misfit {
     /// The place, as a JSON Pointer (RFC 6901): `/items/2/name`. Empty for the whole payload, and only its beginning where
     /// names in it are long.
-    pub path: String,
+    pub pointer: String,
     /// What is wrong there, with the value.
     pub message: String,
 }
@@ -19,16 +19,16 @@ impl std::error::Error for Misfit {}
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
+        match self.pointer.as_str() {
             "" => write!(f, "the payload does not fit the function: {}", self.message),
-            path => write!(f, "the payload does not fit the function at `{path}`: {}", self.message),
+            pointer => write!(f, "the payload does not fit the function at `{pointer}`: {}", self.message),
         }
     }
 }
 
 impl Misfit {
     pub(super) fn new(path: &[Step<'_>], message: String) -> Self {
-        Self { path: cut(path.iter().map(Step::to_string).collect()), message: cut(message) }
+        Self { pointer: cut(path.iter().map(Step::to_string).collect()), message: cut(message) }
     }
 }
 

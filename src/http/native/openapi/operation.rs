@@ -11,7 +11,7 @@ use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Ref, RefOr, Required};
 
@@ -266,6 +266,15 @@ pub(super) fn problem() -> ObjectBuilder {
             values::one_of(["none", "unknown"])
                 .description(Some("Whether anything happened: `none` can be sent again")),
         )
-        .property("fault", values::one_of(FAULTS).description(Some("Whose fault it was")));
+        .property("fault", values::one_of(FAULTS).description(Some("Whose fault it was")))
+        .property(
+            "path",
+            ArrayBuilder::new().items(values::any_text()).description(Some("`cycle`: the way it would go")),
+        )
+        .property(
+            "pointer",
+            values::any_text()
+                .description(Some("`payload_misfit`: the place in the payload, as a JSON Pointer (RFC 6901)")),
+        );
     required.into_iter().fold(problem, ObjectBuilder::required)
 }

@@ -24,9 +24,9 @@ fn two() -> Signature {
 }
 
 #[track_caller]
-fn misfit(signature: &Signature, payload: &str, path: &str, part: &str) {
+fn misfit(signature: &Signature, payload: &str, pointer: &str, part: &str) {
     let misfit = signature.check(payload.as_bytes()).unwrap_err();
-    assert_eq!(misfit.path, path, "{misfit}");
+    assert_eq!(misfit.pointer, pointer, "{misfit}");
     assert!(misfit.message.contains(part), "{misfit}");
 }
 
