@@ -27,10 +27,12 @@ impl Edges {
         all
     }
 
-    /// Those of both.
-    pub(super) fn extend(&mut self, other: Self) {
+    /// Those of both. Each answer has an edge as often as there are reasons for it, so one that is in both is not added up:
+    /// an edge between two namespaces is in the answer of either.
+    pub(super) fn merge(&mut self, other: Self) {
         for (edge, times) in other.0 {
-            *self.0.entry(edge).or_default() += times;
+            let there = self.0.entry(edge).or_default();
+            *there = times.max(*there);
         }
     }
 
@@ -212,6 +214,19 @@ mod tests {
             vec![step(a, leading(&[]), leading(&["function:b"])), step(b, leading(&["function:a"]), leading(&[]))];
         assert_eq!(cycle(&steps, there.clone()), None);
         assert_eq!(names(&ordered(steps, there)), ["function b", "function a"]);
+    }
+
+    #[test]
+    fn an_edge_that_two_namespaces_are_asked_for_is_gone_once_it_is_removed() {
+        let answer = json!({"edges": [{"from": "n1/a", "to": "n2/b", "on": "success"}]});
+        let mut there = Edges::read(&answer);
+        there.merge(Edges::read(&answer));
+        let function = |namespace: &str, name| Id::new(Kind::Function, &namespace.parse().unwrap(), name);
+        let steps = [
+            step(function("n1", "a"), leading(&["function:n2/b"]), leading(&[])),
+            step(function("n2", "b"), leading(&[]), leading(&["function:n1/a"])),
+        ];
+        assert_eq!(cycle(&steps, there), None);
     }
 
     #[test]

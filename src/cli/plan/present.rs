@@ -277,7 +277,7 @@ async fn graph(client: &Client, namespaces: &BTreeSet<Namespace>) -> Result<Edge
     }
     let mut edges = Edges::default();
     for namespace in namespaces {
-        edges.extend(Edges::read(&Server { client, namespace }.get(&["graph"]).await?));
+        edges.merge(Edges::read(&Server { client, namespace }.get(&["graph"]).await?));
     }
     Ok(edges)
 }

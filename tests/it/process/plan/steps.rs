@@ -141,3 +141,34 @@ async fn accounts_and_their_roles_are_described_where_the_server_asks_for_them()
     let left = site.run(&server, &format!("{with_token} plan")).await.exits(0);
     assert!(left.err.contains("role functions.invoker on namespace:default of account runner"), "{}", left.err);
 }
+
+/// A file with the token of an account with these roles.
+async fn token_of(site: &Site, server: &Server, roles: &[(&str, &str)]) -> String {
+    server.put("/v1/accounts/somebody", "").await.is(201);
+    for (role, on) in roles {
+        let role = json!({ "role": role, "on": on }).to_string();
+        server.post("/v1/accounts/somebody/roles", role).await.is(200);
+    }
+    let token = server.post("/v1/accounts/somebody/tokens", "").await.is(201).json();
+    fs::write(site.path("token"), token["token"].as_str().unwrap()).unwrap();
+    format!("--token-file {}", site.path("token").display())
+}
+
+#[tokio::test]
+async fn an_edge_between_two_namespaces_is_turned_around_by_who_sees_those_alone() {
+    let server = Server::asking(&[]).await;
+    let site = Site::new(
+        "[functions.\"n1/a\"]\nmodule = \"echo.wasm\"\nasync.on_success = \"function:n2/b\"\n\
+         [functions.\"n2/b\"]\nmodule = \"echo.wasm\"\n",
+    );
+    let roles = ["n1", "n2", "default"].map(|namespace| format!("namespace:{namespace}"));
+    let roles: Vec<_> = roles.iter().flat_map(|on| [("functions.editor", on.as_str()), ("viewer", on)]).collect();
+    let with_token = token_of(&site, &server, &roles).await;
+    site.run(&server, &format!("{with_token} apply")).await.exits(0);
+    site.describe(
+        "[functions.\"n1/a\"]\nmodule = \"echo.wasm\"\n\
+         [functions.\"n2/b\"]\nmodule = \"echo.wasm\"\nasync.on_success = \"function:n1/a\"\n",
+    );
+    site.run(&server, &format!("{with_token} apply")).await.exits(0);
+    assert_eq!(site.run(&server, &format!("{with_token} plan")).await.exits(0).text(), "nothing to do\n");
+}
