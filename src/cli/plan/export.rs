@@ -37,18 +37,6 @@ pub(super) fn document(
     Ok(document)
 }
 
-/// Leaves out the configurations of single versions, for a server that is to get the newest ones alone: what the newest has of
-/// its own becomes the function's.
-pub(super) fn with_newest_versions_alone(present: &mut Present) {
-    for (id, number) in &present.latest {
-        let own = present.resources.get(&id.part(Kind::VersionConfig, &number.to_string())).cloned();
-        if let (Some(own), Some(settings)) = (own, present.resources.get_mut(id)) {
-            settings["async"] = own;
-        }
-    }
-    present.resources.retain(|id, _| id.kind != Kind::VersionConfig);
-}
-
 /// Puts the settings of a thing into the table of the whole that it is, or is a part of.
 fn put(whole: &mut Map<String, Value>, id: &Id, settings: Map<String, Value>) {
     let list = |whole: &mut Map<String, Value>, key: &str, settings| {

@@ -16,6 +16,7 @@ mod read;
 mod resource;
 mod text;
 mod triggers;
+mod versions;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,8 +69,10 @@ pub(super) struct Export {
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Write the modules of functions into this folder, and name those files: for another server, which gets the newest
-    /// version of each with the asynchronous configuration that applies to it. Without it the description names what the
-    /// server has by its digest, and is good for this server only
+    /// version of each with the asynchronous configuration that applies to it. Versions have other numbers there: what names
+    /// the newest by its number names it as `latest`, and what names another version, as an alias or a destination may, is
+    /// left out and told. Without it the description names what the server has by its digest, and is good for this server
+    /// only
     #[arg(long, value_name = "FOLDER")]
     modules: Option<PathBuf>,
 }
@@ -142,6 +145,9 @@ impl Described {
         let present = Present::read(client, &wanted(&desired, self.prune)).await?;
         modules::resolve(&mut desired, &folder, &present).await?;
         let difference = change::difference(&desired.resources, &present, self.prune, desired.has_accounts);
+        if let Some(wrong) = versions::missing(&desired.resources, &present, &difference) {
+            return Err(Error::Usage(wrong));
+        }
         if let Some(cycle) = order::cycle(&difference.steps, present.edges.clone()) {
             let path: Vec<_> = cycle.iter().map(ToString::to_string).collect();
             return Err(Error::Cycle(path.join(" -> ")));
@@ -191,7 +197,9 @@ impl Export {
         let mut present = Present::read(client, &wanted).await?;
         let modules = self.download(client, &namespace, &present).await?;
         if self.modules.is_some() {
-            export::with_newest_versions_alone(&mut present);
+            for what in versions::newest_alone(&mut present) {
+                output::note(&format!("left out: {what}"));
+            }
         }
         let document = export::document(&namespace, &present, &modules)?;
         let text = if output.json { json!(document).to_string() } else { document.to_string() };

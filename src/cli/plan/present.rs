@@ -81,7 +81,9 @@ pub(super) struct Present {
     pub(super) resources: Resources,
     /// The newest version of each function.
     pub(super) latest: BTreeMap<Id, u64>,
-    /// The digest of the module of that version.
+    /// The versions of each function that the plan is about.
+    pub(super) versions: BTreeMap<Id, BTreeSet<u64>>,
+    /// The digest of the module of the newest one.
     pub(super) digests: BTreeMap<Id, String>,
     /// What subscriptions are called on the server.
     pub(super) subscriptions: BTreeMap<Id, String>,
@@ -94,7 +96,7 @@ pub(super) struct Present {
 pub(super) struct Wanted {
     pub(super) namespaces: BTreeSet<Namespace>,
     pub(super) kinds: BTreeSet<Kind>,
-    /// The functions whose limits are of interest; `None` for all.
+    /// The functions whose limits and versions are of interest; `None` for all.
     pub(super) limits: Option<BTreeSet<Id>>,
 }
 
@@ -179,7 +181,7 @@ impl Present {
                 let queue = server.get(&["functions", &id.name, "queue"]).await?;
                 let limits = server.read::<Limits>(&queue["config"], &LIMITS)?;
                 self.resources.insert(id.part(Kind::Limits, ""), limits);
-                self.version_configs(server, &id).await?;
+                self.versions(server, &id).await?;
             }
             self.resources.insert(id.part(Kind::Switch, ""), json!({ "disabled": function["disabled"] }));
             self.resources.insert(id, server.function(&function)?);
@@ -187,10 +189,11 @@ impl Present {
         Ok(())
     }
 
-    /// The configurations that versions have of their own.
-    async fn version_configs(&mut self, server: &Server<'_>, id: &Id) -> Result<(), Error> {
+    /// The versions, and the configurations that they have of their own.
+    async fn versions(&mut self, server: &Server<'_>, id: &Id) -> Result<(), Error> {
         let answer = server.get(&["functions", &id.name, "versions"]).await?;
         for version in answer["versions"].as_array().into_iter().flatten() {
+            self.versions.entry(id.clone()).or_default().extend(version["version"].as_u64());
             let config = &version["async_config"];
             if !config.is_null() {
                 let config = server.read::<Asynchronous>(config, &ASYNC)?;

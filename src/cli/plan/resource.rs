@@ -120,7 +120,8 @@ impl Id {
         self.kind.whole().map(|kind| Self { kind, part: String::new(), ..self.clone() })
     }
 
-    fn of_function(kind: Kind, path: &FunctionPath) -> Self {
+    /// A function, or what else has its name.
+    pub(super) fn of_function(kind: Kind, path: &FunctionPath) -> Self {
         Self::new(kind, &path.namespace, path.name.as_str())
     }
 
@@ -220,7 +221,7 @@ fn text(value: &Value) -> Option<&str> {
 }
 
 /// Where a destination leads, in either of its forms.
-fn way_to(way: &Value) -> Option<&str> {
+pub(super) fn way_to(way: &Value) -> Option<&str> {
     text(way).or_else(|| text(&way["to"]))
 }
 
