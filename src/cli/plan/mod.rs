@@ -64,6 +64,7 @@ pub(super) struct Apply {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Accounts and their roles are in it where the token may see them: that takes the role `admin`.")]
 pub(super) struct Export {
     /// Where to write the description [default: to standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -192,9 +193,15 @@ async fn read(path: &Path) -> Result<String, Error> {
 impl Export {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let namespace = client.namespace().cloned().unwrap_or_default();
-        let kinds = Kind::ALL.into_iter().collect();
+        let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Account).collect();
         let wanted = Wanted { namespaces: BTreeSet::from([namespace.clone()]), kinds, limits: None };
         let mut present = Present::read(client, &wanted).await?;
+        match present.accounts(&Server { client, namespace: &namespace }).await {
+            Err(Error::Refused(problem)) if problem.code == "access_denied" => {
+                output::note(&format!("left out: the accounts: {}", problem.message()));
+            }
+            read => read?,
+        }
         let modules = self.download(client, &namespace, &present).await?;
         if self.modules.is_some() {
             for what in versions::newest_alone(&mut present) {

@@ -140,7 +140,8 @@ impl Present {
         Ok(())
     }
 
-    async fn accounts(&mut self, server: &Server<'_>) -> Result<(), Error> {
+    /// The accounts of a namespace; nothing changes where they may not be seen.
+    pub(super) async fn accounts(&mut self, server: &Server<'_>) -> Result<(), Error> {
         let answer = server.get(&["accounts"]).await?;
         for account in answer["accounts"].as_array().into_iter().flatten() {
             let id = server.id(Kind::Account, account)?;

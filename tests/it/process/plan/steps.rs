@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::Site;
-use crate::process::support::{Server, prebuilt};
+use crate::process::support::{Server, prebuilt, run};
 
 const TWO: &str = "\
     [functions.a]\nmodule = \"echo.wasm\"\nmemory = \"64MiB\"\nasync.max_retries = 2\n\
@@ -171,4 +171,17 @@ async fn an_edge_between_two_namespaces_is_turned_around_by_who_sees_those_alone
     );
     site.run(&server, &format!("{with_token} apply")).await.exits(0);
     assert_eq!(site.run(&server, &format!("{with_token} plan")).await.exits(0).text(), "nothing to do\n");
+}
+
+#[tokio::test]
+async fn whoever_may_not_see_accounts_exports_what_else_there_is_and_is_told_so() {
+    let server = Server::asking(&[]).await;
+    server.deploy("a", prebuilt("echo")).await;
+    let site = Site::new("");
+    let with_token = token_of(&site, &server, &[("viewer", "namespace:default")]).await;
+    let words: Vec<_> = with_token.split(' ').chain(["export"]).collect();
+    let exported = run(&server, &words).await.exits(0);
+    let told = "left out: the accounts: the service account `default/somebody` lacks the role `admin` on ";
+    assert!(exported.err.starts_with(told), "{}", exported.err);
+    assert!(exported.text().contains("[functions.a]") && !exported.text().contains("accounts"), "{}", exported.text());
 }
