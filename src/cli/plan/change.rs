@@ -145,7 +145,7 @@ pub(super) fn defaults(kind: Kind) -> Value {
         Kind::Stream => serde_json::to_value(Stream::default()),
         Kind::Queue => serde_json::to_value(Queue::default()),
         Kind::Function => serde_json::to_value(Function::default()),
-        Kind::Limits => serde_json::to_value(Limits::default()),
+        Kind::Limits => serde_json::to_value(Limits { paused: Some(false), ..Limits::default() }),
         Kind::Subscription => serde_json::to_value(Subscription::default()),
         Kind::Trigger => serde_json::to_value(Trigger::default()),
         Kind::Switch => Ok(json!({ "disabled": false })),
@@ -208,6 +208,13 @@ mod tests {
         let paused = format!("{A}queue.paused = true\n");
         check(&paused, A, false, &[]);
         check(&paused, &format!("{A}queue.paused = false\n"), false, &["change limits of function a"]);
+    }
+
+    #[test]
+    fn a_function_that_is_new_is_not_paused() {
+        check("", A, false, &["create function a"]);
+        check("", &format!("{A}queue.paused = false\n"), false, &["create function a"]);
+        check("", &format!("{A}queue.paused = true\n"), false, &["create function a", "change limits of function a"]);
     }
 
     #[test]

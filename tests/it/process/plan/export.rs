@@ -12,6 +12,7 @@ async fn an_export_applied_to_the_same_server_plans_nothing() {
     site.applied(&server).await;
     let exported = run(&server, &["export", "--namespace", "shop"]).await.exits(0).text();
     assert!(exported.contains("module = \"sha256:") && !exported.contains("very-secret"), "{exported}");
+    assert!(!exported.contains("paused"), "{exported}");
     site.describe(&exported);
     let planned = site.run(&server, "plan --prune").await.exits(0);
     assert_eq!((planned.text().as_str(), planned.err.as_str()), ("nothing to do\n", ""));
