@@ -2,7 +2,6 @@
 //! comes back.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use super::async_config::{self, Flags};
 use super::client::Client;
 use super::error::{Error, innermost};
 use super::grants;
+use super::input;
 use super::output::Output;
 use super::progress::Upload;
 use super::units;
@@ -168,7 +168,7 @@ impl Deploy {
                 ));
             }
             Module::File(file) => read(file).await?,
-            Module::Piped => piped()?,
+            Module::Piped => piped().await?,
             Module::Image(_) => {
                 // The server pulls it: nothing is sent whose progress could be shown.
                 let answer = Upload::new(0).watch(client.json(request.json(&settings).taking_its_time())).await;
@@ -220,10 +220,9 @@ pub(super) async fn read(path: &Path) -> Result<Bytes, Error> {
 }
 
 /// The same of what comes from standard input.
-fn piped() -> Result<Bytes, Error> {
-    let mut module = Vec::new();
-    let read = io::stdin().lock().take(bounds::MAX_MODULE_BYTES as u64 + 1).read_to_end(&mut module);
-    read.map_err(|cause| Error::Unreadable { path: "-".into(), cause })?;
+async fn piped() -> Result<Bytes, Error> {
+    let usage = || "`-` is standard input, and nothing is piped in there: name the module's file".to_owned();
+    let module = input::piped(bounds::MAX_MODULE_BYTES, usage).await?;
     if module.len() > bounds::MAX_MODULE_BYTES {
         return Err(Error::Usage(format!("there is more at standard input: {}", most())));
     }

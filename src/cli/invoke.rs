@@ -7,12 +7,12 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::api::{Accepted, Answer, Invocation, Problem};
 use super::client::{self, Client};
 use super::content;
 use super::error::Error;
+use super::input;
 use super::output::{self, Output};
 use super::request::Request;
 use super::units;
@@ -111,25 +111,21 @@ impl Invoke {
     }
 
     async fn payload(&self) -> Result<Vec<u8>, Error> {
-        match (&self.data, &self.file) {
-            (Some(text), _) => Ok(text.clone().into_bytes()),
-            (None, Some(path)) if path == Path::new("-") => read(tokio::io::stdin(), path).await,
-            (None, Some(path)) => {
-                let file = tokio::fs::File::open(path).await;
-                read(file.map_err(|cause| Error::Unreadable { path: path.clone(), cause })?, path).await
-            }
-            (None, None) if output::is_stdin_piped() => read(tokio::io::stdin(), Path::new("-")).await,
-            (None, None) => Ok(Vec::new()),
-        }
+        let piped = || input::read(tokio::io::stdin(), Path::new("-"), bounds::MAX_SYNC_PAYLOAD_BYTES);
+        let payload = match (&self.data, &self.file) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(path)) if path == Path::new("-") => piped().await?,
+            (None, Some(path)) => input::file(path, bounds::MAX_SYNC_PAYLOAD_BYTES).await?,
+            (None, None) if output::is_stdin_piped() => piped().await?,
+            (None, None) => Vec::new(),
+        };
+        fits(payload)
     }
 }
 
-/// Reads a payload, but not more than any server takes.
-async fn read(from: impl AsyncRead + Unpin, path: &Path) -> Result<Vec<u8>, Error> {
+/// The payload, unless no server takes it.
+fn fits(payload: Vec<u8>) -> Result<Vec<u8>, Error> {
     let most = bounds::MAX_SYNC_PAYLOAD_BYTES;
-    let mut payload = Vec::new();
-    let read = from.take(most as u64 + 1).read_to_end(&mut payload).await;
-    read.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
     if payload.len() > most {
         let most = units::show_size(most as u64);
         return Err(Error::Usage(format!("the payload is too large: at most {most} can be sent")));
@@ -211,7 +207,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_payload_that_no_server_takes_is_not_read_to_its_end() {
-        let error = read(tokio::io::repeat(b'x'), Path::new("-")).await.unwrap_err();
+        let most = bounds::MAX_SYNC_PAYLOAD_BYTES;
+        let error = fits(input::read(tokio::io::repeat(b'x'), Path::new("-"), most).await.unwrap()).unwrap_err();
         assert!(matches!(error, Error::Usage(text) if text.contains("6 MiB")));
     }
 

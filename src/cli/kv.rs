@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::api::Answer;
 use super::client::Client;
 use super::error::Error;
+use super::input;
 use super::output::{self, Output};
 use super::units;
 use crate::model::bounds;
@@ -121,21 +121,10 @@ impl Command {
 
 /// The value to set. More of it than a value may have is not read: the server says what is wrong with that.
 async fn value(from_file: Option<&Path>) -> Result<Vec<u8>, Error> {
-    match from_file {
-        Some(path) => {
-            let file = tokio::fs::File::open(path).await;
-            read(file.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?, path).await
-        }
-        None if output::is_stdin_piped() => read(tokio::io::stdin(), Path::new("-")).await,
-        None => {
-            let usage = "the value comes from standard input or a file: `printf %s VALUE | tidemill kv set STORE KEY`";
-            Err(Error::Usage(usage.to_owned()))
-        }
-    }
-}
-
-async fn read(from: impl AsyncRead + Unpin, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut value = Vec::new();
-    let read = from.take(bounds::MAX_PAIR_VALUE_BYTES as u64 + 1).read_to_end(&mut value).await;
-    read.map(|_| value).map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })
+    let most = bounds::MAX_PAIR_VALUE_BYTES;
+    let Some(path) = from_file else {
+        let usage = "the value comes from standard input or a file: `printf %s VALUE | tidemill kv set STORE KEY`";
+        return input::piped(most, || usage.to_owned()).await;
+    };
+    input::file(path, most).await
 }

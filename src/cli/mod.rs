@@ -17,6 +17,7 @@ mod figures;
 mod output;
 
 mod address;
+mod input;
 mod request;
 
 mod client;

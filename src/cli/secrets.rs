@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use super::error::Error;
+use super::input;
 use super::output::{self, Output};
 use crate::model::bounds;
 use crate::model::names::SecretName;
@@ -46,7 +47,7 @@ impl Command {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         match self {
             Self::Set { name, from_file } => {
-                let value = value(from_file.as_deref())?;
+                let value = value(from_file.as_deref()).await?;
                 let request = client.in_namespace(Method::PUT, &["secrets", name.as_str()]);
                 client.send(request.body(value.to_vec())).await?;
                 output::note(&format!("set {name}"));
@@ -63,30 +64,22 @@ impl Command {
 }
 
 /// The value to set. More of it than a secret may have is not read: the server says what is wrong with that.
-fn value(from_file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut value = Zeroizing::new(Vec::new());
-    let most = bounds::MAX_SECRET_BYTES as u64 + 3;
-    match from_file {
-        Some(path) => {
-            let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut value));
-            read.map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })?;
-        }
-        None if output::is_stdin_piped() => {
-            let read = std::io::stdin().lock().take(most).read_to_end(&mut value);
-            read.map_err(|cause| Error::Unreadable { path: PathBuf::from("-"), cause })?;
-            if value.last() == Some(&b'\n') {
+async fn value(from_file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let most = bounds::MAX_SECRET_BYTES + 2; // and a line break
+    let Some(path) = from_file else {
+        let usage = "the value comes from standard input or a file: `printf %s VALUE | tidemill secrets set NAME`";
+        let mut value = Zeroizing::new(input::piped(most, || usage.to_owned()).await?);
+        if value.last() == Some(&b'\n') {
+            value.pop();
+            if value.last() == Some(&b'\r') {
                 value.pop();
-                if value.last() == Some(&b'\r') {
-                    value.pop();
-                }
             }
         }
-        None => {
-            let usage = "the value comes from standard input or a file: `printf %s VALUE | tidemill secrets set NAME`";
-            return Err(Error::Usage(usage.to_owned()));
-        }
-    }
-    Ok(value)
+        return Ok(value);
+    };
+    let mut value = Zeroizing::new(Vec::new());
+    let read = std::fs::File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut value));
+    read.map(|_| value).map_err(|cause| Error::Unreadable { path: path.to_owned(), cause })
 }
 
 async fn list(client: &Client, output: Output) -> Result<(), Error> {

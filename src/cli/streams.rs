@@ -1,7 +1,5 @@
 //! `streams`: what is appended once and read from any place on.
 
-use std::io::Read as _;
-
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -11,6 +9,7 @@ use super::api::Answer;
 use super::client::Client;
 use super::content;
 use super::error::Error;
+use super::input;
 use super::output::{self, Output};
 use super::units;
 use super::variable::{Variable, once_each};
@@ -166,7 +165,7 @@ impl Append {
     async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let data = match self.data {
             Some(data) => data.into_bytes(),
-            None => standard_input("tidemill streams append STREAM")?,
+            None => standard_input("tidemill streams append STREAM").await?,
         };
         let attributes = once_each("--attribute", &self.attributes)?;
         let mut record = serde_json::json!({
@@ -237,13 +236,9 @@ fn shown(stream: &Stream) -> String {
     ])
 }
 
-/// What stands at standard input; `usage` is told where that is a person's keyboard.
-pub(super) fn standard_input(usage: &str) -> Result<Vec<u8>, Error> {
-    if !output::is_stdin_piped() {
-        return Err(Error::Usage(format!("say it with `--data`, or at standard input: `printf %s TEXT | {usage}`")));
-    }
-    let mut data = Vec::new();
-    let most = bounds::MAX_STREAM_RECORD_BYTES as u64 + 1; // what is more the server refuses
-    let read = std::io::stdin().lock().take(most).read_to_end(&mut data);
-    read.map(|_| data).map_err(|cause| Error::Unreadable { path: "-".into(), cause })
+/// What stands at standard input, and no more of it than the server would refuse; `usage` is told where that is a person's
+/// keyboard.
+pub(super) async fn standard_input(usage: &str) -> Result<Vec<u8>, Error> {
+    let told = || format!("say it with `--data`, or at standard input: `printf %s TEXT | {usage}`");
+    input::piped(bounds::MAX_STREAM_RECORD_BYTES, told).await
 }

@@ -209,7 +209,7 @@ impl Publish {
     async fn run(self, client: &Client, output: Output) -> Result<(), Error> {
         let data = match self.data {
             Some(data) => data.into_bytes(),
-            None => standard_input("tidemill topics publish TOPIC")?,
+            None => standard_input("tidemill topics publish TOPIC").await?,
         };
         let mut said = serde_json::json!({
             "id": self.id, "content_type": self.content_type,

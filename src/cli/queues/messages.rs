@@ -1,5 +1,6 @@
 //! `queues send` and `queues receive`: the messages of a queue.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,8 +13,10 @@ use super::{Of, pair, present, whole};
 use crate::cli::api::Answer;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
+use crate::cli::input;
 use crate::cli::output::{self, Output};
 use crate::cli::units;
+use crate::model::bounds;
 
 // A message as flags.
 #[derive(Debug, Args)]
@@ -68,11 +71,13 @@ impl Send {
                 let read = tokio::fs::read_to_string(path).await;
                 read.map_err(|cause| Error::Unreadable { path: path.clone(), cause })?
             }
-            (None, None) if output::is_stdin_piped() => std::io::read_to_string(std::io::stdin())
-                .map_err(|cause| Error::Unreadable { path: PathBuf::from("-"), cause })?,
             (None, None) => {
                 let usage = "the message is an argument, a file or standard input: `tidemill queues send QUEUE BODY`";
-                return Err(Error::Usage(usage.to_owned()));
+                let body = input::piped(bounds::MAX_MESSAGE_BATCH_BYTES, || usage.to_owned()).await?;
+                String::from_utf8(body).map_err(|error| Error::Unreadable {
+                    path: PathBuf::from("-"),
+                    cause: io::Error::new(io::ErrorKind::InvalidData, error),
+                })?
             }
         };
         let attributes =

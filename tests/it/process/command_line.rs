@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 use std::process::Stdio;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
-use super::support::{Finished, Server, prebuilt, prebuilt_path, run, run_with, write_hostile};
+use super::support::{Finished, Server, prebuilt, prebuilt_path, run, run_with, until, write_hostile};
 
 /// Runs a command that is written with spaces between its words.
 async fn tidemill(server: &Server, words: &str) -> Finished {
@@ -229,4 +232,27 @@ async fn the_examples_print_commands_that_work_as_they_stand() {
 #[expect(clippy::print_stderr, reason = "a test that is not run says so")]
 fn skipped(what: &str) {
     eprintln!("skipped: {what}");
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_a_command_that_reads_standard_input() {
+    let server = Server::in_memory().await;
+    let commands =
+        ["deploy - --name x", "streams append s", "topics publish t", "queues send q", "secrets set s", "kv set s k"];
+    for command in commands {
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemill"))
+            .args(command.split(' '))
+            .env("TIDEMILL_SERVER", server.url(""))
+            .stdin(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"the beginning").await.unwrap();
+        until("the command to read", async || (rustix::io::ioctl_fionread(&stdin).unwrap() == 0).then_some(())).await;
+        let id = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(30), child.wait()).await;
+        assert_eq!(ended.unwrap_or_else(|_| panic!("`{command}` goes on")).unwrap().code(), Some(130), "{command}");
+    }
 }
