@@ -333,6 +333,9 @@ pub(super) struct Problem {
     pub(super) invocation_id: Option<String>,
     pub(super) path: Vec<String>,
     pub(super) used_by: Vec<String>,
+    /// Whether the command has a flag that does it all the same, which no document says.
+    #[serde(skip)]
+    pub(super) has_force: bool,
     /// From the header `Retry-After`, not from the document.
     #[serde(skip)]
     pub(super) retry_after: Option<String>,

@@ -179,6 +179,14 @@ impl Error {
         Some(text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect())
     }
 
+    /// The same, of a command that does it all the same with `--force`.
+    pub(super) fn unless_forced(mut self) -> Self {
+        if let Self::Refused(problem) = &mut self {
+            problem.has_force = true;
+        }
+        self
+    }
+
     fn hints(&self) -> Vec<String> {
         match self {
             Self::FunctionFailed { invocation: Some(id), .. } => {
@@ -230,8 +238,8 @@ fn hints_of(problem: &Problem) -> Vec<String> {
     let mut hints = Vec::new();
     if !problem.used_by.is_empty() {
         let users = problem.used_by.join(", ");
-        hints
-            .push(format!("{users} would lose a destination: change that first, or do it all the same with `--force`"));
+        let force = if problem.has_force { ", or do it all the same with `--force`" } else { "" };
+        hints.push(format!("{users} would lose a destination: change that first{force}"));
     }
     if let Some(seconds) = &problem.retry_after {
         hints.push(format!("try again in {seconds} s"));
@@ -297,11 +305,14 @@ mod tests {
 
     #[test]
     fn who_would_lose_a_destination_and_what_may_have_happened_are_hints() {
-        let error = problem(serde_json::json!({"title": "in use", "used_by": ["a", "b"], "effect": "unknown"}));
-        let report = "error: in use\n\
-                      hint: a, b would lose a destination: change that first, or do it all the same with `--force`\n\
-                      hint: it may have been done all the same: look before you repeat it";
-        check(&error, exit::REFUSED, report);
+        let used = || problem(serde_json::json!({"title": "in use", "used_by": ["a", "b"]}));
+        let report = "error: in use\nhint: a, b would lose a destination: change that first";
+        check(&used(), exit::REFUSED, report);
+        let forced = format!("{report}, or do it all the same with `--force`");
+        check(&used().unless_forced(), exit::REFUSED, &forced);
+        let unknown = problem(serde_json::json!({"title": "in use", "effect": "unknown"}));
+        let report = "error: in use\nhint: it may have been done all the same: look before you repeat it";
+        check(&unknown, exit::REFUSED, report);
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Command {
             Self::Versions { name } => versions(client, output, &name).await,
             Self::Delete { name, force } => {
                 let request = client.in_namespace(Method::DELETE, &["functions", name.as_str()]);
-                client.send(request.query(force.then_some(("force", "true")).as_slice())).await?;
+                let deleted = client.send(request.query(force.then_some(("force", "true")).as_slice())).await;
+                deleted.map_err(Error::unless_forced)?;
                 output::note(&format!("deleted {name}"));
                 Ok(())
             }
