@@ -27,6 +27,9 @@ pub(super) struct Function {
     pub(super) created_at: String,
     pub(super) latest: u32,
     pub(super) aliases: BTreeMap<String, u32>,
+    /// Percent of what an alias gets that go to other versions.
+    #[serde(default)]
+    pub(super) weights: BTreeMap<String, BTreeMap<u32, u8>>,
     #[serde(default)]
     pub(super) disabled: bool,
     pub(super) version: Version,
@@ -48,12 +51,31 @@ impl Function {
         path(&self.namespace, &self.name)
     }
 
-    /// The names of version `number`, with commas.
-    pub(super) fn aliases_of(&self, number: u32) -> String {
-        let names: Vec<_> =
-            self.aliases.iter().filter(|(_, of)| **of == number).map(|(name, _)| name.as_str()).collect();
-        names.join(", ")
+    /// The versions that an alias leads to, with the percent of what it gets; its own comes first.
+    fn shares(&self, alias: &str) -> impl Iterator<Item = (u32, u8)> {
+        let weights = self.weights.get(alias);
+        let others = weights.into_iter().flatten().map(|(number, percent)| (*number, *percent));
+        let rest = others.clone().fold(100_u8, |rest, (_, percent)| rest.saturating_sub(percent));
+        self.aliases.get(alias).map(|number| (*number, rest)).into_iter().chain(others)
     }
+
+    /// Where an alias leads: `2`, or `2 (70 %), 3 (30 %)`.
+    pub(super) fn versions_of(&self, alias: &str) -> String {
+        self.shares(alias).map(|(number, percent)| told(&number.to_string(), percent)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names of version `number`, with commas: `prod`, or `prod (30 %)`.
+    pub(super) fn aliases_of(&self, number: u32) -> String {
+        let names = self.aliases.keys().flat_map(|name| {
+            let shares = self.shares(name).filter(move |(of, _)| *of == number);
+            shares.map(move |(_, percent)| told(name, percent))
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn told(what: &str, percent: u8) -> String {
+    if percent == 100 { what.to_owned() } else { format!("{what} ({percent} %)") }
 }
 
 /// `namespace/name`, or `name` in the default namespace: how people write it.

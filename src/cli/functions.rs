@@ -101,11 +101,11 @@ impl Command {
             Self::Disable { name } => switched(client, output, &name, "disable").await,
             Self::Enable { name } => switched(client, output, &name, "enable").await,
             Self::Alias { name, alias, version, weights } => {
-                let weights: BTreeMap<_, _> = weights.into_iter().collect();
+                let weights = once_each(&weights)?;
                 let request = client.in_namespace(Method::PUT, &alias_path(&name, &alias));
                 let request = request.json(&serde_json::json!({ "version": version, "weights": weights }));
                 output.answer(&client.json(request).await?, |function: &Function| {
-                    format!("{}@{alias} is version {version}", function.path())
+                    format!("{}@{alias} is version {}", function.path(), function.versions_of(alias.as_str()))
                 })
             }
             Self::Unalias { name, alias } => {
@@ -129,6 +129,17 @@ fn version_number(text: &str) -> Result<VersionNumber, String> {
 fn weight(text: &str) -> Result<(VersionNumber, u8), String> {
     let parsed = text.split_once('=').and_then(|(version, weight)| Some((version.parse().ok()?, weight.parse().ok()?)));
     parsed.ok_or_else(|| format!("`{text}` is not VERSION=PERCENT, such as 3=20"))
+}
+
+/// The weights; none may be given twice.
+fn once_each(given: &[(VersionNumber, u8)]) -> Result<BTreeMap<VersionNumber, u8>, Error> {
+    let mut weights = BTreeMap::new();
+    for (version, percent) in given {
+        if weights.insert(*version, *percent).is_some() {
+            return Err(Error::Usage(format!("--weight gives version {version} twice")));
+        }
+    }
+    Ok(weights)
 }
 
 fn alias_path<'a>(name: &'a FunctionName, alias: &'a AliasName) -> [&'a str; 4] {
@@ -236,7 +247,8 @@ fn shortened(digest: &str) -> String {
 
 fn text(function: &Function, signature: Option<String>) -> String {
     let version = &function.version;
-    let aliases: Vec<_> = function.aliases.iter().map(|(name, number)| format!("{name}={number}")).collect();
+    let aliases: Vec<_> =
+        function.aliases.keys().map(|name| format!("{name}={}", function.versions_of(name))).collect();
     let environment: Vec<_> = version.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let missing = |missing: &MissingGrant| format!("{} for {}", missing.needs, missing.import);
     let missing: Vec<_> = function.missing_grants.iter().map(missing).collect();
@@ -320,6 +332,25 @@ VERSION  ALIASES     ENTRYPOINT  SIZE     MEMORY   TIMEOUT  DIGEST        DEPLOY
 2        blue, prod  handler     1.5 KiB  128 MiB  30s      0123456789ab  2026-01-02T00:00:00.000Z";
         let names = |number| Some(function.aliases_of(number));
         assert_eq!(version_table(std::slice::from_ref(&function.version), names), expected);
+    }
+
+    #[test]
+    fn an_alias_that_leads_to_several_versions_is_shown_with_the_part_of_each() {
+        let mut function = function("default");
+        function.weights = BTreeMap::from([("prod".to_owned(), BTreeMap::from([(1, 20), (3, 30)]))]);
+        assert_eq!(function.versions_of("prod"), "2 (50 %), 1 (20 %), 3 (30 %)");
+        let names = [1, 2, 3].map(|number| function.aliases_of(number));
+        assert_eq!(names, ["old, prod (20 %)", "blue, prod (50 %)", "prod (30 %)"]);
+        let shown = text(&function, None);
+        assert!(shown.contains("blue=2, old=1, prod=2 (50 %), 1 (20 %), 3 (30 %)\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_version_has_one_weight() {
+        let weights = ["2=30", "3=20", "2=20"].map(|text| weight(text).unwrap());
+        assert_eq!(once_each(&weights[..2]).unwrap().len(), 2);
+        let twice = once_each(&weights).unwrap_err().to_string();
+        assert_eq!(twice, "--weight gives version 2 twice");
     }
 
     #[test]
