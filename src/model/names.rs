@@ -17,17 +17,19 @@ const MAX_NAME: usize = 63;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a {what}: use 1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`"
-)]
+#[error("`{text}` is not a {what}: use {rule}")]
 pub struct InvalidName {
     what: &'static str,
     text: String,
+    rule: &'static str,
 }
 
-/// Declares a name type: text that has passed `valid`.
+/// The rule of most names, in words: that of [`is_label`] where the first character is a letter.
+const LABEL: &str = "1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`";
+
+/// Declares a name type: text that has passed `valid`, whose rule is told in words.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:expr, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -46,7 +48,8 @@ macro_rules! name {
 
             fn try_from(text: String) -> Result<Self, InvalidName> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(&text) { Ok(Self(text)) } else { Err(InvalidName { what: $what, text: shortened(text) }) }
+                let refused = |text| InvalidName { what: $what, text: shortened(text), rule: $rule };
+                if valid(&text) { Ok(Self(text)) } else { Err(refused(text)) }
             }
         }
 
@@ -74,49 +77,56 @@ macro_rules! name {
 
 name! {
     /// The owner of names: a project, a folder, a team.
-    Namespace, "namespace", |text| is_label(text, char::is_ascii_alphanumeric)
+    Namespace, "namespace",
+    "1 to 63 letters, digits, `-` and `_`, starting with a letter or a digit and not ending in `-` or `_`",
+    |text| is_label(text, char::is_ascii_alphanumeric)
 }
 name! {
     /// A function's name in its namespace: `[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?`, behind that of its package and a
     /// dot where it is in one (`shop.resize`): a group as FunctionGraph has them.
-    FunctionName, "function name", |text| match text.split_once('.') {
+    FunctionName, "function name",
+    "1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`; in a package other than \
+     `default`, the package's name, which is of the same form, and a dot in front",
+    |text| match text.split_once('.') {
         Some((package, name)) => package != DEFAULT_PACKAGE && is_name(package) && is_name(name),
         None => is_name(text),
     }
 }
 name! {
     /// A movable name for a version. `latest` is taken: it always is the newest version.
-    AliasName, "name of an alias", |text| is_label(text, char::is_ascii_alphabetic) && text != LATEST
+    AliasName, "name of an alias",
+    "1 to 63 letters, digits, `-` and `_`, starting with a letter and not ending in `-` or `_`, and not `latest`",
+    |text| is_label(text, char::is_ascii_alphabetic) && text != LATEST
 }
 
 name! {
     /// A key-value store of a namespace.
-    StoreName, "name of a store", |text| is_label(text, char::is_ascii_alphabetic)
+    StoreName, "name of a store", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 name! {
     /// A secret of a namespace.
-    SecretName, "name of a secret", |text| is_label(text, char::is_ascii_alphabetic)
+    SecretName, "name of a secret", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 
 name! {
     /// A service account of a namespace.
-    AccountName, "name of a service account", |text| is_label(text, char::is_ascii_alphabetic)
+    AccountName, "name of a service account", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 name! {
     /// A connection of a namespace: how to reach a service outside the runtime.
-    ConnectionName, "name of a connection", |text| is_label(text, char::is_ascii_alphabetic)
+    ConnectionName, "name of a connection", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 name! {
     /// A stream of a namespace.
-    StreamName, "name of a stream", |text| is_label(text, char::is_ascii_alphabetic)
+    StreamName, "name of a stream", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 name! {
     /// A topic of a namespace.
-    TopicName, "name of a topic", |text| is_label(text, char::is_ascii_alphabetic)
+    TopicName, "name of a topic", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 name! {
     /// A trigger of a namespace.
-    TriggerName, "name of a trigger", |text| is_label(text, char::is_ascii_alphabetic)
+    TriggerName, "name of a trigger", LABEL, |text| is_label(text, char::is_ascii_alphabetic)
 }
 
 const LATEST: &str = "latest";
@@ -135,7 +145,11 @@ impl FunctionName {
     /// [`InvalidName`] where either is none.
     pub fn in_package(package: &str, name: &str) -> Result<Self, InvalidName> {
         match package {
-            _ if name.contains('.') => Err(InvalidName { what: "function name", text: shortened(name.to_owned()) }),
+            _ if name.contains('.') => Err(InvalidName {
+                what: "name of a function in its package",
+                text: shortened(name.to_owned()),
+                rule: LABEL,
+            }),
             DEFAULT_PACKAGE => name.parse(),
             _ => format!("{package}.{name}").parse(),
         }
@@ -436,6 +450,19 @@ mod tests {
         let parent = InvocationId::new(Timestamp::from_ms(1), [7; 10]);
         assert_eq!(parent.next(Edge::OnSuccess), parent.next(Edge::OnSuccess));
         assert_ne!(parent.next(Edge::OnSuccess), parent.next(Edge::OnFailure));
+    }
+
+    #[test]
+    fn a_refused_name_comes_with_the_rule_of_its_kind() {
+        let told = |error: InvalidName| error.to_string();
+        let namespace = told("_a".parse::<Namespace>().unwrap_err());
+        assert!(namespace.contains("starting with a letter or a digit"), "{namespace}");
+        let function = told("a.b.c".parse::<FunctionName>().unwrap_err());
+        assert!(function.contains("in a package other than `default`"), "{function}");
+        let alias = told("latest".parse::<AliasName>().unwrap_err());
+        assert!(alias.ends_with("and not `latest`"), "{alias}");
+        let topic = told("2nd".parse::<TopicName>().unwrap_err());
+        assert_eq!(topic, format!("`2nd` is not a name of a topic: use {LABEL}"));
     }
 
     #[test]
