@@ -148,8 +148,13 @@ impl New {
 
     /// The content of a file, with the function's name; what is no text is left as it is.
     fn named(&self, file: &File) -> Vec<u8> {
+        let name = self.name.as_str();
         match str::from_utf8(file.content) {
-            Ok(text) => text.replace(NAME_IN_TEMPLATES, self.name.as_str()).into_bytes(),
+            // Cargo takes no dot in the name of a package; what it builds has another name anyway.
+            Ok(text) if file.path.starts_with("Cargo.") => {
+                text.replace(NAME_IN_TEMPLATES, &name.replace('.', "-")).into_bytes()
+            }
+            Ok(text) => text.replace(NAME_IN_TEMPLATES, name).into_bytes(),
             Err(_) => file.content.to_vec(),
         }
     }
@@ -204,6 +209,17 @@ mod tests {
             places += after.matches("Shout_2").count();
         }
         assert!(places > 20, "{places}");
+    }
+
+    #[test]
+    fn a_function_in_a_package_keeps_its_name_and_cargo_gets_one_that_it_takes() {
+        let new = New { lang: Language::Rust, name: "shop.resize".parse().unwrap() };
+        for file in RUST.iter().filter(|file| file.path.starts_with("Cargo.")) {
+            let text = String::from_utf8(new.named(file)).unwrap();
+            assert!(text.contains("\nname = \"shop-resize\"\n") && !text.contains("shop.resize"), "{text}");
+        }
+        let readme = String::from_utf8(new.named(&RUST[0])).unwrap();
+        assert!(readme.contains("function.wasm --name shop.resize\n"), "{readme}");
     }
 
     /// The files under `folder`, by their paths below it.
