@@ -21,6 +21,9 @@ use crate::model::outcome::OutcomeKind;
 #[command(defer = true)]
 pub(super) enum Command {
     /// Show what waits and runs, how it ended, and the settings
+    ///
+    /// What was accepted, and how it ended, is counted of asynchronous invocations alone. What is kept is counted of all:
+    /// synchronous ones do not wait here, but their records are kept for as long.
     Show(Of),
     /// Replace the settings as a whole: what is not given is the server's own again. A pause stays
     Set {
@@ -164,7 +167,7 @@ fn text(queue: &Queue) -> String {
 fn outcomes(queue: &Queue) -> String {
     let of = |map: &std::collections::BTreeMap<String, u64>, kind: &str| map.get(kind).copied().unwrap_or_default();
     output::table(
-        ["OUTCOME", "EVER", "KEPT", "SETTING"],
+        ["OUTCOME", "ASYNC EVER", "KEPT OF ALL", "SETTING"],
         OutcomeKind::ALL.map(OutcomeKind::as_str).map(|kind| {
             let kept = queue.kept.get(kind).map(|kept| amount(kept.count, kept.bytes));
             let setting = queue.config.retention.get(kind).map(keep).unwrap_or_default();
@@ -245,11 +248,11 @@ concurrency         2
 max queued          as the server's
 max queued bytes    1 MiB
 
-OUTCOME    EVER  KEPT       SETTING
-succeeded  5     5 (1 KiB)  age=1h,count=5
-failed     1     -          -
-expired    0     -          -
-cancelled  0     -          -";
+OUTCOME    ASYNC EVER  KEPT OF ALL  SETTING
+succeeded  5           5 (1 KiB)    age=1h,count=5
+failed     1           -            -
+expired    0           -            -
+cancelled  0           -            -";
         assert_eq!(text(&queue.unwrap()), expected);
     }
 }

@@ -82,11 +82,14 @@ pub(super) struct QueueOut {
     namespace: String,
     function: String,
     config: Config,
+    /// Asynchronous invocations that were accepted so far
     accepted: u64,
     live: Counted,
     running: u64,
     oldest_due_age_s: Option<f64>,
+    /// How those ended that were accepted; synchronous ones are not counted
     settled: BTreeMap<&'static str, u64>,
+    /// Records that are kept, those of synchronous invocations too
     kept: BTreeMap<&'static str, Counted>,
 }
 
