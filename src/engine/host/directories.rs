@@ -37,6 +37,12 @@ pub enum RefusedDirectory {
         /// Those that are allowed.
         roots: Vec<PathBuf>,
     },
+    /// The guest would find another under the same name.
+    #[error("two directories are granted as `{guest}`: give each a name of its own")]
+    Twice {
+        /// What the guest would call both.
+        guest: String,
+    },
 }
 
 fn allowed(roots: &[PathBuf]) -> String {
@@ -69,7 +75,13 @@ impl Roots {
 
     /// Whether all of them can be granted now. Waits for the disk.
     pub(in crate::engine) fn check(&self, grants: &[DirectoryGrant]) -> Result<(), RefusedDirectory> {
-        grants.iter().try_for_each(|grant| self.open(grant).map(drop))
+        for (at, grant) in grants.iter().enumerate() {
+            if grants[..at].iter().any(|other| other.is_where(grant)) {
+                return Err(RefusedDirectory::Twice { guest: grant.guest().to_owned() });
+            }
+            self.open(grant)?;
+        }
+        Ok(())
     }
 
     /// Shows a guest its directories. Waits for the disk.
@@ -156,6 +168,19 @@ mod tests {
             let refused = check(&roots, &path(missing)).unwrap_err();
             assert!(matches!(refused, RefusedDirectory::Missing { .. }), "{missing}: {refused}");
         }
+    }
+
+    #[test]
+    fn two_directories_cannot_have_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots::new(&[folder.path().to_owned()]).unwrap();
+        let granted = |guests: &[&str]| {
+            let grant = |guest: &&str| format!("{}:{guest}", folder.path().display()).parse().unwrap();
+            roots.check(&guests.iter().map(grant).collect::<Vec<_>>())
+        };
+        assert_eq!(granted(&["/in", "/out:rw"]), Ok(()));
+        let refused = granted(&["/in", "/in/:rw"]).unwrap_err();
+        assert_eq!(refused, RefusedDirectory::Twice { guest: "/in/".to_owned() });
     }
 
     #[test]

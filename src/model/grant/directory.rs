@@ -38,6 +38,15 @@ impl DirectoryGrant {
         &self.guest
     }
 
+    /// Whether the guest would find both under one name.
+    #[must_use]
+    pub fn is_where(&self, other: &Self) -> bool {
+        let parts = |grant: &'_ Self| -> Vec<String> {
+            grant.guest.split('/').filter(|part| !matches!(*part, "" | ".")).map(ToOwned::to_owned).collect()
+        };
+        parts(self) == parts(other)
+    }
+
     /// Whether the guest may change what is in it.
     #[must_use]
     pub const fn writable(&self) -> bool {
@@ -88,6 +97,13 @@ mod tests {
         assert_eq!((grant.host(), grant.guest(), grant.writable()), ("/data/a:b", "/out", true));
         assert_eq!(grant.to_string(), "/data/a:b:/out:rw");
         assert!("/data/in:/in:ro".parse::<DirectoryGrant>().is_ok_and(|grant| !grant.writable()));
+    }
+
+    #[test]
+    fn two_directories_are_in_one_place_however_that_is_written() {
+        let grant = |text: &str| text.parse::<DirectoryGrant>().unwrap();
+        assert!(grant("/a:/in").is_where(&grant("/b:/in/./:rw")) && grant("/a:/").is_where(&grant("/b://")));
+        assert!(!grant("/a:/in").is_where(&grant("/a:/in/side")) && !grant("/a:/in").is_where(&grant("/a:/inside")));
     }
 
     #[test]

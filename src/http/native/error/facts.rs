@@ -142,6 +142,7 @@ fn registry(error: &RegistryError) -> Facts {
             caller(S::UNPROCESSABLE_ENTITY, "directory_not_found")
         }
         RegistryError::Directory(RefusedDirectory::Outside { .. }) => caller(S::FORBIDDEN, "directory_not_allowed"),
+        RegistryError::Directory(RefusedDirectory::Twice { .. }) => caller(S::BAD_REQUEST, "bad_grant"),
         RegistryError::Environment(_) => caller(S::BAD_REQUEST, "bad_environment"),
         RegistryError::FunctionExists(_) => caller(S::CONFLICT, "function_exists"),
         RegistryError::LatestVersion { .. } | RegistryError::VersionAliased { .. } => {
