@@ -108,9 +108,13 @@ fn is_component(module: &[u8]) -> Result<bool, Refused> {
         [] => malformed("it is empty"),
         [0, b'a', b's', b'm', _, _, layer, ..] => Ok(*layer == 1),
         [0, b'a', b's', b'm', ..] => malformed("it ends after the magic number"),
-        _ if is_text(module) => {
-            malformed("it is in the text format; translate it to the binary format first, for example with `wat2wasm`")
-        }
+        _ if is_text(module) => malformed(
+            "it is in the text format; translate it to the binary format first, for example with `wasm-tools parse`",
+        ),
+        [0x7f, b'E', b'L', b'F', ..] => malformed(
+            "it is native code: deploy the module that it was made from (what `tidemill compile` makes is for the folder \
+             `cache` of a server's data)",
+        ),
         _ => malformed("it does not begin with the magic number `\\0asm`"),
     }
 }
@@ -149,7 +153,8 @@ mod tests {
     fn what_is_no_module_is_refused_with_what_it_seems_to_be() {
         check(b"", "it is empty");
         check(b"\0asm", "it ends after the magic number");
-        check(b"\x7fELF and so on", "magic number");
+        check(b"\x7fELF and so on", "it is native code");
+        check(b"%PDF and so on", "magic number");
         check(b"(module)", "text format");
         check(b"  ;; a comment\n(module)", "text format");
         check(b"\0asm\x01\0\0\0\x0a\xff\xff\xff\xff\xff\xff", "invalid");
