@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +58,12 @@ pub(super) struct Settings {
     #[arg(long)]
     examples: bool,
     /// How many attempts run at once
-    #[arg(long, value_name = "N", default_value_t = default_concurrency())]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = default_concurrency(),
+        value_parser = from_one(bounds::RUNTIME_CONCURRENCY)
+    )]
     concurrency: NonZeroU32,
     /// Steps that a chain of invocations may have
     #[arg(long, value_name = "N", default_value_t = bounds::DEFAULT_HOP_LIMIT)]
@@ -132,7 +138,13 @@ pub(super) struct Settings {
     delivery_budget: Duration,
     /// Run the clock N times faster, 1 to 36000, so that an hour of retries or of retention passes in seconds. Guests
     /// and sockets keep the real time. Only with data that is thrown away: its times lie in the future afterwards
-    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN, help_heading = "For trying things out")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = NonZeroU32::MIN,
+        value_parser = from_one(bounds::TIME_SCALE),
+        help_heading = "For trying things out"
+    )]
     time_scale: NonZeroU32,
     /// Let functions abort the process, for crash tests
     #[arg(long, hide = true)]
@@ -154,6 +166,11 @@ enum Store {
 /// Checks what may be reached; it is read again where it is needed.
 fn allowed(text: &str) -> Result<String, InvalidAllowed> {
     Allowed::of(&[text.to_owned()]).map(|_| text.to_owned())
+}
+
+/// Reads what is no number from 1 on, such as 0, with the range that there is.
+fn from_one(range: RangeInclusive<u32>) -> impl Fn(&str) -> Result<NonZeroU32, String> + Clone {
+    move |text| text.parse().map_err(|_| format!("use {} to {}", range.start(), range.end()))
 }
 
 fn default_concurrency() -> NonZeroU32 {
@@ -436,7 +453,7 @@ mod tests {
         check_refused(&["--grpc-listen", "0.0.0.0:81"], "--grpc-listen is 0.0.0.0:81");
         check_refused(&["--grpc-listen", "off"], "or `none`");
         check_refused(&["--without", "soap"], "`functiongraph`");
-        check_refused(&["--concurrency", "0"], "--concurrency");
+        check_refused(&["--concurrency", "0"], "use 1 to");
         check_refused(&["--hop-limit", "101"], "--hop-limit is 101");
         check_refused(&["--retention", "31d"], "--retention is");
         check_refused(&["--max-queued-bytes-per-namespace", "0"], "--max-queued-bytes-per-namespace is 0: use 1 to");
@@ -446,6 +463,7 @@ mod tests {
         check_refused(&["--delivery-budget", "0s"], "--delivery-budget is 0: use 1 to");
         check_refused(&["--allow-private-targets", "10.0.0.0/33"], "`10.0.0.0/33` is no address");
         check_refused(&["--time-scale", "36001"], "--time-scale is 36001");
+        check_refused(&["--time-scale", "0"], "use 1 to 36000");
         check_refused(&["--store", "memory", "--data", "/d"], "--store memory keeps nothing");
     }
 }
