@@ -177,7 +177,6 @@ pub(super) enum Command {
     /// The code runs on machines of this kind, in servers of this very version; one of another version compiles again.
     /// Put into the folder `cache` of a server's data, under the name that it gets when OUT is a folder, it spares that
     /// server the work. It is native code: give a server none that you do not trust.
-    #[command(verbatim_doc_comment)]
     Compile(Compile),
     /// Find out what a server withstands, on servers of its own
     #[command(subcommand)]
