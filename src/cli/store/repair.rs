@@ -33,7 +33,13 @@ impl Repair {
                 told(output, &mut losses, &format!("lost: {loss}"), || loss.clone().into());
             },
         );
-        let repaired = repaired.map_err(Error::Store)?;
+        let repaired = repaired.or_else(|error| {
+            if output.json && !(findings.is_empty() && losses.is_empty()) {
+                let report = json!({ "findings": findings, "losses": losses, "error": sentence(&error) });
+                output::line(&report.to_string())?;
+            }
+            Err(Error::Store(error))
+        })?;
         if output.json {
             let report = json!({ "findings": findings, "losses": losses });
             output::line(&json(&repaired, report).to_string())?;
