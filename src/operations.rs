@@ -21,7 +21,7 @@ use crate::model::bounds;
 use crate::model::names::Namespace;
 use crate::model::time::Timestamp;
 use crate::store::{Change, DocumentKey, DocumentRange, Durability, Group, Store, StoreError, Table};
-use crate::tasks::{OnExit, Tasks};
+use crate::tasks::{OnExit, Tasks, holding_on};
 
 /// The only format so far: `MessagePack`, fields by their places. New fields go to the end, with a default.
 const FORMAT: u8 = 1;
@@ -171,7 +171,7 @@ impl Operations {
         parts.keep(&operation).await?;
         let (answer, mut answered) = oneshot::channel();
         let running = operation.clone();
-        self.parts.tasks.spawn("operation", OnExit::Ignore, async move {
+        let carried = async move {
             let ended = parts.tasks.see_through("operation-work", work).await;
             let mut done = running;
             done.modified = parts.clock.now();
@@ -186,7 +186,8 @@ impl Operations {
                 tracing::error!(%error, operation = %done.id, "the end of an operation could not be kept");
             }
             let _ = answer.send(done); // nobody may be waiting any more
-        });
+        };
+        self.parts.tasks.spawn("operation", OnExit::Ignore, holding_on(carried));
         match tokio::time::timeout(PATIENCE, &mut answered).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(_)) | Err(_) => Ok(operation),

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -23,6 +24,25 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }
 
+/// What is given back once nobody has it any more.
+pub type Held = Arc<dyn Any + Send + Sync>;
+
+tokio::task_local! {
+    /// What the work of this task holds.
+    static HELD: Option<Held>;
+}
+
+/// Does `work` while `held` is held: by its caller, and by all that it leaves behind ([`Tasks::see_through`]), until the
+/// last of that has ended.
+pub async fn holding<T>(held: Held, work: impl Future<Output = T>) -> T {
+    HELD.scope(Some(held), work).await
+}
+
+/// `work` that holds what this task holds, wherever it is done.
+pub fn holding_on<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    HELD.scope(HELD.try_with(Clone::clone).ok().flatten(), work)
+}
+
 /// The tasks of one owner. Cheap to clone; all clones are the same set.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
@@ -42,16 +62,18 @@ impl Tasks {
     }
 
     /// Carries `future` to its end and returns what it gave, even when the caller stops waiting half way: for
-    /// work that must not be left between a write and what follows from it. `None` when it panicked.
+    /// work that must not be left between a write and what follows from it. It holds what the caller holds ([`holding`]).
+    /// `None` when it panicked.
     pub async fn see_through<T: Send + 'static>(
         &self,
         name: &'static str,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         let (answer, answered) = tokio::sync::oneshot::channel();
-        self.spawn(name, OnExit::Ignore, async move {
+        let carried = async move {
             let _ = answer.send(future.await); // nobody may be waiting any more
-        });
+        };
+        self.spawn(name, OnExit::Ignore, holding_on(carried));
         answered.await.ok()
     }
 
@@ -106,6 +128,21 @@ mod tests {
         let tasks = Tasks::default();
         tasks.spawn("needed", OnExit::Shutdown, async { panic!("on purpose") });
         tasks.stopping().cancelled().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_held_until_the_last_that_was_left_behind_has_ended() {
+        let (tasks, held) = (Tasks::default(), Arc::new(()));
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let inner = tasks.clone();
+        let outer = async move { inner.see_through("inner", ended).await };
+        let mut work = Box::pin(holding(held.clone(), tasks.see_through("outer", outer)));
+        assert!(futures::poll!(&mut work).is_pending());
+        drop(work);
+        assert!(Arc::strong_count(&held) > 1, "its caller has gone away, the work has not");
+        end.send(()).unwrap();
+        assert!(tasks.ended(Duration::from_secs(10)).await);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 
     #[tokio::test]

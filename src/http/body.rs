@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::problem::Problem;
 use super::room::{NoRoom, Room, Taken};
 use crate::model::bounds;
+use crate::tasks::Held;
 
 /// The whole body, at most `limit` bytes. `what` names it in the refusal.
 pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, Problem> {
@@ -72,8 +73,9 @@ pub(super) struct Rest(Arc<Mutex<Left>>);
 /// What is left of a body.
 struct Left {
     body: Body,
-    /// What has arrived takes room until the request is answered, for until then somebody may hold it.
-    taken: Taken,
+    /// What has arrived takes room until the request is answered and all that it began has ended, for until then somebody
+    /// may hold it.
+    taken: Arc<Taken>,
     /// Nothing is: its end was met. A body that broke off has none.
     ended: bool,
 }
@@ -85,8 +87,13 @@ const LINGER: Duration = Duration::from_secs(1);
 impl Rest {
     /// The same body, which takes `room` as it arrives and for as long as either lives; and what is left of it later.
     pub(super) fn of(body: Body, room: &Room) -> (Body, Self) {
-        let rest = Self(Arc::new(Mutex::new(Left { body, taken: room.taken(), ended: false })));
+        let rest = Self(Arc::new(Mutex::new(Left { body, taken: Arc::new(room.taken()), ended: false })));
         (Body::new(rest.clone()), rest)
+    }
+
+    /// What it takes of its room, also what it has yet to take.
+    pub(super) fn taken(&self) -> Held {
+        self.left().taken.clone()
     }
 
     /// Whether it was read to its end, as far as is known.
@@ -97,7 +104,7 @@ impl Rest {
 
     /// Reads what is left, for a moment, and throws it away.
     pub(super) async fn drain(mut self) {
-        self.left().taken = Taken::nothing(); // nobody keeps anything
+        self.left().taken = Arc::new(Taken::nothing()); // nobody keeps anything of that
         let end = async { while let Some(Ok(_)) = self.frame().await {} };
         let _ = tokio::time::timeout(LINGER, end).await;
     }

@@ -23,7 +23,7 @@ use super::gate::Gate;
 use super::origin;
 use super::problem::{FAULT_HEADER, Fault, Problem};
 use super::room::Room;
-use crate::config;
+use crate::{config, tasks};
 
 /// The routes with what stands in front of them. Cheap to clone.
 #[derive(Clone)]
@@ -93,7 +93,8 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Front {
             if request.body().size_hint().upper() == Some(0) {
                 return front.routed(request).await;
             }
-            parted_after_refusal(front, request).await
+            let bodies = front.bodies.clone();
+            parted_after_refusal(&bodies, request, |request| front.routed(request)).await
         })
     }
 }
@@ -102,15 +103,23 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Front {
 /// that is not told sends its next request on a connection that is gone. What it is still sending is taken for a
 /// moment, or it would not read the refusal. Whoever was heard out keeps the connection: a client that a full queue
 /// turns away comes again, and a new connection each time would be one more burden.
-async fn parted_after_refusal(front: Front, request: Request) -> Result<Response, Infallible> {
+async fn parted_after_refusal<F>(
+    bodies: &Room,
+    request: Request,
+    answer: impl FnOnce(Request) -> F,
+) -> Result<Response, Infallible>
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
     // A client that waits to be told to go on must not be told so by the reading of what nobody wants.
     let waits = request.headers().contains_key(EXPECT);
     let (request, rest) = {
         let (head, body) = request.into_parts();
-        let (body, rest) = Rest::of(body, &front.bodies);
+        let (body, rest) = Rest::of(body, bodies);
         (Request::from_parts(head, body), rest)
     };
-    let mut response = front.routed(request).await?;
+    // What is seen through when the client has gone away has its body still.
+    let mut response = tasks::holding(rest.taken(), answer(request)).await?;
     let refused = response.headers().get(FAULT_HEADER).is_some_and(|fault| fault == Fault::Caller.as_str());
     if refused && !rest.was_read() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -119,4 +128,46 @@ async fn parted_after_refusal(front: Front, request: Request) -> Result<Response
         }
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
+    use super::super::body;
+    use super::*;
+    use crate::tasks::Tasks;
+
+    const LARGE: usize = 64 * 1_024;
+
+    fn large() -> Request {
+        Request::new(Body::from(vec![0; LARGE]))
+    }
+
+    async fn read(request: Request) -> Result<Response, Infallible> {
+        let read = body::read(request.into_body(), LARGE, "module").await;
+        Ok(read.map_or_else(IntoResponse::into_response, |_| StatusCode::OK.into_response()))
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_room_until_what_is_done_with_it_has_ended_also_when_its_client_has_gone() {
+        let (room, tasks) = (Room::new(LARGE), Tasks::default());
+        let (end, ended) = oneshot::channel::<()>();
+        let deployed = async |request: Request| {
+            let module = body::read(request.into_body(), LARGE, "module").await.unwrap();
+            let compiled = async move { ended.await.map(|()| module.len()) };
+            tasks.see_through("deploy", compiled).await;
+            Ok(StatusCode::CREATED.into_response())
+        };
+        let mut call = Box::pin(parted_after_refusal(&room, large(), deployed));
+        assert!(futures::poll!(&mut call).is_pending());
+        drop(call);
+        let status = async || parted_after_refusal(&room, large(), read).await.unwrap().status();
+        assert_eq!(status().await, StatusCode::TOO_MANY_REQUESTS);
+        end.send(()).unwrap();
+        assert!(tasks.ended(Duration::from_secs(10)).await);
+        assert_eq!(status().await, StatusCode::OK);
+    }
 }

@@ -22,12 +22,12 @@ struct All {
 #[error("bodies of requests take all of the {0} bytes that there are for them: come again")]
 pub(super) struct NoRoom(usize);
 
-/// What a body has taken of a room: it is given back with this.
+/// What a body has taken of a room: it is given back with this. Only its body takes more.
 pub(super) struct Taken {
     room: Option<Room>,
-    arrived: usize,
+    arrived: AtomicUsize,
     /// How much of that is taken.
-    held: usize,
+    held: AtomicUsize,
 }
 
 impl Room {
@@ -37,27 +37,31 @@ impl Room {
 
     /// Nothing yet.
     pub(super) fn taken(&self) -> Taken {
-        Taken { room: Some(self.clone()), arrived: 0, held: 0 }
+        Taken::of(Some(self.clone()))
     }
 }
 
 impl Taken {
     /// Of no room, so there is always enough.
     pub(super) const fn nothing() -> Self {
-        Self { room: None, arrived: 0, held: 0 }
+        Self::of(None)
+    }
+
+    const fn of(room: Option<Room>) -> Self {
+        Self { room, arrived: AtomicUsize::new(0), held: AtomicUsize::new(0) }
     }
 
     /// Takes room for bytes that have arrived, if there is as much.
-    pub(super) fn more(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        self.arrived += bytes;
-        let (Some(Room(all)), true) = (&self.room, self.arrived > SMALL) else { return Ok(()) };
-        let wanted = self.arrived - self.held;
+    pub(super) fn more(&self, bytes: usize) -> Result<(), NoRoom> {
+        let arrived = self.arrived.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let (Some(Room(all)), true) = (&self.room, arrived > SMALL) else { return Ok(()) };
+        let wanted = arrived - self.held.load(Ordering::Relaxed);
         // Counted first, so that of two who want the last of it not both get it.
         if all.taken.fetch_add(wanted, Ordering::Relaxed) + wanted > all.bytes {
             all.taken.fetch_sub(wanted, Ordering::Relaxed);
             return Err(NoRoom(all.bytes));
         }
-        self.held = self.arrived;
+        self.held.store(arrived, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -65,7 +69,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if let Some(Room(all)) = &self.room {
-            all.taken.fetch_sub(self.held, Ordering::Relaxed);
+            all.taken.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
         }
     }
 }
@@ -77,7 +81,7 @@ mod tests {
     #[test]
     fn small_bodies_need_no_room_and_others_give_it_back() {
         let room = Room::new(2 * SMALL);
-        let (mut large, mut other, mut small) = (room.taken(), room.taken(), room.taken());
+        let (large, other, small) = (room.taken(), room.taken(), room.taken());
         large.more(SMALL).unwrap();
         large.more(SMALL).unwrap();
         assert!(other.more(SMALL + 1).is_err());

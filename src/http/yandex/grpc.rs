@@ -23,7 +23,7 @@ use crate::http::listener::{Ending, Protocol, Serves};
 use crate::http::room::Room;
 use crate::model::bounds;
 use crate::runtime::Runtime;
-use crate::tasks::{OnExit, Tasks};
+use crate::tasks::{OnExit, Tasks, holding};
 
 /// Calls of one connection that are under way at once.
 const MAX_CALLS: u32 = 64;
@@ -57,10 +57,11 @@ impl Grpc {
             Err(status) => return status.into_http(),
         };
         let (head, body) = request.into_parts();
-        // Whatever a message is made into takes its room until the call is answered.
-        let (body, _taken) = Rest::of(axum::body::Body::new(body), &self.bodies);
+        // Whatever a message is made into takes its room until the call is answered and what it began has ended.
+        let (body, rest) = Rest::of(axum::body::Body::new(body), &self.bodies);
         let body = Body::new(body.map_err(unread));
-        self.services.call(Request::from_parts(head, body), Asked::new(caller, host)).await
+        let answered = self.services.call(Request::from_parts(head, body), Asked::new(caller, host));
+        holding(rest.taken(), answered).await
     }
 
     /// Who calls, by the metadata.

@@ -26,8 +26,8 @@ pub const MAX_HEAD_BYTES: usize = 64 * 1_024;
 pub const READ_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes a second, on average, that a body arrives with which takes longer than that.
 pub const MIN_BODY_RATE: usize = 16 * 1_024;
-/// Bytes of all bodies of requests that are in memory at once, over HTTP and gRPC, each until its request is answered. Code
-/// that is sent as text is there besides as the bytes that it stands for, twice for a moment.
+/// Bytes of all bodies of requests that are in memory at once, over HTTP and gRPC, each until its request is answered and what
+/// it began has ended. Code that is sent as text is there besides as the bytes that it stands for, twice for a moment.
 pub const MAX_BODIES_BYTES: usize = 512 * 1_024 * 1_024;
 /// Time for which what is written to a connection may find no room, as its other end reads nothing. The system has some
 /// hundreds of KiB in between, of which a slow reader makes room for a part at once: so it is not short.
