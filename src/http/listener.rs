@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -48,6 +49,8 @@ impl Listener {
     pub async fn bind(address: SocketAddr, certificate: Option<Arc<Certificate>>) -> Result<Self, NotBound> {
         let not_bound = |cause| NotBound { address, cause };
         let socket = TcpListener::bind(address).await.map_err(not_bound)?;
+        // Its connections have it from here.
+        SockRef::from(&socket).set_tcp_notsent_lowat(bounds::MAX_UNSENT_BYTES).map_err(not_bound)?;
         let address = socket.local_addr().map_err(not_bound)?;
         Ok(Self { socket, address, certificate })
     }
@@ -189,5 +192,41 @@ impl Serves for Front {
         if let Err(error) = ending.seen(served, http1::Connection::graceful_shutdown).await {
             tracing::debug!(%error, "a connection ended early");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// What is promised to those who read slowly.
+    const BYTES_A_SECOND: usize = 4 * 1_024;
+    /// Long enough for the system to have done what it does by itself.
+    const SETTLED: Duration = Duration::from_millis(300);
+
+    async fn is_writable(stream: &TcpStream, within: Duration) -> bool {
+        timeout(within, stream.writable()).await.is_ok_and(|ready| ready.is_ok())
+    }
+
+    #[tokio::test]
+    async fn whoever_reads_a_little_at_a_time_makes_room_for_more_in_time() {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+        let mut reader = TcpStream::connect(listener.address()).await.unwrap();
+        let (writer, _) = listener.socket.accept().await.unwrap();
+        let answer = vec![0; 1_024 * 1_024];
+        while is_writable(&writer, SETTLED).await {
+            match writer.try_write(&answer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => (),
+                written => drop(written.unwrap()),
+            }
+        }
+        let least = BYTES_A_SECOND * usize::try_from(bounds::WRITE_TIMEOUT.as_secs()).unwrap();
+        reader.read_exact(&mut vec![0; least]).await.unwrap();
+        assert!(is_writable(&writer, 10 * SETTLED).await, "{least} bytes were read, and nothing more is taken");
     }
 }

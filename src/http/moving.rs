@@ -1,5 +1,6 @@
 //! A stream whose other end has to take what is written. A write that waits for longer than it may fails, and with it the
-//! connection: whoever asks and never reads keeps neither. Nothing that is only read, or only quiet, is concerned.
+//! connection: whoever asks and never reads keeps neither. Nothing that is only read, or only quiet, is concerned. How little
+//! a slow reader may take follows from how much the system holds of what is written (`bounds::MAX_UNSENT_BYTES`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -29,9 +29,13 @@ pub const MIN_BODY_RATE: usize = 16 * 1_024;
 /// Bytes of all bodies of requests that are in memory at once, over HTTP and gRPC, each until its request is answered and what
 /// it began has ended. Code that is sent as text is there besides as the bytes that it stands for, twice for a moment.
 pub const MAX_BODIES_BYTES: usize = 512 * 1_024 * 1_024;
-/// Time for which what is written to a connection may find no room, as its other end reads nothing. The system has some
-/// hundreds of KiB in between, of which a slow reader makes room for a part at once: so it is not short.
+/// Time for which what is written to a connection may find no room, as its other end reads nothing. A slow reader makes room
+/// for a part of what the system has in between at once: so it is not short.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes that the system takes of what is written to a connection before it sends them. Left alone it takes up to 4 MiB and
+/// asks for more when a third of that is gone, for which whoever reads slowly needs longer than that time. So 4 KiB a second
+/// make room in time; up to 9 KiB where the reader's own system holds megabytes for it.
+pub const MAX_UNSENT_BYTES: u32 = 128 * 1_024;
 
 const MIB: u64 = 1_024 * 1_024;
 const GIB: u64 = 1_024 * MIB;
