@@ -40,7 +40,7 @@ impl Access {
     pub async fn remove(&self, namespace: Namespace, name: AccountName) -> Result<(), AccessError> {
         self.change(move |parts| async move {
             let account = parts.read(|state| existing(state, &namespace, &name))?;
-            parts.check_admin_left(&account, |_| false)?;
+            parts.check_admin_left(|kept| kept.account != account.id)?;
             let (key, _) = account.document();
             let mut group = vec![Change::RemoveDocument(key)];
             let held = |state: &State| -> Vec<_> {
@@ -86,10 +86,12 @@ impl Access {
         self.change(move |parts| async move {
             let mut account = (*parts.read(|state| existing(state, &namespace, &name))?).clone();
             let before = account.bindings.len();
-            parts.check_admin_left(&account, |own| *own != binding)?;
             account.bindings.retain(|own| *own != binding);
             if account.bindings.len() == before {
                 return Err(AccessError::NotGranted { role: binding.role, on: binding.on });
+            }
+            if !account.is_admin_of_all() {
+                parts.check_admin_left(|kept| kept.account != account.id)?;
             }
             parts.keep(account).await
         })
@@ -147,18 +149,20 @@ impl Access {
             if !parts.read(is_its_own) {
                 return Err(AccessError::CredentialUnknown(id.chars().take(100).collect()));
             }
+            parts.check_admin_left(|kept| kept.id != id)?;
             let group = vec![Change::RemoveDocument(credential::document_key(&id))];
             parts.commit(group, |state| state.let_go(&id)).await
         })
         .await
     }
 
-    /// Whether there is an account that may do everything.
+    /// Whether there is an account that may do everything, and that can show that it is who it is.
     pub fn has_admin(&self) -> bool {
-        self.read(|state| state.all().any(|account| account.is_admin_of_all()))
+        let now = self.parts.clock.now();
+        self.read(|state| state.has_admin(now, |_| true))
     }
 
-    /// Makes an account that may do everything, and a token of it. `leave` brings the token to where its operator finds it,
+    /// Makes an account that may do everything, if there is none of its name, and a token of it. `leave` brings the token to where its operator finds it,
     /// before there is an admin: one whose token nobody has would shut everybody out.
     pub async fn first_admin<E: From<AccessError>>(&self, leave: impl FnOnce(&str) -> Result<(), E>) -> Result<(), E> {
         let made = credential::new_token().map_err(AccessError::from)?;
@@ -257,16 +261,12 @@ impl Parts {
         Ok(Made { credential: shown(&held), secret })
     }
 
-    /// Refuses to leave the runtime without an account that may do everything, where there is one. `kept` says which of the
-    /// account's roles it would still have.
-    fn check_admin_left(&self, account: &Account, kept: impl Fn(&Binding) -> bool) -> Result<(), AccessError> {
-        let others = |state: &State| state.all().any(|other| other.id != account.id && other.is_admin_of_all());
-        let after =
-            Account { bindings: account.bindings.iter().filter(|it| kept(it)).cloned().collect(), ..account.clone() };
-        if account.is_admin_of_all() && !after.is_admin_of_all() && !self.read(others) {
-            return Err(AccessError::LastAdmin);
-        }
-        Ok(())
+    /// Refuses to leave the runtime without anybody who may do everything, where there is somebody. `counts` says which
+    /// credentials would still be an admin's if they are one's now.
+    fn check_admin_left(&self, counts: impl Fn(&Kept) -> bool) -> Result<(), AccessError> {
+        let now = self.clock.now();
+        let is_last = |state: &State| state.has_admin(now, |_| true) && !state.has_admin(now, counts);
+        if self.read(is_last) { Err(AccessError::LastAdmin) } else { Ok(()) }
     }
 
     async fn commit(&self, group: Vec<Change>, show: impl FnOnce(&mut State)) -> Result<(), AccessError> {

@@ -93,9 +93,10 @@ pub enum AccessError {
         /// On what.
         on: Scope,
     },
-    /// The last account that may do everything would no longer.
+    /// The last account that may do everything would no longer, or could no longer show that it is who it is.
     #[error(
-        "nobody could administer the runtime any more: give another account the role `admin` on `everything` first"
+        "nobody could administer the runtime any more: first give another account the role `admin` on `everything` and make \
+         a token of it, or make another token of this one"
     )]
     LastAdmin,
     /// A credential is to be good for longer than any may.

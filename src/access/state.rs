@@ -184,6 +184,15 @@ impl State {
         self.credentials.get(id)
     }
 
+    /// Whether somebody who may do everything can show that it is who it is, by a credential that `counts` and is good now.
+    pub(super) fn has_admin(&self, now: Timestamp, counts: impl Fn(&Kept) -> bool) -> bool {
+        self.credentials.values().any(|held| {
+            counts(&held.kept)
+                && in_time(held, now).is_ok()
+                && self.account(held.kept.account).is_some_and(|account| account.is_admin_of_all())
+        })
+    }
+
     pub(super) fn has_everyone(&self) -> bool {
         self.all().any(|account| account.name.as_str() == EVERYONE && !account.bindings.is_empty())
     }

@@ -198,9 +198,33 @@ async fn the_first_admin_is_made_once_and_the_last_cannot_be_locked_out() {
     assert!(matches!(refused, AccessError::LastAdmin), "{refused}");
     world.access.create(shop(), account("second")).await.unwrap();
     world.access.grant(shop(), account("second"), everything).await.unwrap();
+    let refused = world.access.remove(default.clone(), admin.clone()).await.unwrap_err();
+    assert!(matches!(refused, AccessError::LastAdmin), "the second can show nothing: {refused}");
+    world.access.create_key(shop(), account("second"), None).await.unwrap();
     world.access.remove(default, admin).await.unwrap();
     let denied = world.access.permits(&who, Permission::RuntimeEdit, &Scope::Everything).unwrap_err();
     assert!(!denied.exists);
+}
+
+#[tokio::test]
+async fn the_last_credential_of_the_last_admin_stays_and_one_that_expires_is_followed_by_another() {
+    let world = World::new().await;
+    world.first_admin().await;
+    let (default, admin) = (Namespace::default(), account(FIRST_ADMIN));
+    let everything = Binding::new(Role::Admin, Scope::Everything).unwrap();
+    world.access.grant(default.clone(), account(EVERYONE), everything).await.unwrap();
+    let refused = world.access.remove(default.clone(), admin.clone()).await.unwrap_err();
+    assert!(matches!(refused, AccessError::LastAdmin), "everyone shows nothing: {refused}");
+    let first = world.access.tokens(&default, &admin).unwrap()[0].id.clone();
+    let refused = world.access.revoke_credential(default.clone(), admin.clone(), first.clone()).await.unwrap_err();
+    assert!(matches!(refused, AccessError::LastAdmin), "{refused}");
+    let hour = Duration::from_secs(3_600);
+    world.access.create_token(default.clone(), admin.clone(), Some(hour)).await.unwrap();
+    world.access.revoke_credential(default, admin, first).await.unwrap();
+    let later = Clock::starting_at(world.clock.now() + 2 * hour);
+    let later = World::with_key(world.store.clone(), later, KeySource::Fleeting).await;
+    let token = later.first_admin().await;
+    assert!(later.access.has_admin() && later.access.bearer(&token).is_ok());
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeErro
     };
     let left = |token: &str| leave(&path, token).map_err(|cause| ServeError::AdminToken { path: path.clone(), cause });
     runtime.access().first_admin(left).await?;
-    tracing::info!(path = %path.display(), "made the account `default/admin`; its token is in this file");
+    tracing::info!(path = %path.display(), "nobody could do everything: a token of the account `default/admin` is in this file");
     Ok(())
 }
 
