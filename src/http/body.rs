@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::problem::Problem;
 use super::room::{NoRoom, Room, Taken};
@@ -30,19 +30,16 @@ pub(super) async fn read(body: Body, limit: usize, what: &str) -> Result<Bytes, 
     if http_body::Body::size_hint(&body).lower() > limit as u64 {
         return Err(too_large());
     }
-    let mut body = body;
+    let mut body = Paced::new(body);
     let (mut only, mut whole) = (Bytes::new(), BytesMut::new());
-    let begun = Instant::now();
     loop {
-        let arrived = only.len() + whole.len();
-        let piece = timeout_at(next_by(begun, arrived), body.frame()).await.map_err(|_| late(what, arrived))?;
-        let data = match piece {
+        let data = match body.frame().await {
             None if whole.is_empty() => return Ok(only), // as nearly all: nothing is copied
             None => return Ok(whole.freeze()),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(), // trailers say nothing here
             Some(Err(error)) => return Err(broken(what, &error)),
         };
-        if arrived + data.len() > limit {
+        if only.len() + whole.len() + data.len() > limit {
             return Err(too_large());
         }
         if only.is_empty() && whole.is_empty() {
@@ -60,10 +57,67 @@ fn next_by(begun: Instant, arrived: usize) -> Instant {
     (Instant::now() + bounds::READ_TIMEOUT).min(begun + bounds::READ_TIMEOUT + earned)
 }
 
-/// Why a body could not be read, if that is for want of room.
-pub(super) fn no_room(error: &axum::Error) -> Option<String> {
+/// Why a body could not be read, if that is an error of this kind.
+pub(super) fn cause<E: std::error::Error + 'static>(error: &axum::Error) -> Option<String> {
     let mut causes = successors(error.source(), |error| (*error).source());
-    causes.find(|cause| cause.is::<NoRoom>()).map(ToString::to_string)
+    causes.find(|cause| cause.is::<E>()).map(ToString::to_string)
+}
+
+/// A body whose sender keeps up: it ends with [`Late`] when it pauses for too long, or arrives too slowly.
+pub(super) struct Paced {
+    body: Body,
+    begun: Instant,
+    arrived: usize,
+    /// When the piece that is waited for must be there.
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+/// A body arrives too slowly.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "arrives too slowly, {0} bytes so far: it may pause for {pause} s, and take {pause} s and one more for each {rate} bytes",
+    pause = bounds::READ_TIMEOUT.as_secs(),
+    rate = bounds::MIN_BODY_RATE
+)]
+pub(super) struct Late(usize);
+
+impl Paced {
+    /// Its time begins now.
+    pub(super) fn new(body: Body) -> Self {
+        Self { body, begun: Instant::now(), arrived: 0, end: None }
+    }
+}
+
+impl http_body::Body for Paced {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.arrived += data_bytes(frame.as_ref());
+            self.end = None;
+            return Poll::Ready(frame);
+        }
+        let (begun, arrived) = (self.begun, self.arrived);
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep_until(next_by(begun, arrived))));
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(Some(Err(axum::Error::new(Late(arrived)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn data_bytes(frame: Option<&Result<Frame<Bytes>, axum::Error>>) -> usize {
+    frame.and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len)
 }
 
 /// A body that can still be read to its end when whoever was to read it has not.
@@ -125,8 +179,7 @@ impl http_body::Body for Rest {
         let mut left = self.left();
         let frame = ready!(Pin::new(&mut left.body).poll_frame(context));
         left.ended |= frame.is_none();
-        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        match left.taken.more(bytes) {
+        match left.taken.more(data_bytes(frame.as_ref())) {
             Ok(()) => Poll::Ready(frame),
             Err(no_room) => Poll::Ready(Some(Err(axum::Error::new(no_room)))),
         }
@@ -141,19 +194,13 @@ impl http_body::Body for Rest {
     }
 }
 
-fn late(what: &str, arrived: usize) -> Problem {
-    let (seconds, rate) = (bounds::READ_TIMEOUT.as_secs(), bounds::MIN_BODY_RATE);
-    let detail = format!(
-        "the {what} arrives too slowly, {arrived} bytes so far: it may pause for {seconds} s, and take {seconds} s and one \
-         more for each {rate} bytes"
-    );
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
-}
-
 fn broken(what: &str, error: &axum::Error) -> Problem {
-    if let Some(no_room) = no_room(error) {
+    if let Some(no_room) = cause::<NoRoom>(error) {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", no_room);
         return problem.retry_after(Some(Duration::from_secs(1)));
+    }
+    if let Some(late) = cause::<Late>(error) {
+        return Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", format!("the {what} {late}"));
     }
     Problem::new(StatusCode::BAD_REQUEST, "body_broken", format!("the {what} did not arrive whole: {error}"))
 }

@@ -64,7 +64,7 @@ pub fn front(runtime: Runtime, serving: Serving, tasks: &Tasks) -> (Front, Grpc)
     let gate = gate::Gate::new(runtime.clone());
     let services = yandex::Services::new(runtime.clone(), serving.places);
     let bodies = Room::new(bounds::MAX_BODIES_BYTES);
-    let grpc = Grpc::new(runtime.clone(), services.clone(), bodies.clone(), tasks.clone());
+    let grpc = Grpc::new(runtime.clone(), services.clone(), &bodies, tasks.clone());
     let elsewhere = move |runtime: State<Runtime>, request: Request| elsewhere(services.clone(), runtime, request);
     let bench = if serving.bench_endpoints { native::bench::routes() } else { Router::new() };
     let routes = native::routes()

@@ -4,13 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of a body that needs none: as many connections as there may be have room for that much each, and most requests
-/// cost no look at what the others take.
+/// Bytes of a body that needs none, on a connection with one request at a time: as many connections as there may be have
+/// room for that much each, and most requests cost no look at what the others take.
 const SMALL: usize = 16 * 1_024;
 
 /// Room for so many bytes. All clones are the same.
 #[derive(Clone)]
-pub(super) struct Room(Arc<All>);
+pub(super) struct Room {
+    all: Arc<All>,
+    /// Bytes of a body that needs none.
+    small: usize,
+}
 
 struct All {
     bytes: usize,
@@ -32,7 +36,12 @@ pub(super) struct Taken {
 
 impl Room {
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(All { bytes, taken: AtomicUsize::new(0) }))
+        Self { all: Arc::new(All { bytes, taken: AtomicUsize::new(0) }), small: SMALL }
+    }
+
+    /// The same room for connections that have up to `calls` requests at a time: what needs none is divided among those.
+    pub(super) fn among(&self, calls: usize) -> Self {
+        Self { all: self.all.clone(), small: self.small / calls }
     }
 
     /// Nothing yet.
@@ -54,7 +63,10 @@ impl Taken {
     /// Takes room for bytes that have arrived, if there is as much.
     pub(super) fn more(&self, bytes: usize) -> Result<(), NoRoom> {
         let arrived = self.arrived.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let (Some(Room(all)), true) = (&self.room, arrived > SMALL) else { return Ok(()) };
+        let Some(Room { all, small }) = &self.room else { return Ok(()) };
+        if arrived <= *small {
+            return Ok(());
+        }
         let wanted = arrived - self.held.load(Ordering::Relaxed);
         // Counted first, so that of two who want the last of it not both get it.
         if all.taken.fetch_add(wanted, Ordering::Relaxed) + wanted > all.bytes {
@@ -68,7 +80,7 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(Room(all)) = &self.room {
+        if let Some(Room { all, .. }) = &self.room {
             all.taken.fetch_sub(*self.held.get_mut(), Ordering::Relaxed);
         }
     }
@@ -91,5 +103,14 @@ mod tests {
         assert!(other.more(0).is_ok());
         drop((other, small));
         room.taken().more(2 * SMALL).unwrap();
+    }
+
+    #[test]
+    fn the_calls_of_a_connection_together_have_no_more_without_room_than_a_request_alone() {
+        let room = Room::new(0);
+        room.taken().more(SMALL).unwrap();
+        let of_calls = room.among(64);
+        of_calls.taken().more(SMALL / 64).unwrap();
+        assert!(of_calls.taken().more(SMALL / 64 + 1).is_err());
     }
 }

@@ -18,9 +18,9 @@ use tonic::body::Body;
 use super::asked::Asked;
 use super::services::Services;
 use crate::access::Caller;
-use crate::http::body::{Rest, no_room};
+use crate::http::body::{Late, Paced, Rest, cause};
 use crate::http::listener::{Ending, Protocol, Serves};
-use crate::http::room::Room;
+use crate::http::room::{NoRoom, Room};
 use crate::model::bounds;
 use crate::runtime::Runtime;
 use crate::tasks::{OnExit, Tasks, holding};
@@ -45,8 +45,8 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    pub(in crate::http) const fn new(runtime: Runtime, services: Services, bodies: Room, tasks: Tasks) -> Self {
-        Self { runtime, services, bodies, tasks }
+    pub(in crate::http) fn new(runtime: Runtime, services: Services, bodies: &Room, tasks: Tasks) -> Self {
+        Self { runtime, services, bodies: bodies.among(MAX_CALLS as usize), tasks }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
@@ -59,7 +59,7 @@ impl Grpc {
         let (head, body) = request.into_parts();
         // Whatever a message is made into takes its room until the call is answered and what it began has ended.
         let (body, rest) = Rest::of(axum::body::Body::new(body), &self.bodies);
-        let body = Body::new(body.map_err(unread));
+        let body = Body::new(Paced::new(body).map_err(unread));
         let answered = self.services.call(Request::from_parts(head, body), Asked::new(caller, host));
         holding(rest.taken(), answered).await
     }
@@ -85,10 +85,13 @@ impl Grpc {
 
 /// Why a message did not arrive, as whoever decodes it tells its sender.
 fn unread(error: axum::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match no_room(&error) {
-        Some(no_room) => Status::resource_exhausted(no_room).into(),
-        None => error.into_inner(),
+    if let Some(no_room) = cause::<NoRoom>(&error) {
+        return Status::resource_exhausted(no_room).into();
     }
+    if let Some(late) = cause::<Late>(&error) {
+        return Status::deadline_exceeded(format!("the message {late}")).into();
+    }
+    error.into_inner()
 }
 
 impl hyper::service::Service<Request<Incoming>> for Grpc {
