@@ -3,6 +3,7 @@
 
 mod limit;
 mod slots;
+mod waiting;
 
 use std::sync::Arc;
 

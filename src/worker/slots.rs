@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::limit::{Limit, Permit};
+use super::waiting::Waiting;
 use crate::model::bounds;
 use crate::model::function::Version;
 use crate::model::names::{FunctionId, VersionNumber};
@@ -24,7 +25,7 @@ struct SlotParts {
     all: Arc<Limit>,
     functions: Mutex<HashMap<FunctionId, Arc<Limit>>>,
     versions: Mutex<HashMap<(FunctionId, VersionNumber), Arc<Limit>>>,
-    waiting: Semaphore,
+    waiting: Mutex<Waiting>,
     refused: Mutex<Refused>,
     /// Somebody looked for any slot at all in vain.
     wanted: AtomicBool,
@@ -76,7 +77,7 @@ impl Slots {
             all: Limit::new(concurrency as usize),
             functions: Mutex::default(),
             versions: Mutex::default(),
-            waiting: Semaphore::new(bounds::MAX_WAITING_FOR_SLOT),
+            waiting: Mutex::default(),
             refused: Mutex::default(),
             wanted: AtomicBool::new(false),
             freed,
@@ -146,9 +147,7 @@ impl Slots {
         if let Ok(slot) = self.try_take(function, Some(version)) {
             return Some(slot); // nobody is passed by: what is freed goes to those who wait
         }
-        let _waiting = self.parts.waiting.try_acquire().ok()?;
-        let of = Freed { function, version: Some(version.number) };
-        let _waiter = Waiter { of, parts: &self.parts };
+        let _waiter = self.parts.waiter(Freed { function, version: Some(version.number) })?;
         let acquired = async {
             let mut slot = Slot::empty(&self.parts);
             if let Some((limit, of)) = self.limit_of(function, version) {
@@ -194,6 +193,11 @@ impl Slots {
 }
 
 impl SlotParts {
+    /// Somebody who waits from now on, if there is a place for it.
+    fn waiter(&self, of: Freed) -> Option<Waiter<'_>> {
+        lock(&self.waiting).enter(of.function).then(|| Waiter { of, parts: self })
+    }
+
     /// Takes note that a slot was looked for in vain.
     fn note(&self, of: Option<Freed>) {
         match of {
@@ -232,6 +236,7 @@ struct Waiter<'a> {
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        lock(&self.parts.waiting).leave(self.of.function);
         self.parts.tell([Some(self.of), Some(Freed { version: None, ..self.of }), None]);
     }
 }

@@ -108,6 +108,20 @@ async fn however_many_wait_for_one_version_a_caller_of_another_gets_a_free_slot(
     assert!(slots.take(function(2), &free).await.is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn however_many_wait_for_one_function_a_caller_of_another_waits_too() {
+    let slots = Slots::new(1, Arc::default());
+    let held = slots.try_take(function(1), None).ok().unwrap();
+    let caller = version(None);
+    let crowd = (0..=bounds::MAX_WAITING_FOR_SLOT).map(|_| slots.take(function(1), &caller));
+    let mut crowd = Box::pin(futures::future::join_all(crowd));
+    assert!(futures::poll!(&mut crowd).is_pending());
+    let mut other = std::pin::pin!(slots.take(function(2), &caller));
+    assert!(futures::poll!(&mut other).is_pending());
+    drop((crowd, held));
+    assert!(other.await.is_some());
+}
+
 #[tokio::test]
 async fn who_was_refused_for_somebody_who_waited_and_went_away_is_told() {
     let slots = Slots::new(9, Arc::default());

@@ -142,8 +142,9 @@ pub const KEPT_BYTES: RangeInclusive<u64> = 0..=1_024 * 1_024 * GIB;
 pub const MAX_WAIT: Duration = Duration::from_secs(600);
 /// Invocations whose settling callers wait for.
 pub const MAX_WAITERS: usize = 10_000;
-/// Synchronous callers that may wait for a free slot, and how long.
-pub const MAX_WAITING_FOR_SLOT: usize = 1_024;
+/// Synchronous callers that may wait for a free slot. Of one function no more may wait than there are places left: alone it
+/// has half of them, and however many wait of others, a caller of another finds one.
+pub const MAX_WAITING_FOR_SLOT: usize = 2_048;
 /// After this a synchronous caller is told to come again.
 pub const MAX_SLOT_WAIT: Duration = Duration::from_secs(5);
 /// Entries of one page of a list.
