@@ -14,21 +14,22 @@ mod manifest;
 mod reference;
 mod wire;
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use oci_client::manifest::OciManifest;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 pub use reference::{ImageReference, InvalidReference, SCHEME};
 
 use crate::config::Authentication;
 use crate::model::bounds;
-use crate::model::names::Digest;
+use crate::model::names::{Digest, Namespace};
 use crate::model::secret::SecretValue;
 use crate::outbound::{Allowed, InvalidAllowed};
 use crate::tls::UnusableAuthority;
@@ -39,6 +40,10 @@ use wire::{Session, Ways};
 const PULL: Duration = Duration::from_secs(120);
 /// Pulls at once: each holds a module in memory, and its archive.
 const MAX_PULLS: usize = 4;
+/// Those of one namespace: a registry that drips holds nobody else up.
+const MAX_PULLS_OF_NAMESPACE: usize = 2;
+/// How long one waits for others to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest manifest: what the specification asks registries to take.
 const MAX_MANIFEST_BYTES: usize = 4 * 1_024 * 1_024;
 
@@ -50,7 +55,14 @@ pub struct Images {
 
 struct Parts {
     ways: Ways,
-    pulls: Semaphore,
+    places: Places,
+}
+
+/// Places to pull in. Whoever finds none free waits for one, behind those who have waited for longer.
+struct Places {
+    all: Arc<Semaphore>,
+    /// Of the namespaces that somebody pulls for.
+    namespaces: Mutex<HashMap<Namespace, Arc<Semaphore>>>,
 }
 
 /// Who asks a registry.
@@ -147,17 +159,19 @@ impl Images {
         authority: Option<&Path>,
     ) -> Result<Self, UnusableImages> {
         let ways = Ways::new(&Allowed::of(private)?, private, authentication, authority)?;
-        Ok(Self { parts: Arc::new(Parts { ways, pulls: Semaphore::new(MAX_PULLS) }) })
+        Ok(Self { parts: Arc::new(Parts { ways, places: Places::new() }) })
     }
 
-    /// Pulls a module.
-    pub async fn pull(&self, reference: &ImageReference, login: Option<&Login>) -> Result<Image, PullError> {
-        let busy = |why: String| PullError::Busy(why);
-        let _permit = self.parts.pulls.try_acquire().map_err(|_| {
-            busy(format!("{MAX_PULLS} images are being pulled, which is the limit: try again in a moment"))
-        })?;
+    /// Pulls a module for a namespace.
+    pub async fn pull(
+        &self,
+        namespace: &Namespace,
+        reference: &ImageReference,
+        login: Option<&Login>,
+    ) -> Result<Image, PullError> {
+        let _place = self.parts.places.take(namespace).await?;
         let pulled = timeout(PULL, self.pulled(reference, login)).await;
-        pulled.unwrap_or_else(|_elapsed| Err(busy(format!("`{reference}` was not pulled within {PULL:?}"))))
+        pulled.unwrap_or_else(|_elapsed| Err(PullError::Busy(format!("`{reference}` was not pulled within {PULL:?}"))))
     }
 
     async fn pulled(&self, reference: &ImageReference, login: Option<&Login>) -> Result<Image, PullError> {
@@ -192,6 +206,31 @@ impl Images {
             return Err(PullError::Digest { reference: reference.to_string(), what, wanted, found });
         }
         Ok(content)
+    }
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(MAX_PULLS)), namespaces: Mutex::default() }
+    }
+
+    /// A place for a namespace, which is given back with what is returned.
+    async fn take(&self, namespace: &Namespace) -> Result<[Option<OwnedSemaphorePermit>; 2], PullError> {
+        let own = self.of(namespace);
+        let taken = async { [own.acquire_owned().await.ok(), self.all.clone().acquire_owned().await.ok()] };
+        timeout(PATIENCE, taken).await.map_err(|_elapsed| {
+            PullError::Busy(format!(
+                "too many images are being pulled, {MAX_PULLS} may be at once and {MAX_PULLS_OF_NAMESPACE} of the namespace \
+                 `{namespace}`: try again in a moment"
+            ))
+        })
+    }
+
+    fn of(&self, namespace: &Namespace) -> Arc<Semaphore> {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.retain(|_, places| Arc::strong_count(places) > 1); // those that somebody pulls or waits for
+        let places = namespaces.entry(namespace.clone());
+        places.or_insert_with(|| Arc::new(Semaphore::new(MAX_PULLS_OF_NAMESPACE))).clone()
     }
 }
 
@@ -232,4 +271,29 @@ fn unusable(reference: &ImageReference, why: String) -> PullError {
 async fn digest_of(content: Bytes) -> Digest {
     let hash = move || Digest::from_bytes(Sha256::digest(&content).into());
     tokio::task::spawn_blocking(hash).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespace(name: &str) -> Namespace {
+        name.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pulls_of_a_namespace_leave_places_for_others_and_wait_for_each_other() {
+        let places = Places::new();
+        let slow = [places.take(&namespace("slow")).await.unwrap(), places.take(&namespace("slow")).await.unwrap()];
+        assert!(matches!(places.take(&namespace("slow")).await, Err(PullError::Busy(_))));
+        let other = places.take(&namespace("other")).await.unwrap();
+        let more = namespace("slow");
+        let mut waiting = std::pin::pin!(places.take(&more));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(slow);
+        assert!(waiting.await.is_ok());
+        drop(other);
+        assert_eq!(places.of(&namespace("third")).available_permits(), MAX_PULLS_OF_NAMESPACE);
+        assert_eq!(places.namespaces.lock().unwrap().len(), 1, "nothing is kept of who pulls nothing");
+    }
 }

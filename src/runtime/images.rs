@@ -83,7 +83,7 @@ impl Runtime {
                 Some(Login { user: user.clone(), password: password.ok_or_else(unknown)? })
             }
         };
-        Ok(self.parts.images.pull(&source.reference, login.as_ref()).await?)
+        Ok(self.parts.images.pull(namespace, &source.reference, login.as_ref()).await?)
     }
 
     /// Gets a module from wherever it is.
