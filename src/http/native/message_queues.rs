@@ -16,7 +16,7 @@ use super::query::{self, Path};
 use crate::access::Caller;
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::messaging::queues::{Asked, Receipt};
+use crate::messaging::queues::{Asked, QueueError, Receipt};
 use crate::model::access::{Permission, ResourceKind, Scope};
 use crate::model::bounds;
 use crate::model::message_queue::QueuePath;
@@ -128,7 +128,11 @@ pub(super) async fn put(
         runtime.message_queues().put(path.clone(), settings, tags).await?
     } else {
         // Who may make queues and not change them.
-        runtime.message_queues().create(path.clone(), move |own| *own = settings, tags).await?
+        let is_new = runtime.message_queues().create(path.clone(), move |own| *own = settings, tags.clone()).await?;
+        if !is_new && runtime.message_queues().describe(&path)?.tags != tags {
+            return Err(QueueError::Exists { path, differs: "tags" }.into());
+        }
+        is_new
     };
     Ok(answer::set(is_new, described(&runtime, &path).await?))
 }

@@ -35,7 +35,7 @@ fn queues() -> Vec<Operation> {
             .answers::<QueueOut>(201, "The queue is new")
             .answers::<QueueOut>(200, "The queue has these settings")
             .refuses(400, &["bad_name", "bad_range", "bad_redrive", "bad_tags", "wrong_kind_of_queue"])
-            .refuses(409, &["limit_exceeded"]),
+            .refuses(409, &["limit_exceeded", "queue_exists"]),
         delete(queue, "delete_message_queue", "Delete a message queue and what it holds")
             .takes(named())
             .answers_nothing("It is gone")

@@ -172,6 +172,7 @@ async fn clients_of_sqs_sign_with_a_key_and_may_what_its_account_may() {
     put(r#"{"visibility_s": 7}"#).await.is(201);
     put(r#"{"visibility_s": 7}"#).await.is(200);
     put("{}").await.problem(409, "queue_exists");
+    put(r#"{"visibility_s": 7, "tags": {"team": "mill"}}"#).await.problem(409, "queue_exists");
     denied(&sqs(&server, writer, "DeleteQueue", &of).await);
     let received = sqs(&server, reader, "ReceiveMessage", &of).await.is(200).json();
     assert_eq!(received["Messages"][0]["Body"], "hello");
