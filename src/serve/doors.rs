@@ -1,6 +1,7 @@
 //! Where a server is reached: over HTTP and over gRPC, both with TLS or neither. Bound before anything is opened, and open only
 //! once there is somebody behind them.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
@@ -57,7 +58,7 @@ impl Doors {
         let address = self.address();
         match (&config.public_url, config.public_hosts.first()) {
             (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(host)) => format!("{scheme}://{host}:{}", address.port()),
+            (None, Some(host)) => format!("{scheme}://{}:{}", in_url(host), address.port()),
             // At this machine, if nowhere else.
             (None, None) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
             (None, None) => format!("{scheme}://{address}"),
@@ -94,6 +95,11 @@ impl Doors {
         }
         Ok(())
     }
+}
+
+/// A host as it stands in a URL: an address of IPv6 in brackets, or its end would be taken for a port.
+fn in_url(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 /// Reads the certificate again whenever somebody says that there is a new one.
@@ -138,4 +144,15 @@ fn leave(path: &Path, token: &str) -> io::Result<()> {
     file.sync_all()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_ipv6_stands_in_brackets_and_other_hosts_as_they_are() {
+        let hosts = ["2001:db8::1", "::1", "192.0.2.1", "mill.example"].map(in_url);
+        assert_eq!(hosts, ["[2001:db8::1]", "[::1]", "192.0.2.1", "mill.example"]);
+    }
 }
