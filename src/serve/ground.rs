@@ -71,7 +71,8 @@ impl Ground {
     }
 
     pub(super) async fn streams(&self) -> Result<Streams, ServeError> {
-        Ok(Streams::open(self.store.clone(), self.clock.clone(), self.tasks.clone()).await?)
+        let streams = Streams::open(self.store.clone(), self.clock.clone(), self.tasks.clone());
+        streams.await.map_err(ServeError::unread)
     }
 
     pub(super) fn worker(&self, core_dumps: &CoreDumps, desk: &Arc<Desk>) -> Worker {

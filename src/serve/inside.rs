@@ -36,7 +36,8 @@ impl Inside {
         let targets: Arc<dyn Targets> = Arc::new(outward.carrier.clone());
         ground.registry.ask_about_targets(&targets);
         let images = images(config)?;
-        let operations = Operations::open(ground.store.clone(), ground.clock.clone(), ground.tasks.clone()).await?;
+        let operations = Operations::open(ground.store.clone(), ground.clock.clone(), ground.tasks.clone());
+        let operations = operations.await.map_err(ServeError::unread)?;
         let (dispatch, slots) = ground.dispatch(config, &worker, &outward.carrier);
         let Ground { store, clock, tasks, engine, max_concurrency, registry, vault, access, .. } = ground;
         let runtime = Runtime::new(Parts {

@@ -40,7 +40,8 @@ impl Outward {
         webhooks.start(tasks);
         let ways = Arc::new(RuntimeWays { desk: desk.clone(), webhooks: webhooks.clone() });
         let timely = (clock.clone(), tasks.clone());
-        let topics = Topics::open(store.clone(), timely, queues.clone(), ways, own_url).await?;
+        let topics = Topics::open(store.clone(), timely, queues.clone(), ways, own_url);
+        let topics = topics.await.map_err(ServeError::unread)?;
         let allowed = Allowed::of(&config.private_targets)?;
         let reach = delivery::Reach::new(allowed, config.outbound_ca.as_deref())?;
         let services = Services::new(objects.clone(), &connections, &reach, clock.clone());
