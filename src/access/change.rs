@@ -162,8 +162,8 @@ impl Access {
         self.read(|state| state.has_admin(now, |_| true))
     }
 
-    /// Makes an account that may do everything, if there is none of its name, and a token of it. `leave` brings the token to where its operator finds it,
-    /// before there is an admin: one whose token nobody has would shut everybody out.
+    /// Makes an account that may do everything, if there is none of its name, and a token of it. `leave` brings the token to
+    /// where its operator finds it, before there is an admin: one whose token nobody has would shut everybody out.
     pub async fn first_admin<E: From<AccessError>>(&self, leave: impl FnOnce(&str) -> Result<(), E>) -> Result<(), E> {
         let made = credential::new_token().map_err(AccessError::from)?;
         let (_, token, _) = &made;

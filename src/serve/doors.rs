@@ -76,6 +76,8 @@ impl Doors {
     ) -> Result<(), ServeError> {
         if config.authentication == Authentication::Required {
             first_admin(config, runtime).await?;
+        } else if runtime.access().has_admin() {
+            tracing::info!("nobody is asked who sends a request, though there are accounts: `--auth` has them count");
         }
         let places = Places { grpc_port: self.grpc_address().map(|address| address.port()), base: self.url(config) };
         let serving = Serving {
