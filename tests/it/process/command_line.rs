@@ -143,9 +143,11 @@ async fn each_way_to_fail_has_an_exit_code_and_says_what_to_do() {
 #[tokio::test]
 async fn an_http_function_that_answers_with_a_failure_shows_its_answer_and_fails() {
     let server = Server::in_memory().await;
-    server.deploy("web", prebuilt("hello-http")).await;
-    let fine = tidemill(&server, "invoke web --data hello").await.exits(0);
-    assert_eq!(fine.text(), "hello");
+    server.deploy("web", prebuilt("fetch")).await;
+    // It is granted nothing, which it answers with 502 and this line.
+    let failed = tidemill(&server, r#"invoke web --data {"url":"http://api.example.com/"}"#).await.exits(1);
+    assert_eq!(failed.text(), "HttpRequestDenied\n");
+    assert!(failed.err.starts_with("error: the function failed: it answered 502 Bad Gateway\n"), "{}", failed.err);
 }
 
 #[tokio::test]
