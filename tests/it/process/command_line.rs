@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::support::{Finished, Server, prebuilt, prebuilt_path, run, run_with, until, write_hostile};
+use crate::skipped;
 
 /// Runs a command that is written with spaces between its words.
 async fn tidemill(server: &Server, words: &str) -> Finished {
@@ -207,8 +208,7 @@ async fn the_examples_print_commands_that_work_as_they_stand() {
     assert!(printed.contains("deployed: echo, describe, word-count, hello-http, order-total, flaky"), "{printed}");
     let curl = std::process::Command::new("curl").arg("--version").stdout(Stdio::null()).status();
     if curl.is_err() {
-        skipped("the curl lines of the examples: curl is not installed");
-        return;
+        return skipped("the curl lines of the examples, since curl is not here: run tests/clients/fetch");
     }
     let mut said = Vec::new();
     for line in printed.lines().filter(|line| line.starts_with("curl ")) {
@@ -229,11 +229,6 @@ async fn the_examples_print_commands_that_work_as_they_stand() {
     let id: serde_json::Value = serde_json::from_str(said[1].lines().last().unwrap()).unwrap();
     let flaky = server.settled(id["id"].as_str().unwrap(), "succeeded").await;
     assert_eq!(flaky["attempts"].as_array().unwrap().len(), 3);
-}
-
-#[expect(clippy::print_stderr, reason = "a test that is not run says so")]
-fn skipped(what: &str) {
-    eprintln!("skipped: {what}");
 }
 
 #[tokio::test]
