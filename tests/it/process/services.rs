@@ -29,11 +29,14 @@ async fn delivered(server: &Server, id: &str) -> Value {
 #[tokio::test]
 async fn outcomes_become_objects_of_this_machine_that_are_deleted_when_their_days_are_over() {
     let server = Server::with(&["--time-scale", "3600"]).await;
+    // The hour that an invocation may wait unless it is told is a second of this server.
+    let day = 86_400;
     let objects = server.folder().join("tidemill-data/objects/default/results");
     let success = json!({"to": "object:results/shop", "format": "payload", "expires_days": 1});
-    let settings = json!({"async_config": {"on_success": success}});
+    let settings = json!({"async_config": {"max_event_age_s": day, "on_success": success}});
     server.deploy_with("a", prebuilt("describe"), &settings).await;
-    let settings = json!({"async_config": {"max_retries": 0, "on_failure": "object:results/failed"}});
+    let failure = json!({"max_event_age_s": day, "max_retries": 0, "on_failure": "object:results/failed"});
+    let settings = json!({"async_config": failure});
     server.deploy_with("b", hostile("trap"), &settings).await;
     let (a, b) = (server.accept("a", "{}").await, server.accept("b", "{}").await);
     server.settled(&b, "failed").await;
