@@ -5,12 +5,14 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidemill::model::function::Version;
 use tidemill::model::invocation::Invocation;
 use tidemill::store::embedded::EmbeddedStore;
 use tidemill::store::{Change, Durability, Group, Part, Query, Store};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::store::values::{at, commit, crash, done, function_id, id, large, live, put, queued, version};
 use support::{Home, check_all_is_there, home, home_with_gaps, module, payload, store};
@@ -302,22 +304,23 @@ async fn changes_that_the_index_has_not_seen_are_checked_and_exported_and_stay_u
     assert_eq!(opened.list(Query { limit: 100, ..Query::default() }).await.unwrap().invocations.len(), 10);
 }
 
-#[test]
-fn a_server_that_was_killed_leaves_a_store_that_checks_clean() {
+#[tokio::test]
+async fn a_server_that_was_killed_leaves_a_store_that_checks_clean() {
     let home = Home(TempDir::new().unwrap());
-    let mut server = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+    let mut server = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemill"))
         .args(["serve", "--examples", "--listen", "127.0.0.1:0", "--data"])
         .arg(home.data())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
     // The examples are deployed once their commands are printed.
-    lines.find(|line| line.as_ref().unwrap().contains("curl")).unwrap().unwrap();
+    let printed = async { while !lines.next_line().await.unwrap().expect("it runs").contains("curl") {} };
+    tokio::time::timeout(Duration::from_secs(180), printed).await.expect("the examples are printed");
     store(&["check"], &home.data()).exits(4).says(&["another process has it open"]);
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill().await.unwrap();
     store(&["check"], &home.data()).exits(0).says(&["6 functions"]);
     store(&["compact"], &home.data()).exits(0);
     store(&["check"], &home.data()).exits(0).says(&["6 functions"]);

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
-use super::support::{Finished, Server, prebuilt, prebuilt_path, run, run_with, until, write_hostile};
+use super::support::{Finished, Server, output, prebuilt, prebuilt_path, run, run_with, until, write_hostile};
 use crate::skipped;
 
 /// Runs a command that is written with spaces between its words.
@@ -174,7 +174,7 @@ async fn what_is_wrong_with_a_variable_is_told_by_its_name_to_the_commands_that_
         let mut serve = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemill"));
         // What it says of --hop-limit comes after what it would say of the variable.
         serve.args(["serve", "--store", "memory", "--hop-limit", "0"]).env("TIDEMILL_AUTH", authenticate);
-        String::from_utf8(serve.output().await.unwrap().stderr).unwrap()
+        String::from_utf8(output(&mut serve).await.stderr).unwrap()
     };
     assert!(serve("maybe").await.contains("TIDEMILL_AUTH=maybe is set"));
     assert!(serve("").await.contains("--hop-limit"));
@@ -212,7 +212,7 @@ async fn the_examples_print_commands_that_work_as_they_stand() {
     }
     let mut said = Vec::new();
     for line in printed.lines().filter(|line| line.starts_with("curl ")) {
-        let output = tokio::process::Command::new("sh").args(["-c", line]).output().await.unwrap();
+        let output = output(tokio::process::Command::new("sh").args(["-c", line])).await;
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         said.push(String::from_utf8(output.stdout).unwrap());
     }

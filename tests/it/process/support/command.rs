@@ -1,13 +1,14 @@
 //! The program's commands other than `serve`, run to their end.
 
 use std::ffi::OsStr;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use tokio::time::timeout;
 
-use super::Server;
+use super::{PATIENCE, Server};
 
 /// What a command gave.
 #[derive(Debug)]
@@ -56,10 +57,15 @@ pub(in crate::process) async fn run_with(url: &str, arguments: &[impl AsRef<OsSt
     // A command that reads nothing may be gone before it is written to.
     drop(stdin.write_all(input).await);
     drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
     Finished {
         code: output.status.code(),
         out: output.stdout,
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Runs any program to its end, and ends it where it has none.
+pub(in crate::process) async fn output(command: &mut Command) -> Output {
+    timeout(PATIENCE, command.kill_on_drop(true).output()).await.expect("it ends").unwrap()
 }

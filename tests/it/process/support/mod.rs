@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub(super) use answer::{Answer, attempts, texts};
 pub(super) use certificate::{TLS, certificate};
-pub(super) use command::{Finished, run, run_with};
+pub(super) use command::{Finished, output, run, run_with};
 pub(super) use guests::{hostile, prebuilt, prebuilt_path, write_hostile};
 pub(super) use peer::Peer;
 pub(super) use receiver::{Received, Receiver};

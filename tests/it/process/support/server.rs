@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, RequestBuilder};
@@ -14,7 +14,7 @@ use super::{Answer, TLS, certificate, until};
 
 /// A server that runs. Dropping it ends it with `kill -9`.
 pub(in crate::process) struct Server {
-    child: Child,
+    process: Process,
     /// `http`, or `https` where it speaks TLS.
     scheme: String,
     address: String,
@@ -30,6 +30,28 @@ pub(in crate::process) struct Stopped {
     home: Home,
     /// The exit code; `None` when a signal ended it.
     pub(in crate::process) code: Option<i32>,
+}
+
+/// A process that ends with the test, however that ends.
+struct Process(Child);
+
+impl Process {
+    /// Ends it without warning, if it has not ended yet.
+    fn kill(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+
+    /// How it has ended.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// The folder of a server, and what its log may warn of.
@@ -76,7 +98,7 @@ impl Server {
     }
 
     async fn at(home: Home, arguments: &[&str]) -> Self {
-        let (child, out) = spawn(home.folder.path(), arguments);
+        let (process, out) = spawn(home.folder.path(), arguments);
         let authority = Some(home.authority()).filter(|authority| authority.exists());
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tidemill::tls::client_config(authority.as_deref()).unwrap())
@@ -85,9 +107,9 @@ impl Server {
             .build()
             .unwrap();
         let (scheme, address) = (String::new(), String::new());
-        let mut server = Self { child, scheme, address, http, token: None, home: Some(home) };
+        let mut server = Self { process, scheme, address, http, token: None, home: Some(home) };
         (server.scheme, server.address) = until("the address", async || {
-            assert_eq!(server.child.try_wait().unwrap(), None, "it did not start:\n{}", server.log());
+            assert_eq!(server.process.ended(), None, "it did not start:\n{}", server.log());
             let text = fs::read_to_string(&out).unwrap();
             let (line, _) = text.strip_prefix("tidemill listens on ")?.split_once('\n')?;
             line.split_once("://").map(|(scheme, address)| (scheme.to_owned(), address.to_owned()))
@@ -136,7 +158,7 @@ impl Server {
 
     /// Sends SIGTERM, and no more.
     pub(in crate::process) async fn ask_to_stop(&self) {
-        let id = self.child.id().to_string();
+        let id = self.process.0.id().to_string();
         // The shell has `kill` built in; a program of that name may be missing.
         let told = tokio::process::Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().await.unwrap();
         assert!(told.success());
@@ -144,13 +166,13 @@ impl Server {
 
     /// Ends it without warning.
     pub(in crate::process) async fn killed(mut self) -> Stopped {
-        self.child.kill().unwrap();
+        self.process.kill();
         self.ended().await
     }
 
     /// Waits until it has ended.
     pub(in crate::process) async fn ended(mut self) -> Stopped {
-        let status = until("the server's end", async || self.child.try_wait().unwrap()).await;
+        let status = until("the server's end", async || self.process.ended()).await;
         let home = self.home.take().unwrap();
         assert_eq!(home.warnings(), [""; 0], "{}", home.log());
         Stopped { home, code: status.code() }
@@ -168,7 +190,7 @@ impl Server {
 
     /// Memory that it has, in bytes, without that of processes it has started.
     pub(in crate::process) fn rss_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
     }
@@ -346,8 +368,8 @@ impl Stopped {
 
     /// Starts one on the same folder that is expected to end by itself, perhaps before it answers anything.
     pub(in crate::process) async fn runs_out(self, arguments: &[&str]) -> Self {
-        let (mut child, _) = spawn(self.home.folder.path(), arguments);
-        let status = until("the server's own end", async || child.try_wait().unwrap()).await;
+        let (mut process, _) = spawn(self.home.folder.path(), arguments);
+        let status = until("the server's own end", async || process.ended()).await;
         Self { code: status.code(), ..self }
     }
 
@@ -360,8 +382,7 @@ impl Stopped {
 impl Drop for Server {
     fn drop(&mut self) {
         let Some(home) = self.home.take() else { return };
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.process.kill(); // before its log is read
         if std::thread::panicking() {
             #[expect(clippy::print_stderr, reason = "the test has failed: this is what it leaves behind")]
             {
@@ -374,7 +395,7 @@ impl Drop for Server {
 }
 
 /// Starts the program; returns it with the file that it prints to.
-fn spawn(folder: &Path, arguments: &[&str]) -> (Child, PathBuf) {
+fn spawn(folder: &Path, arguments: &[&str]) -> (Process, PathBuf) {
     let out = folder.join("stdout");
     let log = OpenOptions::new().create(true).append(true).open(folder.join("stderr")).unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
@@ -388,5 +409,5 @@ fn spawn(folder: &Path, arguments: &[&str]) -> (Child, PathBuf) {
         .stderr(log)
         .spawn()
         .unwrap();
-    (child, out)
+    (Process(child), out)
 }
