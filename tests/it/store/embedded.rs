@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -196,9 +197,12 @@ async fn a_store_that_works_for_long_takes_no_more_disk_than_what_it_keeps() {
         }
     }
     // Applying and letting go happen behind the commits.
-    while store.vitals().unapplied > 0 || segments(dir.path()).len() > 20 {
-        tokio::task::yield_now().await;
-    }
+    let let_go = async {
+        while store.vitals().unapplied > 0 || segments(dir.path()).len() > 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(180), let_go).await.expect("what is not needed is let go of");
     drop(store);
     let store = EmbeddedStore::open_with(dir.path(), &settings).unwrap();
     assert_eq!(live(&store).await, (200..250).map(id).collect::<Vec<_>>());
