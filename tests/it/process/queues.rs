@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{Answer, Server, prebuilt, run, until};
+use super::support::{Answer, Server, hostile, prebuilt, run, until};
 
 const LATER: (&str, &str) = ("tidemill-delay", "1h");
 const QUEUE: &str = "/v1/functions/echo/queue";
@@ -208,4 +208,30 @@ async fn the_more_urgent_of_those_that_are_due_go_first() {
     }
     assert!(started[2].0 <= started[1].0 && started[1].0 <= started[0].0, "{started:?}");
     until("an idle queue", async || (server.get(QUEUE).await.json()["live"]["count"] == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_backlog_of_one_function_delays_another_by_the_attempts_that_run_and_no_more() {
+    const BACKLOG: u64 = 6;
+    let server = Server::with(&["--store", "memory", "--concurrency", "1"]).await;
+    server.deploy("a", hostile("sleep")).await;
+    server.deploy("b", prebuilt("echo")).await;
+    server.post("/v1/functions/a/queue/pause", "").await.is(200);
+    let mut backlog = Vec::new();
+    for _ in 0..BACKLOG {
+        backlog.push(server.accept("a", "300").await);
+    }
+    server.post("/v1/functions/a/queue/resume", "").await.is(200);
+    server.runs(1).await;
+    let b = server.accept("b", "x").await;
+    let queue = server.get("/v1/functions/a/queue").await.is(200).json();
+    let over = BACKLOG - queue["live"]["count"].as_u64().unwrap();
+    let begun = |settled: Value| settled["attempts"][0]["started_at"].as_str().unwrap().to_owned();
+    let b = begun(server.settled(&b, "succeeded").await);
+    let mut before = 0;
+    for a in &backlog {
+        before += u64::from(begun(server.settled(a, "succeeded").await) < b);
+    }
+    // The one that runs, and one that may be taken while `b` gets in line.
+    assert!(before <= over + 2, "{before} of {BACKLOG} began before it, and {over} were over when it came");
 }
