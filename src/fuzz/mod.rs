@@ -4,7 +4,7 @@
 
 mod names;
 
-use crate::{engine, http, signature, store};
+use crate::{engine, http, oci, signature, store};
 
 /// A part that is fed.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "module", run: engine::fuzz::module, seeds: &[b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0"] },
     Target {
         name: "names",
@@ -68,6 +68,16 @@ pub const TARGETS: [Target; 7] = [
             b"GET\n/a%20b/../c//d\nb=2&a=%20x\nx-amz-meta: a  b\nbody",
             b"POST\n/\n\nauthorization: AWS4-HMAC-SHA256 Credential=K/20260102/r/sqs/aws4_request, SignedHeaders=host, Signature=00\n",
             b"PUT\n/v2/urn:fss\n\nauthorization: SDK-HMAC-SHA256 Access=K, SignedHeaders=host;x-sdk-date, Signature=00\n",
+        ],
+    },
+    Target { name: "packages", run: http::fuzz_package::package, seeds: &[b"\0asm\x01\0\0\0", b"PK\x05\x06"] },
+    Target {
+        name: "images",
+        run: oci::fuzz::sent,
+        seeds: &[
+            br#"0{"schemaVersion":2,"config":{"mediaType":"a/b","digest":"sha256:0","size":2},"layers":[{"mediaType":"application/wasm","digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","size":8}]}"#,
+            br#"0{"schemaVersion":2,"manifests":[{"mediaType":"a/b","digest":"sha256:0","size":8,"platform":{"os":"wasip1","architecture":"wasm"}}]}"#,
+            b"1\0asm\x01\0\0\0",
         ],
     },
     Target { name: "records", run: store::fuzz::stored, seeds: &[b"\x00\x02", b"\x01\x02", b"\x05\x01"] },

@@ -22,6 +22,7 @@ mod sqs;
 mod yandex;
 
 pub(crate) use native::fuzz as fuzz_native;
+pub(crate) use package::fuzz as fuzz_package;
 pub(crate) use sqs::fuzz as fuzz_sqs;
 
 pub use front::Front;

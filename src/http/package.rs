@@ -1,6 +1,8 @@
 //! Packages of code, as clouds are sent them: a `.wasm`, or a zip with one in it. What is wrong with one is a value here; each
 //! dialect says it in its own words.
 
+pub(crate) mod fuzz;
+
 use std::borrow::Cow;
 use std::io::{Cursor, Read as _};
 

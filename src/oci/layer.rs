@@ -9,7 +9,7 @@ use flate2::read::MultiGzDecoder;
 use crate::model::bounds;
 
 /// How each module begins.
-const MODULE: &[u8] = b"\0asm";
+pub(super) const MODULE: &[u8] = b"\0asm";
 /// How gzip begins.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Size of a block of an archive; each file begins at one.
@@ -26,7 +26,7 @@ pub(super) async fn module(layer: Bytes) -> Result<Bytes, String> {
     unpacked.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-fn unpack(layer: &Bytes) -> Result<Bytes, String> {
+pub(super) fn unpack(layer: &Bytes) -> Result<Bytes, String> {
     let archive = if layer.starts_with(GZIP) { gunzip(layer, MAX_ARCHIVE)? } else { layer.clone() };
     if archive.starts_with(MODULE) {
         return Ok(archive);

@@ -9,6 +9,7 @@
 //! Types and the grammar of names are those of `oci-client`. Its client is not used: it resolves names by itself,
 //! follows redirects to wherever they lead, and takes its authorities from the system.
 
+pub(crate) mod fuzz;
 mod layer;
 mod manifest;
 mod reference;

@@ -45,6 +45,8 @@ fn fed(target: &Target) -> Result<(), String> {
 fn every_target_can_be_fed_by_a_fuzzer() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    // `run` takes those that stand in the folder.
+    assert_eq!(files(&root.join("targets")).len(), TARGETS.len());
     for Target { name, .. } in &TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "tests/fuzz/Cargo.toml has no `{name}`");
         let text = fs::read_to_string(root.join(format!("targets/{name}.rs"))).unwrap();
