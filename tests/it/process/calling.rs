@@ -167,6 +167,21 @@ async fn what_is_too_large_or_makes_no_sense_is_refused_and_nothing_is_run() {
 }
 
 #[tokio::test]
+async fn a_caller_is_told_of_a_function_that_is_disabled_and_of_a_payload_that_does_not_fit() {
+    let server = Server::in_memory().await;
+    let shop = wat::parse_str(include_str!("../../../guests/typed/shop.wat")).unwrap();
+    server.deploy_with("total", shop, &json!({"entrypoint": "tidemill:shop/counter#total"})).await;
+    server.deploy("b", prebuilt("echo")).await;
+    server.post("/v1/functions/b/disable", "").await.is(200);
+    deploy_caller(&server, "a", &["*"]).await;
+    for enqueue in [false, true] {
+        let order = |function, payload| json!({"function": function, "payload": payload, "enqueue": enqueue});
+        is_error(&told(&server, "a", &order("b", "x")).await, "overloaded", "is disabled");
+        is_error(&told(&server, "a", &order("total", r#"{"order": 7}"#)).await, "bad-request", "/order");
+    }
+}
+
+#[tokio::test]
 async fn what_is_enqueued_has_its_delay_its_priority_and_its_key() {
     let server = Server::durable().await;
     server.deploy("b", prebuilt("echo")).await;
