@@ -100,7 +100,7 @@ impl Runtime {
     }
 
     /// Confirms a subscription.
-    pub async fn confirm(&self, path: &TopicPath, id: Uuid, token: String) -> Result<SubscriptionView, Error> {
+    pub async fn confirm(&self, path: &TopicPath, id: Uuid, token: String) -> Result<(), Error> {
         Ok(self.parts.topics.confirm(path, id, token).await?)
     }
 

@@ -13,8 +13,8 @@ use super::content;
 use super::named::{Listing, Named};
 use super::query::{self, Page, Path, bad};
 use super::topics_json::{
-    DeadOut, PublicationOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicOut,
-    TopicsOut, WholeTopicOut,
+    ConfirmedOut, DeadOut, PublicationOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut,
+    SubscriptionsOut, TopicOut, TopicsOut, WholeTopicOut,
 };
 use crate::access::Caller;
 use crate::http::body;
@@ -139,15 +139,18 @@ pub(super) async fn unsubscribe(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What an endpoint visits with the token that it was sent; the token is all that it needs.
+/// What an endpoint visits with the token that it was sent; the token is all that it needs, and where the topic sends what it
+/// has is not for whoever holds one.
 pub(super) async fn confirm(
     State(runtime): State<Runtime>,
     Path((name, of)): Path<(String, String)>,
     uri: Uri,
-) -> Result<Json<SubscriptionOut>, Problem> {
+) -> Result<Json<ConfirmedOut>, Problem> {
     let Confirming { namespace, token } = query::query(&uri)?;
     let path = TopicPath { namespace: query::namespace(namespace.as_deref())?, name: query::parsed(&name)? };
-    Ok(Json(SubscriptionOut::of(&runtime.confirm(&path, id(&of)?, token).await?)))
+    let id = id(&of)?;
+    runtime.confirm(&path, id, token).await?;
+    Ok(Json(ConfirmedOut::of(&path, id)))
 }
 
 pub(super) async fn dead(

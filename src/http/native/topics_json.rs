@@ -8,8 +8,11 @@ use uuid::Uuid;
 
 use super::content::Content;
 use super::openapi::values;
-use crate::messaging::topics::{DeadPublication, SubscriptionView, TopicView};
+use crate::messaging::topics::{DeadPublication, SubscriptionView, TopicPath, TopicView};
 use crate::model::outcome::OutcomeKind;
+
+/// The status of a subscription that gets what is published.
+const CONFIRMED: &str = "confirmed";
 
 /// What is to be published: its data as text or as base64.
 #[derive(Deserialize, ToSchema)]
@@ -109,6 +112,17 @@ struct FilterOut {
     attributes: BTreeMap<String, Vec<String>>,
 }
 
+/// A subscription that its endpoint has confirmed, as the endpoint is told.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConfirmedSubscription)]
+pub(super) struct ConfirmedOut {
+    #[schema(schema_with = values::id)]
+    id: Uuid,
+    topic: String,
+    #[schema(schema_with = values::subscription_status)]
+    status: &'static str,
+}
+
 /// The subscriptions of a topic.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Subscriptions)]
@@ -185,7 +199,7 @@ impl SubscriptionOut {
         Self {
             id: it.id,
             to: it.to.to_string(),
-            status: if it.is_confirmed { "confirmed" } else { "pending_confirmation" },
+            status: if it.is_confirmed { CONFIRMED } else { "pending_confirmation" },
             error: it.error.clone(),
             filter: FilterOut { outcomes, attributes: it.filter.attributes.clone() },
             give_up_after_s: it.give_up_after_s,
@@ -193,6 +207,12 @@ impl SubscriptionOut {
             pending: it.pending,
             dead: it.dead,
         }
+    }
+}
+
+impl ConfirmedOut {
+    pub(super) fn of(topic: &TopicPath, id: Uuid) -> Self {
+        Self { id, topic: topic.name.to_string(), status: CONFIRMED }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Endpoint, Filter, Publication, TopicPath};
-use crate::model::names::{Namespace, TopicName};
+use crate::model::names::{Digest, Namespace, TopicName};
 use crate::model::time::Timestamp;
 use crate::store::form;
 use crate::store::{DocumentKey, DocumentRange, StoreError, Table};
@@ -48,6 +48,9 @@ pub(super) struct KeptSubscription {
     pub(super) created: Timestamp,
     /// What is waited for; `None` once it is confirmed.
     pub(super) confirmation: Option<Confirmation>,
+    /// The token that confirmed it, as a digest; `None` where none did, and in what was written before this was kept.
+    #[serde(default)]
+    pub(super) confirmed_by: Option<Digest>,
 }
 
 impl KeptSubscription {

@@ -4,7 +4,7 @@
 //! HTTP: the ways to endpoints are a trait (`endpoint`).
 //!
 //! An HTTP address has to confirm that it wants to be subscribed: it is sent a token and an address to visit with it, and
-//! nothing else before that.
+//! nothing else before that. The token is all that whoever visits it shows, so it stays the only one when it has confirmed.
 
 mod endpoint;
 mod error;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use super::kept::{self, Confirmation, Dead, KeptSubscription, Work, subscription
 use super::lane::{Lane, less};
 use super::{Endpoint, Filter, PAGE, Parts, Publication, Topic, TopicError, TopicPath, Topics, queue};
 use crate::model::bounds::{self, within};
+use crate::model::names::Digest;
 use crate::model::time::Timestamp;
 use crate::outbound::NotSent;
 use crate::store::{Change, DocumentRange, Durability, Group};
@@ -61,6 +63,10 @@ struct Wanted {
     give_up_after_s: u64,
 }
 
+fn digest(token: &str) -> Digest {
+    Digest::from_bytes(Sha256::digest(token).into())
+}
+
 pub(super) fn view(lane: &Lane) -> SubscriptionView {
     let kept = lane.kept();
     SubscriptionView {
@@ -104,8 +110,9 @@ impl Topics {
         self.see_through(async move { parts.subscribe(&path, wanted).await }).await
     }
 
-    /// Confirms a subscription with the token that its endpoint was sent. One that is confirmed stays so.
-    pub async fn confirm(&self, path: &TopicPath, id: Uuid, token: String) -> Result<SubscriptionView, TopicError> {
+    /// Confirms a subscription with the token that its endpoint was sent; with the same it may be confirmed again. Whoever has
+    /// nothing but a token is told nothing else.
+    pub async fn confirm(&self, path: &TopicPath, id: Uuid, token: String) -> Result<(), TopicError> {
         let (parts, lane) = (Arc::clone(&self.parts), self.lane(path, id)?);
         self.see_through(async move { parts.confirm(&lane, &token).await }).await
     }
@@ -207,7 +214,8 @@ impl Parts {
         }
         let Wanted { to, filter, give_up_after_s } = wanted;
         let (to, filter, give_up_after_s) = (to.clone(), filter.clone(), *give_up_after_s);
-        let kept = KeptSubscription { to, filter, give_up_after_s, created: self.clock.now(), confirmation: None };
+        let created = self.clock.now();
+        let kept = KeptSubscription { to, filter, give_up_after_s, created, confirmation: None, confirmed_by: None };
         Ok(Arc::new(Lane::new(topic.id, topic.path.clone(), Uuid::new_v4(), kept)))
     }
 
@@ -218,22 +226,23 @@ impl Parts {
         Confirmation { token, until: now + bounds::CONFIRMATION, is_sent: false, work: Work::new(now) }
     }
 
-    async fn confirm(&self, lane: &Lane, token: &str) -> Result<SubscriptionView, TopicError> {
+    async fn confirm(&self, lane: &Lane, token: &str) -> Result<(), TopicError> {
         let _changing = lane.changing.lock().await;
         if lane.is_closed() {
             return Err(TopicError::SubscriptionUnknown { topic: lane.path.clone(), id: lane.id });
         }
-        let mut kept = lane.kept().clone();
-        if let Some(confirmation) = kept.confirmation.take() {
-            let is_it = bool::from(confirmation.token.as_bytes().ct_eq(token.as_bytes()));
-            if !is_it || confirmation.until <= self.clock.now() {
-                return Err(TopicError::Token(lane.id));
-            }
-            self.store.commit(Group(vec![lane.put(&kept)]), Durability::Synced).await?;
-            *lane.kept() = kept;
-            lane.wake();
+        let (mut kept, now) = (lane.kept().clone(), self.clock.now());
+        let shown = digest(token);
+        let is_shown = |expected: Digest| bool::from(expected.as_bytes().ct_eq(shown.as_bytes()));
+        match kept.confirmation.take() {
+            Some(asked) if asked.until > now && is_shown(digest(&asked.token)) => kept.confirmed_by = Some(shown),
+            None if kept.confirmed_by.is_some_and(is_shown) => return Ok(()),
+            _ => return Err(TopicError::Token(lane.id)),
         }
-        Ok(view(lane))
+        self.store.commit(Group(vec![lane.put(&kept)]), Durability::Synced).await?;
+        *lane.kept() = kept;
+        lane.wake();
+        Ok(())
     }
 
     /// Ends a subscription, if it is one that `may` end as it stands, and says whether it did.

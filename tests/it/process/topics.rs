@@ -14,15 +14,20 @@ async fn subscribe(server: &Server, to: &str) -> Value {
     made.json()
 }
 
-/// Subscribes an address, and visits what it is sent.
+/// Subscribes an address, and visits what it is sent; that tells no more than it must, and nothing to others.
 async fn subscribe_confirmed(server: &Server, receiver: &Receiver, path: &str) -> String {
     let made = subscribe(server, &receiver.url(path)).await;
     assert_eq!(made["status"], "pending_confirmation");
     let question = until("the question", async || receiver.seen(path).pop()).await.json();
     let url = question["confirm_url"].as_str().unwrap();
     let path = url.strip_prefix(&server.url("")).unwrap_or_else(|| panic!("{url} is not at {}", server.url("")));
-    assert_eq!(server.get(path).await.is(200).json()["status"], "confirmed");
-    made["id"].as_str().unwrap().to_owned()
+    let confirmed = json!({"id": made["id"], "topic": "news", "status": "confirmed"});
+    for _ in 0..2 {
+        assert_eq!(server.get(path).await.is(200).json(), confirmed);
+    }
+    let id = made["id"].as_str().unwrap();
+    server.get(&format!("{path}0")).await.refusal(403, "wrong_token", id);
+    id.to_owned()
 }
 
 async fn publish(server: &Server, data: &str) -> Value {

@@ -6,7 +6,8 @@ use super::operation::{Operation, delete, get, post, put};
 use super::{parameters as p, values};
 use crate::http::native::streams::{Appending, PlacesOut, RecordsOut, Settings, StreamOut, StreamsOut};
 use crate::http::native::topics_json::{
-    DeadOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicsOut, WholeTopicOut,
+    ConfirmedOut, DeadOut, PublishedOut, RedrivenOut, Said, Subscribing, SubscriptionOut, SubscriptionsOut, TopicsOut,
+    WholeTopicOut,
 };
 
 const NO_STREAM: &[&str] = &["stream_not_found"];
@@ -145,7 +146,7 @@ pub(super) fn subscriptions() -> Vec<Operation> {
             .told("The token was sent to the endpoint, and is all that it needs.")
             .takes(named())
             .takes([p::token()])
-            .answers::<SubscriptionOut>(200, "The subscription")
+            .answers::<ConfirmedOut>(200, "The subscription is confirmed, by this request or one before")
             .refuses(403, &["wrong_token"])
             .refuses(404, NO_SUBSCRIPTION)
             .refuses(503, &["interrupted", "shutting_down"])

@@ -1,6 +1,7 @@
 //! Topics on a store in memory, in paused time; the endpoints are told what to do. Real ones are in
 //! `tests/it/process/topics.rs`.
 
+mod confirming;
 mod order;
 mod queues;
 mod removing;
@@ -110,7 +111,8 @@ impl Scene {
         let id = self.subscribe(url).await;
         pass(1).await;
         let token = self.world.token(url);
-        assert!(self.topics.confirm(&news(), id, token).await.unwrap().is_confirmed);
+        self.topics.confirm(&news(), id, token).await.unwrap();
+        assert!(self.look(id).is_confirmed);
         self.world.seen.lock().unwrap().retain(|(to, _)| to != url);
         id
     }

@@ -48,5 +48,6 @@ async fn what_is_asked_to_confirm_again_as_its_time_ends_is_not_removed() {
     assert_eq!(again, id);
     pass(20).await;
     let token = scene.world.token(URL);
-    assert!(scene.topics.confirm(&news(), id, token).await.unwrap().is_confirmed);
+    scene.topics.confirm(&news(), id, token).await.unwrap();
+    assert!(scene.look(id).is_confirmed);
 }
