@@ -120,10 +120,16 @@ fn weights(
             let message = format!("`{}` is {weight}: all weights together are 0 to {MAX_WEIGHT}", said.name(name));
             return Err(FssError::new(Code::WEIGHT, message));
         };
+        let named = said.name(name);
+        // A share is of one version; what of `latest` is published later is another.
+        if name == LATEST {
+            let message = format!("`{named}` has no version that stays: publish one and name that");
+            return Err(FssError::new(Code::OTHER_VERSION, message));
+        }
         let other = existing(call, &changing.function, &changing.kept, name)
             .map_err(|error| error.coded(Code::OTHER_VERSION))?;
-        if name == own || other == number {
-            let message = format!("`{}` is the alias's own version: name another", said.name(name));
+        if other == number {
+            let message = format!("`{named}` is what the alias's own version `{own}` is already: name another");
             return Err(FssError::new(Code::SAME_VERSION, message));
         }
         weights.insert(other, part);

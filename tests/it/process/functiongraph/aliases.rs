@@ -111,6 +111,7 @@ async fn what_an_alias_cannot_be_is_refused_with_its_code() {
     two_versions(&server).await;
     set(&server, &json!({ "name": "prod", "version": "v1" })).await.is(200);
     let weights = |weights: Value| json!({ "name": "new", "version": "v2", "additional_version_weights": weights });
+    let of_latest = json!({ "name": "new", "version": "latest", "additional_version_weights": { "v2": 10 } });
     for (body, status, code, part) in [
         (json!({ "version": "v2" }), 400, "FSS.1014", "`name`"),
         (json!({ "name": "9", "version": "v2" }), 400, "FSS.1014", "`9`"),
@@ -126,6 +127,8 @@ async fn what_an_alias_cannot_be_is_refused_with_its_code() {
         (weights(json!({ "v1": "10" })), 400, "FSS.1092", "`10`"),
         (weights(json!([])), 400, "FSS.1092", "an array"),
         (weights(json!({ "v2": 10 })), 400, "FSS.1093", "additional_version_weights.v2"),
+        (weights(json!({ "latest": 10 })), 400, "FSS.1091", "publish one"),
+        (of_latest, 400, "FSS.1093", "`latest`"),
         (json!({ "name": "new", "version": "v2", "description": 1 }), 400, "FSS.1019", "`1`"),
     ] {
         refused(&set(&server, &body).await, status, code, part);
