@@ -2,6 +2,8 @@
 //! needs nothing else. A function that is there already under one of their names is left as it is; each start leaves
 //! one more order to the queue.
 
+use std::path::Path;
+
 use bytes::Bytes;
 
 use crate::access::Caller;
@@ -58,6 +60,33 @@ pub struct Deployed {
     pub invocation: InvocationId,
 }
 
+/// How a server is reached by whoever sits where it runs.
+pub struct Way<'a> {
+    /// Its URL.
+    pub url: &'a str,
+    /// The certificate that it shows, in PEM, where it speaks TLS.
+    pub certificate: Option<&'a Path>,
+    /// The file with a token, where it asks who sends requests.
+    pub token: Option<&'a Path>,
+}
+
+impl Way<'_> {
+    /// The command that asks the server, with all that each request needs.
+    fn curl(&self) -> String {
+        // Who signed the certificate may be unknown to this machine: it is to trust this one.
+        let certificate = self.certificate.map(|file| format!(" --cacert {}", quoted(file)));
+        let token = self.token.map(|file| format!(" -H \"Authorization: Bearer $(cat {})\"", quoted(file)));
+        format!("curl{}{}", certificate.unwrap_or_default(), token.unwrap_or_default())
+    }
+}
+
+/// A path as a shell is to be given it, in whatever folder that is.
+fn quoted(path: &Path) -> String {
+    let whole = std::path::absolute(path);
+    let whole = whole.as_deref().unwrap_or(path).display().to_string();
+    format!("'{}'", whole.replace('\'', r"'\''"))
+}
+
 /// Deploys the examples and leaves one invocation to the queue.
 pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
     let mut names = Vec::new();
@@ -77,19 +106,19 @@ pub async fn deploy(runtime: &Runtime) -> Result<Deployed, Error> {
 
 impl Deployed {
     /// Commands to try, for people; every line can be pasted as it stands.
-    pub fn commands(&self, address: std::net::SocketAddr) -> String {
-        let (names, id) = (self.names.join(", "), self.invocation);
+    pub fn commands(&self, way: &Way<'_>) -> String {
+        let (names, id, curl, url) = (self.names.join(", "), self.invocation, way.curl(), way.url);
         format!(
             "deployed: {names}\n\
              \n\
              # run a function and wait for its answer\n\
-             curl -d 'hello' http://{address}/v1/functions/echo/invocations\n\
+             {curl} -d 'hello' {url}/v1/functions/echo/invocations\n\
              # leave one to the queue: it fails twice, is tried again, and succeeds\n\
-             curl -i -H 'Prefer: respond-async' -d '{{\"fail_attempts\":2}}' http://{address}/v1/functions/flaky/invocations\n\
+             {curl} -i -H 'Prefer: respond-async' -d '{{\"fail_attempts\":2}}' {url}/v1/functions/flaky/invocations\n\
              # look at one that is being worked on: an order, whose total goes on to the next function\n\
-             curl 'http://{address}/v1/invocations/{id}?wait=10s'\n\
+             {curl} '{url}/v1/invocations/{id}?wait=10s'\n\
              # see what leads to what\n\
-             curl http://{address}/v1/graph"
+             {curl} {url}/v1/graph"
         )
     }
 }

@@ -10,6 +10,7 @@ mod outward;
 #[cfg(test)]
 mod timers_tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,6 +36,10 @@ pub struct Server {
     pub address: std::net::SocketAddr,
     /// Where it listens for gRPC; `None` for nowhere.
     pub grpc_address: Option<std::net::SocketAddr>,
+    /// What others reach it under.
+    pub url: String,
+    /// The file in which the token of the first account was left; `None` where nobody has to show one.
+    pub admin_token: Option<PathBuf>,
     inside: Inside,
     closing: CancellationToken,
     drain: Duration,
@@ -47,12 +52,13 @@ impl Server {
         let doors = Doors::bind(config).await?;
         let ground = Ground::open(config).await?;
         let functions = ground.live.functions.len();
-        let inside = Inside::open(ground, config, doors.url(config)).await?;
+        let url = doors.url(config);
+        let inside = Inside::open(ground, config, url.clone()).await?;
         let runtime = inside.runtime.clone();
         let (closing, address, grpc_address) = (CancellationToken::new(), doors.address(), doors.grpc_address());
-        doors.open(config, &runtime, &inside.tasks, &closing).await?;
+        let admin_token = doors.open(config, &runtime, &inside.tasks, &closing).await?;
         tracing::info!(%address, functions, "serving");
-        Ok(Self { runtime, address, grpc_address, inside, closing, drain: config.drain })
+        Ok(Self { runtime, address, grpc_address, url, admin_token, inside, closing, drain: config.drain })
     }
 
     /// Waits until the process is asked to stop, by a signal or by a part of it that failed; then stops.

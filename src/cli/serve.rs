@@ -311,7 +311,9 @@ fn start(config: &Config) -> Result<(), Error> {
         output::line(&format!("tidemill listens on {scheme}://{}{grpc}", server.address))?;
         if config.examples {
             let deployed = examples::deploy(&server.runtime).await.map_err(|error| Error::Serve(Box::new(error)))?;
-            output::line(&deployed.commands(server.address))?;
+            let certificate = config.tls.as_ref().map(|tls| tls.certificate.as_path());
+            let way = examples::Way { url: &server.url, certificate, token: server.admin_token.as_deref() };
+            output::line(&deployed.commands(&way))?;
         }
         server.run(signals).await.map_err(failed)
     })

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -66,17 +66,19 @@ impl Doors {
     }
 
     /// Lets requests and calls in, until `closing`. Where they have to say who sends them, there is somebody who may do
-    /// everything.
+    /// everything, and this returns the file with the token.
     pub(super) async fn open(
         self,
         config: &Config,
         runtime: &Runtime,
         tasks: &Tasks,
         closing: &CancellationToken,
-    ) -> Result<(), ServeError> {
-        if config.authentication == Authentication::Required {
-            first_admin(config, runtime).await?;
-        } else if runtime.access().has_admin() {
+    ) -> Result<Option<PathBuf>, ServeError> {
+        let admin_token = match config.authentication {
+            Authentication::Required => Some(first_admin(config, runtime).await?),
+            Authentication::None => None,
+        };
+        if admin_token.is_none() && runtime.access().has_admin() {
             tracing::info!("nobody is asked who sends a request, though there are accounts: `--auth` has them count");
         }
         let places = Places { grpc_port: self.grpc_address().map(|address| address.port()), base: self.url(config) };
@@ -95,7 +97,7 @@ impl Doors {
         if let Some(listener) = self.grpc {
             listener.serve_grpc(grpc, tasks, closing.clone());
         }
-        Ok(())
+        Ok(admin_token)
     }
 }
 
@@ -120,19 +122,20 @@ fn read_again(
     })
 }
 
-/// Leaves a token for the first account where its operator finds it: a file that only the server's own user reads.
-async fn first_admin(config: &Config, runtime: &Runtime) -> Result<(), ServeError> {
-    if runtime.access().has_admin() {
-        return Ok(());
-    }
+/// Leaves a token for the first account where its operator finds it, unless it has one: in a file that only the server's own
+/// user reads. Returns that file.
+async fn first_admin(config: &Config, runtime: &Runtime) -> Result<PathBuf, ServeError> {
     let path = match &config.keep {
         Keep::Sled(data) => data.join(ADMIN_TOKEN),
         Keep::Memory => std::env::temp_dir().join(format!("tidemill-{}-{ADMIN_TOKEN}", uuid::Uuid::new_v4())),
     };
+    if runtime.access().has_admin() {
+        return Ok(path);
+    }
     let left = |token: &str| leave(&path, token).map_err(|cause| ServeError::AdminToken { path: path.clone(), cause });
     runtime.access().first_admin(left).await?;
     tracing::info!(path = %path.display(), "nobody could do everything: a token of the account `default/admin` is in this file");
-    Ok(())
+    Ok(path)
 }
 
 /// Writes a token to where it survives a power cut: into a file that is made anew, so that nobody else has it open.
