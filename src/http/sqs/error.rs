@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use crate::access::NotAllowed;
 use crate::http::problem::{Problem, Unproven};
 use crate::messaging::queues::QueueError;
+use crate::model::bounds::OutOfRange;
 use crate::store::StoreError;
 
 /// An error on its way out.
@@ -40,6 +41,11 @@ impl SqsError {
 
     pub(super) fn missing(name: &str) -> Self {
         Self::named("MissingParameter", format!("the request must have the parameter {name}"))
+    }
+
+    /// The error where the settings of a queue are what was asked for.
+    pub(super) fn of_settings(error: QueueError) -> Self {
+        Self::from(renamed(error, Subject::Queue)).of_attribute()
     }
 
     /// The same error where it is about an attribute of a queue.
@@ -89,8 +95,40 @@ impl From<NotAllowed> for SqsError {
     }
 }
 
+/// What a request is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Queue,
+    Messages,
+}
+
+/// The error with SQS's names for the members that the queues' own names stand for; names of SQS stay as they are.
+fn renamed(error: QueueError, of: Subject) -> QueueError {
+    match error {
+        QueueError::Range(range) => QueueError::Range(OutOfRange { field: member(range.field, of), ..range }),
+        QueueError::Exists { path, differs } => QueueError::Exists { path, differs: member(differs, of) },
+        error => error,
+    }
+}
+
+fn member(own: &'static str, of: Subject) -> &'static str {
+    match (own, of) {
+        ("deduplication", _) => "ContentBasedDeduplication",
+        ("delay" | "delay_s", _) => "DelaySeconds",
+        ("max_message_bytes" | "message size", _) => "MaximumMessageSize",
+        ("max_receives", _) => "maxReceiveCount",
+        ("redrive policy", _) => "RedrivePolicy",
+        ("retention" | "retention_s", _) => "MessageRetentionPeriod",
+        ("visibility" | "visibility_s", _) => "VisibilityTimeout",
+        ("receive wait" | "wait_s", Subject::Queue) => "ReceiveMessageWaitTimeSeconds",
+        ("wait_s", Subject::Messages) => "WaitTimeSeconds",
+        (other, _) => other,
+    }
+}
+
 impl From<QueueError> for SqsError {
     fn from(error: QueueError) -> Self {
+        let error = renamed(error, Subject::Messages);
         let message = error.to_string();
         let of_sqs = |shape, code| Self::of_sqs(shape, code, message.clone());
         match &error {
@@ -132,6 +170,7 @@ impl From<QueueError> for SqsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::message_queue::{QueuePath, QueueSettings, Redrive};
 
     #[track_caller]
     fn check(problem: Problem, name: &str, status: u16) {
@@ -156,6 +195,45 @@ mod tests {
         check(problem(400), "MalformedHttpRequestException", 400);
         let busy = problem(429).retry_after(Some(Duration::from_secs(2)));
         assert_eq!(SqsError::from(busy).retry_after, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn what_is_out_of_range_or_differs_is_called_what_sqs_calls_it() {
+        let range = |field| QueueError::Range(OutOfRange { field, value: 901, min: 0, max: 900 });
+        let path = QueuePath { namespace: "default".parse().unwrap(), name: "q".parse().unwrap() };
+        let exists = QueueError::Exists { path, differs: "receive wait" };
+        let sent = SqsError::from(range("delay_s"));
+        assert_eq!((sent.code, &*sent.message), ("InvalidParameterValue", "DelaySeconds is 901: use 0 to 900"));
+        assert_eq!(SqsError::from(range("wait_s")).message, "WaitTimeSeconds is 901: use 0 to 900");
+        let attribute = SqsError::of_settings(range("wait_s"));
+        let told = "ReceiveMessageWaitTimeSeconds is 901: use 0 to 900";
+        assert_eq!((attribute.code, &*attribute.message), ("InvalidAttributeValue", told));
+        assert!(SqsError::of_settings(exists).message.contains("its ReceiveMessageWaitTimeSeconds differs"));
+    }
+
+    #[test]
+    fn the_bounds_of_every_setting_have_a_name_in_sqs() {
+        let most = QueueSettings {
+            visibility_s: u32::MAX,
+            delay_s: u32::MAX,
+            retention_s: u32::MAX,
+            wait_s: u32::MAX,
+            max_message_bytes: u32::MAX,
+            redrive: Some(Redrive { to: "dead".parse().unwrap(), max_receives: u32::MAX }),
+            content_deduplication: false,
+        };
+        let usual = QueueSettings::default();
+        for settings in [
+            QueueSettings { visibility_s: most.visibility_s, ..usual.clone() },
+            QueueSettings { delay_s: most.delay_s, ..usual.clone() },
+            QueueSettings { retention_s: most.retention_s, ..usual.clone() },
+            QueueSettings { wait_s: most.wait_s, ..usual.clone() },
+            QueueSettings { max_message_bytes: most.max_message_bytes, ..usual.clone() },
+            QueueSettings { redrive: most.redrive, ..usual },
+        ] {
+            let refused = SqsError::of_settings(settings.check().unwrap_err().into());
+            assert!(!refused.message.contains('_'), "{}", refused.message);
+        }
     }
 
     #[test]

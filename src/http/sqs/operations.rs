@@ -112,7 +112,7 @@ async fn create(call: &Call<'_>, input: &Input<'_>) -> Result<Value, SqsError> {
     let mut tags = input.map("tags")?; // as the JSON protocol spells it in this one place
     tags.extend(input.map("Tags")?);
     let made = call.runtime.message_queues().create(path.clone(), |settings| wanted.apply(settings), tags).await;
-    made.map_err(|error| SqsError::from(error).of_attribute())?;
+    made.map_err(SqsError::of_settings)?;
     Ok(json!({ "QueueUrl": names::url(&call.base, &path) }))
 }
 
@@ -195,6 +195,6 @@ async fn get_attributes(call: &Call<'_>, path: &QueuePath, input: &Input<'_>) ->
 async fn set_attributes(call: &Call<'_>, path: QueuePath, input: &Input<'_>) -> Result<Value, SqsError> {
     let wanted = wanted(call, &path, input)?;
     let set = call.runtime.message_queues().edit(path, |settings, _| wanted.apply(settings)).await;
-    set.map_err(|error| SqsError::from(error).of_attribute())?;
+    set.map_err(SqsError::of_settings)?;
     Ok(json!({}))
 }
