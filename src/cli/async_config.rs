@@ -64,7 +64,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DESTINATION")]
     on_success: Option<Destination>,
     /// How it is brought there, such as `format=payload,connection=NAME,expires-days=7,service-account=NAME`. Formats
-    /// are `record`, `payload`, `cloudevent` and `cloudevent-binary`
+    /// are `record`, `payload`, `cloudevent` and `cloudevent-binary`, which is for webhooks and elsewhere as `cloudevent`
     #[arg(long, value_name = "KEY=VALUE,..", requires = "on_success")]
     on_success_terms: Option<Terms>,
     /// Where the record of any other outcome goes, in the same way

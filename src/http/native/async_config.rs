@@ -68,6 +68,7 @@ enum DestinationIn {
 struct DestinationObject {
     to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = values::format_or_null)]
     format: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_account: Option<String>,

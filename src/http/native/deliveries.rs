@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::async_config::MAX_JSON_BYTES;
 use super::error::code;
 use super::invocation_json::InvocationOut;
+use super::openapi::values;
 use super::query::{self, Path, bad};
 use crate::http::body;
 use crate::http::problem::Problem;
@@ -36,6 +37,7 @@ pub(super) struct DeliveryOut {
     id: String,
     on: &'static str,
     to: String,
+    #[schema(schema_with = values::format)]
     format: &'static str,
     state: &'static str,
     tries: u32,

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
 use crate::model::bounds;
+use crate::model::destination::Format;
 use crate::model::outcome::OutcomeKind;
 use crate::model::status::Status;
 use crate::model::trigger::{CatchUp, Form};
@@ -246,6 +247,17 @@ pub(in crate::http::native) fn outcomes() -> ArrayBuilder {
 pub(in crate::http::native) fn outcome_or_null() -> ObjectBuilder {
     word_or_null(OutcomeKind::ALL.map(OutcomeKind::as_str))
 }
+
+/// What of an outcome is sent.
+pub(in crate::http::native) fn format() -> ObjectBuilder {
+    one_of(Format::ALL.map(Format::as_str)).description(Some(FORMATS))
+}
+
+pub(in crate::http::native) fn format_or_null() -> ObjectBuilder {
+    word_or_null(Format::ALL.map(Format::as_str)).description(Some(FORMATS))
+}
+
+const FORMATS: &str = "What of the outcome is sent, unless told the record. `cloudevent-binary` is for webhooks, and elsewhere as `cloudevent`";
 
 /// One of these words, or null.
 fn word_or_null<'a>(words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
