@@ -172,8 +172,8 @@ pub(super) async fn revoke_credential(
 pub(super) async fn audit(State(runtime): State<Runtime>, uri: Uri) -> Result<Json<AuditOut>, Problem> {
     let part: Part = query::query(&uri)?;
     let limit = query::limit(part.limit)?;
-    let after = part.cursor.as_deref().map(str::parse).transpose();
-    let after = after.map_err(|_| bad("bad_cursor", "the cursor is none: take `next_cursor` as it is".to_owned()))?;
+    let cursor = |text: &str| text.parse().map_err(|_| query::no_cursor(text));
+    let after = part.cursor.as_deref().map(cursor).transpose()?;
     let found = runtime.audit(after, limit + 1).await?;
     let (entries, next_cursor) = answer::page(found, limit, |(place, _)| place.to_string());
     Ok(Json(AuditOut { entries: entries.iter().map(|(_, entry)| EntryOut::of(entry)).collect(), next_cursor }))

@@ -87,7 +87,8 @@ pub(super) async fn list(
 ) -> Result<Json<ObjectsOut>, Problem> {
     let listing: Listing = query::query(&uri)?;
     let (namespace, limit) = (query::namespace(listing.namespace.as_deref())?, query::limit(listing.limit)?);
-    let after: Option<ObjectKey> = listing.cursor.as_deref().map(query::parsed).transpose()?;
+    let cursor = |text: &str| text.parse::<ObjectKey>().map_err(|_| query::no_cursor(text));
+    let after = listing.cursor.as_deref().map(cursor).transpose()?;
     let (bucket, prefix) = (query::parsed(&bucket)?, listing.prefix.unwrap_or_default());
     let found = runtime.objects(&namespace, &bucket, &prefix, after.as_ref(), limit + 1).await?;
     let (objects, next_cursor) = answer::page(found, limit, |last| last.key.to_string());

@@ -168,6 +168,8 @@ async fn queries_and_headers_that_cannot_be_read_are_refused() {
     let list = "/v1/invocations";
     checked.sent("GET", &format!("{list}?cursor=abc"), "", (400, "bad_cursor", "`abc`")).await;
     checked.sent("GET", "/v1/functions?cursor=abc", "", (400, "bad_cursor", "`abc`")).await;
+    checked.sent("GET", "/v1/objects/results?cursor=", "", (400, "bad_cursor", "``")).await;
+    checked.sent("GET", "/v1/audit?cursor=x", "", (400, "bad_cursor", "`x`")).await;
     checked.sent("GET", &format!("{list}?status=lost"), "", (400, "bad_query", "`lost`")).await;
     checked.sent("GET", &format!("{list}?since=yesterday"), "", (400, "bad_query", "`yesterday`")).await;
     checked.sent("GET", &format!("{list}?limit=0"), "", (400, "bad_range", "limit is 0: use 1 to 1000")).await;
