@@ -23,6 +23,7 @@ pub(super) struct RoleIn {
 #[serde(deny_unknown_fields)]
 #[schema(as = CredentialToMake)]
 pub(super) struct Wanted {
+    #[schema(schema_with = values::expires_s)]
     pub(super) expires_s: Option<u64>,
 }
 
@@ -56,6 +57,7 @@ pub(super) struct AccountOut {
     id: String,
     namespace: String,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
     roles: Vec<BindingOut>,
 }
@@ -87,8 +89,11 @@ pub(super) struct KeysOut {
 #[schema(as = Credential)]
 pub(super) struct CredentialOut {
     id: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[schema(format = DateTime)]
     used_at: Option<String>,
 }
 
@@ -118,6 +123,7 @@ pub(super) struct AuditOut {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub(super) struct EntryOut {
+    #[schema(format = DateTime)]
     at: String,
     who: String,
     action: String,

@@ -64,7 +64,9 @@ pub(super) struct FromSecret {
 pub(super) struct ConnectionOut {
     namespace: String,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
     #[serde(flatten)]
     service: ServiceOut,

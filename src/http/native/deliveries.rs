@@ -42,6 +42,7 @@ pub(super) struct DeliveryOut {
     state: &'static str,
     tries: u32,
     since: Option<String>,
+    #[schema(format = DateTime)]
     next_try_at: Option<String>,
     error: Option<String>,
 }

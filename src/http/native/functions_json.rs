@@ -25,6 +25,7 @@ pub(super) struct FunctionOut {
     namespace: String,
     name: String,
     urn: String,
+    #[schema(format = DateTime)]
     created_at: String,
     #[schema(value_type = u32)]
     latest: VersionNumber,
@@ -57,6 +58,7 @@ struct MissingOut {
 pub(super) struct VersionOut {
     #[schema(value_type = u32)]
     version: VersionNumber,
+    #[schema(format = DateTime)]
     created_at: String,
     digest: String,
     module_bytes: u64,

@@ -32,15 +32,20 @@ pub(super) struct InvocationOut {
     status: Status,
     /// Empty on success and before it has settled; otherwise why there is no result.
     condition: &'static str,
+    #[schema(format = DateTime)]
     accepted_at: String,
     #[schema(schema_with = values::priority)]
     priority: Priority,
     /// When it may run at the earliest, where its caller asked for a time.
+    #[schema(format = DateTime)]
     run_at: Option<String>,
     /// When its next attempt may start.
+    #[schema(format = DateTime)]
     due_at: Option<String>,
     /// No attempt starts after it.
+    #[schema(format = DateTime)]
     expires_at: String,
+    #[schema(format = DateTime)]
     settled_at: Option<String>,
     attempts: Vec<AttemptOut>,
     /// Of its outcome to its destination: `none`, `pending`, `delivered` or `dead`.
@@ -63,10 +68,13 @@ pub(super) struct InvocationOut {
 #[schema(as = Attempt)]
 struct AttemptOut {
     number: u32,
+    #[schema(format = DateTime)]
     started_at: String,
+    #[schema(format = DateTime)]
     ended_at: Option<String>,
     duration_ms: Option<u64>,
     error: Option<ErrorOut>,
+    #[schema(format = DateTime)]
     retry_at: Option<String>,
     usage: Option<UsageOut>,
 }

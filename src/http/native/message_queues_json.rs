@@ -74,7 +74,9 @@ pub(super) struct QueueOut {
     namespace: String,
     name: String,
     fifo: bool,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     modified_at: String,
     visibility_s: u32,
     delay_s: u32,
@@ -99,9 +101,11 @@ pub(super) struct MessageOut {
     receipt: String,
     body: String,
     attributes: BTreeMap<String, AttributeText>,
+    #[schema(format = DateTime)]
     sent_at: String,
     sender: Option<String>,
     receives: u32,
+    #[schema(format = DateTime)]
     first_received_at: String,
     group: Option<String>,
     deduplication_id: Option<String>,

@@ -53,7 +53,9 @@ pub(super) struct ObjectsOut {
 struct ObjectOut {
     key: String,
     bytes: u64,
+    #[schema(format = DateTime)]
     written_at: String,
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 

@@ -30,6 +30,7 @@ pub(super) struct Settings {
 #[schema(as = Runtime)]
 pub(super) struct RuntimeOut {
     version: &'static str,
+    #[schema(format = DateTime)]
     started_at: String,
     uptime_s: u64,
     functions: usize,

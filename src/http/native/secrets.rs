@@ -32,7 +32,9 @@ pub(super) struct SetOut {
 struct SecretOut {
     namespace: String,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
 }
 

@@ -81,6 +81,7 @@ struct Asked {
 pub(super) struct StreamOut {
     namespace: String,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
     retention_s: u64,
     max_bytes: u64,
@@ -118,6 +119,7 @@ pub(super) struct RecordsOut {
 #[schema(as = Record)]
 struct RecordOut {
     place: u64,
+    #[schema(format = DateTime)]
     at: String,
     #[schema(schema_with = values::id_or_null)]
     id: Option<Uuid>,

@@ -62,6 +62,7 @@ pub(super) struct Wanted {
 pub(super) struct TopicOut {
     namespace: String,
     name: String,
+    #[schema(format = DateTime)]
     created_at: String,
     subscription_count: usize,
     /// Publications on their way, and those that were given up, for all subscriptions.
@@ -99,6 +100,7 @@ pub(super) struct SubscriptionOut {
     error: Option<String>,
     filter: FilterOut,
     give_up_after_s: u64,
+    #[schema(format = DateTime)]
     created_at: String,
     pending: u64,
     dead: u64,
@@ -154,7 +156,9 @@ pub(super) struct DeadOut {
 pub(super) struct PublicationOut {
     #[schema(schema_with = values::id)]
     id: Uuid,
+    #[schema(format = DateTime)]
     published_at: String,
+    #[schema(format = DateTime)]
     given_up_at: String,
     tries: u32,
     error: String,

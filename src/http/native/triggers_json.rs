@@ -185,13 +185,17 @@ pub(super) struct TriggerOut {
     enabled: bool,
     /// The account that it acts for.
     service_account: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
     fired: u64,
+    #[schema(format = DateTime)]
     last_fired_at: Option<String>,
     last_invocation_id: Option<String>,
     last_error: Option<TriggerErrorOut>,
     /// When a timer fires next.
+    #[schema(format = DateTime)]
     next_at: Option<String>,
     #[serde(flatten)]
     settings: SettingsOut,
@@ -200,6 +204,7 @@ pub(super) struct TriggerOut {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriggerError)]
 struct TriggerErrorOut {
+    #[schema(format = DateTime)]
     at: String,
     message: String,
 }

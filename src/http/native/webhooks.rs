@@ -28,6 +28,7 @@ pub(super) struct KeysOut {
 #[schema(as = WebhookKey)]
 struct KeyOut {
     key: String,
+    #[schema(format = DateTime)]
     created_at: String,
     /// Until then, where a newer one is there.
     signs_until: Option<String>,

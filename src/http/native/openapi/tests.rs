@@ -85,6 +85,28 @@ fn what_an_operation_refers_to_is_there() {
     assert!(seen.0 > 100 && seen.1 > operations.len(), "{seen:?}");
 }
 
+#[test]
+fn every_time_is_said_to_be_one() {
+    let mut seen = 0;
+    visit(&document(), &mut |name, schema| {
+        if (name == "at" || name.ends_with("_at")) && schema.get("type").is_some() {
+            seen += 1;
+            assert_eq!(schema["format"], "date-time", "{name}: {schema}");
+        }
+    });
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn a_value_that_is_one_of_a_few_or_in_a_range_is_said_to_be() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let formats = serde_json::json!(["record", "payload", "cloudevent", "cloudevent-binary", null]);
+    assert_eq!(schemas["Destination"]["properties"]["format"]["enum"], formats);
+    let expires = &schemas["CredentialToMake"]["properties"]["expires_s"];
+    assert_eq!((&expires["minimum"], &expires["maximum"]), (&1.into(), &315_360_000.into()));
+}
+
 /// Calls `each` with every member of every object.
 fn visit(value: &Value, each: &mut impl FnMut(&str, &Value)) {
     match value {

@@ -259,6 +259,13 @@ pub(in crate::http::native) fn format_or_null() -> ObjectBuilder {
 
 const FORMATS: &str = "What of the outcome is sent, unless told the record. `cloudevent-binary` is for webhooks, and elsewhere as `cloudevent`";
 
+pub(in crate::http::native) fn expires_s() -> ObjectBuilder {
+    optional(
+        &(1..=bounds::MAX_CREDENTIAL_AGE.as_secs()),
+        "Seconds for which it is good; unless told, until it is taken back",
+    )
+}
+
 /// One of these words, or null.
 fn word_or_null<'a>(words: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
     let words = words.into_iter().map(Some).chain([None]);
