@@ -2,10 +2,13 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -69,12 +72,30 @@ impl Tasks {
         name: &'static str,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         let carried = async move {
             let _ = answer.send(future.await); // nobody may be waiting any more
         };
         self.spawn(name, OnExit::Ignore, holding_on(carried));
         answered.await.ok()
+    }
+
+    /// Sees a `turn` through that serves a line, for somebody who stands in it and is told by `answered` what came of it. An
+    /// earlier turn may serve them: whoever waited for the own one would come back when all in front have, and find the line
+    /// empty each time. `None` when the turn panicked, or the one that was to answer.
+    pub async fn served<T>(
+        &self,
+        name: &'static str,
+        turn: impl Future<Output = ()> + Send + 'static,
+        answered: oneshot::Receiver<T>,
+    ) -> Option<T> {
+        match select(answered, pin!(self.see_through(name, turn))).await {
+            Either::Left((answered, _)) => answered.ok(),
+            Either::Right((taken, answered)) => {
+                taken?;
+                answered.await.ok()
+            }
+        }
     }
 
     /// Carries `future` on the threads of `home`, whoever's threads it is waited for on, and ends it when the caller stops

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::keys::Number;
@@ -79,19 +78,8 @@ impl Queues {
         let (waiting, answered) = Waiting::new(most, visibility);
         queue.line().push_back(waiting);
         let (parts, of) = (self.parts.clone(), queue.clone());
-        let turn = std::pin::pin!(self.see_through(async move {
-            parts.take_turn(&of).await;
-            Ok(())
-        }));
-        // An earlier turn may answer; the own one then finds less in line.
-        let answered = match select(answered, turn).await {
-            Either::Left((answered, _)) => answered,
-            Either::Right((taken, answered)) => {
-                taken?;
-                answered.await
-            }
-        };
-        answered.map_err(|_| QueueError::Interrupted)?
+        let turn = async move { parts.take_turn(&of).await };
+        self.parts.tasks.served("queue", turn, answered).await.ok_or(QueueError::Interrupted)?
     }
 }
 

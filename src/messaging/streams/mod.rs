@@ -10,11 +10,9 @@ mod record;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -189,20 +187,8 @@ impl Streams {
         let log = self.parts.log(path)?;
         let answer = log.ask(records)?;
         let clock = self.parts.clock.clone();
-        let turn = pin!(self.see_through(async move {
-            log.take_turn(&clock).await;
-            Ok(())
-        }));
-        // An earlier turn may answer: whoever waited for the own one would come back when all in front have, and find the
-        // line empty each time.
-        let answered = match select(answer, turn).await {
-            Either::Left((answered, _)) => answered,
-            Either::Right((taken, answer)) => {
-                taken?;
-                answer.await
-            }
-        };
-        answered.map_err(|_| StreamError::Interrupted)?
+        let turn = async move { log.take_turn(&clock).await };
+        self.parts.tasks.served("stream", turn, answer).await.ok_or(StreamError::Interrupted)?
     }
 
     /// Reads records. Where there is none yet, waits for it; the answer is then empty when none has come in time.
